@@ -16,7 +16,8 @@
     ├── RpcError                 .code .message .data  a JSON-RPC call was answered with an error
     └── ProtocolError            .raw                the server said something that makes no sense
 
-Messages say what was attempted, with what, and what to do next. The exception that caused a failure is kept as ``__cause__``.
+Messages say what was attempted, with what, and what to do next. The exception that caused a failure is kept as
+``__cause__``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,268 @@
+"""What the caller receives.
+
+Control events (:class:`Slot` to :class:`Completed`) are small objects with slots; data-plane events decode what they
+hold when it is asked for. Nothing here does I/O or knows the wire format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Callable, Generic, NamedTuple, Optional, TypeVar
+
+from dataclasses_json import DataClassJsonMixin, Undefined, config, dataclass_json
+
+
+class Event:
+    """Root of everything that ``events()`` yields."""
+
+    __slots__ = ()
+
+
+@dataclass
+class ReadyForContinue(Event):
+    """The engine waits for the next continue."""
+
+    __slots__ = ()
+
+
+@dataclass
+class Slot(Event):
+    """The slot was executed."""
+
+    __slots__ = ("slot",)
+
+    slot: int
+
+
+@dataclass
+class Paused(Event):
+    """The engine stopped at the target of a continue-to; the next continue may be sent.
+
+    ``batch_index`` is the next batch that has not run, None at a slot boundary. ``raw``: the payload as it came.
+    """
+
+    __slots__ = ("batch_index", "raw", "slot")
+
+    slot: int
+    batch_index: Optional[int]
+    raw: Any
+
+
+@dataclass
+class DiscoveryBatch(Event):
+    """A batch ahead matches a discovery filter; may come at any time, also before the first ``ReadyForContinue``.
+
+    ``matched`` and ``transactions`` are as the server sent them.
+    """
+
+    __slots__ = ("batch_index", "matched", "raw", "slot", "transactions")
+
+    slot: int
+    batch_index: Optional[int]
+    matched: Sequence[Any]
+    transactions: Sequence[Any]
+    raw: Any
+
+
+@dataclass
+class Status(Event):
+    """Progress in the server's own words, for example ``executedBlockTransactions``. The list of words grows."""
+
+    __slots__ = ("status",)
+
+    status: str
+
+
+@dataclass
+class BacktestError:
+    """An error of the simulator.
+
+    ``name`` is the variant in the server's naming, for example ``SimulationError``; ``fields`` what it carries with
+    snake_case keys; ``terminal`` whether going on is pointless; ``raw`` the error as it came.
+    """
+
+    name: str
+    fields: Mapping[str, Any]
+    raw: Any
+    terminal: bool = False
+
+    def __str__(self) -> str:
+        if not self.fields:
+            return self.name
+        return f"{self.name}({', '.join(f'{key}={value}' for key, value in self.fields.items())})"
+
+
+@dataclass
+class SessionError(Event):
+    """The simulator reports an error in this session."""
+
+    __slots__ = ("error",)
+
+    error: BacktestError
+
+
+@dataclass_json(undefined=Undefined.EXCLUDE)
+@dataclass
+class SessionSummary(DataClassJsonMixin):
+    """Statistics of a finished session, in transactions.
+
+    ``correct_simulation``: outcome equal to the chain's; ``balance_diff`` and ``log_diff``: balances or logs differ;
+    ``unsanitizable``: skipped. ``reroute_stats`` is open. ``raw``: the summary as it came.
+    """
+
+    correct_simulation: int = 0
+    incorrect_simulation: int = 0
+    execution_errors: int = 0
+    balance_diff: int = 0
+    log_diff: int = 0
+    unsanitizable: int = 0
+    reroute_stats: Optional[Any] = None
+    raw: Any = field(default=None, repr=False, compare=False, metadata=config(exclude=lambda _value: True))
+
+
+@dataclass
+class Completed(Event):
+    """The range is finished and everything before it was delivered. ``summary`` if it was asked for."""
+
+    __slots__ = ("agent_stats", "summary")
+
+    summary: Optional[SessionSummary]
+    agent_stats: Any
+
+
+@dataclass
+class UnknownEvent(Event):
+    """An event of a kind that simsync does not know, as it came."""
+
+    __slots__ = ("kind", "raw")
+
+    kind: str
+    raw: Any
+
+
+@dataclass
+class Notification(Event):
+    """A data-plane notification without a type of its own; ``method`` is its name on the wire."""
+
+    __slots__ = ("method", "result")
+
+    method: str
+    result: Any
+
+
+Fields = TypeVar("Fields", bound=NamedTuple)
+
+
+class _Decoded(Event, Generic[Fields]):
+    """Keeps the payload and decodes it on first use."""
+
+    __slots__ = ("_decode", "_fields", "_payload")
+
+    def __init__(self, payload: Any, decode: Callable[[Any], Fields]) -> None:
+        self._payload = payload
+        self._decode = decode
+        self._fields: Fields | None = None
+
+    def _load(self) -> Fields:
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = self._decode(self._payload)
+        return fields
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self._payload == other._payload
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def raw(self) -> Any:
+        """The payload as the server sent it."""
+        return self._payload
+
+
+class TransactionFields(NamedTuple):
+    """Decoded content of a :class:`Transaction`."""
+
+    slot: int
+    signature: str
+    error: Any
+    logs: Sequence[str]
+    fee: int
+    compute_units: Optional[int]
+    version: Any
+    block_time: Optional[int]
+    account_keys: Sequence[str]
+    pre_balances: Sequence[int]
+    post_balances: Sequence[int]
+    pre_token_balances: Sequence[Mapping[str, Any]]
+    post_token_balances: Sequence[Mapping[str, Any]]
+
+
+class Transaction(_Decoded[TransactionFields]):
+    """A transaction was executed; the shape of ``raw`` is that of a ``getTransaction`` reply."""
+
+    __slots__ = ()
+
+    @property
+    def slot(self) -> int:
+        return self._load().slot
+
+    @property
+    def signature(self) -> str:
+        """First signature, base58. Signatures are not verified, so it need not be unique."""
+        return self._load().signature
+
+    @property
+    def error(self) -> Any:
+        """None when it succeeded, else the error as the RPC writes it."""
+        return self._load().error
+
+    @property
+    def logs(self) -> Sequence[str]:
+        return self._load().logs
+
+    @property
+    def fee(self) -> int:
+        """Lamports."""
+        return self._load().fee
+
+    @property
+    def compute_units(self) -> int | None:
+        return self._load().compute_units
+
+    @property
+    def version(self) -> Any:
+        """``"legacy"`` or a number."""
+        return self._load().version
+
+    @property
+    def block_time(self) -> int | None:
+        """Unix time in seconds."""
+        return self._load().block_time
+
+    @property
+    def account_keys(self) -> Sequence[str]:
+        """Addresses in the order of the balances, those from lookup tables last."""
+        return self._load().account_keys
+
+    @property
+    def pre_balances(self) -> Sequence[int]:
+        """Lamports before, one per account key."""
+        return self._load().pre_balances
+
+    @property
+    def post_balances(self) -> Sequence[int]:
+        """Lamports after, one per account key."""
+        return self._load().post_balances
+
+    @property
+    def pre_token_balances(self) -> Sequence[Mapping[str, Any]]:
+        return self._load().pre_token_balances
+
+    @property
+    def post_token_balances(self) -> Sequence[Mapping[str, Any]]:
+        return self._load().post_token_balances
+
+    def __repr__(self) -> str:
+        return f"Transaction(slot={self.slot}, signature={self.signature!r}, error={self.error!r})"

@@ -1,0 +1,27 @@
+"""What the caller sends: plain dataclasses, checked when they are made.
+
+Whatever passes the constructor can be sent; whatever cannot be sent raises
+:class:`~simsync.errors.InvalidParams` with the name of the argument and the value.
+"""
+
+from __future__ import annotations
+
+from simsync.params.account import AccountData, AccountModifications, EncodedBinary
+from simsync.params.continues import Continue, ContinueTo
+from simsync.params.create import CreateSession
+from simsync.params.discovery import DiscoveryFilter, OracleUpdate, ProgramExecuted
+from simsync.params.schedule import Anchor, ScheduledAction
+
+__all__ = [
+    "AccountData",
+    "AccountModifications",
+    "Anchor",
+    "Continue",
+    "ContinueTo",
+    "CreateSession",
+    "DiscoveryFilter",
+    "EncodedBinary",
+    "OracleUpdate",
+    "ProgramExecuted",
+    "ScheduledAction",
+]

@@ -1,0 +1,80 @@
+"""Account states to write: ``AccountData`` per address."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+from dataclasses_json import DataClassJsonMixin
+
+from simsync.errors import InvalidParams
+from simsync.params import checks
+
+SYSTEM_PROGRAM = "11111111111111111111111111111111"
+
+
+@dataclass(frozen=True)
+class EncodedBinary(DataClassJsonMixin):
+    """Binary data as text. No other encoding than ``base64`` is known."""
+
+    data: str = ""
+    encoding: str = "base64"
+
+    def __post_init__(self) -> None:
+        if self.encoding != "base64":
+            raise InvalidParams("encoding", self.encoding, "must be 'base64'")
+        checks.assign(self, data=checks.base64_text("data", self.data))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> EncodedBinary:
+        return cls(base64.b64encode(data).decode("ascii"))
+
+    def to_bytes(self) -> bytes:
+        return base64.b64decode(self.data)
+
+
+@dataclass(frozen=True)
+class AccountData(DataClassJsonMixin):
+    """A whole account state. ``data`` may be given as bytes.
+
+    ``lamports``: 1 SOL = 1,000,000,000 lamports. The rent epoch is not part of it. An account with zero lamports, no
+    data and the system program as owner is removed.
+    """
+
+    lamports: int
+    owner: str = SYSTEM_PROGRAM
+    data: EncodedBinary = field(default_factory=EncodedBinary)
+    executable: bool = False
+
+    def __post_init__(self) -> None:
+        data: Any = self.data
+        if not isinstance(data, EncodedBinary):
+            data = EncodedBinary(data)
+        checks.assign(
+            self,
+            lamports=checks.integer("lamports", self.lamports, 0, checks.U64),
+            owner=checks.address("owner", self.owner),
+            data=data,
+            executable=checks.flag("executable", self.executable),
+        )
+
+    @property
+    def space(self) -> int:
+        """Length of the data in bytes."""
+        return len(self.data.to_bytes())
+
+
+AccountModifications = Mapping[str, Union[AccountData, Mapping[str, Any]]]
+"""Address → state to write. A plain mapping in place of ``AccountData`` is sent as it is."""
+
+
+def checked_modifications(argument: str, values: object) -> dict[str, AccountData | Mapping[str, Any]]:
+    checked: dict[str, AccountData | Mapping[str, Any]] = {}
+    for key, state in checks.mapping(argument, values).items():
+        name = checks.address(f"{argument} key", key)
+        if not isinstance(state, (AccountData, Mapping)):
+            raise InvalidParams(f"{argument}[{name}]", state, "must be an AccountData")
+        checked[name] = state
+    return checked

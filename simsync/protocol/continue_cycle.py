@@ -1,0 +1,125 @@
+"""One continue of one session, from the caller's wish to the answer, across lost connections.
+
+``docs/continues.md`` holds the reasoning. In short: a continue that was never wholly written is sent again; one that
+was written but not answered is decided after the re-attach: an event of that session proves that it arrived; without
+one the session's RPC is asked for its slot, and if that has not moved the continue is sent again.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from simsync.events import DiscoveryBatch, Event, Paused, ReadyForContinue, SessionError, Slot, UnknownEvent
+from simsync.wire.server_errors import refuses_continue
+
+
+class CycleState(Enum):
+    STARTING = "not ready yet"
+    READY = "ready for a continue"
+    QUEUED = "a continue waits to be written"
+    SENT = "a continue was handed to the connection"
+    RUNNING = "the engine is executing"
+    UNCERTAIN = "the connection was lost behind a continue"
+    ASKING = "the session is being asked whether a continue arrived"
+    FINISHED = "the session is finished"
+
+
+_UNPROVEN = (CycleState.SENT, CycleState.UNCERTAIN, CycleState.ASKING)
+_OUTSTANDING = (CycleState.QUEUED, CycleState.RUNNING, *_UNPROVEN)
+
+
+class ContinueCycle:
+    """See the module. ``watching`` tells the receiving loop whether events have to be shown to :meth:`observe`."""
+
+    __slots__ = ("_ready_may_follow", "inquiry", "payload", "resent", "state", "watching")
+
+    def __init__(self) -> None:
+        self.state = CycleState.STARTING
+        self.payload = b""
+        self.watching = False
+        self.inquiry = 0
+        self.resent = 0
+        self._ready_may_follow = False
+
+    @property
+    def is_ready(self) -> bool:
+        return self.state is CycleState.READY
+
+    @property
+    def is_outstanding(self) -> bool:
+        """A continue was accepted from the caller and has not been answered."""
+        return self.state in _OUTSTANDING
+
+    def submit(self, payload: bytes) -> None:
+        self.payload = payload
+        self._become(CycleState.QUEUED)
+
+    def withdraw(self) -> None:
+        """The continue never got into the queue."""
+        if self.state is CycleState.QUEUED:
+            self._become(CycleState.READY)
+
+    def take(self) -> bool:
+        """The writer is about to send it; False when there is nothing to send any more."""
+        if self.state is not CycleState.QUEUED:
+            return False
+        self._become(CycleState.SENT)
+        return True
+
+    def put_back(self) -> bool:
+        """It was not wholly written, so the server cannot have read it; False when events proved otherwise."""
+        if self.state is not CycleState.SENT:
+            return False
+        self._become(CycleState.QUEUED)
+        return True
+
+    def observe(self, event: Event) -> None:
+        """An event of this session that was not seen before."""
+        if self.state is CycleState.FINISHED:
+            return
+        kind = type(event)
+        if kind is ReadyForContinue:
+            if self._ready_may_follow and self.is_outstanding:
+                # With no slot in between, this ready belongs to the pause (or refusal) before the new continue.
+                self._ready_may_follow = False
+                return
+            self._answered(ready_may_follow=False)
+        elif kind is Paused or (isinstance(event, SessionError) and refuses_continue(event.error)):
+            self._answered(ready_may_follow=True)
+        elif kind is DiscoveryBatch or kind is UnknownEvent:
+            # Discovery scans ahead by itself and proves nothing; of unknown events nothing is known.
+            return
+        else:
+            if kind is Slot:
+                self._ready_may_follow = False
+            self._become(CycleState.RUNNING if self.state in _UNPROVEN else self.state)
+
+    def _answered(self, *, ready_may_follow: bool) -> None:
+        """The engine waits. Whether it says ready after a pause or a refused continue is not known: both are taken."""
+        self._ready_may_follow = ready_may_follow
+        self._become(self.state if self.state is CycleState.QUEUED else CycleState.READY)
+
+    def finish(self) -> None:
+        self.payload = b""
+        self._become(CycleState.FINISHED)
+
+    def connection_lost(self) -> None:
+        if self.state in _UNPROVEN:
+            self._become(CycleState.UNCERTAIN)
+
+    def ask(self) -> int:
+        """The time for a proof is over: the session has to be asked. Returns the number of the inquiry."""
+        self._become(CycleState.ASKING)
+        self.inquiry += 1
+        return self.inquiry
+
+    def send_again(self) -> None:
+        self.resent += 1
+        self._become(CycleState.QUEUED)
+
+    def did_arrive(self) -> None:
+        self._become(CycleState.RUNNING)
+
+    def _become(self, state: CycleState) -> None:
+        self.state = state
+        self.watching = self._ready_may_follow or state in _UNPROVEN

@@ -1,0 +1,49 @@
+"""Whether a run is complete, and if not, why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What was seen of a session's range. All slots are included ones.
+
+    ``highest_slot``: the highest executed slot, None before the first. ``slots_seen``: how many different slots.
+    ``completed``: ``Completed`` was delivered. ``failure``: why the session failed, if it did. ``sequence_gaps``:
+    numbers that the server jumped over. ``replays_dropped``: events that came again after a reconnect.
+    ``tolerance``: slots at the end that may carry no block.
+    """
+
+    start_slot: int
+    end_slot: int
+    highest_slot: Optional[int]
+    slots_seen: int
+    completed: bool
+    failure: Optional[str] = None
+    sequence_gaps: int = 0
+    replays_dropped: int = 0
+    tolerance: int = 0
+
+    @property
+    def reason(self) -> str:
+        """Why it is complete or not, in words."""
+        if self.failure is not None:
+            return f"failed: {self.failure}"
+        if not self.completed:
+            at = "nothing was executed" if self.highest_slot is None else f"at slot {self.highest_slot}"
+            return f"not completed: {at}, the range ends at {self.end_slot}"
+        if self.sequence_gaps:
+            return f"the server jumped over {self.sequence_gaps} event(s)"
+        if self.highest_slot is None:
+            return "completed, but no slot was executed"
+        missing = self.end_slot - self.highest_slot
+        if missing > self.tolerance:
+            return f"completed, but the last executed slot is {self.highest_slot}, {missing} before the end"
+        return "complete"
+
+    @property
+    def complete(self) -> bool:
+        """``Completed`` was delivered, nothing is known to be missing and the end of the range was reached."""
+        return self.reason == "complete"

@@ -1,0 +1,32 @@
+"""Messages that make no sense: counted, logged without flooding the log, never fatal by themselves."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import Any
+
+_REASON_LENGTH = 200
+_KINDS = 100
+
+
+class OddMessages:
+    """Counts by reason. The 1st, 10th, 100th … of each reason is logged; the message itself at DEBUG only."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    def note(self, reason: str, raw: Any) -> None:
+        reason = reason[:_REASON_LENGTH]
+        if reason not in self.counts and len(self.counts) >= _KINDS:
+            reason = "other"  # a hostile peer must not be able to fill the memory with reasons
+        self.counts[reason] += 1
+        count = self.counts[reason]
+        if count == 10 ** (len(str(count)) - 1):
+            self._logger.warning("skipped a message: %s (seen %d times)", reason, count)
+        self._logger.debug("skipped message: %r", raw)

@@ -1,0 +1,173 @@
+"""The iterators over events. They hold nothing: whatever was not handed out stays in the session."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Callable, Optional
+
+from simsync.errors import EventTimeout, SimsyncError
+from simsync.events import Event, Paused, ReadyForContinue, SessionError, Slot
+from simsync.runtime.delivery import Arrivals, Delivery
+from simsync.runtime.failure import fresh
+
+if TYPE_CHECKING:
+    from simsync.session import SubSession
+
+logger = logging.getLogger("simsync.session")
+
+_ENGINE_WAITS = (ReadyForContinue, Paused, SessionError)
+"""After these the engine may be waiting; whether it does is asked before anything is sent."""
+
+Advance = Optional[Callable[[Delivery], None]]
+"""Sends the next continue of a session if it is its turn."""
+
+
+def note_handed_out(delivery: Delivery, event: Event) -> None:
+    """The caller is about to get ``event``."""
+    if type(event) is not Slot and isinstance(event, _ENGINE_WAITS):
+        delivery.continue_is_due = True
+
+
+class EventStream(Iterator[Event]):
+    """The events of one session, each once, ``Completed`` last.
+
+    A ``for`` loop may be left and entered again at any time. Raises what ended the events if it was not ``Completed``,
+    and :class:`~simsync.EventTimeout` when nothing came within the timeout; going on after that loses nothing.
+    """
+
+    def __init__(self, session: SubSession, delivery: Delivery, timeout: float | None, advance: Advance) -> None:
+        self._session = session
+        self._delivery = delivery
+        self._timeout = timeout
+        self._advance = advance
+
+    def __iter__(self) -> Iterator[Event]:
+        delivery = self._delivery
+        while True:
+            batch = self._next_batch()
+            if batch is None:
+                return
+            for event in batch:
+                if type(event) is Slot:
+                    yield event
+                    continue
+                note_handed_out(delivery, event)
+                yield event
+                if delivery.continue_is_due:
+                    self._continue()
+
+    def __next__(self) -> Event:
+        batch = self._next_batch()
+        for event in batch or ():
+            note_handed_out(self._delivery, event)
+            return event
+        raise StopIteration
+
+    def _next_batch(self) -> Iterator[Event] | None:
+        if self._delivery.continue_is_due:
+            self._continue()
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        batch = self._delivery.next_batch(deadline)
+        if self._delivery.done:
+            self._session._release()
+        return batch
+
+    def _continue(self) -> None:
+        if self._advance is not None:
+            self._advance(self._delivery)
+
+
+class MergedEventStream(Iterator["tuple[SubSession, Event]"]):
+    """The events of all sub-sessions as ``(sub_session, event)``; within each the order of :class:`EventStream`.
+
+    It ends when every sub-session has delivered ``Completed``. When some failed, the events of the others still come
+    first; then the failure is raised. One loop at a time.
+    """
+
+    def __init__(
+        self,
+        sessions: Mapping[Delivery, SubSession],
+        arrivals: Arrivals,
+        timeout: float | None,
+        advance: Advance,
+    ) -> None:
+        self._sessions = sessions
+        self._arrivals = arrivals
+        self._timeout = timeout
+        self._advance = advance
+        self._generator: Iterator[tuple[SubSession, Event]] | None = None
+
+    def __next__(self) -> tuple[SubSession, Event]:
+        if self._generator is None:
+            self._generator = iter(self)
+        try:
+            return next(self._generator)
+        except BaseException:
+            self._generator = None  # a timeout ends a generator, not the stream
+            raise
+
+    def __iter__(self) -> Iterator[tuple[SubSession, Event]]:
+        advance = self._advance
+        arrivals = self._arrivals
+        waiting = {delivery for delivery in self._sessions if not delivery.done}
+        draining: set[Delivery] = set()
+        failures: list[SimsyncError] = []
+        for delivery in self._sessions:
+            if delivery in waiting:
+                self._continue_if_due(delivery)
+                arrivals.announce(delivery)  # an earlier loop may have left something
+        while waiting:
+            delivery = self._take(draining)
+            if delivery not in waiting:
+                continue
+            session = self._sessions[delivery]
+            try:
+                batch = delivery.poll_batch()
+            except SimsyncError as failure:
+                waiting.discard(delivery)
+                draining.discard(delivery)
+                failures.append(failure)
+                logger.error("session %s failed: %s", session.session_id, failure)
+                continue
+            if delivery.done:
+                waiting.discard(delivery)
+                draining.discard(delivery)
+                session._release()
+            elif batch is None and delivery.drain_deadline is not None:
+                draining.add(delivery)
+            if batch is None:
+                continue
+            for event in batch:
+                if type(event) is Slot:
+                    yield session, event
+                    continue
+                note_handed_out(delivery, event)
+                yield session, event
+                if delivery.continue_is_due and advance is not None:
+                    advance(delivery)
+            arrivals.announce(delivery)  # it may have more
+        if failures:
+            raise fresh(failures[0])
+
+    def _continue_if_due(self, delivery: Delivery) -> None:
+        if delivery.continue_is_due and self._advance is not None:
+            self._advance(delivery)
+
+    def _take(self, draining: set[Delivery]) -> Delivery:
+        """The next session with something new, or with a drain whose time is over."""
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        while True:
+            limits = {delivery: delivery.drain_deadline for delivery in draining}
+            drains = [limit for limit in limits.values() if limit is not None]
+            nearest = min(drains if deadline is None else [*drains, deadline], default=None)
+            delivery = self._arrivals.take(None if nearest is None else max(0.0, nearest - time.monotonic()))
+            if delivery is not None:
+                return delivery
+            now = time.monotonic()
+            for candidate, limit in limits.items():
+                if limit is not None and now >= limit:
+                    return candidate
+            if deadline is not None and now >= deadline:
+                raise EventTimeout(f"no event of any session within {self._timeout:g} s; nothing is lost")

@@ -1,0 +1,262 @@
+"""Control frames → :mod:`~simsync.wire.control_messages`.
+
+Session events, the bulk of the traffic, take a short path that knows the likeliest spelling; whatever does not fit it
+exactly takes the tolerant one, with the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from simsync.events import (
+    BacktestError,
+    Completed,
+    DiscoveryBatch,
+    Event,
+    Paused,
+    ReadyForContinue,
+    SessionError,
+    SessionSummary,
+    Slot,
+    Status,
+    UnknownEvent,
+)
+from simsync.wire import json_codec
+from simsync.wire.control_messages import (
+    ControlMessage,
+    ErrorReported,
+    NotUnderstood,
+    OwnEvent,
+    ParallelAttached,
+    SessionAttached,
+    SessionCreated,
+    SessionEvent,
+    SessionsCreated,
+    Succeeded,
+)
+from simsync.wire.dialect import Dialect
+from simsync.wire.server_errors import decode_error
+from simsync.wire.spelling import FoldedFields, fold
+
+_READY = ReadyForContinue()
+"""The event carries nothing, so one object serves all."""
+
+
+class _Misfit(ValueError):
+    """The payload does not have the form that its name promises."""
+
+
+class ControlDecoder:
+    """Decodes control frames by the rules of a dialect. Holds no state."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._is_terminal = dialect.is_terminal
+
+    def decode(self, payload: bytes) -> ControlMessage:
+        """Never raises: what cannot be read becomes :class:`NotUnderstood`."""
+        try:
+            message = json_codec.loads(payload)
+        except ValueError as error:
+            return NotUnderstood(payload, f"no JSON: {error}", is_json=False)
+        try:
+            if message["method"] == "sessionEventV2":
+                params = message["params"]
+                event = params["event"]
+                sequence = params["seq_id"]
+                session_id = params["session_id"]
+                if type(sequence) is int and type(session_id) is str:
+                    kind = event["method"]
+                    if kind == "slotNotification":
+                        slot = event["params"]
+                        if type(slot) is int:
+                            return SessionEvent(session_id, sequence, Slot(slot))
+                    elif kind == "readyForContinue":
+                        return SessionEvent(session_id, sequence, _READY)
+        except (KeyError, TypeError):
+            pass
+        return self._decode_tolerantly(message)
+
+    def _decode_tolerantly(self, message: Any) -> ControlMessage:
+        if not isinstance(message, Mapping):
+            return NotUnderstood(message, "no object")
+        envelope = FoldedFields(message)
+        method = envelope.text("method")
+        if method is None:
+            return NotUnderstood(message, "no method")
+        sequence = envelope.number("seq_id")
+        name = fold(method)
+        try:
+            if name in ("sessioneventv2", "sessioneventv1"):
+                return self._session_event(envelope.get("params"))
+            if name == "success":
+                return Succeeded(sequence)
+            if name == "error":
+                return ErrorReported(self._error(envelope.get("params")), sequence)
+            reader = _RESPONSES.get(name)
+            if reader is not None:
+                return reader(_object(envelope.get("params"), method))
+            if name in _EVENTS:
+                return OwnEvent(self._event(method, envelope.get("params")), sequence)
+        except _Misfit as misfit:
+            return NotUnderstood(message, str(misfit))
+        return NotUnderstood(message, f"unknown method {method!r}")
+
+    def _session_event(self, params: Any) -> SessionEvent:
+        fields = FoldedFields(_object(params, "sessionEvent"))
+        session_id = fields.text("session_id")
+        if session_id is None:
+            raise _Misfit("a session event without session id")
+        kind, payload = _tagged(fields.get("event"))
+        event = None if fold(kind) == "success" else self._event(kind, payload)
+        return SessionEvent(session_id, fields.number("seq_id"), event)
+
+    def _event(self, kind: str, payload: Any) -> Event:
+        name = fold(kind)
+        if name == "error":
+            return SessionError(self._error(payload))
+        reader = _EVENTS.get(name)
+        if reader is None:
+            return UnknownEvent(kind, payload)
+        try:
+            return reader(payload)
+        except _Misfit:
+            return UnknownEvent(kind, payload)
+
+    def _error(self, raw: Any) -> BacktestError:
+        error = decode_error(raw)
+        error.terminal = self._is_terminal(error)
+        return error
+
+
+def _object(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _Misfit(f"{what} without an object as params")
+    return value
+
+
+def _tagged(event: Any) -> tuple[str, Any]:
+    """The kind and payload of an inner event: ``{"method", "params"}``, a bare string or a one-key object (a guess)."""
+    if isinstance(event, str):
+        return event, None
+    if isinstance(event, Mapping):
+        fields = FoldedFields(event)
+        method = fields.text("method")
+        if method is not None:
+            return method, fields.get("params")
+        if len(event) == 1:
+            kind, payload = next(iter(event.items()))
+            return str(kind), payload
+    raise _Misfit("a session event of no known form")
+
+
+def _slot_number(payload: Any) -> int:
+    if isinstance(payload, int) and not isinstance(payload, bool):
+        return payload
+    if isinstance(payload, Mapping):
+        slot = FoldedFields(payload).number("slot")
+        if slot is not None:
+            return slot
+    raise _Misfit("no slot number")
+
+
+def _paused(payload: Any) -> Paused:
+    return Paused(_slot_number(payload), FoldedFields(_object(payload, "paused")).number("batch_index"), payload)
+
+
+def _discovery_batch(payload: Any) -> DiscoveryBatch:
+    fields = FoldedFields(_object(payload, "discoveryBatch"))
+    return DiscoveryBatch(
+        _slot_number(payload),
+        fields.number("batch_index"),
+        tuple(fields.list("matched")),
+        tuple(fields.list("transactions")),
+        payload,
+    )
+
+
+def _status(payload: Any) -> Status:
+    status = FoldedFields(payload).text("status") if isinstance(payload, Mapping) else payload
+    if not isinstance(status, str):
+        raise _Misfit("no status")
+    return Status(status)
+
+
+_SUMMARY_FIELDS = (
+    "correct_simulation",
+    "incorrect_simulation",
+    "execution_errors",
+    "balance_diff",
+    "log_diff",
+    "unsanitizable",
+)
+
+
+def _completed(payload: Any) -> Completed:
+    fields = FoldedFields(payload if isinstance(payload, Mapping) else {})
+    raw = fields.get("summary")
+    if not isinstance(raw, Mapping):
+        return Completed(None, fields.get("agent_stats"))
+    numbers = FoldedFields(raw)
+    values = {name: numbers.number(name) or 0 for name in _SUMMARY_FIELDS}
+    summary = SessionSummary.from_dict({**values, "reroute_stats": numbers.get("reroute_stats")})
+    summary.raw = raw
+    return Completed(summary, fields.get("agent_stats"))
+
+
+_EVENTS: dict[str, Callable[[Any], Event]] = {
+    "readyforcontinue": lambda _payload: _READY,
+    "slotnotification": lambda payload: Slot(_slot_number(payload)),
+    "paused": _paused,
+    "discoverybatch": _discovery_batch,
+    "status": _status,
+    "completed": _completed,
+}
+
+
+def _text_list(values: list[Any]) -> tuple[str, ...]:
+    return tuple(str(value) for value in values)
+
+
+def _session_created(params: Mapping[str, Any]) -> ControlMessage:
+    fields = FoldedFields(params)
+    session_id, endpoint = fields.text("session_id"), fields.text("rpc_endpoint")
+    if session_id is None or endpoint is None:
+        raise _Misfit("sessionCreated without session id or endpoint")
+    return SessionCreated(session_id, endpoint, fields.text("task_id"))
+
+
+def _session_attached(params: Mapping[str, Any]) -> ControlMessage:
+    fields = FoldedFields(params)
+    session_id = fields.text("session_id")
+    if session_id is None:
+        raise _Misfit("sessionAttached without session id")
+    return SessionAttached(session_id, fields.text("rpc_endpoint"), fields.text("task_id"))
+
+
+def _sessions_created(params: Mapping[str, Any]) -> ControlMessage:
+    fields = FoldedFields(params)
+    slots = fields.list("start_slots"), fields.list("end_slots")
+    if not all(isinstance(slot, int) for slot in (*slots[0], *slots[1])):
+        raise _Misfit("sessionsCreated with a slot that is no number")
+    return SessionsCreated(
+        fields.text("control_session_id"),
+        _text_list(fields.list("session_ids")),
+        tuple(value if isinstance(value, str) else None for value in fields.list("task_ids")),
+        tuple(slots[0]),
+        tuple(slots[1]),
+    )
+
+
+def _parallel_attached(params: Mapping[str, Any]) -> ControlMessage:
+    fields = FoldedFields(params)
+    return ParallelAttached(fields.text("control_session_id"), _text_list(fields.list("session_ids")))
+
+
+_RESPONSES: dict[str, Callable[[Mapping[str, Any]], ControlMessage]] = {
+    "sessioncreated": _session_created,
+    "sessionattached": _session_attached,
+    "sessionscreatedv2": _sessions_created,
+    "sessionscreated": _sessions_created,
+    "parallelsessionattachedv2": _parallel_attached,
+}

@@ -1,0 +1,48 @@
+"""The choices where the vendor's wire format is not known: one object, each choice replaceable.
+
+``docs/compatibility.md`` lists every guess with its certainty. A choice that turns out wrong is corrected here, or by
+the user: ``Options(dialect=Dialect(nested_continue=False))``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from simsync.events import BacktestError
+from simsync.wire import server_errors
+from simsync.wire.spelling import fold
+
+_END_KEYS = frozenset(("completed", "done", "eof", "endofstream"))
+_END_SUFFIXES = ("Completed", "Complete", "End")
+
+
+def ends_stream(method: str, result: Any) -> bool:
+    """Is this notification the last one of its subscription? (A guess: the form of the terminal is not documented.)
+
+    True for a result object with a truthy ``completed``, ``done``, ``eof`` or ``endOfStream``, and for a method name
+    that ends in ``Completed``, ``Complete`` or ``End``.
+    """
+    if method.endswith(_END_SUFFIXES):
+        return True
+    # Only small objects are looked at: no known payload has such a key, and a transaction has many.
+    if not isinstance(result, Mapping) or len(result) > 4:
+        return False
+    return any(value and fold(key) in _END_KEYS for key, value in result.items())
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How to read and write what is not documented.
+
+    ``nested_continue``: put the continue of a sub-session under ``request`` (True) or beside the session id.
+    ``both_id_spellings``: send ``session_id`` and ``sessionId`` where the spelling is uncertain; unknown keys are
+    believed to be ignored. ``is_terminal``: which errors make going on pointless. ``ends_stream``: which notification
+    ends a subscription.
+    """
+
+    nested_continue: bool = True
+    both_id_spellings: bool = True
+    is_terminal: Callable[[BacktestError], bool] = server_errors.is_terminal
+    ends_stream: Callable[[str, Any], bool] = ends_stream

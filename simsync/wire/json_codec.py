@@ -1,0 +1,49 @@
+"""JSON text to Python values and back: orjson when it is installed, the standard library otherwise."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable
+
+_scan_once: Callable[[str, int], tuple[Any, int]] = getattr(json.JSONDecoder(), "scan_once")  # noqa: B009 (absent from the type stubs)
+
+
+def loads_with_standard_library(payload: bytes) -> Any:
+    """Decode one JSON document of UTF-8 text. Raises ValueError.
+
+    The scanner is called directly: ``json.loads`` spends more time around it than in it.
+    """
+    text = payload.decode("utf-8")
+    try:
+        value, end = _scan_once(text, 0)
+    except StopIteration:
+        end = -1
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if end == len(text):
+        return value
+    try:
+        return json.loads(text)  # white space around the document
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def dumps_with_standard_library(value: Any) -> bytes:
+    """Encode compactly as UTF-8."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+
+
+loads: Callable[[bytes], Any]
+"""Decode one JSON document of UTF-8 text; raises ValueError."""
+
+dumps: Callable[[Any], bytes]
+"""Encode compactly as UTF-8; raises TypeError."""
+
+try:
+    import orjson
+except ImportError:
+    loads = loads_with_standard_library
+    dumps = dumps_with_standard_library
+else:
+    loads = orjson.loads
+    dumps = orjson.dumps

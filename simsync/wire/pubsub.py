@@ -1,0 +1,126 @@
+"""Subscriptions of the data plane: the table of kinds, the subscribe request, and what comes back.
+
+The filters are guesses; they live in the table below and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Callable, Optional, Union
+
+from simsync.events import Event, Notification, Transaction
+from simsync.wire import json_codec
+from simsync.wire.spelling import FoldedFields
+from simsync.wire.transactions import transaction_fields
+
+Decode = Callable[[str, Any], Event]
+"""(notification method, result) → event."""
+
+
+@dataclass(frozen=True)
+class SubscribeSpec:
+    """One subscribe request: its method, its filter and how to read what it brings."""
+
+    method: str
+    filter: Any
+    decode: Decode
+
+    def __str__(self) -> str:
+        return f"{self.method}({json_codec.dumps(self.filter).decode('utf-8')})"
+
+
+def _transaction(_method: str, result: Any) -> Event:
+    return Transaction(result, transaction_fields)
+
+
+def notification(method: str, result: Any) -> Event:
+    """The decoder for kinds without a type of their own."""
+    return Notification(method, result)
+
+
+def transactions(program_ids: Sequence[str]) -> list[SubscribeSpec]:
+    """One subscribe per program; all transactions without any. (Guess: the filters.)"""
+    if not program_ids:
+        return [SubscribeSpec("transactionSubscribe", "all", _transaction)]
+    return [SubscribeSpec("transactionSubscribe", {"mentions": [program]}, _transaction) for program in program_ids]
+
+
+def slots() -> list[SubscribeSpec]:
+    return [SubscribeSpec("slotSubscribe", None, notification)]
+
+
+def subscribe_request(identifier: int, spec: SubscribeSpec, replay_from_slot: Optional[int] = None) -> bytes:
+    """The JSON-RPC request. Unknown keys of the config are ignored by the server, so each kind gets the same ones."""
+    config: dict[str, Any] = {"commitment": "confirmed"}
+    if replay_from_slot is not None:
+        config["replayFromSlot"] = replay_from_slot
+    request = {"jsonrpc": "2.0", "id": identifier, "method": spec.method, "params": [spec.filter, config]}
+    return json_codec.dumps(request)
+
+
+@dataclass(frozen=True)
+class SubscribeAck:
+    identifier: int
+    subscription: Any
+
+
+@dataclass(frozen=True)
+class SubscribeRefused:
+    identifier: Optional[int]
+    code: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A notification. ``subscription`` is None when it names none."""
+
+    subscription: Any
+    method: str
+    result: Any
+
+
+@dataclass(frozen=True)
+class NotPubsub:
+    raw: Any
+    reason: str
+
+
+PubsubMessage = Union[SubscribeAck, SubscribeRefused, Incoming, NotPubsub]
+
+
+def decode_pubsub(payload: bytes) -> PubsubMessage:
+    """Never raises: what cannot be read becomes :class:`NotPubsub`."""
+    try:
+        message = json_codec.loads(payload)
+    except ValueError as error:
+        return NotPubsub(payload, f"no JSON: {error}")
+    if not isinstance(message, dict):
+        return NotPubsub(message, "no object")
+    method = message.get("method")
+    if isinstance(method, str):
+        params = message.get("params")
+        fields = FoldedFields(params) if isinstance(params, dict) else FoldedFields({})
+        return Incoming(fields.get("subscription"), method, fields.get("result"))
+    identifier = message.get("id")
+    number = identifier if isinstance(identifier, int) else None
+    refusal = message.get("error")
+    if refusal is not None:
+        details = FoldedFields(refusal if isinstance(refusal, dict) else {"message": str(refusal)})
+        return SubscribeRefused(number, details.number("code") or 0, details.text("message") or "no reason given")
+    if number is not None and "result" in message:
+        return SubscribeAck(number, message["result"])
+    return NotPubsub(message, "neither a notification nor an answer")
+
+
+def slot_of(result: Any) -> Optional[int]:
+    """The slot that a notification belongs to: ``result.slot``, else ``result.context.slot``."""
+    if not isinstance(result, dict):
+        return None
+    slot = result.get("slot")
+    if isinstance(slot, int):
+        return slot
+    context = result.get("context")
+    slot = context.get("slot") if isinstance(context, dict) else None
+    return slot if isinstance(slot, int) else None

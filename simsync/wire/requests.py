@@ -1,0 +1,165 @@
+"""Every control request as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from simsync.params import AccountData, Anchor, Continue, ContinueTo, CreateSession, ScheduledAction
+from simsync.params.discovery import DiscoveryFilter, OracleUpdate, ProgramExecuted
+from simsync.wire import json_codec
+from simsync.wire.dialect import Dialect
+from simsync.wire.spelling import without_none
+
+
+def _message(method: str, params: Any = None) -> bytes:
+    envelope = {"method": method} if params is None else {"method": method, "params": params}
+    return json_codec.dumps(envelope)
+
+
+def _session_id(session_id: str, dialect: Dialect) -> dict[str, Any]:
+    if dialect.both_id_spellings:
+        return {"session_id": session_id, "sessionId": session_id}
+    return {"session_id": session_id}
+
+
+def account(state: AccountData | Mapping[str, Any]) -> Any:
+    """One account state; mappings are passed through."""
+    if not isinstance(state, AccountData):
+        return dict(state)
+    return {
+        "data": {"data": state.data.data, "encoding": state.data.encoding},
+        "executable": state.executable,
+        "lamports": state.lamports,
+        "owner": state.owner,
+        "space": state.space,
+    }
+
+
+def account_modifications(states: Mapping[str, AccountData | Mapping[str, Any]]) -> dict[str, Any]:
+    return {address: account(state) for address, state in states.items()}
+
+
+def discovery_filter(value: DiscoveryFilter | Mapping[str, Any]) -> Any:
+    """A guess: external tagging."""
+    if isinstance(value, ProgramExecuted):
+        return {"programExecuted": value.program}
+    if isinstance(value, OracleUpdate):
+        return {"oracleUpdate": {"programs": list(value.programs), "accounts": list(value.accounts)}}
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+_ANCHOR_NAMES = {
+    "after_slot": "afterSlot",
+    "before_slot": "beforeSlot",
+    "before_match": "beforeMatch",
+    "after_match": "afterMatch",
+    "before_every_slot": "beforeEverySlot",
+    "after_every_slot": "afterEverySlot",
+}
+
+
+def anchor(value: Anchor) -> Any:
+    """A guess: external tagging."""
+    name = _ANCHOR_NAMES[value.where]
+    if value.filter is not None:
+        return {name: {"filter": discovery_filter(value.filter)}}
+    if value.every is not None:
+        return {name: {"everyNSlots": value.every}}
+    return {name: {"slots": list(value.slots)}} if value.slots else name
+
+
+def scheduled_action(action: ScheduledAction | Mapping[str, Any]) -> Any:
+    if not isinstance(action, ScheduledAction):
+        return dict(action)
+    fields = {
+        "anchor": anchor(action.anchor),
+        "kind": action.kind,
+        "transactions": list(action.transactions),
+        "accountOverrides": account_modifications(action.account_overrides),
+        "returnAccounts": list(action.return_accounts),
+        "label": action.label,
+        "feedsReroute": action.feeds_reroute or None,
+    }
+    return without_none(fields)
+
+
+def create_session(create: CreateSession, *, parallel: bool) -> bytes:
+    """``createBacktestSession``: one flat object."""
+    fields = {
+        "startSlot": create.start_slot,
+        "endSlot": create.last_slot,
+        "parallel": parallel or None,
+        "signerFilter": list(create.signer_filter) or None,
+        "sendSummary": create.send_summary or None,
+        "capacityWaitTimeoutSecs": create.capacity_wait_timeout,
+        "disconnectTimeoutSecs": create.disconnect_timeout,
+        "extraComputeUnits": create.extra_compute_units,
+        "discoveries": [discovery_filter(value) for value in create.discoveries] or None,
+        "actions": [scheduled_action(value) for value in create.actions] or None,
+        "agents": list(create.agents) or None,
+        "replayAccountState": create.replay_account_state or None,
+        "reroute": create.reroute,
+        "diagnosticProbes": list(create.diagnostic_probes) or None,
+        **create.extra,
+    }
+    return _message("createBacktestSession", without_none(fields))
+
+
+def _continue_fields(request: Continue) -> dict[str, Any]:
+    fields = {
+        # Always sent: the server's default is not known for certain.
+        "advanceCount": request.advance_count,
+        "transactions": list(request.transactions) or None,
+        "modifyAccountStates": account_modifications(request.modify_accounts) or None,
+    }
+    return without_none(fields)
+
+
+def _continue_to_fields(request: ContinueTo) -> dict[str, Any]:
+    """A guess: the names of both fields."""
+    return without_none({"slot": request.slot, "batchIndex": request.batch_index})
+
+
+def continue_session(session_id: str, request: Continue | ContinueTo, dialect: Dialect) -> bytes:
+    """``continueSessionV1`` or ``continueToSessionV1``: a continue of one sub-session."""
+    if isinstance(request, Continue):
+        method, fields = "continueSessionV1", _continue_fields(request)
+    else:
+        method, fields = "continueToSessionV1", _continue_to_fields(request)
+    params = _session_id(session_id, dialect)
+    params.update({"request": fields} if dialect.nested_continue else fields)
+    return _message(method, params)
+
+
+def continue_single(request: Continue | ContinueTo) -> bytes:
+    """``continue`` or ``continueTo``: a continue of a single session."""
+    if isinstance(request, Continue):
+        return _message("continue", _continue_fields(request))
+    return _message("continueTo", _continue_to_fields(request))
+
+
+def close_all() -> bytes:
+    """``closeBacktestSession``: ends every session of this connection."""
+    return _message("closeBacktestSession")
+
+
+def close_session(session_id: str, dialect: Dialect) -> bytes:
+    """``closeSessionV1``: ends one sub-session. Its fields are a guess."""
+    return _message("closeSessionV1", _session_id(session_id, dialect))
+
+
+def attach_session(session_id: str, last_sequence: int | None) -> bytes:
+    """``attachBacktestSession``; without ``last_sequence`` the whole retained history is replayed."""
+    params = without_none({"session_id": session_id, "last_sequence": last_sequence})
+    return _message("attachBacktestSession", params)
+
+
+def resume_attached() -> bytes:
+    return _message("resumeAttachedSession")
+
+
+def attach_parallel(control_session_id: str, last_sequences: Mapping[str, int]) -> bytes:
+    """``attachParallelControlSessionV2``; a session that is not listed gets its whole retained history."""
+    params = {"control_session_id": control_session_id, "last_sequences": dict(last_sequences)}
+    return _message("attachParallelControlSessionV2", params)

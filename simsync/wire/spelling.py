@@ -1,0 +1,52 @@
+"""Reading keys in any spelling.
+
+Keys that name fields match ignoring case and underscores, because the vendor's source and documentation disagree about
+them. Keys of data maps (addresses, mints, outcome names) must never pass through here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+
+def fold(name: str) -> str:
+    """``session_id``, ``sessionId`` and ``SessionID`` are the same name."""
+    return name.replace("_", "").lower()
+
+
+class FoldedFields:
+    """The fields of a JSON object under any spelling. A missing field equals null."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, source: Mapping[str, Any]) -> None:
+        self._values = {fold(key): value for key, value in source.items()}
+
+    def get(self, name: str) -> Any:
+        """The field ``name`` (given in snake_case) or None."""
+        return self._values.get(name.replace("_", ""))
+
+    def text(self, name: str) -> str | None:
+        value = self.get(name)
+        return value if isinstance(value, str) else None
+
+    def number(self, name: str) -> int | None:
+        value = self.get(name)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def list(self, name: str) -> list[Any]:
+        """A missing list reads as empty."""
+        value = self.get(name)
+        return value if isinstance(value, list) else []
+
+
+def snake_case(name: str) -> str:
+    """``startSlot`` → ``start_slot``."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
+
+
+def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Absent options are left out: whether the server takes null for them is not known."""
+    return {key: value for key, value in fields.items() if value is not None}

@@ -1,0 +1,63 @@
+"""The rules for URLs: what the caller may give, and which address each service has."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from simsync.errors import InvalidParams
+
+_CONTROL_PATH = "/backtest"
+_TO_WEBSOCKET = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+_TO_HTTP = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
+
+
+def control_url(url: str) -> str:
+    """The WebSocket address of the control connection.
+
+    A bare host means ``wss://host/backtest``. ``ws``, ``wss``, ``http`` and ``https`` addresses keep their security;
+    the path ``/backtest`` is added once. Raises :class:`~simsync.errors.InvalidParams`.
+    """
+    text = url.strip() if isinstance(url, str) else ""
+    if not text:
+        raise InvalidParams("url", url, "must name a host or an address, for example ws://localhost:8900")
+    if "://" not in text:
+        text = f"wss://{text}"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise InvalidParams("url", url, f"is no valid address ({error})") from error
+    scheme = _TO_WEBSOCKET.get(parts.scheme.lower())
+    if scheme is None:
+        raise InvalidParams("url", url, "must begin with ws://, wss://, http:// or https://, or be a bare host")
+    if not parts.hostname:
+        raise InvalidParams("url", url, "has no host")
+    if parts.username or parts.password:
+        raise InvalidParams("url", "(hidden)", "must not hold a user name or password; use api_key")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    path = parts.path.rstrip("/")
+    if not path.endswith(_CONTROL_PATH):
+        path += _CONTROL_PATH
+    return f"{scheme}://{host}{f':{port}' if port is not None else ''}{path}"
+
+
+def http_base(websocket_url: str) -> str:
+    """Scheme and host for plain HTTP: ``ws`` → ``http``, ``wss`` → ``https``, the path dropped."""
+    parts = urlsplit(websocket_url)
+    return f"{_TO_HTTP[parts.scheme]}://{parts.netloc}"
+
+
+def rpc_url(endpoint: str, websocket_url: str) -> str:
+    """The HTTP address of a session's RPC. ``endpoint`` is an absolute address or a path on the control host."""
+    if "://" not in endpoint:
+        return http_base(websocket_url) + (endpoint if endpoint.startswith("/") else f"/{endpoint}")
+    scheme, rest = endpoint.split("://", 1)
+    if scheme.lower() not in _TO_HTTP:
+        raise InvalidParams("rpc_endpoint", endpoint, "must be an http or https address")
+    return f"{_TO_HTTP[scheme.lower()]}://{rest}"
+
+
+def pubsub_url(rpc_address: str) -> str:
+    """The WebSocket address of a session's subscriptions."""
+    scheme, rest = rpc_address.split("://", 1)
+    return f"{_TO_WEBSOCKET[scheme.lower()]}://{rest}"
