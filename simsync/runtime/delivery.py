@@ -1,0 +1,254 @@
+"""From the threads to the caller: the events of one (sub-)session, in the order in which the caller gets them.
+
+Reader threads put batches into one ``queue.Queue``; the caller takes events out. Everything that has not been handed
+out lives here, so leaving a loop, or a timeout, loses nothing.
+
+The order: data-plane events that are there come first; then control events. ``Completed`` is held back until every
+subscription has ended, so it is the last event, or a failure takes its place.
+"""
+
+from __future__ import annotations
+
+import operator
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from simsync.errors import Cancelled, EventTimeout, SimsyncError, SubscriptionFailed
+from simsync.events import Completed, Event
+from simsync.protocol.route import Route
+from simsync.runtime.failure import fresh
+
+
+class DataBatch:
+    """Events of one subscription."""
+
+    __slots__ = ("events",)
+
+    def __init__(self, events: list[Event]) -> None:
+        self.events = events
+
+
+class Ending:
+    """The control stream is over; ``failure`` says why."""
+
+    __slots__ = ("failure",)
+
+    def __init__(self, failure: SimsyncError) -> None:
+        self.failure = failure
+
+
+class SubscriptionState:
+    """What the delivery has to know about a subscription. Written by its reader thread, under the link's lock."""
+
+    __slots__ = ("ended", "failure", "label", "last_activity", "last_slot", "up")
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.up = False
+        self.ended = False
+        self.failure: SubscriptionFailed | None = None
+        self.last_slot: int | None = None
+        self.last_activity = time.monotonic()
+
+
+class Arrivals:
+    """Deliveries that have something for a loop over many sessions; each stands here at most once."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
+
+    def announce(self, delivery: Delivery) -> None:
+        # Whoever puts something in announces afterwards; whoever takes it out clears the flag before looking.
+        if not delivery.announced:
+            delivery.announced = True
+            self._queue.put(delivery)
+
+    def take(self, timeout: float | None) -> Delivery | None:
+        """The next delivery with something to look at; None when nothing came within ``timeout`` seconds."""
+        try:
+            delivery = self._queue.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        if delivery is not None:
+            delivery.announced = False
+        return delivery
+
+
+class Delivery:
+    """See the module. Put from any thread; taken by one consumer at a time."""
+
+    def __init__(self, route: Route, arrivals: Arrivals, drain_idle: float) -> None:
+        self.route = route
+        self.announced = False
+        self.current: Iterator[Event] = iter(())
+        self.done = False
+        self.continue_is_due = False
+        self.subscriptions: list[SubscriptionState] = []
+        self._arrivals = arrivals
+        self._drain_idle = drain_idle
+        self._inbox: queue.Queue[Any] = queue.Queue()
+        self._consumer = threading.Lock()  # guards everything below: one consumer at a time
+        self._control: deque[Iterator[Event]] = deque()
+        self._data: deque[list[Event]] = deque()
+        self._completed: Completed | None = None
+        self._completed_at = 0.0
+        self._ending: SimsyncError | None = None
+        self.cancelled: Cancelled | None = None
+
+    # The side of the threads.
+
+    def put(self, item: list[Event] | DataBatch | Ending | None) -> None:
+        """Control events as a plain list, a data batch, the ending, or None to make the consumer look again."""
+        self._inbox.put(item)
+        self._arrivals.announce(self)
+
+    def cancel(self, failure: Cancelled) -> None:
+        """Wake the consumer; it gets ``failure`` instead of further control events."""
+        self.cancelled = self.cancelled or failure
+        self.put(None)
+
+    # The side of the caller.
+
+    @property
+    def failure(self) -> SimsyncError | None:
+        """Why the events ended, if they did not end with ``Completed``."""
+        return self._ending or self.cancelled
+
+    @property
+    def drain_deadline(self) -> float | None:
+        """When a silent subscription makes the run fail, in monotonic seconds; None when nothing is being drained."""
+        if self._completed is None or self.done:
+            return None
+        waiting = [state.last_activity for state in self.subscriptions if not state.ended]
+        return max(self._completed_at, max(waiting)) + self._drain_idle if waiting else None
+
+    def next_batch(self, deadline: float | None) -> Iterator[Event] | None:
+        """Wait for events until ``deadline`` (monotonic seconds); None once ``Completed`` was handed out.
+
+        The iterator is shared: what is not taken from it is handed out by the next call. Raises EventTimeout, or the
+        failure that ended the events.
+        """
+        if not self._consumer.acquire(timeout=_seconds_until(deadline)):
+            raise self._timeout()
+        try:
+            while True:
+                batch = self._next_at_hand()
+                if batch is not None or self.done:
+                    return batch
+                limits = [limit for limit in (deadline, self.drain_deadline) if limit is not None]
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise self._timeout()
+                try:
+                    item = self._inbox.get(timeout=_positive_seconds_until(min(limits, default=None)))
+                except queue.Empty:
+                    continue
+                self._absorb(item)
+        finally:
+            self._consumer.release()
+
+    def poll_batch(self) -> Iterator[Event] | None:
+        """As :meth:`next_batch`, without waiting: None when nothing is at hand (or ``done``)."""
+        if not self._consumer.acquire(blocking=False):
+            return None  # another thread is reading this session
+        try:
+            return self._next_at_hand()
+        finally:
+            self._consumer.release()
+
+    def _timeout(self) -> EventTimeout:
+        route = self.route
+        return EventTimeout(
+            f"no event of session {route.session_id} in time (at slot {route.position} of {route.end_slot},"
+            f" {route.cycle.state.value}); nothing is lost, calling again goes on waiting"
+        )
+
+    def _next_at_hand(self) -> Iterator[Event] | None:
+        if operator.length_hint(self.current):
+            return self.current
+        if self.done:
+            return None
+        self._absorb_all()
+        batch = self._choose()
+        while batch is not None and not operator.length_hint(batch):
+            batch = self._choose()
+        if batch is not None:
+            self.current = batch
+        return batch
+
+    def _absorb_all(self) -> None:
+        while True:
+            try:
+                item = self._inbox.get_nowait()
+            except queue.Empty:
+                return
+            self._absorb(item)
+
+    def _absorb(self, item: list[Event] | DataBatch | Ending | None) -> None:
+        if type(item) is list:
+            last = item[-1]
+            if isinstance(last, Completed):
+                self._completed = last
+                self._completed_at = time.monotonic()
+                item.pop()
+            self._control.append(iter(item))
+        elif isinstance(item, DataBatch):
+            self._data.append(item.events)
+        elif isinstance(item, Ending) and self._ending is None:
+            self._ending = item.failure
+
+    def _choose(self) -> Iterator[Event] | None:
+        if self._data:
+            return iter(self._data.popleft())
+        if self.cancelled is not None:
+            raise fresh(self.cancelled)
+        while self._control:
+            if not self.subscriptions:
+                return self._control.popleft()
+            for control_event in self._control[0]:
+                return iter((control_event,))  # data may overtake the others
+            self._control.popleft()
+        failed = next((state.failure for state in self.subscriptions if state.failure is not None), None)
+        if failed is not None:
+            # Its last events may have been put after the look into the inbox above.
+            self._absorb_all()
+            if self._data:
+                return iter(self._data.popleft())
+            self._ending = failed
+            raise fresh(failed)
+        if self._completed is not None:
+            # Control has said everything; how its connection ended does not matter any more.
+            return self._choose_last(self._completed)
+        if self._ending is not None:
+            raise fresh(self._ending)
+        return None
+
+    def _choose_last(self, completed: Completed) -> Iterator[Event] | None:
+        if all(state.ended for state in self.subscriptions):
+            self._absorb_all()
+            if self._data:
+                return iter(self._data.popleft())
+            self.done = True
+            return iter((completed,))
+        deadline = self.drain_deadline
+        if deadline is not None and time.monotonic() >= deadline:
+            late = [state for state in self.subscriptions if not state.ended]
+            named = "; ".join(f"{state.label}, last slot {state.last_slot}" for state in late)
+            self._ending = SubscriptionFailed(
+                f"session {self.route.session_id} is completed, but {len(late)} subscription(s) did not end within"
+                f" {self._drain_idle:g} s of silence, so the stream is incomplete: {named}"
+            )
+            raise fresh(self._ending)
+        return None
+
+
+def _seconds_until(deadline: float | None) -> float:
+    """For Lock.acquire, where -1 means for ever."""
+    return -1 if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def _positive_seconds_until(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())

@@ -1,0 +1,115 @@
+"""What waits to be sent on a control connection."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Union
+
+import websocket
+
+from simsync.protocol.route import Route
+
+TEXT = websocket.ABNF.OPCODE_TEXT
+PING = websocket.ABNF.OPCODE_PING
+
+
+class UrgentFrame:
+    """A frame of the present connection only: handshake, ping, pong, close. It overtakes continues."""
+
+    __slots__ = ("opcode", "payload")
+
+    def __init__(self, payload: bytes, opcode: int = TEXT) -> None:
+        self.payload = payload
+        self.opcode = opcode
+
+
+Frame = Union[UrgentFrame, Route]
+"""A route stands for the continue that it holds."""
+
+
+class Outbox:
+    """A bounded queue of continues, which outlive a connection, and the urgent frames of the present connection."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._changed = threading.Condition()  # guards everything below
+        self._urgent: deque[UrgentFrame] = deque()
+        self._continues: deque[Route] = deque()
+        self._continues_flow = False
+        self._writing = False
+        self._closed = False
+
+    def open(self) -> None:
+        """A connection is up. Continues have to wait until :meth:`let_continues_flow`."""
+        with self._changed:
+            self._urgent.clear()
+            self._continues_flow = False
+            self._writing = True
+
+    def let_continues_flow(self) -> None:
+        with self._changed:
+            self._continues_flow = True
+            self._changed.notify_all()
+
+    def stop_writing(self) -> None:
+        """The connection is gone: its writer shall end."""
+        with self._changed:
+            self._writing = False
+            self._continues_flow = False
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Nothing will be sent any more: nobody may wait for a place."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def put_urgent(self, payload: bytes, opcode: int = TEXT) -> None:
+        with self._changed:
+            self._urgent.append(UrgentFrame(payload, opcode))
+            self._changed.notify_all()
+
+    def put_continue(self, route: Route, deadline: float | None) -> bool:
+        """Wait for a place until ``deadline`` (monotonic seconds); False when there was none, or the outbox closed."""
+        with self._changed:
+            while len(self._continues) >= self._limit and not self._closed:
+                remaining = None if deadline is None else deadline - time.monotonic()
+                if remaining is not None and remaining <= 0:
+                    return False
+                self._changed.wait(remaining)
+            if self._closed:
+                return False
+            self._continues.append(route)
+            self._changed.notify_all()
+            return True
+
+    def put_continue_now(self, route: Route) -> None:
+        """Without waiting: there are at most as many as sub-sessions."""
+        with self._changed:
+            self._continues.append(route)
+            self._changed.notify_all()
+
+    def put_back(self, routes: Iterable[Route]) -> None:
+        """Continues that were not wholly written go first next time."""
+        with self._changed:
+            self._continues.extendleft(reversed(list(routes)))
+
+    def take(self, deadline: float) -> list[Frame] | None:
+        """Everything that may be sent, as soon as there is something; empty at ``deadline``; None to end."""
+        with self._changed:
+            while True:
+                if not self._writing:
+                    return None
+                frames: list[Frame] = list(self._urgent)
+                self._urgent.clear()
+                if self._continues_flow and self._continues:
+                    frames.extend(self._continues)
+                    self._continues.clear()
+                    self._changed.notify_all()  # there are places again
+                remaining = deadline - time.monotonic()
+                if frames or remaining <= 0:
+                    return frames
+                self._changed.wait(remaining)

@@ -1,0 +1,82 @@
+"""The reconnect policy: when to try again, how long to wait, when to give up."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from typing import Callable
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
+
+from simsync.options import Options
+
+
+class Reconnectable(Exception):
+    """A connection could not be made or was lost, and trying again makes sense. ``uptime``: seconds it was up."""
+
+    def __init__(self, reason: str, uptime: float = 0.0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.uptime = uptime
+
+
+class ReconnectPolicy:
+    """Runs connections one after the other until one ends for good or the budget of an outage is spent.
+
+    An outage begins with a lost connection or a failed attempt and is over when a connection was up for
+    ``uptime_reset`` seconds; a flapping server does not get a fresh budget with every flap.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        sleep: Callable[[float], None],
+        logger: logging.Logger,
+        clock: Callable[[], float] = time.monotonic,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._options = options
+        self._sleep = sleep
+        self._logger = logger
+        self._clock = clock
+        self._uniform = uniform
+        self._failures = 0
+        self._outage_began = 0.0
+
+    def run(self, connection: Callable[[], None]) -> None:
+        """Call ``connection`` until it returns. Raises the last Reconnectable when the budget is spent."""
+        retrying = Retrying(
+            retry=retry_if_exception_type(Reconnectable),
+            after=self._count,
+            stop=self._is_spent,
+            wait=self._delay,
+            sleep=self._sleep,
+            before_sleep=self._report,
+            reraise=True,
+        )
+        retrying(connection)
+
+    def _count(self, state: RetryCallState) -> None:
+        lost = state.outcome.exception() if state.outcome is not None else None
+        now = self._clock()
+        uptime = lost.uptime if isinstance(lost, Reconnectable) else 0.0
+        if uptime >= self._options.uptime_reset or not self._failures:
+            self._failures = 0
+            self._outage_began = now
+        self._failures += 1
+
+    def _is_spent(self, state: RetryCallState) -> bool:
+        if self._failures > self._options.reconnect_attempts:
+            return True
+        return self._clock() - self._outage_began + state.upcoming_sleep > self._options.reconnect_window
+
+    def _delay(self, _state: RetryCallState) -> float:
+        options = self._options
+        # 2.0 ** 1023 is the last that is finite; far beyond any cap.
+        delay = min(options.backoff_max, options.backoff_initial * 2.0 ** min(max(self._failures - 1, 0), 1000))
+        return delay * self._uniform(1 - options.backoff_jitter, 1 + options.backoff_jitter)
+
+    def _report(self, state: RetryCallState) -> None:
+        lost = state.outcome.exception() if state.outcome is not None else None
+        self._logger.warning("%s; attempt %d follows in %.1f s", lost, self._failures, state.upcoming_sleep)

@@ -1,0 +1,21 @@
+"""The one way to start a thread: named, a daemon, and with an end that is never silent."""
+
+from __future__ import annotations
+
+import threading
+from typing import Callable
+
+
+def spawn(name: str, target: Callable[[], None]) -> threading.Thread:
+    """Start ``target`` in a daemon thread named ``simsync-<name>``. The target handles its own exceptions."""
+    thread = threading.Thread(target=target, name=f"simsync-{name}", daemon=True)
+    thread.start()
+    return thread
+
+
+def join(thread: threading.Thread | None, timeout: float) -> bool:
+    """Wait for the end of ``thread``; True when it has ended. A thread never waits for itself."""
+    if thread is None or thread is threading.current_thread():
+        return True
+    thread.join(max(0.0, timeout))
+    return not thread.is_alive()
