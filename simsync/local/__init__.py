@@ -1,1 +1,26 @@
+"""The embedded simulator: a server on this machine that speaks the simulator's protocol and runs real Solana programs.
+
+    from simsync.local import Ledger, Simulator
+
+    with Simulator(Ledger.generate(slots=100)) as simulator:
+        print(simulator.url, simulator.api_key)
+
+It needs ``pip install 'simsync[local]'``; without it the import raises MissingExtra, an ImportError.
+"""
+
 from __future__ import annotations
+
+from simsync.errors import MissingExtra
+
+try:
+    import aiohttp as _aiohttp  # noqa: F401
+    import solders.litesvm as _litesvm  # noqa: F401
+except ImportError as error:
+    raise MissingExtra("simsync.local", "local") from error
+
+from simsync.local.behaviour import Behaviour
+from simsync.local.faults import Faults
+from simsync.local.ledger import Block, Bundle, HistoricalTransaction, Ledger
+from simsync.local.simulator import Simulator
+
+__all__ = ["Behaviour", "Block", "Bundle", "Faults", "HistoricalTransaction", "Ledger", "Simulator"]

@@ -1,0 +1,82 @@
+"""Switches for everything that the protocol leaves open, so that a client can be tried against each reading of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simsync.errors import InvalidParams
+
+_CHOICES = {
+    "end_of_stream": ("a", "b", "c"),
+    "event_form": ("tagged", "external"),
+    "error_form": ("external", "tagged"),
+    "inline_case": ("snake", "camel"),
+}
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How the simulator behaves where clients must cope with more than one form. The defaults suit ordinary use.
+
+    Raises InvalidParams for an unknown choice or a negative number.
+    """
+
+    statuses: bool = False
+    """Also send the statuses of every continue, not only those of the start."""
+    notify_start: bool = True
+    """Send ``slotNotification`` for the start slot before the first ready."""
+    notify_skipped: bool = False
+    """Send ``slotNotification`` for slots that carry no block, too."""
+    ready_after_paused: bool = False
+    """Send ``readyForContinue`` after every ``paused``."""
+    strict_continue: bool = False
+    """Answer a continue to a busy session with ``invalidRequest`` instead of queueing it."""
+    absolute_endpoints: bool = False
+    """Give ``rpc_endpoint`` as a full URL instead of a path."""
+    replay_before_attached: bool = False
+    """On attach, send the missed events before the reply instead of after it."""
+    early_events: bool = False
+    """During a parallel create, send the events of a session before the next session is announced."""
+    end_of_stream: str = "a"
+    """End of a subscription: ``a`` result with ``completed``, ``b`` method ending in ``End``, ``c`` clean close."""
+    event_form: str = "tagged"
+    """Event inside ``sessionEventV2``: ``tagged`` (method and params) or ``external`` (string or one-key object)."""
+    error_form: str = "external"
+    """Form of errors: ``external`` (string or one-key object) or ``tagged`` (``type`` and ``data``)."""
+    inline_case: str = "snake"
+    """Spelling of the keys of session replies: ``snake`` or ``camel``."""
+    null_params: bool = False
+    """Send ``"params": null`` where a message carries nothing."""
+    binary_frames: bool = False
+    """Send control messages as Binary frames."""
+    overtake_acks: bool = False
+    """Send the first notifications of a subscription before its acknowledgement."""
+    serve_completed: bool = True
+    """Keep answering on the endpoint of a completed session until it is closed.
+
+    If not, the endpoint ends as soon as the session is completed and its last data socket has gone.
+    """
+    batch_size: int = 16
+    """Transactions per batch of a block."""
+    replay_slots: int = 100
+    """Slots for which subscription events are kept."""
+    history_slots: int = 1_000
+    """Slots for which ``getTransaction`` and ``getSignatureStatuses`` answer."""
+    create_delay: float = 0.0
+    """Seconds to wait before each ``sessionCreated``."""
+    slot_delay: float = 0.0
+    """Seconds to wait after each executed block."""
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise InvalidParams(name, value, f"must be one of {', '.join(choices)}")
+        for name in ("batch_size", "replay_slots", "history_slots"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise InvalidParams(name, value, "must be an integer of at least 1")
+        for name in ("create_delay", "slot_delay"):
+            value = getattr(self, name)
+            if value < 0:
+                raise InvalidParams(name, value, "must be seconds, not below 0")

@@ -1,0 +1,86 @@
+"""What the command line needs: serve a ledger until a signal comes, and describe a ledger."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from solders.transaction import VersionedTransaction
+
+from simsync.local.simulator import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from simsync.local.ledger import Ledger
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_TOP_PROGRAMS = 10
+
+
+def serve(
+    ledger: Ledger,
+    host: str = "127.0.0.1",
+    port: int = 8900,
+    api_key: str = "local-dev-key",
+    *,
+    on_ready: Callable[[Simulator], None] | None = None,
+    **switches: Any,
+) -> None:
+    """Serve a ledger until SIGINT or SIGTERM, then close and return. ``on_ready`` is called once with the simulator.
+
+    Must be called in the main thread. Raises what :class:`~simsync.local.Simulator` raises.
+    """
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask_to_stop) for number in _SIGNALS}
+    try:
+        with Simulator(ledger, host=host, port=port, api_key=api_key, **switches) as simulator:
+            if on_ready is not None:
+                on_ready(simulator)
+            stop.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def describe(ledger: Ledger) -> str:
+    """Return a few lines about a ledger: slots, bundles, transactions, programs."""
+    programs: Counter[str] = Counter()
+    failed = versioned = recorded = 0
+    for block in ledger.blocks:
+        recorded += len(block.recorded)
+        for item in block.transactions:
+            message = VersionedTransaction.from_bytes(item.wire).message
+            keys = message.account_keys
+            used = {one.program_id_index for one in message.instructions}
+            programs.update(str(keys[index]) for index in used)
+            failed += item.error is not None
+            versioned += hasattr(message, "address_table_lookups")
+    total = ledger.transaction_count
+    slots = ledger.end_slot - ledger.start_slot + 1
+    lines = [
+        f"slots         {ledger.start_slot} to {ledger.end_slot} ({slots}, {len(ledger.blocks)} with a block)",
+        f"bundles       {len(ledger.bundles)}, starting at {_starts(ledger)}",
+        f"transactions  {total}",
+    ]
+    if ledger.origin:
+        lines.insert(0, f"origin        {ledger.origin}")
+    if recorded:
+        lines.append(f"recorded      {recorded}, served as they are, nothing is executed")
+    else:
+        lines[-1] += f" ({failed} failed, {versioned} of version 0)"
+        lines.append(f"accounts      {len(ledger.accounts)} at the start")
+    lines.extend(f"program       {name} in {count}" for name, count in programs.most_common(_TOP_PROGRAMS))
+    return "\n".join(lines)
+
+
+def _starts(ledger: Ledger) -> str:
+    starts = [str(bundle.start_slot) for bundle in ledger.bundles]
+    return ", ".join(starts if len(starts) <= 6 else [*starts[:3], "…", starts[-1]])

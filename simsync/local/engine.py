@@ -1,0 +1,314 @@
+"""The only file that knows LiteSVM: execute a transaction on a set of accounts and say what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from solders.account import Account
+from solders.litesvm import LiteSVM
+from solders.message import MessageV0
+from solders.pubkey import Pubkey
+from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
+
+from simsync.local.token_balances import TOKEN_PROGRAMS, TokenBalance, token_account, token_balance
+from simsync.local.transaction_error import error_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from solders.transaction import VersionedTransaction
+
+    from simsync.local.transaction_json import AnyMessage
+
+LAMPORTS_PER_SIGNATURE = 5_000
+UPGRADEABLE_LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
+LOOKUP_TABLE_HEADER = 56
+"""Bytes before the addresses of an address lookup table."""
+
+_COMPUTE_BUDGET = Pubkey.from_string("ComputeBudget111111111111111111111111111111")
+_PROGRAM, _PROGRAM_DATA = b"\2\0\0\0", b"\3\0\0\0"
+# Older LiteSVM neither reports fees nor charges priority fees.
+_REPORTS_FEE = hasattr(TransactionMetadata, "fee")
+_NO_ACCOUNT = Account(0, b"", Pubkey.default())
+_DEFAULT_UNITS, _MAX_UNITS = 200_000, 1_400_000
+
+
+class AccountRefused(ValueError):
+    """The engine does not take this account, for instance a sysvar with wrong data."""
+
+
+class AccountChange(NamedTuple):
+    """One writable account before and after a transaction; None where it does not exist."""
+
+    address: Pubkey
+    before: Account | None
+    after: Account | None
+
+
+class Outcome:
+    """What one executed or simulated transaction did. Amounts in lamports, ``units`` in compute units."""
+
+    __slots__ = (
+        "changes",
+        "error",
+        "fee",
+        "keys",
+        "loaded_readonly",
+        "loaded_writable",
+        "meta",
+        "post_balances",
+        "post_tokens",
+        "pre_balances",
+        "pre_tokens",
+    )
+
+    def __init__(self, meta: TransactionMetadata, error: Any, keys: list[Pubkey], fee: int) -> None:
+        self.meta = meta
+        self.error = error
+        self.keys = keys
+        self.fee = fee
+        self.loaded_writable: list[Pubkey] = []
+        self.loaded_readonly: list[Pubkey] = []
+        self.pre_balances: list[int] = []
+        self.post_balances: list[int] = []
+        self.pre_tokens: list[TokenBalance] = []
+        self.post_tokens: list[TokenBalance] = []
+        self.changes: list[AccountChange] = []
+
+    @property
+    def logs(self) -> list[str]:
+        return self.meta.logs()
+
+    @property
+    def units(self) -> int:
+        return self.meta.compute_units_consumed()
+
+    @property
+    def return_data(self) -> tuple[Pubkey, bytes] | None:
+        """The program that returned data, and the data; None if there is none."""
+        returned = self.meta.return_data()
+        return (returned.program_id, returned.data) if returned.data else None
+
+    @property
+    def unsanitizable(self) -> bool:
+        return bool(self.error == "SanitizeFailure")
+
+    def written_balances(self) -> tuple[int, ...]:
+        """Return the lamports of the writable accounts afterwards, in the order of the account keys."""
+        return tuple(change.after.lamports if change.after is not None else 0 for change in self.changes)
+
+    def trace(self) -> str:
+        """Return a digest of which programs ran, how deep, and how each ended.
+
+        Log messages and compute units are left out: they depend on the build of the token and memo programs that
+        the installed LiteSVM carries.
+        """
+        lines = [
+            line
+            for line in self.meta.logs()
+            if line.startswith("Program ") and (line.endswith((" success", "]")) or " failed: " in line)
+        ]
+        return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
+
+
+class Engine:
+    """A set of accounts on which transactions run; signatures, blockhashes and repetition are not checked."""
+
+    def __init__(self, accounts: Mapping[Pubkey, Account]) -> None:
+        self._svm = LiteSVM().with_sigverify(False).with_blockhash_check(False).with_transaction_history(0)
+        self._known: set[Pubkey] = set(accounts)
+        for address, account in accounts.items():
+            self._svm.set_account(address, account)
+
+    def enter_slot(self, slot: int, time: int) -> None:
+        """Set the clock to ``slot`` and the unix ``time`` in seconds."""
+        self._svm.warp_to_slot(slot)
+        clock = self._svm.get_clock()
+        clock.unix_timestamp = time
+        self._svm.set_clock(clock)
+
+    def account(self, address: Pubkey) -> Account | None:
+        return self._svm.get_account(address)
+
+    def balance(self, address: Pubkey) -> int:
+        """Return the lamports of an account, 0 if it does not exist."""
+        return self._svm.get_balance(address) or 0
+
+    def snapshot(self) -> dict[Pubkey, Account]:
+        """Return every account that was given or written, as it is now."""
+        found = ((address, self._svm.get_account(address)) for address in sorted(self._known, key=bytes))
+        return {address: account for address, account in found if account is not None}
+
+    def owned_by(self, program: Pubkey) -> list[tuple[Pubkey, Account]]:
+        """Return the accounts that belong to ``program``, in order of address."""
+        return [item for item in self.snapshot().items() if item[1].owner == program]
+
+    def rent_exempt_minimum(self, size: int) -> int:
+        """Return the lamports that make an account of ``size`` bytes exempt from rent."""
+        return self._svm.minimum_balance_for_rent_exemption(size)
+
+    def set_accounts(self, accounts: Iterable[tuple[Pubkey, Account]]) -> None:
+        """Replace accounts, all or none; zero lamports remove one. Raises AccountRefused.
+
+        ProgramData comes before the program that names it, and new ProgramData makes the engine load the program again.
+        """
+        ordered = sorted(accounts, key=lambda item: not _is_program_data(item[1]))
+        before: list[tuple[Pubkey, Account]] = []
+        try:
+            for address, account in ordered:
+                before.append((address, self._svm.get_account(address) or _NO_ACCOUNT))
+                self._set(address, account)
+                if _is_program_data(account):
+                    for program, existing in self._programs_of(address):
+                        self._set(program, existing)
+        except AccountRefused:
+            for address, account in reversed(before):
+                self._svm.set_account(address, account)
+            raise
+
+    def _set(self, address: Pubkey, account: Account) -> None:
+        try:
+            self._svm.set_account(address, account)
+        except Exception as error:
+            # LiteSVM's own error class cannot be imported.
+            if type(error).__name__ != "LiteSVMError" and not isinstance(error, ValueError):
+                raise
+            raise AccountRefused(f"{address}: {error}") from error
+        self._known.add(address)
+
+    def _programs_of(self, program_data: Pubkey) -> list[tuple[Pubkey, Account]]:
+        wanted = _PROGRAM + bytes(program_data)
+        found = dict(self.owned_by(UPGRADEABLE_LOADER))
+        list_all = getattr(self._svm, "get_program_accounts", None)
+        if list_all is not None:
+            found.update(list_all(UPGRADEABLE_LOADER))
+        return [(address, account) for address, account in found.items() if account.data == wanted]
+
+    def fee_of(self, message: AnyMessage) -> int:
+        """Return the fee in lamports that a transaction with this message is charged."""
+        fee = LAMPORTS_PER_SIGNATURE * message.header.num_required_signatures
+        if not _REPORTS_FEE:
+            return fee
+        keys, price, limit, others = message.account_keys, 0, None, 0
+        for instruction in message.instructions:
+            if instruction.program_id_index >= len(keys) or keys[instruction.program_id_index] != _COMPUTE_BUDGET:
+                others += 1
+            elif instruction.data[:1] == b"\2" and len(instruction.data) >= 5:
+                (limit,) = struct.unpack_from("<I", instruction.data, 1)
+            elif instruction.data[:1] == b"\3" and len(instruction.data) >= 9:
+                (price,) = struct.unpack_from("<Q", instruction.data, 1)
+        units = min(_DEFAULT_UNITS * others if limit is None else limit, _MAX_UNITS)
+        return fee + -(-price * units // 1_000_000)
+
+    def execute(self, transaction: VersionedTransaction) -> Outcome:
+        """Run a transaction and keep what it changes. It never raises for a transaction that fails."""
+        message = transaction.message
+        keys, writable, loaded_writable, loaded_readonly = self._resolve(message)
+        get_account, get_balance = self._svm.get_account, self._svm.get_balance
+        before = {index: get_account(keys[index]) for index in writable}
+        pre = [
+            (account.lamports if (account := before[index]) is not None else 0)
+            if index in before
+            else get_balance(key) or 0
+            for index, key in enumerate(keys)
+        ]
+        readonly_tokens = self._readonly_token_accounts(message, keys, before)
+        pre_tokens = self._token_balances(keys, before, readonly_tokens) if readonly_tokens is not None else []
+        result = self._svm.send_transaction(transaction)
+        if isinstance(result, FailedTransactionMetadata):
+            outcome = Outcome(result.meta(), error_json(result.err()), keys, 0)
+        else:
+            outcome = Outcome(result, None, keys, 0)
+        outcome.loaded_writable, outcome.loaded_readonly = loaded_writable, loaded_readonly
+        outcome.pre_balances = pre
+        post = list(pre)
+        after: dict[int, Account | None] = {}
+        for index in writable:
+            account = get_account(keys[index])
+            after[index] = account
+            post[index] = account.lamports if account is not None else 0
+            outcome.changes.append(AccountChange(keys[index], before[index], account))
+        outcome.post_balances = post
+        self._known.update(keys[index] for index in writable)
+        if outcome.error is None or outcome.meta.logs() or post != pre:
+            outcome.fee = outcome.meta.fee() if _REPORTS_FEE else self.fee_of(message)
+        if readonly_tokens is not None:
+            outcome.pre_tokens = pre_tokens
+            outcome.post_tokens = self._token_balances(keys, after, readonly_tokens)
+        return outcome
+
+    def simulate(self, transaction: VersionedTransaction) -> tuple[Outcome, dict[Pubkey, Account]]:
+        """Run a transaction and keep nothing of it.
+
+        Return the outcome, without balances, and the accounts as they would have been written.
+        """
+        keys, _, loaded_writable, loaded_readonly = self._resolve(transaction.message)
+        result = self._svm.simulate_transaction(transaction)
+        if isinstance(result, FailedTransactionMetadata):
+            outcome, written = Outcome(result.meta(), error_json(result.err()), keys, 0), {}
+        else:
+            outcome, written = Outcome(result.meta(), None, keys, 0), dict(result.post_accounts())
+        outcome.loaded_writable, outcome.loaded_readonly = loaded_writable, loaded_readonly
+        outcome.fee = self.fee_of(transaction.message)
+        return outcome, written
+
+    def _resolve(self, message: AnyMessage) -> tuple[list[Pubkey], list[int], list[Pubkey], list[Pubkey]]:
+        """Return all keys, the indices of the writable ones, and the writable and read-only keys from lookup tables."""
+        keys = list(message.account_keys)
+        header = message.header
+        signers, total = header.num_required_signatures, len(keys)
+        writable = list(range(max(0, signers - header.num_readonly_signed_accounts)))
+        writable.extend(range(signers, max(signers, total - header.num_readonly_unsigned_accounts)))
+        writable = [index for index in writable if index < total]
+        loaded_writable: list[Pubkey] = []
+        loaded_readonly: list[Pubkey] = []
+        if isinstance(message, MessageV0):
+            for lookup in message.address_table_lookups:
+                table = self._svm.get_account(lookup.account_key)
+                addresses = table.data[LOOKUP_TABLE_HEADER:] if table is not None else b""
+                loaded_writable.extend(_at(addresses, lookup.writable_indexes))
+                loaded_readonly.extend(_at(addresses, lookup.readonly_indexes))
+            writable.extend(range(total, total + len(loaded_writable)))
+            keys += loaded_writable + loaded_readonly
+        return keys, writable, loaded_writable, loaded_readonly
+
+    def _readonly_token_accounts(
+        self, message: AnyMessage, keys: list[Pubkey], writable: Mapping[int, Any]
+    ) -> dict[int, Account] | None:
+        """Return the read-only token accounts by index, or None if no token program takes part."""
+        if TOKEN_PROGRAMS.isdisjoint(keys):
+            return None
+        programs = {instruction.program_id_index for instruction in message.instructions}
+        found: dict[int, Account] = {}
+        for index, key in enumerate(keys):
+            if index in writable or index in programs or key in TOKEN_PROGRAMS:
+                continue
+            account = self._svm.get_account(key)
+            if account is not None and not account.executable and token_account(account) is not None:
+                found[index] = account
+        return found
+
+    def _token_balances(
+        self, keys: list[Pubkey], written: Mapping[int, Account | None], readonly: Mapping[int, Account]
+    ) -> list[TokenBalance]:
+        balances = []
+        for index in range(len(keys)):
+            account = written[index] if index in written else readonly.get(index)
+            balance = token_balance(index, account, self._svm.get_account) if account is not None else None
+            if balance is not None:
+                balances.append(balance)
+        return balances
+
+
+def _is_program_data(account: Account) -> bool:
+    return account.owner == UPGRADEABLE_LOADER and account.data[:4] == _PROGRAM_DATA
+
+
+def _at(addresses: bytes, indexes: bytes) -> list[Pubkey]:
+    return [
+        Pubkey.from_bytes(addresses[32 * index : 32 * index + 32])
+        for index in indexes
+        if len(addresses) >= 32 * index + 32
+    ]

@@ -1,0 +1,245 @@
+"""The data socket ``/backtest/{session_id}``: subscriptions to what one session executes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import WSCloseCode, WSMsgType
+
+from simsync.local.encoding import dump_json, load_json
+from simsync.local.pubsub_kinds import SUBSCRIBE, UNSUBSCRIBE, InvalidSubscription
+from simsync.local.rpc_errors import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
+
+zstandard: Any
+try:
+    import zstandard
+except ImportError:  # subscriptions that ask for compression then get plain text
+    zstandard = None
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohttp import web
+
+    from simsync.local.behaviour import Behaviour
+    from simsync.local.faults import Faults
+    from simsync.local.frames import Frame, FrameSender
+    from simsync.local.pubsub_kinds import Kind, Pick
+    from simsync.local.session import Session
+    from simsync.local.stream import StreamReader
+
+_log = logging.getLogger("simsync.local.pubsub")
+_READ_AT_ONCE = 64
+_COMPRESSION_LEVEL = 3
+
+
+class _Subscription:
+    """One subscription of one socket."""
+
+    def __init__(self, number: int, kind: Kind, pick: Pick, reader: StreamReader, compressed: bool) -> None:
+        self.number = number
+        self.pick = pick
+        self.reader = reader
+        self.compressed = compressed
+        self.ended = False
+        self._stem = kind.stem
+        head = dump_json({"jsonrpc": "2.0", "method": f"{kind.stem}Notification", "params": {"subscription": number}})
+        self._head = head[:-2] + b',"result":'
+
+    def notification(self, result: bytes) -> bytes:
+        return self._head + result + b"}}"
+
+    def terminal(self, form: str) -> bytes:
+        if form == "a":
+            return self.notification(b'{"completed":true}')
+        method = f"{self._stem}StreamEnd"
+        return dump_json({"jsonrpc": "2.0", "method": method, "params": {"subscription": self.number}})
+
+
+class DataConnection:
+    """One client on the data socket of a session."""
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        sender: FrameSender,
+        session: Session,
+        behaviour: Behaviour,
+        faults: Faults,
+        numbers: Iterator[int],
+    ) -> None:
+        self._socket = socket
+        self._sender = sender
+        self._session = session
+        self._stream = session.backtest.stream
+        self._behaviour = behaviour
+        self._faults = faults
+        self._numbers = numbers
+        self._subscriptions: dict[int, _Subscription] = {}
+        self._wake = asyncio.Event()
+        # Compressed frames must leave in the order in which they were compressed.
+        self._order = asyncio.Lock()
+        self._sent = 0
+        self._compressor: Any = None
+        self._closing = False
+
+    async def serve(self) -> None:
+        """Work until the connection ends."""
+        self._stream.listen(self._wake.set)
+        self._session.on_close(self._session_closed)
+        writer = asyncio.get_running_loop().create_task(self._write())
+        writer.add_done_callback(self._written)
+        try:
+            async for frame in self._socket:
+                if frame.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    await self._take(frame.data)
+        except ConnectionError:
+            _log.debug("data socket lost while answering")
+        finally:
+            writer.cancel()
+            self._stream.unlisten(self._wake.set)
+            self._session.off_close(self._session_closed)
+            for subscription in self._subscriptions.values():
+                subscription.reader.close()
+
+    def _session_closed(self) -> None:
+        self._closing = True
+        self._wake.set()
+
+    def _written(self, writer: asyncio.Task[None]) -> None:
+        if writer.cancelled():
+            return
+        error = writer.exception()
+        if error is not None and not isinstance(error, ConnectionError):
+            _log.error("data connection failed", exc_info=error)
+            self._sender.abort()
+
+    # -- requests
+
+    async def _take(self, text: str | bytes) -> None:
+        try:
+            request = load_json(text)
+        except ValueError as error:
+            await self._refuse(None, PARSE_ERROR, f"Parse error: {error}")
+            return
+        if not isinstance(request, dict) or not isinstance(request.get("method"), str):
+            await self._refuse(None, INVALID_REQUEST, "Invalid request")
+            return
+        number, method, params = request.get("id"), request["method"], request.get("params")
+        if params is None:
+            params = []
+        if method in SUBSCRIBE and isinstance(params, list):
+            await self._subscribe(number, SUBSCRIBE[method], params)
+        elif method in UNSUBSCRIBE and isinstance(params, list):
+            found = self._subscriptions.pop(params[0], None) if params and isinstance(params[0], int) else None
+            if found is None:
+                await self._refuse(number, INVALID_PARAMS, "Invalid subscription id.")
+            else:
+                found.reader.close()
+                await self._answer(number, True)
+        elif isinstance(params, list):
+            await self._refuse(number, METHOD_NOT_FOUND, f"Method not found: {method}")
+        else:
+            await self._refuse(number, INVALID_PARAMS, "params must be a list")
+
+    async def _subscribe(self, number: Any, kind: Kind, params: list[Any]) -> None:
+        try:
+            pick = kind.picker(params)
+        except InvalidSubscription as error:
+            await self._refuse(number, INVALID_PARAMS, str(error))
+            return
+        config = next((item for item in params[1:] if isinstance(item, dict)), {})
+        from_slot = config.get("replayFromSlot")
+        if not isinstance(from_slot, int) or isinstance(from_slot, bool):
+            from_slot = None
+        compressed = config.get("compression") == "zstd" and zstandard is not None
+        # Whoever subscribes must see the start slot, which is executed when it is first needed.
+        if not self._session.closed:
+            self._session.backtest.ensure_started()
+        reader = self._stream.reader(from_slot)
+        subscription = _Subscription(next(self._numbers), kind, pick, reader, compressed)
+        if self._behaviour.overtake_acks:
+            async with self._order:
+                await self._send(self._read(subscription))
+        await self._answer(number, subscription.number)
+        self._subscriptions[subscription.number] = subscription
+        self._wake.set()
+
+    async def _answer(self, number: Any, result: Any) -> None:
+        await self._sender.send([(WSMsgType.TEXT, dump_json({"jsonrpc": "2.0", "id": number, "result": result}))])
+
+    async def _refuse(self, number: Any, code: int, message: str) -> None:
+        body = {"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": message}}
+        await self._sender.send([(WSMsgType.TEXT, dump_json(body))])
+
+    # -- notifications
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while await self._write_once():
+                pass
+            if self._closing:
+                await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the session was closed")
+                return
+            if self._behaviour.end_of_stream == "c" and self._all_ended():
+                await self._socket.close(code=WSCloseCode.OK)
+                return
+
+    async def _write_once(self) -> bool:
+        """Give each subscription one turn; return True if there may be more to send."""
+        more = False
+        for subscription in list(self._subscriptions.values()):
+            if subscription.ended:
+                continue
+            before = subscription.reader.position
+            async with self._order:
+                await self._send(self._read(subscription))
+                if subscription.reader.at_end and not self._faults.terminals_withheld:
+                    await self._end(subscription)
+            more = more or subscription.reader.position > before
+        return more
+
+    async def _end(self, subscription: _Subscription) -> None:
+        subscription.ended = True
+        subscription.reader.close()
+        if self._behaviour.end_of_stream != "c":
+            terminal = subscription.terminal(self._behaviour.end_of_stream)
+            await self._sender.send([self._frame(subscription, terminal)])
+
+    def _read(self, subscription: _Subscription) -> list[Frame]:
+        frames = []
+        for item in subscription.reader.read(_READ_AT_ONCE):
+            result = subscription.pick(item)
+            if result is not None:
+                frames.append(self._frame(subscription, subscription.notification(result)))
+        return frames
+
+    def _all_ended(self) -> bool:
+        return bool(self._subscriptions) and all(one.ended for one in self._subscriptions.values())
+
+    def _frame(self, subscription: _Subscription, text: bytes) -> Frame:
+        if not subscription.compressed:
+            return WSMsgType.TEXT, text
+        if self._compressor is None:
+            # One stream for the life of the connection, flushed after every message.
+            self._compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compressobj()
+        data = self._compressor.compress(text)
+        return WSMsgType.BINARY, data + self._compressor.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+
+    async def _send(self, frames: list[Frame]) -> None:
+        if not frames:
+            return
+        left = self._faults.notifications_left(self._sent)
+        if left is not None:
+            frames = frames[:left]
+        self._sent += len(frames)
+        dropped = self._faults.count_notifications(len(frames), self._sent)
+        await self._sender.send(frames)
+        if dropped:
+            await self._sender.flush()
+            self._sender.abort()
+            raise ConnectionResetError("dropped by a fault")

@@ -1,0 +1,156 @@
+"""A backtest session at work: it takes continues one after the other and reports events."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from simsync.local.backtest import (
+    Acknowledged,
+    Backtest,
+    Completed,
+    Event,
+    Paused,
+    Plan,
+    Ready,
+    Refused,
+    SlotExecuted,
+    Step,
+)
+from simsync.local.control_requests import BadRequest, Continue, read_advance, read_advance_to
+from simsync.local.retained import Retained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from simsync.local.behaviour import Behaviour
+    from simsync.local.ledger import Ledger
+
+_log = logging.getLogger("simsync.local.session")
+_LONGEST_STEP = 0.004
+"""Seconds of execution after which other work gets its turn."""
+
+
+class Session:
+    """One session. All of it runs on the simulator's event loop."""
+
+    def __init__(
+        self,
+        session_id: str,
+        ledger: Ledger,
+        plan: Plan,
+        behaviour: Behaviour,
+        emit: Callable[[Session, Event], None],
+    ) -> None:
+        self.id = session_id
+        self.plan = plan
+        self.backtest = Backtest(ledger, plan, behaviour)
+        self.history = Retained()
+        self.closed = False
+        self._behaviour = behaviour
+        self._emit = emit
+        self._requests: deque[Continue] = deque()
+        self._arrived = asyncio.Event()
+        self._opened = asyncio.Event()
+        self._busy = True
+        self._task: asyncio.Task[None] | None = None
+        self._on_close: set[Callable[[], None]] = set()
+
+    def open(self) -> None:
+        """Begin to work, unless it has begun already."""
+        if self._task is None and not self.closed:
+            self._task = asyncio.get_running_loop().create_task(self._work())
+            self._task.add_done_callback(self._worked)
+
+    async def opened(self) -> None:
+        """Wait until everything before the first ready was reported."""
+        await self._opened.wait()
+
+    def take(self, request: Continue) -> None:
+        """Queue a continue. Raises BadRequest if the simulator is strict and the session is busy."""
+        if self._behaviour.strict_continue and (self._busy or self._requests):
+            text = "the session is not ready for a continue"
+            raise BadRequest(Refused("invalidRequest", {"error": text}))
+        self._requests.append(request)
+        self._arrived.set()
+
+    def serves(self) -> bool:
+        """Does the session's endpoint answer?"""
+        over = self.backtest.completed and not self._behaviour.serve_completed and not self._on_close
+        return not self.closed and not over
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        self._on_close.add(callback)
+
+    def off_close(self, callback: Callable[[], None]) -> None:
+        self._on_close.discard(callback)
+        self._free_if_over()
+
+    def close(self, *, acknowledge: bool = False) -> None:
+        """Stop working, free the engine and end the data sockets. With ``acknowledge`` report success first."""
+        if self.closed:
+            if acknowledge:
+                self._emit(self, Acknowledged())
+            return
+        self.closed = True
+        if self._task is not None:
+            self._task.cancel()
+        if acknowledge:
+            self._emit(self, Acknowledged())
+        self.backtest.free()
+        for callback in list(self._on_close):
+            callback()
+
+    def _free_if_over(self) -> None:
+        if not self.serves():
+            self.backtest.free()
+
+    async def _work(self) -> None:
+        await self._carry_out(self.backtest.opening())
+        self._opened.set()
+        while True:
+            while not self._requests:
+                self._arrived.clear()
+                await self._arrived.wait()
+            request = self._requests.popleft()
+            self._busy = True
+            try:
+                if request.to_slot:
+                    steps = self.backtest.advance_to(read_advance_to(request.body))
+                else:
+                    steps = self.backtest.advance(read_advance(request.body))
+            except BadRequest as error:
+                self._report(error.refused)
+                if not self.backtest.completed:
+                    self._report(Ready())
+                continue
+            await self._carry_out(steps)
+
+    async def _carry_out(self, steps: Iterator[Step]) -> None:
+        begun = time.perf_counter()
+        for step in steps:
+            if step is not None:
+                self._report(step)
+            executed = isinstance(step, SlotExecuted)
+            if executed or time.perf_counter() - begun > _LONGEST_STEP:
+                self.backtest.stream.wake()
+                await asyncio.sleep(self._behaviour.slot_delay if executed else 0)
+                begun = time.perf_counter()
+        self.backtest.stream.wake()
+        self._free_if_over()
+
+    def _report(self, event: Event) -> None:
+        if isinstance(event, (Ready, Paused, Completed)):
+            self._busy = False
+        self._emit(self, event)
+
+    def _worked(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            _log.error("session %s failed", self.id, exc_info=error)
+            self._emit(self, Refused("internal", {"error": repr(error)}))

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from solders.transaction import VersionedTransaction
+
+from simsync.errors import InvalidParams
+from simsync.local import Block, Bundle, Ledger
+from simsync.local.command import describe
+
+# The same on every Python and with every version of solders: logs and compute units, which differ, are not in the file.
+DIGEST = "b223d4a173adee05e3ffd3017f5cccbf9b7ca2f28d2b70d52cf0350297d18480"
+
+
+def test_the_same_seed_gives_the_same_bytes(ledger: Ledger, tmp_path: Path) -> None:
+    first, second, other = (tmp_path / name for name in ("first", "second", "other"))
+    ledger.save(first)
+    arguments = {"slots": 40, "transactions_per_slot": 8, "bundle_size": 10, "skip_every": 7, "accounts": 16}
+    Ledger.generate(seed=7, **arguments).save(second)
+    Ledger.generate(seed=8, **arguments).save(other)
+    assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes() != other.read_bytes()
+    assert hashlib.sha256(first.read_bytes()).hexdigest() == DIGEST
+
+
+@pytest.mark.parametrize("name", ["ledger.jsonl", "ledger.jsonl.zst"])
+def test_a_saved_ledger_comes_back_equal(ledger: Ledger, tmp_path: Path, name: str) -> None:
+    if name.endswith(".zst"):
+        pytest.importorskip("zstandard")
+    ledger.save(tmp_path / name)
+    loaded = Ledger.load(tmp_path / name)
+    assert loaded.blocks == ledger.blocks
+    assert loaded.bundles == ledger.bundles
+    assert loaded.origin == ledger.origin
+    compressed = not (tmp_path / name).read_bytes().startswith(b"{")
+    assert compressed == name.endswith(".zst")
+
+
+def test_bundles_and_skipped_slots(ledger: Ledger) -> None:
+    assert [(bundle.start_slot, bundle.end_slot) for bundle in ledger.bundles] == [
+        (1000, 1009),
+        (1010, 1019),
+        (1020, 1029),
+        (1030, 1039),
+    ]
+    carrying = {block.slot for block in ledger.blocks}
+    assert sorted(set(range(1000, 1040)) - carrying) == [1006, 1013, 1027, 1034]  # 1020 starts a bundle
+    assert ledger.transaction_count == 36 * 8
+    block = ledger.block(1007)
+    assert block is not None
+    assert (block.parent, block.height) == (1005, 7)
+    assert ledger.block(1006) is None
+    assert [one.slot for one in ledger.blocks_between(1005, 1008)] == [1005, 1007, 1008]
+    assert [ledger.bundle_at(slot) for slot in (999, 1040)] == [None, None]
+    assert ledger.bundle_at(1019) == ledger.bundles[1]
+
+
+def test_time_advances_two_and_a_half_slots_a_second() -> None:
+    ledger = Ledger.generate(slots=11, transactions_per_slot=0, bundle_size=11)
+    times = [block.time for block in ledger.blocks]
+    assert [time - times[0] for time in times] == [0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4]
+
+
+def test_transactions_are_signed_and_of_several_kinds() -> None:
+    ledger = Ledger.generate(seed=5, slots=40, transactions_per_slot=25, bundle_size=40)
+    programs: Counter[str] = Counter()
+    versions: Counter[str] = Counter()
+    lookups = 0
+    signatures = set()
+    for block in ledger.blocks:
+        for item in block.transactions:
+            transaction = VersionedTransaction.from_bytes(item.wire)
+            assert all(transaction.verify_with_results())
+            signatures.add(str(transaction.signatures[0]))
+            message = transaction.message
+            versions[type(message).__name__] += 1
+            lookups += bool(getattr(message, "address_table_lookups", ()))
+            keys = message.account_keys
+            programs.update(str(keys[one.program_id_index]) for one in message.instructions)
+    errors = Counter(json.dumps(item.error) for block in ledger.blocks for item in block.transactions)
+    assert len(signatures) == 1000
+    assert errors["null"] > 900
+    assert errors['{"InstructionError": [0, {"Custom": 1}]}'] > 10
+    assert versions["Message"] > versions["MessageV0"] > 100
+    assert lookups > 10
+    assert programs["11111111111111111111111111111111"] > 500
+    assert programs["TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"] > 100
+    assert programs["ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL"] > 5
+    assert programs["MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"] > 20
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("slots", 0),
+        ("start_slot", 0),
+        ("transactions_per_slot", -1),
+        ("bundle_size", 0),
+        ("accounts", 3),
+        ("skip_every", 1),
+        ("slots", "10"),
+    ],
+)
+def test_bad_arguments_are_named(name: str, value: object) -> None:
+    with pytest.raises(InvalidParams) as caught:
+        Ledger.generate(**{name: value})  # type: ignore[arg-type]
+    assert caught.value.argument == name
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "not json", '{"format":"simsync-ledger","version":1,"origin":""}\n{"slot":1}']
+)
+def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "ledger"
+    path.write_text(text)
+    with pytest.raises(InvalidParams, match="ledger"):
+        Ledger.load(path)
+
+
+def test_a_later_version_of_the_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    path.write_text('{"format":"simsync-ledger","version":2,"origin":""}\n')
+    with pytest.raises(InvalidParams, match="version 2"):
+        Ledger.load(path)
+
+
+def test_a_compressed_file_that_is_not_compressed_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("zstandard")
+    path = tmp_path / "ledger.zst"
+    path.write_text("plain")
+    with pytest.raises(InvalidParams, match="zstd"):
+        Ledger.load(path)
+
+
+def test_a_ledger_has_no_gaps_and_no_disorder() -> None:
+    first, second = Block(10, 9, 1, 0, ""), Block(11, 10, 2, 0, "")
+    with pytest.raises(InvalidParams, match="at least one bundle"):
+        Ledger([], [])
+    with pytest.raises(InvalidParams, match="must begin at slot 20"):
+        Ledger([], [Bundle(10, 19), Bundle(21, 29)])
+    with pytest.raises(InvalidParams, match="ascending"):
+        Ledger([second, first], [Bundle(10, 19)])
+    with pytest.raises(InvalidParams, match="within the bundles"):
+        Ledger([first, second], [Bundle(11, 19)])
+
+
+def test_describe_says_what_is_in_it(ledger: Ledger) -> None:
+    text = describe(ledger)
+    assert "1000 to 1039 (40, 36 with a block)" in text
+    assert "4, starting at 1000, 1010, 1020, 1030" in text
+    assert "288" in text
+    assert "seed 7" in text
+    assert "11111111111111111111111111111111" in text
