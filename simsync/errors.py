@@ -39,7 +39,10 @@ class InvalidParams(SimsyncError, ValueError):
     """
 
     def __init__(self, argument: str, value: object, rule: str) -> None:
-        shown = repr(value)
+        try:
+            shown = repr(value)
+        except (ValueError, RecursionError):  # an int of thousands of digits, a structure that is nested too deeply
+            shown = f"<{type(value).__name__}>"
         if len(shown) > 120:
             shown = shown[:117] + "..."
         super().__init__(f"{argument}={shown}: {rule}")

@@ -6,6 +6,7 @@ hold when it is asked for. Nothing here does I/O or knows the wire format.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Generic, NamedTuple, Optional, TypeVar
@@ -90,7 +91,17 @@ class BacktestError:
     def __str__(self) -> str:
         if not self.fields:
             return self.name
-        return f"{self.name}({', '.join(f'{key}={value}' for key, value in self.fields.items())})"
+        fields = (f"{key}={_brief(value)}" for key, value in self.fields.items())
+        return f"{self.name}({', '.join(fields)})"
+
+
+def _brief(value: Any) -> str:
+    """Bounded in depth and length: the server chooses what is in there."""
+    return (value if isinstance(value, str) else _REPR.repr(value))[:_BRIEF_LENGTH]
+
+
+_REPR = reprlib.Repr()
+_BRIEF_LENGTH = 1000
 
 
 @dataclass

@@ -71,6 +71,10 @@ class Options:
                 checks.seconds(option.name, value)
             elif option.type == "bool":
                 checks.flag(option.name, value)
+        if self.ssl_context is not None and not isinstance(self.ssl_context, ssl.SSLContext):
+            raise InvalidParams("ssl_context", self.ssl_context, "must be an ssl.SSLContext")
+        if not isinstance(self.dialect, Dialect):
+            raise InvalidParams("dialect", self.dialect, "must be a Dialect(...)")
         checks.integer("reconnect_attempts", self.reconnect_attempts, 0, checks.U32)
         checks.integer("continue_queue", self.continue_queue, 1, checks.U32)
         checks.integer("coverage_tolerance", self.coverage_tolerance, 0, checks.U32)

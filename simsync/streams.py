@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Callable, Optional
 
-from simsync.errors import EventTimeout, SimsyncError
+from simsync.errors import Cancelled, EventTimeout, SimsyncError
 from simsync.events import Event, Paused, ReadyForContinue, SessionError, Slot
 from simsync.runtime.delivery import Arrivals, Delivery
 from simsync.runtime.failure import fresh
@@ -129,7 +129,8 @@ class MergedEventStream(Iterator["tuple[SubSession, Event]"]):
                 waiting.discard(delivery)
                 draining.discard(delivery)
                 failures.append(failure)
-                logger.error("session %s failed: %s", session.session_id, failure)
+                if not isinstance(failure, Cancelled):
+                    logger.error("session %s failed: %s", session.session_id, failure)
                 continue
             if delivery.done:
                 waiting.discard(delivery)

@@ -1,1 +1,3 @@
+"""The command line (extra ``[cli]``), on the public API only."""
+
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Union
 
 from dataclasses_json import DataClassJsonMixin
@@ -76,5 +76,15 @@ def checked_modifications(argument: str, values: object) -> dict[str, AccountDat
         name = checks.address(f"{argument} key", key)
         if not isinstance(state, (AccountData, Mapping)):
             raise InvalidParams(f"{argument}[{name}]", state, "must be an AccountData")
-        checked[name] = state
+        argument_of_state = f"{argument}[{name}]"
+        checked[name] = state if isinstance(state, AccountData) else checks.plain_mapping(argument_of_state, state)
     return checked
+
+
+def modifications_from_json(value: Mapping[str, Any]) -> dict[str, AccountData | Mapping[str, Any]]:
+    """Undo ``to_dict``: account states become ``AccountData`` again, plain mappings stay what they are."""
+    names = {member.name for member in fields(AccountData)}
+    return {
+        address: AccountData.from_dict(dict(state)) if set(state) == names else state
+        for address, state in value.items()
+    }

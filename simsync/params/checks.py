@@ -12,6 +12,13 @@ from simsync.errors import InvalidParams
 U16 = 2**16 - 1
 U32 = 2**32 - 1
 U64 = 2**64 - 1
+_I64_LOW = -(2**63)
+
+LONGEST = 1e9
+"""Seconds. Longer than any run, and short enough for every way of waiting."""
+
+_DEEPEST = 64
+"""Levels of nesting in a value that is sent as it is."""
 
 _BASE58 = {
     character: value for value, character in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
@@ -38,11 +45,11 @@ def flag(argument: str, value: object) -> bool:
 
 
 def seconds(argument: str, value: object, low: float = 0.0) -> float:
-    """A number of seconds, at least ``low``."""
+    """A number of seconds from ``low`` to :data:`LONGEST`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidParams(argument, value, "must be a number of seconds")
-    if not low <= value < float("inf"):  # also refuses NaN
-        raise InvalidParams(argument, value, f"must be at least {low:g} seconds")
+    if not low <= value <= LONGEST:  # also refuses NaN
+        raise InvalidParams(argument, value, f"must be from {low:g} to {LONGEST:g} seconds")
     return float(value)
 
 
@@ -73,9 +80,11 @@ def base64_text(argument: str, value: object) -> str:
     """Standard padded base64. Bytes, and objects that have a byte form (solders' transactions), are encoded."""
     if isinstance(value, str):
         try:
-            base64.b64decode(value, validate=True)
+            data = base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError) as error:
             raise InvalidParams(argument, value, f"is no standard, padded base64 ({error})") from error
+        if base64.b64encode(data).decode("ascii") != value:  # the decoder lets wrong padding and stray bits pass
+            raise InvalidParams(argument, value, "is no standard, padded base64 (wrong padding)")
         return value
     if isinstance(value, (bytes, bytearray, memoryview)) or hasattr(value, "__bytes__"):
         return base64.b64encode(bytes(value)).decode("ascii")
@@ -104,6 +113,51 @@ def items(argument: str, values: object) -> tuple[Any, ...]:
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         raise InvalidParams(argument, values, "must be a list")
     return tuple(values)
+
+
+def plain(argument: str, value: object) -> Any:
+    """A copy of a value that is sent as it is: None, bool, int, float, text, and lists and mappings of those."""
+    return _plain(argument, value, _DEEPEST)
+
+
+def plain_mapping(argument: str, value: object) -> dict[str, Any]:
+    """A copy of a mapping that is sent as it is."""
+    checked: dict[str, Any] = plain(argument, mapping(argument, value))
+    return checked
+
+
+def _plain(argument: str, value: object, levels: int) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return text(argument, value)
+    if isinstance(value, int):
+        return integer(argument, int(value), _I64_LOW, U64)
+    if isinstance(value, float):
+        if not float("-inf") < value < float("inf"):
+            raise InvalidParams(argument, value, "cannot be sent: JSON has no such number")
+        return float(value)
+    if not levels:
+        raise InvalidParams(argument, type(value).__name__, f"is nested more than {_DEEPEST} levels deep")
+    if isinstance(value, Mapping):
+        return {
+            text(f"{argument} key", key): _plain(f"{argument}[{key!r}]", item, levels - 1)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [_plain(f"{argument}[{index}]", item, levels - 1) for index, item in enumerate(value)]
+    raise InvalidParams(argument, value, f"cannot be sent: JSON has no {type(value).__name__}")
+
+
+def text(argument: str, value: object) -> str:
+    """Text that has a UTF-8 form."""
+    if not isinstance(value, str):
+        raise InvalidParams(argument, value, "must be text")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InvalidParams(argument, value, f"is no valid Unicode ({error.reason})") from error
+    return value
 
 
 def assign(instance: object, **values: object) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from dataclasses_json import DataClassJsonMixin
+from dataclasses_json import DataClassJsonMixin, config
 
 from simsync.params import checks
-from simsync.params.account import checked_modifications
+from simsync.params.account import checked_modifications, modifications_from_json
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Continue(DataClassJsonMixin):
 
     advance_count: int = 1
     transactions: Sequence[Any] = ()
-    modify_accounts: Mapping[str, Any] = field(default_factory=dict)
+    modify_accounts: Mapping[str, Any] = field(default_factory=dict, metadata=config(decoder=modifications_from_json))
 
     def __post_init__(self) -> None:
         checks.assign(

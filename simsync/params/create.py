@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
-from dataclasses_json import DataClassJsonMixin
+from dataclasses_json import DataClassJsonMixin, config
 
 from simsync.errors import InvalidParams
 from simsync.params import checks
-from simsync.params.discovery import checked_filter
-from simsync.params.schedule import ScheduledAction
+from simsync.params.discovery import checked_filter, filters_from_json
+from simsync.params.schedule import ScheduledAction, actions_from_json
 
 MAX_DISCONNECT_TIMEOUT = 900
 """Seconds; the server's limit."""
@@ -42,8 +42,8 @@ class CreateSession(DataClassJsonMixin):
     capacity_wait_timeout: Optional[int] = None
     disconnect_timeout: int = MAX_DISCONNECT_TIMEOUT
     extra_compute_units: Optional[int] = None
-    discoveries: Sequence[Any] = ()
-    actions: Sequence[Any] = ()
+    discoveries: Sequence[Any] = field(default=(), metadata=config(decoder=filters_from_json))
+    actions: Sequence[Any] = field(default=(), metadata=config(decoder=actions_from_json))
     replay_account_state: bool = False
     reroute: Optional[Mapping[str, Any]] = None
     diagnostic_probes: Sequence[Any] = ()
@@ -69,22 +69,27 @@ class CreateSession(DataClassJsonMixin):
             self,
             signer_filter=checks.addresses("signer_filter", self.signer_filter),
             discoveries=tuple(
-                value if isinstance(value, Mapping) else checked_filter(f"discoveries[{index}]", value)
+                _plain_or(checked_filter, f"discoveries[{index}]", value)
                 for index, value in enumerate(checks.items("discoveries", self.discoveries))
             ),
-            actions=checks.items("actions", self.actions),
-            diagnostic_probes=checks.items("diagnostic_probes", self.diagnostic_probes),
-            agents=checks.items("agents", self.agents),
-            extra=dict(checks.mapping("extra", self.extra)),
+            actions=tuple(
+                _plain_or(self._checked_action, f"actions[{index}]", action)
+                for index, action in enumerate(checks.items("actions", self.actions))
+            ),
+            diagnostic_probes=tuple(
+                checks.plain("diagnostic_probes", checks.items("diagnostic_probes", self.diagnostic_probes))
+            ),
+            agents=tuple(checks.plain("agents", checks.items("agents", self.agents))),
+            reroute=None if self.reroute is None else checks.plain_mapping("reroute", self.reroute),
+            extra=checks.plain_mapping("extra", self.extra),
         )
-        for index, action in enumerate(self.actions):
-            if not isinstance(action, (ScheduledAction, Mapping)):
-                raise InvalidParams(f"actions[{index}]", action, "must be a ScheduledAction")
-            sends = isinstance(action, ScheduledAction) and action.kind == "send"
-            if sends and self.replay_account_state:
-                raise InvalidParams(f"actions[{index}]", action, "kind='send' cannot go with replay_account_state")
-        if self.reroute is not None:
-            checks.mapping("reroute", self.reroute)
+
+    def _checked_action(self, argument: str, action: object) -> ScheduledAction:
+        if not isinstance(action, ScheduledAction):
+            raise InvalidParams(argument, action, "must be a ScheduledAction")
+        if action.kind == "send" and self.replay_account_state:
+            raise InvalidParams(argument, action, "kind='send' cannot go with replay_account_state")
+        return action
 
     @property
     def last_slot(self) -> int:
@@ -92,3 +97,8 @@ class CreateSession(DataClassJsonMixin):
         if self.end_slot is not None:
             return self.end_slot
         return self.start_slot + (self.slot_count or 1) - 1
+
+
+def _plain_or(check: Callable[[str, object], Any], argument: str, value: object) -> Any:
+    """A mapping is sent as it is; everything else has to pass ``check``."""
+    return checks.plain(argument, value) if isinstance(value, Mapping) else check(argument, value)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dataclasses_json import DataClassJsonMixin
 
@@ -44,3 +45,16 @@ def checked_filter(argument: str, value: object) -> DiscoveryFilter:
     if not isinstance(value, DiscoveryFilter):
         raise InvalidParams(argument, value, "must be ProgramExecuted(...) or OracleUpdate(...)")
     return value
+
+
+def filter_from_json(value: Any) -> Any:
+    """Undo ``to_dict``. A mapping of another form stays what it is."""
+    if isinstance(value, Mapping) and set(value) == {"program"}:
+        return ProgramExecuted(value["program"])
+    if isinstance(value, Mapping) and set(value) == {"programs", "accounts"}:
+        return OracleUpdate(value["programs"], value["accounts"])
+    return value
+
+
+def filters_from_json(values: Sequence[Any]) -> list[Any]:
+    return [filter_from_json(value) for value in values]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Optional
 
-from dataclasses_json import DataClassJsonMixin
+from dataclasses_json import DataClassJsonMixin, config
 
 from simsync.errors import InvalidParams
 from simsync.params import checks
-from simsync.params.account import checked_modifications
-from simsync.params.discovery import DiscoveryFilter, checked_filter
+from simsync.params.account import checked_modifications, modifications_from_json
+from simsync.params.discovery import DiscoveryFilter, checked_filter, filter_from_json
 
 SLOT_ANCHORS = ("after_slot", "before_slot")
 MATCH_ANCHORS = ("before_match", "after_match")
@@ -29,7 +29,7 @@ class Anchor(DataClassJsonMixin):
 
     where: str = "after_slot"
     slots: Sequence[int] = ()
-    filter: Optional[DiscoveryFilter] = None
+    filter: Optional[DiscoveryFilter] = field(default=None, metadata=config(decoder=filter_from_json))
     every: Optional[int] = None
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class ScheduledAction(DataClassJsonMixin):
     anchor: Anchor
     kind: str = "simulate"
     transactions: Sequence[Any] = ()
-    account_overrides: Mapping[str, Any] = field(default_factory=dict)
+    account_overrides: Mapping[str, Any] = field(default_factory=dict, metadata=config(decoder=modifications_from_json))
     return_accounts: Sequence[str] = ()
     label: Optional[str] = None
     feeds_reroute: bool = False
@@ -84,5 +84,11 @@ class ScheduledAction(DataClassJsonMixin):
         )
         if self.kind == "send" and self.account_overrides:
             raise InvalidParams("account_overrides", self.account_overrides, "cannot go with kind='send'")
-        if self.label is not None and not isinstance(self.label, str):
-            raise InvalidParams("label", self.label, "must be text")
+        if self.label is not None:
+            checks.text("label", self.label)
+
+
+def actions_from_json(values: Sequence[Any]) -> list[Any]:
+    """Undo ``to_dict``. A mapping of another form stays what it is."""
+    names = {member.name for member in fields(ScheduledAction)}
+    return [ScheduledAction.from_dict(dict(value)) if set(value) == names else value for value in values]

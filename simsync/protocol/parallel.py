@@ -229,7 +229,9 @@ class ParallelConversation:
         elif self.phase is Phase.ATTACHING:
             reason = f"the server did not re-attach {self.control_session_id}: {error}"
             self.verdict = Fatal(reason, error) if error.terminal else Transient(reason)
-        elif error.terminal and not self.closing:
+        elif self.closing:
+            logger.debug("while closing: %s", error)
+        elif error.terminal:
             self.verdict = Fatal(f"the server reported {error}", error)
         else:
             logger.warning("the server reported an error that concerns no sub-session: %s", error)

@@ -242,6 +242,7 @@ class ControlLink:
             logger.exception("the reader failed")
             failure = self._failed(f"the reader thread failed: {chain_of(error)}", error)
         self._end(failure)
+        self._waker.close()
 
     def _failed(self, reason: str, cause: BaseException | None) -> SimsyncError:
         error: SimsyncError

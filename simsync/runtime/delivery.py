@@ -84,7 +84,6 @@ class Delivery:
     def __init__(self, route: Route, arrivals: Arrivals, drain_idle: float) -> None:
         self.route = route
         self.announced = False
-        self.current: Iterator[Event] = iter(())
         self.done = False
         self.continue_is_due = False
         self.subscriptions: list[SubscriptionState] = []
@@ -92,7 +91,9 @@ class Delivery:
         self._drain_idle = drain_idle
         self._inbox: queue.Queue[Any] = queue.Queue()
         self._consumer = threading.Lock()  # guards everything below: one consumer at a time
-        self._control: deque[Iterator[Event]] = deque()
+        self._current: list[Event] = []
+        self._iterator: Iterator[Event] = iter(self._current)
+        self._control: deque[list[Event]] = deque()
         self._data: deque[list[Event]] = deque()
         self._completed: Completed | None = None
         self._completed_at = 0.0
@@ -107,8 +108,9 @@ class Delivery:
         self._arrivals.announce(self)
 
     def cancel(self, failure: Cancelled) -> None:
-        """Wake the consumer; it gets ``failure`` instead of further control events."""
+        """Wake the consumer; it gets ``failure`` instead of further events."""
         self.cancelled = self.cancelled or failure
+        self._current.clear()  # ends the loop that is running over it
         self.put(None)
 
     # The side of the caller.
@@ -167,17 +169,19 @@ class Delivery:
         )
 
     def _next_at_hand(self) -> Iterator[Event] | None:
-        if operator.length_hint(self.current):
-            return self.current
         if self.done:
-            return None
-        self._absorb_all()
-        batch = self._choose()
-        while batch is not None and not operator.length_hint(batch):
+            return self._iterator if operator.length_hint(self._iterator) else None
+        if self.cancelled is None and not operator.length_hint(self._iterator):
+            self._absorb_all()
             batch = self._choose()
-        if batch is not None:
-            self.current = batch
-        return batch
+            if batch is None:
+                return None
+            self._current = batch
+            self._iterator = iter(batch)
+        # Looked at after the batch was set: cancel() sets the failure before it empties the batch.
+        if self.cancelled is not None:
+            raise fresh(self.cancelled)
+        return self._iterator
 
     def _absorb_all(self) -> None:
         while True:
@@ -194,29 +198,29 @@ class Delivery:
                 self._completed = last
                 self._completed_at = time.monotonic()
                 item.pop()
-            self._control.append(iter(item))
+            if item:
+                self._control.append(item)
         elif isinstance(item, DataBatch):
             self._data.append(item.events)
         elif isinstance(item, Ending) and self._ending is None:
             self._ending = item.failure
 
-    def _choose(self) -> Iterator[Event] | None:
+    def _choose(self) -> list[Event] | None:
         if self._data:
-            return iter(self._data.popleft())
-        if self.cancelled is not None:
-            raise fresh(self.cancelled)
-        while self._control:
-            if not self.subscriptions:
-                return self._control.popleft()
-            for control_event in self._control[0]:
-                return iter((control_event,))  # data may overtake the others
-            self._control.popleft()
+            return self._data.popleft()
+        if self._control:
+            batch = self._control.popleft()
+            if self.subscriptions and len(batch) > 1:
+                # One by one, so that data may overtake the others.
+                self._control.appendleft(batch)
+                return [batch.pop(0)]
+            return batch
         failed = next((state.failure for state in self.subscriptions if state.failure is not None), None)
         if failed is not None:
             # Its last events may have been put after the look into the inbox above.
             self._absorb_all()
             if self._data:
-                return iter(self._data.popleft())
+                return self._data.popleft()
             self._ending = failed
             raise fresh(failed)
         if self._completed is not None:
@@ -226,13 +230,13 @@ class Delivery:
             raise fresh(self._ending)
         return None
 
-    def _choose_last(self, completed: Completed) -> Iterator[Event] | None:
+    def _choose_last(self, completed: Completed) -> list[Event] | None:
         if all(state.ended for state in self.subscriptions):
             self._absorb_all()
             if self._data:
-                return iter(self._data.popleft())
+                return self._data.popleft()
             self.done = True
-            return iter((completed,))
+            return [completed]
         deadline = self.drain_deadline
         if deadline is not None and time.monotonic() >= deadline:
             late = [state for state in self.subscriptions if not state.ended]

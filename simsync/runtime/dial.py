@@ -20,6 +20,7 @@ from simsync._version import __version__
 from simsync.errors import ConnectError, HttpStatusError
 from simsync.options import Options
 from simsync.runtime.duplex import DuplexWebSocket, LinkLost
+from simsync.wire import urls
 
 _SWITCHING_PROTOCOLS = 101
 _FATAL_STATUSES = (400, 401, 403, 404)
@@ -57,6 +58,14 @@ class _ObservedContext:
                 self._observe(None)
 
 
+def _proxy_settings(url: str) -> dict[str, Any]:
+    """The library takes proxies from the environment, for the loopback too; an exception needs a proxy to be named."""
+    if not urls.is_loopback(url):
+        return {}
+    host = urlsplit(url).hostname
+    return {"http_proxy_host": host, "http_proxy_port": 1, "http_no_proxy": [host]}
+
+
 class Dial:
     """One attempt. :meth:`run` in one thread, :meth:`abort` from any other."""
 
@@ -87,6 +96,7 @@ class Dial:
             context = options.ssl_context or ssl.create_default_context()
             sslopt["context"] = _ObservedContext(context, self._observe)
         ws = self._ws = DuplexWebSocket(max_message=options.max_message, sslopt=sslopt)
+        ws.binary = bytes
         header = [f"User-Agent: simsync/{__version__}"]
         if self._api_key:
             header.append(f"X-API-Key: {self._api_key}")
@@ -95,9 +105,13 @@ class Dial:
         timer.daemon = True
         timer.start()
         try:
-            # No redirects: the key must not follow them to another host.
             ws.connect(
-                self._url, header=header, timeout=options.connect_timeout, redirect_limit=0, suppress_origin=True
+                self._url,
+                header=header,
+                timeout=options.connect_timeout,
+                redirect_limit=0,  # the key must not follow a redirect to another host
+                suppress_origin=True,
+                **_proxy_settings(self._url),
             )
             if ws.getstatus() != _SWITCHING_PROTOCOLS:
                 raise self._refused(ws.getstatus() or 0, "")

@@ -54,7 +54,7 @@ class LinkLost(Exception):
 
 
 class BinaryMessage(bytes):
-    """A message that came in a binary frame; text messages are plain ``bytes``."""
+    """A message that came in a binary frame, where that makes a difference."""
 
 
 class DuplexWebSocket(websocket.WebSocket):
@@ -84,6 +84,8 @@ class DuplexWebSocket(websocket.WebSocket):
         self._close_by: float | None = None
         self._waker: Waker | None = None
         self._end: LinkLost | None = None
+        self.binary: Callable[[bytes], bytes] = BinaryMessage
+        """What becomes of the payload of a binary frame; plain ``bytes`` where it is as good as text."""
         self.outgoing: Callable[[bytes, int], None] | None = None
         """Takes the frames that the library wants to send (pong, close) where a writer does the sending."""
 
@@ -164,7 +166,7 @@ class DuplexWebSocket(websocket.WebSocket):
                 if stop > size:
                     self._needed = stop - size
                     break
-                append(buffer[start:stop] if first == _FINAL_TEXT else BinaryMessage(buffer[start:stop]))
+                append(buffer[start:stop] if first == _FINAL_TEXT else self.binary(buffer[start:stop]))
                 position = stop
         except IndexError:  # the buffer ends inside a header
             pass
@@ -191,7 +193,7 @@ class DuplexWebSocket(websocket.WebSocket):
         if opcode == websocket.ABNF.OPCODE_TEXT:
             return bytes(frame.data)
         if opcode == websocket.ABNF.OPCODE_BINARY:
-            return BinaryMessage(frame.data)
+            return self.binary(frame.data)
         return None
 
     def _recv(self, bufsize: int) -> bytes:

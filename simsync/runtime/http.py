@@ -10,6 +10,14 @@ import requests
 
 from simsync._version import __version__
 from simsync.errors import ConnectError, HttpStatusError
+from simsync.wire import urls
+
+_NO_PROXY = {"http": "", "https": ""}
+
+
+def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Authentication that adds nothing: without one, requests would look for the user's netrc file."""
+    return request
 
 
 class HttpClient:
@@ -30,7 +38,14 @@ class HttpClient:
         headers = {**self._headers, "Content-Type": "application/json"}
         try:
             reply = self._session().request(
-                method, url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
+                method,
+                url,
+                data=body,
+                headers=headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+                auth=_leave_alone,
+                proxies=_NO_PROXY if urls.is_loopback(url) else None,
             )
         except requests.Timeout as error:
             raise ConnectError(f"{method} {url}: no answer within {self._timeout:g} s") from error

@@ -62,9 +62,10 @@ class Outbox:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Nothing will be sent any more: nobody may wait for a place."""
+        """No continue will be sent any more, and nobody may wait for a place."""
         with self._changed:
             self._closed = True
+            self._continues.clear()
             self._changed.notify_all()
 
     def put_urgent(self, payload: bytes, opcode: int = TEXT) -> None:
@@ -88,23 +89,33 @@ class Outbox:
 
     def put_continue_now(self, route: Route) -> None:
         """Without waiting: there are at most as many as sub-sessions."""
-        with self._changed:
-            self._continues.append(route)
-            self._changed.notify_all()
+        self._put([route])
 
     def put_back(self, routes: Iterable[Route]) -> None:
         """Continues that were not wholly written go first next time."""
+        self._put(list(routes), first=True)
+
+    def _put(self, routes: list[Route], *, first: bool = False) -> None:
         with self._changed:
-            self._continues.extendleft(reversed(list(routes)))
+            if self._closed:
+                return
+            if first:
+                self._continues.extendleft(reversed(routes))
+            else:
+                self._continues.extend(routes)
+            self._changed.notify_all()
 
     def take(self, deadline: float) -> list[Frame] | None:
-        """Everything that may be sent, as soon as there is something; empty at ``deadline``; None to end."""
+        """Everything that may be sent, as soon as there is something; empty at ``deadline``; None to end.
+
+        What is urgent (the answer to a close frame) still goes out when the writer is told to end.
+        """
         with self._changed:
             while True:
-                if not self._writing:
-                    return None
                 frames: list[Frame] = list(self._urgent)
                 self._urgent.clear()
+                if not self._writing:
+                    return frames or None
                 if self._continues_flow and self._continues:
                     frames.extend(self._continues)
                     self._continues.clear()

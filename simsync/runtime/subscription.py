@@ -60,9 +60,7 @@ class SubscriptionReader:
         self._waker.wake()
 
     def join(self, timeout: float) -> None:
-        if join(self._thread, timeout):
-            self._waker.close()
-        else:
+        if not join(self._thread, timeout):
             logger.warning("a subscription did not end in time and is left to end by itself")
 
     def _run(self) -> None:
@@ -77,6 +75,8 @@ class SubscriptionReader:
         except Exception as error:
             logger.exception("a subscription failed")
             self._report(failure=chain_of(error))
+        finally:
+            self._waker.close()
 
     def _stream(self) -> None:
         ws = self._dial.run()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import threading
 import time
 from typing import Any
 
@@ -29,14 +30,17 @@ class Waker:
         self._receiver, self._sender = socket.socketpair()
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
+        self._lock = threading.Lock()  # guards the sockets against being closed while another thread wakes
+        self._closed = False
 
     def fileno(self) -> int:
         return self._receiver.fileno()
 
     def wake(self) -> None:
-        # A full buffer means that a wake-up is already waiting; a closed socket that the owner is gone.
-        with contextlib.suppress(OSError):
-            self._sender.send(b"w")
+        # A full buffer means that a wake-up is already waiting.
+        with self._lock, contextlib.suppress(OSError):
+            if not self._closed:
+                self._sender.send(b"w")
 
     def clear(self) -> None:
         with contextlib.suppress(OSError):
@@ -49,8 +53,11 @@ class Waker:
         return woken
 
     def close(self) -> None:
-        self._sender.close()
-        self._receiver.close()
+        """For the owner, when it will not wait any more. Waking it afterwards does nothing."""
+        with self._lock:
+            self._closed = True
+            self._sender.close()
+            self._receiver.close()
 
 
 def wait(sock: Any, wanted: int, waker: Waker | None, deadline: float | None) -> tuple[bool, bool]:

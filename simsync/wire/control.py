@@ -147,7 +147,7 @@ def _tagged(event: Any) -> tuple[str, Any]:
         if len(event) == 1:
             kind, payload = next(iter(event.items()))
             return str(kind), payload
-    raise _Misfit("a session event of no known form")
+    return "", event  # of no known form: kept raw, as an event of unknown kind
 
 
 def _slot_number(payload: Any) -> int:
@@ -215,7 +215,8 @@ _EVENTS: dict[str, Callable[[Any], Event]] = {
 
 
 def _text_list(values: list[Any]) -> tuple[str, ...]:
-    return tuple(str(value) for value in values)
+    """What is no text becomes an empty one, which fits no session, so that the lists stay parallel."""
+    return tuple(value if isinstance(value, str) else "" for value in values)
 
 
 def _session_created(params: Mapping[str, Any]) -> ControlMessage:
@@ -237,7 +238,7 @@ def _session_attached(params: Mapping[str, Any]) -> ControlMessage:
 def _sessions_created(params: Mapping[str, Any]) -> ControlMessage:
     fields = FoldedFields(params)
     slots = fields.list("start_slots"), fields.list("end_slots")
-    if not all(isinstance(slot, int) for slot in (*slots[0], *slots[1])):
+    if not all(type(slot) is int for slot in (*slots[0], *slots[1])):
         raise _Misfit("sessionsCreated with a slot that is no number")
     return SessionsCreated(
         fields.text("control_session_id"),

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from simsync.errors import InvalidParams
 from simsync.events import BacktestError
+from simsync.params import checks
 from simsync.wire import server_errors
 from simsync.wire.spelling import fold
 
@@ -46,3 +48,10 @@ class Dialect:
     both_id_spellings: bool = True
     is_terminal: Callable[[BacktestError], bool] = server_errors.is_terminal
     ends_stream: Callable[[str, Any], bool] = ends_stream
+
+    def __post_init__(self) -> None:
+        for name in ("nested_continue", "both_id_spellings"):
+            checks.flag(name, getattr(self, name))
+        for name in ("is_terminal", "ends_stream"):
+            if not callable(getattr(self, name)):
+                raise InvalidParams(name, getattr(self, name), "must be a function")

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any, Callable
 
-_scan_once: Callable[[str, int], tuple[Any, int]] = getattr(json.JSONDecoder(), "scan_once")  # noqa: B009 (absent from the type stubs)
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+_scan_once: Callable[[str, int], tuple[Any, int]] = getattr(_decoder, "scan_once")  # noqa: B009 (absent from the type stubs)
 
 
 def loads_with_standard_library(payload: bytes) -> Any:
@@ -23,7 +29,7 @@ def loads_with_standard_library(payload: bytes) -> Any:
     if end == len(text):
         return value
     try:
-        return json.loads(text)  # white space around the document
+        return _decoder.decode(text)  # white space around the document
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Optional, Union
 
 from simsync.events import Event, Notification, Transaction
+from simsync.params import checks
 from simsync.wire import json_codec
 from simsync.wire.spelling import FoldedFields
 from simsync.wire.transactions import transaction_fields
@@ -25,6 +26,9 @@ class SubscribeSpec:
     method: str
     filter: Any
     decode: Decode
+
+    def __post_init__(self) -> None:
+        checks.assign(self, method=checks.text("method", self.method), filter=checks.plain("filter", self.filter))
 
     def __str__(self) -> str:
         return f"{self.method}({json_codec.dumps(self.filter).decode('utf-8')})"
@@ -102,14 +106,17 @@ def decode_pubsub(payload: bytes) -> PubsubMessage:
     if isinstance(method, str):
         params = message.get("params")
         fields = FoldedFields(params) if isinstance(params, dict) else FoldedFields({})
-        return Incoming(fields.get("subscription"), method, fields.get("result"))
+        subscription = fields.get("subscription")
+        if subscription is not None and not _is_subscription(subscription):
+            return NotPubsub(message, "a notification whose subscription is no number")
+        return Incoming(subscription, method, fields.get("result"))
     identifier = message.get("id")
-    number = identifier if isinstance(identifier, int) else None
+    number = _number(identifier)
     refusal = message.get("error")
     if refusal is not None:
-        details = FoldedFields(refusal if isinstance(refusal, dict) else {"message": str(refusal)})
+        details = FoldedFields(refusal if isinstance(refusal, dict) else {"message": refusal})
         return SubscribeRefused(number, details.number("code") or 0, details.text("message") or "no reason given")
-    if number is not None and "result" in message:
+    if number is not None and _is_subscription(message.get("result")):
         return SubscribeAck(number, message["result"])
     return NotPubsub(message, "neither a notification nor an answer")
 
@@ -118,9 +125,16 @@ def slot_of(result: Any) -> Optional[int]:
     """The slot that a notification belongs to: ``result.slot``, else ``result.context.slot``."""
     if not isinstance(result, dict):
         return None
-    slot = result.get("slot")
-    if isinstance(slot, int):
+    slot = _number(result.get("slot"))
+    if slot is not None:
         return slot
     context = result.get("context")
-    slot = context.get("slot") if isinstance(context, dict) else None
-    return slot if isinstance(slot, int) else None
+    return _number(context.get("slot")) if isinstance(context, dict) else None
+
+
+def _number(value: Any) -> Optional[int]:
+    return value if type(value) is int else None
+
+
+def _is_subscription(value: Any) -> bool:
+    return isinstance(value, str) or type(value) is int

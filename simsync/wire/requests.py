@@ -101,9 +101,9 @@ def create_session(create: CreateSession, *, parallel: bool) -> bytes:
         "replayAccountState": create.replay_account_state or None,
         "reroute": create.reroute,
         "diagnosticProbes": list(create.diagnostic_probes) or None,
-        **create.extra,
     }
-    return _message("createBacktestSession", without_none(fields))
+    # A null in extra is sent: it is the caller's way to try one.
+    return _message("createBacktestSession", {**without_none(fields), **create.extra})
 
 
 def _continue_fields(request: Continue) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simsync.errors import ProtocolError, RpcError
-from simsync.params import AccountData, EncodedBinary
+from simsync.params import AccountData, EncodedBinary, checks
 from simsync.wire import json_codec, requests
 
 CONFIRMED = {"commitment": "confirmed"}
@@ -14,7 +14,8 @@ GET_SLOT = "getSlot"
 
 
 def request_body(identifier: int, method: str, params: Sequence[Any]) -> bytes:
-    return json_codec.dumps({"jsonrpc": "2.0", "id": identifier, "method": method, "params": list(params)})
+    sent = checks.plain("params", list(params))
+    return json_codec.dumps({"jsonrpc": "2.0", "id": identifier, "method": method, "params": sent})
 
 
 def result_of(method: str, body: bytes) -> Any:
@@ -27,10 +28,13 @@ def result_of(method: str, body: bytes) -> Any:
         raise ProtocolError(f"{method}: the reply is no JSON-RPC object", reply)
     error_object = reply.get("error")
     if error_object is not None:
-        details = error_object if isinstance(error_object, Mapping) else {"message": str(error_object)}
-        code = details.get("code")
+        details = error_object if isinstance(error_object, Mapping) else {"message": error_object}
+        code, message = details.get("code"), details.get("message")
         raise RpcError(
-            method, code if isinstance(code, int) else 0, str(details.get("message", "")), details.get("data")
+            method,
+            code if type(code) is int else 0,
+            message if isinstance(message, str) else "no reason given",
+            details.get("data"),
         )
     if "result" not in reply:
         raise ProtocolError(f"{method}: the reply has neither result nor error", reply)

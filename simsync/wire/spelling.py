@@ -22,7 +22,8 @@ class FoldedFields:
     __slots__ = ("_values",)
 
     def __init__(self, source: Mapping[str, Any]) -> None:
-        self._values = {fold(key): value for key, value in source.items()}
+        # A null under one spelling must not hide the value under another.
+        self._values = {fold(key): value for key, value in source.items() if value is not None}
 
     def get(self, name: str) -> Any:
         """The field ``name`` (given in snake_case) or None."""

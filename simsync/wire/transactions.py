@@ -18,7 +18,11 @@ def _list(value: Any) -> list[Any]:
 
 def _key(value: Any) -> str:
     """``jsonParsed`` writes an object per account key."""
-    return str(value.get("pubkey", "")) if isinstance(value, Mapping) else str(value)
+    return _text(value.get("pubkey") if isinstance(value, Mapping) else value)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def transaction_fields(result: Any) -> TransactionFields:
@@ -30,14 +34,14 @@ def transaction_fields(result: Any) -> TransactionFields:
     loaded = _mapping(meta.get("loadedAddresses"))
     keys = [_key(value) for value in _list(message.get("accountKeys"))]
     if len(keys) < len(_list(meta.get("preBalances"))):  # jsonParsed lists them among the account keys
-        keys += [str(value) for part in ("writable", "readonly") for value in _list(loaded.get(part))]
+        keys += [_text(value) for part in ("writable", "readonly") for value in _list(loaded.get(part))]
     signatures = _list(transaction.get("signatures"))
     slot = reply.get("slot")
     if slot is None:
         slot = _mapping(reply.get("context")).get("slot")
     return TransactionFields(
-        slot=slot if isinstance(slot, int) else 0,
-        signature=str(signatures[0]) if signatures else "",
+        slot=slot if type(slot) is int else 0,
+        signature=_text(signatures[0]) if signatures else "",
         error=meta.get("err"),
         logs=tuple(_list(meta.get("logMessages"))),
         fee=meta.get("fee") or 0,

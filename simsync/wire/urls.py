@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from urllib.parse import urlsplit
 
-from simsync.errors import InvalidParams
+from simsync.errors import InvalidParams, ProtocolError
 
 _CONTROL_PATH = "/backtest"
+_HIDDEN = "(hidden)"
 _TO_WEBSOCKET = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _TO_HTTP = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 
@@ -20,20 +22,27 @@ def control_url(url: str) -> str:
     text = url.strip() if isinstance(url, str) else ""
     if not text:
         raise InvalidParams("url", url, "must name a host or an address, for example ws://localhost:8900")
+    if "@" in text or "?" in text:
+        url = _HIDDEN  # a password or a key may be in there
+    if not text.isprintable() or " " in text:
+        raise InvalidParams("url", url, "must not contain white space")
     if "://" not in text:
         text = f"wss://{text}"
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise InvalidParams("url", url, f"is no valid address ({error})") from error
+        detail = "" if url == _HIDDEN else f" ({error})"
+        raise InvalidParams("url", url, f"is no valid address{detail}") from None
     scheme = _TO_WEBSOCKET.get(parts.scheme.lower())
     if scheme is None:
         raise InvalidParams("url", url, "must begin with ws://, wss://, http:// or https://, or be a bare host")
     if not parts.hostname:
         raise InvalidParams("url", url, "has no host")
     if parts.username or parts.password:
-        raise InvalidParams("url", "(hidden)", "must not hold a user name or password; use api_key")
+        raise InvalidParams("url", url, "must not hold a user name or password; use api_key")
+    if parts.query or parts.fragment:
+        raise InvalidParams("url", url, "must not hold a query or a fragment; for a key use api_key")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     path = parts.path.rstrip("/")
     if not path.endswith(_CONTROL_PATH):
@@ -48,12 +57,15 @@ def http_base(websocket_url: str) -> str:
 
 
 def rpc_url(endpoint: str, websocket_url: str) -> str:
-    """The HTTP address of a session's RPC. ``endpoint`` is an absolute address or a path on the control host."""
+    """The HTTP address of a session's RPC. ``endpoint`` is an absolute address or a path on the control host.
+
+    Raises :class:`~simsync.errors.ProtocolError`.
+    """
     if "://" not in endpoint:
         return http_base(websocket_url) + (endpoint if endpoint.startswith("/") else f"/{endpoint}")
     scheme, rest = endpoint.split("://", 1)
     if scheme.lower() not in _TO_HTTP:
-        raise InvalidParams("rpc_endpoint", endpoint, "must be an http or https address")
+        raise ProtocolError(f"the server gave an RPC endpoint that is no http or https address: {endpoint!r}", endpoint)
     return f"{_TO_HTTP[scheme.lower()]}://{rest}"
 
 
@@ -61,3 +73,12 @@ def pubsub_url(rpc_address: str) -> str:
     """The WebSocket address of a session's subscriptions."""
     scheme, rest = rpc_address.split("://", 1)
     return f"{_TO_WEBSOCKET[scheme.lower()]}://{rest}"
+
+
+def is_loopback(url: str) -> bool:
+    """Does ``url`` name this machine? Such an address is never reached through a proxy."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,23 @@
+"""``python -m simsync`` and the command ``simsync``."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        from simsync.cli.commands import run
+    except ImportError as error:
+        from simsync.errors import MissingExtra
+
+        if (error.name or "").split(".")[0] == "simsync":
+            raise
+        sys.stderr.write(f"simsync: {MissingExtra('the command line', 'cli')}\n")
+        return 2
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""What holds for every test: nothing is left behind, and nothing hangs."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+THREADS_END_WITHIN = 10.0
+_DESCRIPTORS = Path("/proc/self/fd")
+
+
+def _sockets() -> set[str]:
+    if not _DESCRIPTORS.is_dir():
+        return set()
+    names = set()
+    for entry in _DESCRIPTORS.iterdir():
+        try:
+            target = str(entry.readlink())
+        except OSError:
+            continue
+        if target.startswith("socket:"):
+            names.add(target)
+    return names
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a thread or a socket."""
+    threads = set(threading.enumerate())
+    sockets = _sockets()
+    yield
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(THREADS_END_WITHIN)
+        assert not thread.is_alive(), f"the test left the thread {thread.name}"
+    if _sockets() - sockets:
+        gc.collect()
+    assert not _sockets() - sockets, "the test left a socket"
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """Recorded payloads that are not part of this repository; tests that need them are skipped without."""
+    folder = Path(os.environ.get("SIMSYNC_TEST_DATA", "../shared/data"))
+    if not folder.is_dir():
+        pytest.skip(f"no recorded payloads in {folder} (set SIMSYNC_TEST_DATA)")
+    return folder

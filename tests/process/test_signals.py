@@ -1,0 +1,137 @@
+"""Whole processes: Ctrl-C in a loop, an exception in its body, and the examples as a user runs them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from simsync.local import Ledger, Simulator
+
+ROOT = Path(__file__).resolve().parents[2]
+PROMPTLY = 5.0
+"""Seconds in which an interrupted process must be gone."""
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """Variables that name an embedded simulator of this process, with slots 1,000 to 1,199."""
+    with Simulator(Ledger.generate(seed=1, slots=200, transactions_per_slot=2)) as simulator:
+        yield {**os.environ, "SIMULATOR_URL": simulator.url, "SIMULATOR_API_KEY": simulator.api_key}
+
+
+WAITS = {
+    "merged loop": "for _ in session.events(): pass",
+    "single loop": "list(sub.events())",
+    "next_event": "[sub.next_event() for _ in range(10)]",
+    "map": "session.map(lambda sub: list(sub.events()))",
+}
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_ctrl_c_ends_every_wait(environment: dict[str, str], wait: str) -> None:
+    program = f"""
+import simsync
+with simsync.Client().parallel(simsync.CreateSession(1000, slot_count=100)) as session:
+    sub = session.sub_sessions[0]
+    print("waiting", flush=True)
+    {WAITS[wait]}
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _output, errors = process.communicate(timeout=PROMPTLY * 4)
+        assert time.monotonic() - began < PROMPTLY
+    assert process.returncode == -signal.SIGINT
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert "simsync-" not in errors  # no thread complains
+
+
+def test_an_exception_in_the_body_closes_the_session(environment: dict[str, str]) -> None:
+    program = """
+import simsync
+with simsync.Client().parallel(simsync.CreateSession(1000, slot_count=100)) as session:
+    for sub, event in session.events(advance=1):
+        raise ZeroDivisionError("a bug of the user")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("ZeroDivisionError: a bug of the user")
+    assert done.stderr.count("Traceback") == 1
+
+
+def test_a_process_that_forgets_to_close_still_ends(environment: dict[str, str]) -> None:
+    program = """
+import simsync
+session = simsync.Client().parallel(simsync.CreateSession(1000, slot_count=100))
+print(session.sub_sessions[0].next_event())
+"""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0
+    assert time.monotonic() - began < PROMPTLY * 2
+    assert "Traceback" not in done.stderr
+
+
+def example(name: str, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "examples" / name), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_the_loop_example_runs_against_a_given_simulator(environment: dict[str, str]) -> None:
+    done = example("for_loop.py", "1000", "1149", environment=environment)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == ["1000-1049", "1050-1099", "1100-1149"]
+    assert lines[-1] == "coverage: complete"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_the_injection_example(environment: dict[str, str], given: bool) -> None:
+    done = example("inject_and_read.py", environment=environment if given else without_simulator())
+    assert done.returncode == 0, done.stderr
+    assert "after my payment of 3 SOL my friend has 3.0 SOL" in done.stdout
+    assert "after another 1 SOL over RPC it is 4.0 SOL" in done.stdout
+    assert done.stdout.endswith("overridden: 500.0 SOL and the data b'a note'\n")
+
+
+def without_simulator() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("SIMULATOR_")}
+
+
+def test_the_cron_example_and_its_exit_codes(environment: dict[str, str]) -> None:
+    done = example("cron_job.py", environment=environment)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines()[-1].endswith("INFO cron_job: complete")
+    usage = example("cron_job.py", "--first", "5", "--last", "3", environment=environment)
+    assert usage.returncode == 2
+    assert "end_slot=3: must not lie before start_slot=5" in usage.stderr
+    missing = example("cron_job.py", "--first", "5", "--last", "30", environment=environment)
+    assert missing.returncode == 1
+    assert "BundleNotFound" in missing.stderr
+    late = example("cron_job.py", "--deadline", "0", environment=environment)
+    assert late.returncode == 1
+    assert "Cancelled" in late.stderr
+    for failed in (usage, missing, late):
+        assert "Traceback" not in failed.stderr

@@ -1,0 +1,195 @@
+"""The life of one continue: every way it can go, with and without a lost connection."""
+
+from __future__ import annotations
+
+import pytest
+
+from simsync.events import (
+    BacktestError,
+    DiscoveryBatch,
+    Event,
+    Paused,
+    ReadyForContinue,
+    SessionError,
+    Slot,
+    Status,
+    UnknownEvent,
+)
+from simsync.protocol.continue_cycle import ContinueCycle, CycleState
+
+READY = ReadyForContinue()
+PAUSED = Paused(5, 2, {})
+REFUSED = SessionError(BacktestError("InvalidTransactionEncoding", {"index": 0}, {}))
+DISCOVERY = DiscoveryBatch(9, 0, (), (), {})
+
+
+def ready_cycle() -> ContinueCycle:
+    cycle = ContinueCycle()
+    cycle.observe(READY)
+    return cycle
+
+
+def sent_cycle() -> ContinueCycle:
+    cycle = ready_cycle()
+    cycle.submit(b"continue")
+    assert cycle.take()
+    return cycle
+
+
+def test_a_session_is_not_ready_before_it_says_so() -> None:
+    cycle = ContinueCycle()
+    cycle.observe(Status("startingRuntime"))
+    cycle.observe(Slot(1))
+    assert cycle.state is CycleState.STARTING
+    cycle.observe(READY)
+    assert cycle.is_ready
+
+
+def test_a_continue_is_outstanding_until_the_engine_waits_again() -> None:
+    cycle = ready_cycle()
+    cycle.submit(b"continue")
+    assert cycle.is_outstanding
+    assert cycle.take()
+    assert cycle.is_outstanding
+    cycle.observe(Slot(2))
+    assert cycle.state is CycleState.RUNNING
+    assert cycle.is_outstanding
+    cycle.observe(READY)
+    assert cycle.is_ready
+    assert not cycle.is_outstanding
+
+
+def test_the_answer_may_come_before_any_slot() -> None:
+    cycle = sent_cycle()
+    cycle.observe(READY)
+    assert cycle.is_ready
+
+
+def test_a_continue_that_was_not_wholly_written_goes_back() -> None:
+    cycle = sent_cycle()
+    assert cycle.put_back()
+    cycle.connection_lost()
+    assert cycle.state is CycleState.QUEUED
+    assert cycle.take()
+
+
+def test_a_continue_that_events_have_proven_does_not_go_back() -> None:
+    cycle = sent_cycle()
+    cycle.observe(Slot(2))
+    assert not cycle.put_back()
+    assert cycle.state is CycleState.RUNNING
+
+
+def test_a_written_continue_is_uncertain_when_the_connection_is_lost() -> None:
+    cycle = sent_cycle()
+    cycle.connection_lost()
+    assert cycle.state is CycleState.UNCERTAIN
+    assert not cycle.take()
+
+
+@pytest.mark.parametrize("proof", [Slot(2), Status("executing"), SessionError(BacktestError("Internal", {}, {}))])
+def test_an_event_of_the_replay_proves_that_it_arrived(proof: Event) -> None:
+    cycle = sent_cycle()
+    cycle.connection_lost()
+    cycle.observe(proof)
+    assert cycle.state is CycleState.RUNNING
+
+
+@pytest.mark.parametrize("event", [DISCOVERY, UnknownEvent("news", {})])
+def test_events_that_come_by_themselves_prove_nothing(event: Event) -> None:
+    cycle = sent_cycle()
+    cycle.connection_lost()
+    cycle.observe(event)
+    assert cycle.state is CycleState.UNCERTAIN
+
+
+def test_a_proof_may_come_while_the_session_is_being_asked() -> None:
+    cycle = sent_cycle()
+    cycle.connection_lost()
+    cycle.ask()
+    cycle.observe(Slot(2))
+    assert cycle.state is CycleState.RUNNING
+
+
+def test_each_inquiry_has_its_own_number() -> None:
+    cycle = sent_cycle()
+    cycle.connection_lost()
+    first = cycle.ask()
+    cycle.connection_lost()
+    assert cycle.state is CycleState.UNCERTAIN
+    assert cycle.ask() == first + 1
+
+
+def test_a_running_continue_stays_proven_when_the_connection_is_lost() -> None:
+    cycle = sent_cycle()
+    cycle.observe(Slot(2))
+    cycle.connection_lost()
+    assert cycle.state is CycleState.RUNNING
+
+
+@pytest.mark.parametrize("answer", [PAUSED, REFUSED])
+def test_a_pause_and_a_refusal_let_the_next_continue_go(answer: Event) -> None:
+    cycle = sent_cycle()
+    cycle.observe(answer)
+    assert cycle.is_ready
+
+
+@pytest.mark.parametrize("answer", [PAUSED, REFUSED])
+def test_a_ready_that_belongs_to_the_pause_does_not_answer_the_next_continue(answer: Event) -> None:
+    cycle = sent_cycle()
+    cycle.observe(answer)
+    cycle.submit(b"next")
+    cycle.take()
+    cycle.observe(READY)
+    assert cycle.is_outstanding
+    cycle.observe(Slot(6))
+    cycle.observe(READY)
+    assert cycle.is_ready
+
+
+def test_after_a_pause_without_a_ready_of_its_own_the_ready_answers() -> None:
+    cycle = sent_cycle()
+    cycle.observe(PAUSED)
+    cycle.submit(b"next")
+    cycle.take()
+    cycle.observe(Slot(6))
+    cycle.observe(READY)
+    assert cycle.is_ready
+
+
+def test_a_ready_before_the_next_continue_uses_the_pause_up() -> None:
+    cycle = sent_cycle()
+    cycle.observe(PAUSED)
+    cycle.observe(READY)
+    cycle.submit(b"next")
+    cycle.take()
+    cycle.observe(READY)
+    assert cycle.is_ready
+
+
+def test_a_continue_that_found_no_place_is_withdrawn() -> None:
+    cycle = ready_cycle()
+    cycle.submit(b"continue")
+    cycle.withdraw()
+    assert cycle.is_ready
+
+
+def test_nothing_is_sent_for_a_finished_session() -> None:
+    cycle = ready_cycle()
+    cycle.submit(b"continue")
+    cycle.finish()
+    assert not cycle.take()
+    cycle.observe(READY)
+    assert cycle.state is CycleState.FINISHED
+
+
+def test_the_receiving_loop_is_asked_to_show_slots_only_where_they_matter() -> None:
+    cycle = ready_cycle()
+    assert not cycle.watching
+    cycle.submit(b"continue")
+    cycle.take()
+    assert cycle.watching
+    cycle.observe(Slot(2))
+    assert not cycle.watching
+    cycle.observe(PAUSED)
+    assert cycle.watching

@@ -1,0 +1,87 @@
+"""The reconnect policy with a clock of its own: delays, budget, and when an outage is over."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from simsync.options import Options
+from simsync.runtime.retry import Reconnectable, ReconnectPolicy
+
+logger = logging.getLogger("test")
+
+
+class World:
+    """Time passes only by sleeping and by connections that were up."""
+
+    def __init__(self, options: Options) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+        self.policy = ReconnectPolicy(options, self.sleep, logger, clock=lambda: self.now, uniform=lambda _a, b: b)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(round(seconds, 6))
+        self.now += seconds
+
+    def run(self, uptimes: list[float | None]) -> None:
+        """One connection after the other; each is lost after its uptime, None ends well."""
+        remaining = iter(uptimes)
+
+        def connection() -> None:
+            uptime = next(remaining)
+            if uptime is not None:
+                self.now += uptime
+                raise Reconnectable("lost", uptime)
+
+        self.policy.run(connection)
+
+
+def test_delays_double_up_to_the_cap_with_jitter() -> None:
+    world = World(Options(backoff_initial=1.0, backoff_max=5.0, backoff_jitter=0.5))
+    world.run([0.0] * 5 + [None])
+    assert world.slept == [1.5, 3.0, 6.0, 7.5, 7.5]
+
+
+def test_the_number_of_attempts_is_bounded() -> None:
+    world = World(Options(reconnect_attempts=3, backoff_jitter=0.0))
+    with pytest.raises(Reconnectable):
+        world.run([0.0] * 10)
+    assert len(world.slept) == 3
+
+
+def test_the_time_of_an_outage_is_bounded_and_the_last_sleep_is_not_wasted() -> None:
+    world = World(Options(reconnect_window=10.0, backoff_initial=4.0, backoff_max=4.0, backoff_jitter=0.0))
+    with pytest.raises(Reconnectable):
+        world.run([0.0] * 10)
+    assert world.slept == [4.0, 4.0]
+
+
+def test_a_connection_that_was_up_long_enough_ends_the_outage() -> None:
+    world = World(Options(reconnect_attempts=2, uptime_reset=60.0, backoff_initial=1.0, backoff_jitter=0.0))
+    world.run([0.0, 0.0, 60.0, 0.0, 61.0, 0.0, None])
+    assert world.slept == [1.0, 2.0, 1.0, 2.0, 1.0, 2.0]
+
+
+def test_a_flapping_server_gets_no_fresh_budget() -> None:
+    world = World(Options(reconnect_attempts=4, uptime_reset=60.0))
+    with pytest.raises(Reconnectable):
+        world.run([59.0] * 10)
+    assert len(world.slept) == 4
+
+
+def test_zero_attempts_means_no_reconnect() -> None:
+    world = World(Options(reconnect_attempts=0))
+    with pytest.raises(Reconnectable):
+        world.run([0.0])
+    assert world.slept == []
+
+
+def test_other_exceptions_are_not_retried() -> None:
+    policy = ReconnectPolicy(Options(), lambda _seconds: pytest.fail("slept"), logger)
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        policy.run(broken)
