@@ -64,4 +64,4 @@ with contextlib.ExitStack() as stack:
     sub.rpc.modify_accounts({str(FRIEND): simsync.AccountData(lamports=500 * SOL, data=b"a note")})
     friend = sub.rpc.get_account_info(FRIEND)
     assert friend is not None
-    print(f"overridden: {friend.lamports / SOL} SOL and the data {friend.data.to_bytes()!r}")
+    print(f"overridden: {friend.lamports / SOL} SOL and the data {friend.data!r}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Union
 
-from dataclasses_json import DataClassJsonMixin
+from dataclasses_json import DataClassJsonMixin, config
 
 from simsync.errors import InvalidParams
 from simsync.params import checks
@@ -35,35 +35,43 @@ class EncodedBinary(DataClassJsonMixin):
         return base64.b64decode(self.data)
 
 
+def _data_to_json(data: bytes) -> dict[str, str]:
+    return {"data": base64.b64encode(data).decode("ascii"), "encoding": "base64"}
+
+
+def _data_from_json(value: Mapping[str, str]) -> bytes:
+    return EncodedBinary(**value).to_bytes()
+
+
 @dataclass(frozen=True)
 class AccountData(DataClassJsonMixin):
-    """A whole account state. ``data`` may be given as bytes.
+    """A whole account state.
 
-    ``lamports``: 1 SOL = 1,000,000,000 lamports. The rent epoch is not part of it. An account with zero lamports, no
-    data and the system program as owner is removed.
+    ``lamports``: 1 SOL = 1,000,000,000 lamports. ``data`` may also be given as base64 text or ``EncodedBinary``. The rent
+    epoch is not part of it. An account with zero lamports, no data and the system program as owner is removed.
     """
 
     lamports: int
     owner: str = SYSTEM_PROGRAM
-    data: EncodedBinary = field(default_factory=EncodedBinary)
+    data: bytes = field(default=b"", metadata=config(encoder=_data_to_json, decoder=_data_from_json))
     executable: bool = False
 
     def __post_init__(self) -> None:
         data: Any = self.data
-        if not isinstance(data, EncodedBinary):
-            data = EncodedBinary(data)
+        if isinstance(data, EncodedBinary):
+            data = data.to_bytes()
         checks.assign(
             self,
             lamports=checks.integer("lamports", self.lamports, 0, checks.U64),
             owner=checks.address("owner", self.owner),
-            data=data,
+            data=base64.b64decode(checks.base64_text("data", data)),
             executable=checks.flag("executable", self.executable),
         )
 
     @property
     def space(self) -> int:
         """Length of the data in bytes."""
-        return len(self.data.to_bytes())
+        return len(self.data)
 
 
 AccountModifications = Mapping[str, Union[AccountData, Mapping[str, Any]]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +29,7 @@ def account(state: AccountData | Mapping[str, Any]) -> Any:
     if not isinstance(state, AccountData):
         return dict(state)
     return {
-        "data": {"data": state.data.data, "encoding": state.data.encoding},
+        "data": {"data": base64.b64encode(state.data).decode("ascii"), "encoding": "base64"},
         "executable": state.executable,
         "lamports": state.lamports,
         "owner": state.owner,

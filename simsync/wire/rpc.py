@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simsync.errors import ProtocolError, RpcError
-from simsync.params import AccountData, EncodedBinary, checks
+from simsync.params import AccountData, checks
 from simsync.wire import json_codec, requests
 
 CONFIRMED = {"commitment": "confirmed"}
@@ -56,7 +57,7 @@ def account_from_json(method: str, value: Any) -> AccountData | None:
         data, encoding = value["data"]
         if encoding != "base64":
             raise ValueError(f"encoding {encoding!r}")
-        return AccountData(value["lamports"], value["owner"], EncodedBinary(data), value["executable"])
+        return AccountData(value["lamports"], value["owner"], base64.b64decode(data), value["executable"])
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"{method}: no account of the expected form ({error})", value) from error
 

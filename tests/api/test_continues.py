@@ -83,7 +83,7 @@ def test_a_pause_inside_a_slot_and_going_on(client: simsync.Client, create: sims
         sub = session.sub_sessions[0]
         until_ready(sub)
         sub.send_continue_to(1003, 0)
-        events = []
+        events: list[simsync.Event] = []
         while not events or not isinstance(events[-1], simsync.Paused):
             events.append(sub.next_event(timeout=20))
         paused = events[-1]
