@@ -42,6 +42,7 @@ class SubSession:
         self._options = options
         self._readers: list[SubscriptionReader] = []
         self._released = False
+        self._closed = False
         self.session_id: str = route.session_id
         self.task_id: str | None = route.task_id
         self.start_slot: int = route.start_slot
@@ -218,7 +219,11 @@ class SubSession:
         self._readers.clear()
 
     def close(self) -> None:
-        """End this sub-session and its subscriptions; the others go on. May be called twice and from any thread."""
+        """End this sub-session and its subscriptions; the others go on. May be called twice and from any thread.
+
+        A loop over all sub-sessions goes on without it.
+        """
+        self._closed = True
         if not self._delivery.done:
             self._delivery.cancel(Cancelled(f"session {self.session_id} was closed"))
         self._end_subscriptions()

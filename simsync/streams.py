@@ -128,6 +128,8 @@ class MergedEventStream(Iterator["tuple[SubSession, Event]"]):
             except SimsyncError as failure:
                 waiting.discard(delivery)
                 draining.discard(delivery)
+                if session._closed:
+                    continue  # its caller did not want it any more
                 failures.append(failure)
                 if not isinstance(failure, Cancelled):
                     logger.error("session %s failed: %s", session.session_id, failure)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,7 +56,7 @@ def account_from_json(method: str, value: Any) -> AccountData | None:
         data, encoding = value["data"]
         if encoding != "base64":
             raise ValueError(f"encoding {encoding!r}")
-        return AccountData(value["lamports"], value["owner"], base64.b64decode(data), value["executable"])
+        return AccountData(value["lamports"], value["owner"], data, value["executable"])
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(f"{method}: no account of the expected form ({error})", value) from error
 

@@ -244,6 +244,19 @@ def test_closing_one_sub_session_leaves_the_others(client: simsync.Client, creat
             assert isinstance(list(other.events(advance=2, timeout=20))[-1], simsync.Completed)
 
 
+def test_a_merged_loop_goes_on_without_a_closed_sub_session(
+    client: simsync.Client, create: simsync.CreateSession
+) -> None:
+    with client.parallel(create) as session:
+        completed = []
+        for sub, event in session.events(advance=2, timeout=20):
+            if sub.start_slot == 1006:
+                sub.close()
+            elif isinstance(event, simsync.Completed):
+                completed.append(sub.start_slot)
+        assert sorted(completed) == [1000, 1012]
+
+
 def test_a_forgotten_session_warns_and_ends(client: simsync.Client, create: simsync.CreateSession) -> None:
     session = client.parallel(create)
     with pytest.warns(ResourceWarning, match="was not closed"):

@@ -57,6 +57,27 @@ with simsync.Client().parallel(simsync.CreateSession(1000, slot_count=100)) as s
     assert "simsync-" not in errors  # no thread complains
 
 
+def test_ctrl_c_ends_a_create() -> None:
+    program = """
+import simsync
+print("waiting", flush=True)
+simsync.Client().parallel(simsync.CreateSession(1000, slot_count=100))
+"""
+    with Simulator(Ledger.generate(slots=100, transactions_per_slot=1), create_delay=60.0) as simulator:
+        environment = {**os.environ, "SIMULATOR_URL": simulator.url, "SIMULATOR_API_KEY": simulator.api_key}
+        with subprocess.Popen(
+            [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "waiting\n"
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            _output, errors = process.communicate(timeout=60)
+            assert time.monotonic() - began < 2 * PROMPTLY  # the close timeout is part of it
+    assert process.returncode == -signal.SIGINT
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
 def test_an_exception_in_the_body_closes_the_session(environment: dict[str, str]) -> None:
     program = """
 import simsync
