@@ -1,0 +1,283 @@
+"""The data plane: subscribe requests, acknowledgements, refusals, notifications, and whatever else may arrive."""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from simsync.errors import InvalidParams
+from simsync.events import Notification, Transaction
+from simsync.wire import pubsub
+from simsync.wire.pubsub import (
+    Incoming,
+    NotPubsub,
+    PubsubMessage,
+    SubscribeAck,
+    SubscribeRefused,
+    SubscribeSpec,
+    decode_pubsub,
+    slot_of,
+)
+
+TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
+WALLET = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"
+
+pytestmark = pytest.mark.usefixtures("codec")
+
+_KINDS = PubsubMessage.__args__  # type: ignore[attr-defined]
+FUZZ = settings(
+    max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def decode(text: str) -> PubsubMessage:
+    return decode_pubsub(text.encode())
+
+
+# What is sent.
+
+
+def test_one_subscribe_per_program() -> None:
+    specs = pubsub.transactions([TOKEN_PROGRAM, WALLET])
+    assert [spec.filter for spec in specs] == [{"mentions": [TOKEN_PROGRAM]}, {"mentions": [WALLET]}]
+    assert json.loads(pubsub.subscribe_request(1, specs[0])) == {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "transactionSubscribe",
+        "params": [{"mentions": [TOKEN_PROGRAM]}, {"commitment": "confirmed"}],
+    }
+
+
+def test_all_transactions() -> None:
+    (spec,) = pubsub.transactions([])
+    assert json.loads(pubsub.subscribe_request(7, spec)) == {
+        "jsonrpc": "2.0",
+        "id": 7,
+        "method": "transactionSubscribe",
+        "params": ["all", {"commitment": "confirmed"}],
+    }
+
+
+def test_a_subscribe_without_a_filter_sends_null_so_that_the_config_keeps_its_place() -> None:
+    (spec,) = pubsub.slots()
+    assert json.loads(pubsub.subscribe_request(2, spec)) == {
+        "jsonrpc": "2.0",
+        "id": 2,
+        "method": "slotSubscribe",
+        "params": [None, {"commitment": "confirmed"}],
+    }
+
+
+@pytest.mark.parametrize("slot", [0, 312000004])
+def test_replay_names_the_last_slot_that_was_seen(slot: int) -> None:
+    (spec,) = pubsub.transactions([])
+    config = json.loads(pubsub.subscribe_request(1, spec, slot))["params"][1]
+    assert config == {"commitment": "confirmed", "replayFromSlot": slot}
+
+
+def test_a_subscribe_of_the_users_own() -> None:
+    wanted = MappingProxyType({"address": TOKEN_PROGRAM, "address_type": "program"})
+    spec = SubscribeSpec("accountDiffSubscribe", wanted, pubsub.notification)
+    request = json.loads(pubsub.subscribe_request(2, spec))
+    assert request["method"] == "accountDiffSubscribe"
+    assert request["params"][0] == {"address": TOKEN_PROGRAM, "address_type": "program"}
+    assert str(spec) == f'accountDiffSubscribe({{"address":"{TOKEN_PROGRAM}","address_type":"program"}})'
+
+
+@pytest.mark.parametrize("wrong", [object(), {1: 2}, {"a": b"bytes"}, [float("nan")], {1, 2}, 2**64])
+def test_a_filter_that_cannot_be_sent_is_refused_when_it_is_made(wrong: Any) -> None:
+    with pytest.raises(InvalidParams, match="filter"):
+        SubscribeSpec("xSubscribe", wrong, pubsub.notification)
+
+
+def test_transactions_are_decoded_by_their_own_decoder() -> None:
+    (spec,) = pubsub.transactions([])
+    event = spec.decode("transactionNotification", {"slot": 5})
+    assert isinstance(event, Transaction)
+    assert event.slot == 5
+
+
+def test_other_kinds_become_notifications() -> None:
+    (spec,) = pubsub.slots()
+    assert spec.decode("slotNotification", {"slot": 5}) == Notification("slotNotification", {"slot": 5})
+
+
+# What comes back.
+
+
+def test_acknowledgement() -> None:
+    assert decode('{"jsonrpc":"2.0","id":1,"result":7}') == SubscribeAck(1, 7)
+    assert decode('{"jsonrpc":"2.0","id":1,"result":0}') == SubscribeAck(1, 0)
+    assert decode('{"jsonrpc":"2.0","id":1,"error":null,"result":"sub-7"}') == SubscribeAck(1, "sub-7")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            '{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"no such program"}}',
+            SubscribeRefused(2, -32602, "no such program"),
+        ),
+        (
+            '{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error"}}',
+            SubscribeRefused(None, -32700, "Parse error"),
+        ),
+        ('{"id":2,"error":{"Code":1,"Message":"busy"}}', SubscribeRefused(2, 1, "busy")),
+        ('{"id":2,"error":"busy"}', SubscribeRefused(2, 0, "busy")),
+        ('{"id":2,"error":{}}', SubscribeRefused(2, 0, "no reason given")),
+        ('{"id":2,"error":7}', SubscribeRefused(2, 0, "no reason given")),
+        ('{"id":2,"error":{"code":"x","message":7}}', SubscribeRefused(2, 0, "no reason given")),
+        ('{"id":"2","error":{"code":1,"message":"busy"}}', SubscribeRefused(None, 1, "busy")),
+    ],
+)
+def test_refusal(text: str, expected: SubscribeRefused) -> None:
+    assert decode(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            '{"jsonrpc":"2.0","method":"slotNotification","params":{"subscription":12,"result":{"slot":312000004,'
+            '"parent":312000003,"root":311999972}}}',
+            Incoming(12, "slotNotification", {"slot": 312000004, "parent": 312000003, "root": 311999972}),
+        ),
+        (
+            '{"jsonrpc":"2.0","method":"logsNotification","params":{"subscription":11,"result":{"context":'
+            '{"slot":312000004},"value":{"signature":"sig1","err":null,"logs":["Program log: hi"]}}}}',
+            Incoming(
+                11,
+                "logsNotification",
+                {
+                    "context": {"slot": 312000004},
+                    "value": {"signature": "sig1", "err": None, "logs": ["Program log: hi"]},
+                },
+            ),
+        ),
+        (
+            '{"jsonrpc":"2.0","method":"transactionNotification","params":{"subscription":7,"result":'
+            '{"completed":true}}}',
+            Incoming(7, "transactionNotification", {"completed": True}),
+        ),
+        (
+            '{"jsonrpc":"2.0","method":"transactionStreamEnd","params":{"subscription":7}}',
+            Incoming(7, "transactionStreamEnd", None),
+        ),
+        ('{"method":"transactionStreamEnd"}', Incoming(None, "transactionStreamEnd", None)),
+        ('{"method":"x","params":null}', Incoming(None, "x", None)),
+        ('{"method":"x","params":{"Subscription":7,"RESULT":5}}', Incoming(7, "x", 5)),
+        ('{"method":"x","params":{"subscription":"seven","result":[]}}', Incoming("seven", "x", [])),
+        ('{"id":1,"method":"x","params":{"subscription":7,"result":1},"result":2}', Incoming(7, "x", 1)),
+    ],
+)
+def test_notification(text: str, expected: Incoming) -> None:
+    assert decode(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "null",
+        "7",
+        "[]",
+        "{}",
+        '"x"',
+        '{"id":1}',
+        '{"id":1,"result":null}',
+        '{"id":1,"result":true}',
+        '{"id":1,"result":[7]}',
+        '{"id":1,"result":{"subscription":7}}',
+        '{"id":1,"result":7.5}',
+        '{"id":"1","result":7}',
+        '{"id":true,"result":7}',
+        '{"result":7}',
+        '{"method":7,"params":{}}',
+        '{"method":"x","params":{"subscription":[7],"result":1}}',
+        '{"method":"x","params":{"subscription":{"a":1},"result":1}}',
+        '{"method":"x","params":{"subscription":true,"result":1}}',
+    ],
+)
+def test_messages_that_make_no_sense_are_kept(text: str) -> None:
+    message = decode(text)
+    assert isinstance(message, NotPubsub)
+    assert message.raw == json.loads(text)
+    assert message.reason
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b"\xff", b"NaN", b"[" * 100_000])
+def test_frames_that_are_no_json(payload: bytes) -> None:
+    message = decode_pubsub(payload)
+    assert isinstance(message, NotPubsub)
+    assert message.raw == payload
+    assert message.reason.startswith("no JSON")
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["id", "result", "error", "method", "params", "subscription", "code", "message", "slot"]),
+            children,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@FUZZ
+@given(value=JSON_VALUES)
+@example(value={"method": "x", "params": {"result": {"slot": {}}}})
+def test_any_json_is_decoded_to_something(value: Any) -> None:
+    message = decode_pubsub(json.dumps(value).encode())
+    assert isinstance(message, _KINDS)
+    if isinstance(message, Incoming):
+        assert slot_of(message.result) is None or isinstance(slot_of(message.result), int)
+        hash(message.subscription)
+    if isinstance(message, SubscribeAck):
+        hash(message.subscription)
+
+
+@FUZZ
+@given(payload=st.binary(max_size=40))
+def test_any_bytes_are_decoded_to_something(payload: bytes) -> None:
+    assert isinstance(decode_pubsub(payload), _KINDS)
+
+
+@pytest.mark.parametrize("levels", [900, 1020])
+def test_deeply_nested_json(levels: int) -> None:
+    deep = "[" * levels + "]" * levels
+    for place in ('{"id":1,"error":%s}', '{"id":1,"result":%s}', '{"method":"x","params":{"result":%s}}'):
+        assert isinstance(decode(place.replace("%s", deep)), _KINDS)
+
+
+@pytest.mark.parametrize(
+    ("result", "slot"),
+    [
+        ({"slot": 5}, 5),
+        ({"slot": 0}, 0),
+        ({"context": {"slot": 6}}, 6),
+        ({"slot": 5, "context": {"slot": 6}}, 5),
+        ({"slot": None, "context": {"slot": 6}}, 6),
+        ({"slot": "5", "context": {"slot": 6}}, 6),
+        ({"slot": True}, None),
+        ({"context": {"slot": False}}, None),
+        ({"context": {}}, None),
+        ({"context": [6]}, None),
+        ({}, None),
+        (None, None),
+        (5, None),
+        ([5], None),
+        ("5", None),
+    ],
+)
+def test_slot_of(result: Any, slot: int | None) -> None:
+    found = slot_of(result)
+    assert found == slot
+    assert found is None or type(found) is int

@@ -1,0 +1,364 @@
+"""Control requests: each one is exactly the documented JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from simsync.params import (
+    AccountData,
+    Anchor,
+    Continue,
+    ContinueTo,
+    CreateSession,
+    OracleUpdate,
+    ProgramExecuted,
+    ScheduledAction,
+)
+from simsync.wire import requests
+from simsync.wire.dialect import Dialect
+
+WALLET = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"
+PROGRAM = "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc"
+TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
+SYSTEM = "11111111111111111111111111111111"
+SESSION = "backtest_a1"
+
+pytestmark = pytest.mark.usefixtures("codec")
+
+
+def same(payload: bytes, documented: str) -> bool:
+    return bool(json.loads(payload) == json.loads(documented))
+
+
+def create_params(create: CreateSession, *, parallel: bool = False) -> dict[str, Any]:
+    message = json.loads(requests.create_session(create, parallel=parallel))
+    assert set(message) == {"method", "params"}
+    assert message["method"] == "createBacktestSession"
+    params: dict[str, Any] = message["params"]
+    return params
+
+
+# Create.
+
+
+def test_create_of_a_single_session() -> None:
+    create = CreateSession(312000000, 312000999, signer_filter=[WALLET], send_summary=True, capacity_wait_timeout=300)
+    assert same(
+        requests.create_session(create, parallel=False),
+        '{"method":"createBacktestSession","params":{"startSlot":312000000,"endSlot":312000999,"signerFilter":'
+        '["9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"],"sendSummary":true,"disconnectTimeoutSecs":900,'
+        '"capacityWaitTimeoutSecs":300}}',
+    )
+
+
+def test_create_of_a_parallel_session() -> None:
+    create = CreateSession(312000000, 312009999, discoveries=[ProgramExecuted(PROGRAM)])
+    assert same(
+        requests.create_session(create, parallel=True),
+        '{"method":"createBacktestSession","params":{"startSlot":312000000,"endSlot":312009999,"parallel":true,'
+        '"disconnectTimeoutSecs":900,"discoveries":[{"programExecuted":"whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc"}]}}',
+    )
+
+
+def test_absent_create_options_are_left_out() -> None:
+    assert create_params(CreateSession(5, 9)) == {"startSlot": 5, "endSlot": 9, "disconnectTimeoutSecs": 900}
+
+
+def test_a_slot_count_is_sent_as_the_last_slot() -> None:
+    assert create_params(CreateSession(312000000, slot_count=1000))["endSlot"] == 312000999
+
+
+def test_zero_is_an_option_and_not_an_absent_one() -> None:
+    create = CreateSession(0, 0, capacity_wait_timeout=0, disconnect_timeout=0, extra_compute_units=0)
+    assert create_params(create) == {
+        "startSlot": 0,
+        "endSlot": 0,
+        "capacityWaitTimeoutSecs": 0,
+        "disconnectTimeoutSecs": 0,
+        "extraComputeUnits": 0,
+    }
+
+
+def test_every_create_option_has_its_key() -> None:
+    create = CreateSession(
+        1,
+        2,
+        signer_filter=[WALLET, PROGRAM],
+        send_summary=True,
+        capacity_wait_timeout=65535,
+        disconnect_timeout=30,
+        extra_compute_units=2**32 - 1,
+        discoveries=[OracleUpdate([PROGRAM], [WALLET]), {"newFilter": {"deep": [1]}}],
+        actions=[ScheduledAction(Anchor("after_slot", [2])), {"anchor": "somewhere", "kind": "new"}],
+        replay_account_state=True,
+        reroute={"aggregators": "jupiter,okx", "requote": False},
+        diagnostic_probes=[{"anchor": "afterSlot", "markets": [WALLET], "usdValues": [100]}],
+        agents=[{"agentType": "arb"}],
+    )
+    assert create_params(create, parallel=True) == {
+        "startSlot": 1,
+        "endSlot": 2,
+        "parallel": True,
+        "signerFilter": [WALLET, PROGRAM],
+        "sendSummary": True,
+        "capacityWaitTimeoutSecs": 65535,
+        "disconnectTimeoutSecs": 30,
+        "extraComputeUnits": 2**32 - 1,
+        "discoveries": [{"oracleUpdate": {"programs": [PROGRAM], "accounts": [WALLET]}}, {"newFilter": {"deep": [1]}}],
+        "actions": [
+            {
+                "anchor": {"afterSlot": {"slots": [2]}},
+                "kind": "simulate",
+                "transactions": [],
+                "accountOverrides": {},
+                "returnAccounts": [],
+            },
+            {"anchor": "somewhere", "kind": "new"},
+        ],
+        "replayAccountState": True,
+        "reroute": {"aggregators": "jupiter,okx", "requote": False},
+        "diagnosticProbes": [{"anchor": "afterSlot", "markets": [WALLET], "usdValues": [100]}],
+        "agents": [{"agentType": "arb"}],
+    }
+
+
+def test_extra_is_merged_last_and_as_it_is() -> None:
+    create = CreateSession(
+        1, 2, send_summary=True, extra={"sendSummary": False, "endSlot": 7, "sessionName": "june", "reroute": None}
+    )
+    assert create_params(create) == {
+        "startSlot": 1,
+        "endSlot": 7,
+        "sendSummary": False,
+        "disconnectTimeoutSecs": 900,
+        "sessionName": "june",
+        "reroute": None,
+    }
+
+
+def test_mappings_of_any_kind_can_be_sent_at_any_depth() -> None:
+    frozen = MappingProxyType({"filter": MappingProxyType({"pairs": (1, 2)})})
+    create = CreateSession(1, 2, reroute=frozen, extra=frozen, actions=[frozen], agents=[frozen], discoveries=[frozen])
+    params = create_params(create)
+    plain = {"filter": {"pairs": [1, 2]}}
+    assert params["reroute"] == plain
+    assert params["filter"] == plain["filter"]
+    assert params["actions"] == params["agents"] == params["discoveries"] == [plain]
+
+
+# Continue.
+
+
+def test_continue() -> None:
+    request = Continue(5, ["AQIDBA=="], {WALLET: AccountData(7_000_000_000)})
+    assert same(
+        requests.continue_single(request),
+        '{"method":"continue","params":{"advanceCount":5,"transactions":["AQIDBA=="],"modifyAccountStates":'
+        '{"9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM":{"data":{"data":"","encoding":"base64"},"executable":false,'
+        '"lamports":7000000000,"owner":"11111111111111111111111111111111","space":0}}}}',
+    )
+
+
+def test_the_advance_count_is_always_sent_and_absent_options_are_not() -> None:
+    assert same(requests.continue_single(Continue()), '{"method":"continue","params":{"advanceCount":1}}')
+
+
+def test_continue_to() -> None:
+    assert same(
+        requests.continue_single(ContinueTo(312000012, 3)),
+        '{"method":"continueTo","params":{"slot":312000012,"batchIndex":3}}',
+    )
+
+
+def test_continue_to_a_slot_boundary_leaves_the_batch_out() -> None:
+    assert same(requests.continue_single(ContinueTo(312000012)), '{"method":"continueTo","params":{"slot":312000012}}')
+
+
+def test_batch_zero_is_a_batch() -> None:
+    assert same(
+        requests.continue_single(ContinueTo(312000012, 0)),
+        '{"method":"continueTo","params":{"slot":312000012,"batchIndex":0}}',
+    )
+
+
+CONTINUE_BODY = {"advanceCount": 100, "transactions": ["AQIDBA=="]}
+CONTINUE_TO_BODY = {"slot": 312000012, "batchIndex": 3}
+BOTH_IDS = {"session_id": SESSION, "sessionId": SESSION}
+ONE_ID = {"session_id": SESSION}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "ids", "nested"),
+    [
+        pytest.param(Dialect(), BOTH_IDS, True, id="default"),
+        pytest.param(Dialect(nested_continue=False), BOTH_IDS, False, id="flat"),
+        pytest.param(Dialect(both_id_spellings=False), ONE_ID, True, id="one spelling"),
+        pytest.param(Dialect(nested_continue=False, both_id_spellings=False), ONE_ID, False, id="flat, one spelling"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "request_", "body"),
+    [
+        ("continueSessionV1", Continue(100, ["AQIDBA=="]), CONTINUE_BODY),
+        ("continueToSessionV1", ContinueTo(312000012, 3), CONTINUE_TO_BODY),
+    ],
+)
+def test_session_continues_in_every_dialect(
+    dialect: Dialect,
+    ids: dict[str, str],
+    nested: bool,
+    method: str,
+    request_: Continue | ContinueTo,
+    body: dict[str, Any],
+) -> None:
+    params = {**ids, "request": body} if nested else {**ids, **body}
+    assert json.loads(requests.continue_session(SESSION, request_, dialect)) == {"method": method, "params": params}
+
+
+# Attach, resume, close.
+
+
+def test_close() -> None:
+    assert requests.close_all() == b'{"method":"closeBacktestSession"}'
+
+
+@pytest.mark.parametrize(("dialect", "ids"), [(Dialect(), BOTH_IDS), (Dialect(both_id_spellings=False), ONE_ID)])
+def test_close_of_one_session(dialect: Dialect, ids: dict[str, str]) -> None:
+    message = json.loads(requests.close_session(SESSION, dialect))
+    assert message == {"method": "closeSessionV1", "params": ids}
+
+
+def test_attach() -> None:
+    assert same(
+        requests.attach_session(SESSION, 57),
+        '{"method":"attachBacktestSession","params":{"session_id":"backtest_a1","last_sequence":57}}',
+    )
+
+
+def test_attach_without_a_cursor_asks_for_everything() -> None:
+    assert same(
+        requests.attach_session(SESSION, None),
+        '{"method":"attachBacktestSession","params":{"session_id":"backtest_a1"}}',
+    )
+
+
+def test_attach_with_cursor_zero_is_not_one_without() -> None:
+    assert json.loads(requests.attach_session(SESSION, 0))["params"]["last_sequence"] == 0
+
+
+def test_resume() -> None:
+    assert requests.resume_attached() == b'{"method":"resumeAttachedSession"}'
+
+
+def test_attach_of_a_parallel_session() -> None:
+    assert same(
+        requests.attach_parallel("parallel_c0", {"backtest_a1": 117, "backtest_b2": 98}),
+        '{"method":"attachParallelControlSessionV2","params":{"control_session_id":"parallel_c0","last_sequences":'
+        '{"backtest_a1":117,"backtest_b2":98}}}',
+    )
+
+
+def test_attach_of_a_parallel_session_that_has_seen_nothing() -> None:
+    params = json.loads(requests.attach_parallel("parallel_c0", {}))["params"]
+    assert params == {"control_session_id": "parallel_c0", "last_sequences": {}}
+
+
+# Values.
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", b"abc" * 11, bytes(range(256))])
+def test_an_account_carries_all_five_keys_and_the_length_of_its_data(data: bytes) -> None:
+    encoded = base64.b64encode(data).decode()
+    assert requests.account(AccountData(2**64 - 1, TOKEN_PROGRAM, data, executable=True)) == {
+        "data": {"data": encoded, "encoding": "base64"},
+        "executable": True,
+        "lamports": 2**64 - 1,
+        "owner": TOKEN_PROGRAM,
+        "space": len(data),
+    }
+
+
+def test_a_plain_account_mapping_is_sent_as_it_is() -> None:
+    raw: Mapping[str, Any] = MappingProxyType({"lamports": 1, "rentEpoch": 0})
+    params = json.loads(requests.continue_single(Continue(modify_accounts={WALLET: raw})))["params"]
+    assert params["modifyAccountStates"] == {WALLET: {"lamports": 1, "rentEpoch": 0}}
+
+
+def test_scheduled_action() -> None:
+    action = ScheduledAction(
+        Anchor("after_slot", [312000004, 312000005]),
+        transactions=["AQIDBA==", "AQIDBA=="],
+        return_accounts=[WALLET],
+        label="probe-a",
+    )
+    documented = (
+        '{"anchor":{"afterSlot":{"slots":[312000004,312000005]}},"kind":"simulate","transactions":["AQIDBA==",'
+        '"AQIDBA=="],"accountOverrides":{},"returnAccounts":["9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"],'
+        '"label":"probe-a"}'
+    )
+    assert requests.scheduled_action(action) == json.loads(documented)
+
+
+def test_scheduled_action_with_everything_else() -> None:
+    action = ScheduledAction(
+        Anchor("before_slot", [4]),
+        account_overrides={WALLET: AccountData(1, PROGRAM, b"ab")},
+        feeds_reroute=True,
+    )
+    assert requests.scheduled_action(action) == {
+        "anchor": {"beforeSlot": {"slots": [4]}},
+        "kind": "simulate",
+        "transactions": [],
+        "accountOverrides": {
+            WALLET: {
+                "data": {"data": "YWI=", "encoding": "base64"},
+                "executable": False,
+                "lamports": 1,
+                "owner": PROGRAM,
+                "space": 2,
+            }
+        },
+        "returnAccounts": [],
+        "feedsReroute": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("anchor", "expected"),
+    [
+        (Anchor(), "afterSlot"),
+        (Anchor("before_slot"), "beforeSlot"),
+        (Anchor("after_slot", [312000004]), {"afterSlot": {"slots": [312000004]}}),
+        (Anchor("before_slot", [1, 2]), {"beforeSlot": {"slots": [1, 2]}}),
+        (
+            Anchor("before_match", filter=ProgramExecuted(PROGRAM)),
+            {"beforeMatch": {"filter": {"programExecuted": PROGRAM}}},
+        ),
+        (
+            Anchor("after_match", filter=OracleUpdate([PROGRAM])),
+            {"afterMatch": {"filter": {"oracleUpdate": {"programs": [PROGRAM], "accounts": []}}}},
+        ),
+        (Anchor("before_every_slot", every=10), {"beforeEverySlot": {"everyNSlots": 10}}),
+        (Anchor("after_every_slot", every=1), {"afterEverySlot": {"everyNSlots": 1}}),
+    ],
+)
+def test_anchors(anchor: Anchor, expected: Any) -> None:
+    assert requests.anchor(anchor) == expected
+
+
+@pytest.mark.parametrize(
+    ("filter_", "expected"),
+    [
+        (ProgramExecuted(PROGRAM), {"programExecuted": PROGRAM}),
+        (OracleUpdate(), {"oracleUpdate": {"programs": [], "accounts": []}}),
+        (MappingProxyType({"new": 1}), {"new": 1}),
+    ],
+)
+def test_discovery_filters(filter_: Any, expected: Any) -> None:
+    assert requests.discovery_filter(filter_) == expected
