@@ -31,6 +31,9 @@ from simsync.errors import (
     SubscriptionFailed,
 )
 from simsync.events import (
+    AccountDiff,
+    AccountState,
+    ActionResult,
     BacktestError,
     Completed,
     DiscoveryBatch,
@@ -43,6 +46,7 @@ from simsync.events import (
     Slot,
     Status,
     Transaction,
+    TransactionOutcome,
     UnknownEvent,
 )
 from simsync.options import Options
@@ -69,6 +73,9 @@ logging.getLogger("simsync").addHandler(logging.NullHandler())
 
 __all__ = [
     "AccountData",
+    "AccountDiff",
+    "AccountState",
+    "ActionResult",
     "Anchor",
     "BacktestError",
     "CancelToken",
@@ -114,6 +121,7 @@ __all__ = [
     "SubSession",
     "SubscriptionFailed",
     "Transaction",
+    "TransactionOutcome",
     "UnknownEvent",
     "__version__",
 ]

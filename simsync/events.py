@@ -166,36 +166,40 @@ Fields = TypeVar("Fields", bound=NamedTuple)
 
 
 class _Decoded(Event, Generic[Fields]):
-    """Keeps the payload and decodes it on first use."""
+    """A data-plane event: its slot is known, the rest is decoded on first use, once."""
 
-    __slots__ = ("_decode", "_fields", "_payload")
+    __slots__ = ("_decode", "_fields", "_payload", "_result", "slot")
 
-    def __init__(self, payload: Any, decode: Callable[[Any], Fields]) -> None:
+    def __init__(self, slot: int, payload: bytes, decode: Callable[[bytes], tuple[Any, Fields]]) -> None:
+        self.slot = slot
         self._payload = payload
         self._decode = decode
+        self._result: Any = None
         self._fields: Fields | None = None
 
     def _load(self) -> Fields:
         fields = self._fields
         if fields is None:
-            fields = self._fields = self._decode(self._payload)
+            self._result, fields = self._decode(self._payload)
+            self._fields = fields
+            self._payload = b""
         return fields
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self._payload == other._payload
-
-    __hash__ = None  # type: ignore[assignment]
 
     @property
     def raw(self) -> Any:
-        """The payload as the server sent it."""
-        return self._payload
+        """The content as the server sent it."""
+        self._load()
+        return self._result
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.slot == other.slot and self.raw == other.raw
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class TransactionFields(NamedTuple):
     """Decoded content of a :class:`Transaction`."""
 
-    slot: int
     signature: str
     error: Any
     logs: Sequence[str]
@@ -211,13 +215,9 @@ class TransactionFields(NamedTuple):
 
 
 class Transaction(_Decoded[TransactionFields]):
-    """A transaction was executed; the shape of ``raw`` is that of a ``getTransaction`` reply."""
+    """A transaction was executed in ``slot``; the shape of ``raw`` is that of a ``getTransaction`` reply."""
 
     __slots__ = ()
-
-    @property
-    def slot(self) -> int:
-        return self._load().slot
 
     @property
     def signature(self) -> str:
@@ -277,3 +277,149 @@ class Transaction(_Decoded[TransactionFields]):
 
     def __repr__(self) -> str:
         return f"Transaction(slot={self.slot}, signature={self.signature!r}, error={self.error!r})"
+
+
+class AccountState:
+    """An account at one moment. ``lamports`` as a number; ``data`` is decoded when it is asked for."""
+
+    __slots__ = ("_data", "_decode", "_encoded", "executable", "lamports", "owner", "rent_epoch", "space")
+
+    def __init__(
+        self,
+        lamports: int,
+        owner: str,
+        executable: bool,
+        rent_epoch: int,
+        space: int | None,
+        encoded: Any,
+        decode: Callable[[Any], bytes],
+    ) -> None:
+        self.lamports = lamports
+        self.owner = owner
+        self.executable = executable
+        self.rent_epoch = rent_epoch
+        self.space = space
+        self._encoded = encoded
+        self._decode = decode
+        self._data: bytes | None = None
+
+    @property
+    def data(self) -> bytes:
+        """Raises ProtocolError when the server used an encoding that cannot be read."""
+        if self._data is None:
+            self._data = self._decode(self._encoded)
+        return self._data
+
+    def __repr__(self) -> str:
+        return f"AccountState(lamports={self.lamports}, owner={self.owner!r}, space={self.space})"
+
+
+class AccountDiffFields(NamedTuple):
+    """Decoded content of an :class:`AccountDiff`."""
+
+    account: Optional[str]
+    signature: Optional[str]
+    before: Optional[AccountState]
+    after: Optional[AccountState]
+
+
+class AccountDiff(_Decoded[AccountDiffFields]):
+    """An account before and after one transaction of ``slot``, or after an override."""
+
+    __slots__ = ()
+
+    @property
+    def account(self) -> str | None:
+        """The address."""
+        return self._load().account
+
+    @property
+    def signature(self) -> str | None:
+        """The transaction that caused the change; None for an override."""
+        return self._load().signature
+
+    @property
+    def before(self) -> AccountState | None:
+        """None when the account was created."""
+        return self._load().before
+
+    @property
+    def after(self) -> AccountState | None:
+        """None when the account was deleted."""
+        return self._load().after
+
+    @property
+    def created(self) -> bool:
+        return self.before is None and self.after is not None
+
+    @property
+    def deleted(self) -> bool:
+        return self.after is None and self.before is not None
+
+    def __repr__(self) -> str:
+        return f"AccountDiff(slot={self.slot}, account={self.account!r}, before={self.before!r}, after={self.after!r})"
+
+
+class TransactionOutcome(NamedTuple):
+    """What one transaction of an action did. ``fee`` in lamports; ``return_data`` as the server sent it."""
+
+    error: Any
+    logs: Sequence[str]
+    compute_units: Optional[int]
+    fee: Optional[int]
+    return_data: Any
+
+
+class ActionResultFields(NamedTuple):
+    """Decoded content of an :class:`ActionResult`."""
+
+    batch_index: Optional[int]
+    action_index: Optional[int]
+    label: Optional[str]
+    committed: Optional[bool]
+    outcomes: Sequence[TransactionOutcome]
+    accounts: Sequence[Optional[AccountState]]
+    matched: Optional[bytes]
+
+
+class ActionResult(_Decoded[ActionResultFields]):
+    """A scheduled action ran in ``slot``."""
+
+    __slots__ = ()
+
+    @property
+    def batch_index(self) -> int | None:
+        """None at a slot boundary."""
+        return self._load().batch_index
+
+    @property
+    def action_index(self) -> int | None:
+        """Place in the list of the create request."""
+        return self._load().action_index
+
+    @property
+    def label(self) -> str | None:
+        """The caller's label: the way to tell results apart."""
+        return self._load().label
+
+    @property
+    def committed(self) -> bool | None:
+        return self._load().committed
+
+    @property
+    def outcomes(self) -> Sequence[TransactionOutcome]:
+        """One per transaction, in order."""
+        return self._load().outcomes
+
+    @property
+    def accounts(self) -> Sequence[AccountState | None]:
+        """The ``return_accounts`` of the action, in order, after its last transaction."""
+        return self._load().accounts
+
+    @property
+    def matched(self) -> bytes | None:
+        """The transaction that triggered a match action."""
+        return self._load().matched
+
+    def __repr__(self) -> str:
+        return f"ActionResult(slot={self.slot}, label={self.label!r}, outcomes={self.outcomes!r})"

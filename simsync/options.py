@@ -26,6 +26,11 @@ class Options:
         The n-th attempt waits ``backoff_initial`` · 2^(n-1), at most ``backoff_max``, times 1 ± ``backoff_jitter``.
         ``reconnect_attempts`` and ``reconnect_window`` bound one outage; both start afresh once a connection was up for
         ``uptime_reset``.
+    Data plane
+        ``compression``: ask for zstd where it can be read. ``buffer_events`` and ``buffer_bytes``: what may wait for
+        the caller per subscription; when full, its socket is not read any more and the server feels it.
+        ``ungated_reconnects``: how many attempts a lost subscription makes before it waits until no other sub-session
+        is streaming. ``replay_slots``: for how many slots the server keeps subscription events.
     Continues
         ``continue_queue``: how many may wait for the writer. ``continue_grace``: how long after a re-attach an event
         may take to prove that a continue arrived, before the session's RPC is asked. ``resend_continue``: send again a
@@ -52,6 +57,11 @@ class Options:
     reconnect_attempts: int = 20
     reconnect_window: float = 900.0
     uptime_reset: float = 60.0
+    compression: bool = True
+    buffer_events: int = 50_000
+    buffer_bytes: int = 64 * 1024 * 1024
+    ungated_reconnects: int = 5
+    replay_slots: int = 100
     continue_queue: int = 256
     continue_grace: float = 5.0
     resend_continue: bool = True
@@ -76,6 +86,10 @@ class Options:
         if not isinstance(self.dialect, Dialect):
             raise InvalidParams("dialect", self.dialect, "must be a Dialect(...)")
         checks.integer("reconnect_attempts", self.reconnect_attempts, 0, checks.U32)
+        checks.integer("ungated_reconnects", self.ungated_reconnects, 0, checks.U32)
+        checks.integer("replay_slots", self.replay_slots, 1, checks.U32)
+        checks.integer("buffer_events", self.buffer_events, 1, checks.U32)
+        checks.integer("buffer_bytes", self.buffer_bytes, 1, checks.U64)
         checks.integer("continue_queue", self.continue_queue, 1, checks.U32)
         checks.integer("coverage_tolerance", self.coverage_tolerance, 0, checks.U32)
         checks.integer("max_message", self.max_message, 65_536, checks.U32)

@@ -16,6 +16,7 @@ from simsync.options import Options
 from simsync.params import Continue, checks
 from simsync.protocol.coverage import Coverage
 from simsync.runtime.control import ControlLink
+from simsync.runtime.coordinator import ReconnectCoordinator
 from simsync.runtime.delivery import Delivery
 from simsync.runtime.threads import spawn
 from simsync.session import SubSession
@@ -50,8 +51,10 @@ class ParallelSession:
         self._forget_token = forget_token
         self._closed = False
         self.control_session_id: str = link.control_session_id
+        coordinator = ReconnectCoordinator(link)
         self._sessions = {
-            delivery: SubSession(delivery, link, control_url, options) for delivery in link.deliveries.values()
+            delivery: SubSession(delivery, link, coordinator, control_url, options)
+            for delivery in link.deliveries.values()
         }
 
     def __repr__(self) -> str:

@@ -16,6 +16,7 @@ from simsync.protocol.route import NOTHING_SEEN
 from simsync.protocol.subscription import SubscriptionConversation
 from simsync.rpc import Rpc
 from simsync.runtime.control import ControlLink
+from simsync.runtime.coordinator import ReconnectCoordinator
 from simsync.runtime.delivery import Delivery
 from simsync.runtime.subscription import SubscriptionReader
 from simsync.streams import EventStream, note_handed_out
@@ -35,8 +36,16 @@ class SubSession:
     thread at a time.
     """
 
-    def __init__(self, delivery: Delivery, link: ControlLink, control_url: str, options: Options) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        link: ControlLink,
+        coordinator: ReconnectCoordinator,
+        control_url: str,
+        options: Options,
+    ) -> None:
         route = delivery.route
+        self._coordinator = coordinator
         self._delivery = delivery
         self._link = link
         self._options = options
@@ -174,29 +183,54 @@ class SubSession:
     def subscribe_transactions(self, program_ids: Sequence[object] = ()) -> None:
         """Receive a :class:`~simsync.Transaction` for each one that mentions any of the programs; all without any.
 
-        Returns at once. The next continue waits until the subscription is up, so nothing is missed.
+        Returns at once, as all ``subscribe`` methods do. The next continue waits until the subscription is up, so
+        nothing is missed. A transaction that mentions several of the programs comes once.
         """
-        self._subscribe(pubsub.transactions(checks.addresses("program_ids", program_ids)))
+        self._subscribe_kind("transactions", checks.addresses("program_ids", program_ids) or (None,))
 
-    def subscribe(
-        self, method: str, filter: Any = None, decode: Callable[[str, Any], Event] = pubsub.notification
-    ) -> None:
-        """Any subscription, for example ``subscribe("slotSubscribe")``.
+    def subscribe_account_diffs(self, program_ids: Sequence[object] = (), *, accounts: Sequence[object] = ()) -> None:
+        """Receive an :class:`~simsync.AccountDiff` for each change of an account that one of the programs owns.
 
-        ``filter`` is sent as it is. ``decode`` makes an event from (notification method, result); the default gives
-        :class:`~simsync.Notification`.
+        ``accounts``: addresses to follow whoever owns them. At least one program or account is needed.
+        """
+        programs = checks.addresses("program_ids", program_ids)
+        addresses = checks.addresses("accounts", accounts)
+        if not programs and not addresses:
+            raise InvalidParams("program_ids", program_ids, "give at least one program or account")
+        if programs:
+            self._subscribe_kind("program_diffs", programs)
+        if addresses:
+            self._subscribe_kind("account_diffs", addresses)
+
+    def subscribe_actions(self) -> None:
+        """Receive an :class:`~simsync.ActionResult` for each run of a scheduled action of the create request."""
+        self._subscribe_kind("actions", (None,))
+
+    def subscribe(self, method: str, filter: Any = None, decode: Callable[[str, Any], Event] | None = None) -> None:
+        """Any other subscription, for example ``subscribe("slotSubscribe")`` or ``subscribe("logsSubscribe", "all")``.
+
+        ``filter`` is sent as it is. ``decode`` makes an event from (notification method, result); without it a
+        :class:`~simsync.Notification` comes.
         """
         if not isinstance(method, str) or not method:
             raise InvalidParams("method", method, "must be the name of a subscribe method")
-        self._subscribe([pubsub.SubscribeSpec(method, filter, decode)])
+        if decode is not None and not callable(decode):
+            raise InvalidParams("decode", decode, "must be a function of (method, result)")
+        self._subscribe([pubsub.SubscribeSpec.custom(method, filter, decode, self._options.dialect.streams)])
+
+    def _subscribe_kind(self, kind: str, values: Sequence[str | None]) -> None:
+        row = self._options.dialect.streams[kind]
+        self._subscribe([pubsub.SubscribeSpec.of(row, value) for value in values])
 
     def _subscribe(self, specs: list[pubsub.SubscribeSpec]) -> None:
+        options = self._options
         reader = SubscriptionReader(
             urls.pubsub_url(self.rpc_endpoint),
-            SubscriptionConversation(specs, self._options.dialect),
+            SubscriptionConversation(specs, options.dialect, compressed=options.compression),
             self._delivery,
             self._link,
-            self._options,
+            self._coordinator,
+            options,
         )
         self._readers.append(reader)
         reader.start()

@@ -47,8 +47,8 @@ def _data_from_json(value: Mapping[str, str]) -> bytes:
 class AccountData(DataClassJsonMixin):
     """A whole account state.
 
-    ``lamports``: 1 SOL = 1,000,000,000 lamports. ``data`` may also be given as base64 text or ``EncodedBinary``. The rent
-    epoch is not part of it. An account with zero lamports, no data and the system program as owner is removed.
+    ``lamports``: 1 SOL = 1,000,000,000 lamports. ``data`` may also be given as base64 text or ``EncodedBinary``. The
+    rent epoch is not part of it. An account with zero lamports, no data and the system program as owner is removed.
     """
 
     lamports: int

@@ -1,16 +1,19 @@
-"""The conversation of one data-plane connection: subscribe, acknowledgements, notifications, end of stream.
+"""The conversation of one data-plane connection: subscribe, acknowledgements, notifications, end of stream, replay.
 
-Several subscribes may share the connection. Each ends by itself; the connection is done when all have.
+Several subscribes may share the connection. Each ends by itself; the conversation is done when all have.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from simsync.events import Event
 from simsync.protocol.odd_messages import OddMessages
+from simsync.protocol.replay import ReplayFilter
+from simsync.protocol.verdict import Fatal, Transient
+from simsync.wire import compression
 from simsync.wire.dialect import Dialect
 from simsync.wire.pubsub import (
     Incoming,
@@ -25,20 +28,36 @@ from simsync.wire.pubsub import (
 logger = logging.getLogger("simsync.subscription")
 
 
-class SubscriptionConversation:
-    """See the module. One owner: the reader thread of the subscription.
+class Received(NamedTuple):
+    """Events for the caller, and how many bytes they hold."""
 
-    After each :meth:`receive`: ``acknowledged`` (every subscribe was accepted), ``ended`` (every stream has ended),
-    ``failure`` (why it cannot go on).
+    events: list[Event]
+    size: int
+
+
+class _Held(NamedTuple):
+    message: Incoming
+    payload: bytes
+
+
+class SubscriptionConversation:
+    """See the module. One owner: the reader thread of the subscription. It outlives its connections.
+
+    After each :meth:`receive`: ``acknowledged`` (every open subscribe was accepted), ``ended`` (every stream has
+    ended), ``verdict`` (the connection, or everything, is over).
     """
 
-    def __init__(self, specs: Sequence[SubscribeSpec], dialect: Dialect) -> None:
+    def __init__(self, specs: Sequence[SubscribeSpec], dialect: Dialect, *, compressed: bool) -> None:
         self._specs = specs
-        self._ends_stream = dialect.ends_stream
-        self._numbers: dict[Any, SubscribeSpec] = {}
-        self._early: list[Incoming] = []
-        self._open: set[Any] = set()
-        self.failure: str | None = None
+        self._dialect = dialect
+        self._compressed = compressed and compression.is_available()
+        self._inflater: compression.Inflater | None = None
+        self._replay = ReplayFilter(len(specs))
+        self._ended = [False] * len(specs)
+        self._numbers: dict[Any, int] = {}
+        self._early: list[_Held] = []
+        self._connections = 0
+        self.verdict: Transient | Fatal | None = None
         self.last_slot: int | None = None
         self.odd_messages = OddMessages(logger)
 
@@ -47,75 +66,130 @@ class SubscriptionConversation:
         return ", ".join(str(spec) for spec in self._specs)
 
     @property
+    def open_streams(self) -> list[str]:
+        """The subscribes that have not ended, each with its last slot."""
+        return [
+            f"{spec} at slot {cursor.slot}"
+            for spec, cursor, ended in zip(self._specs, self._replay.cursors, self._ended)
+            if not ended
+        ]
+
+    @property
     def acknowledged(self) -> bool:
-        return len(self._numbers) == len(self._specs)
+        return len(self._numbers) == self._ended.count(False) or self.ended
 
     @property
     def ended(self) -> bool:
-        return self.acknowledged and not self._open
+        return all(self._ended)
+
+    @property
+    def replays_dropped(self) -> int:
+        return self._replay.dropped
+
+    @property
+    def oldest_cursor(self) -> int | None:
+        """The slot from which the slowest open stream goes on; None when one has delivered nothing yet."""
+        slots = [cursor.slot for cursor, ended in zip(self._replay.cursors, self._ended) if not ended]
+        return None if None in slots else min((slot for slot in slots if slot is not None), default=None)
+
+    # The life of a connection.
 
     def connected(self) -> list[bytes]:
         """A connection is up: what to send. The request's id is the place of its spec, from 1."""
+        self.verdict = None
         self._numbers = {}
         self._early = []
-        self._open = set()
-        return [subscribe_request(index, spec) for index, spec in enumerate(self._specs, start=1)]
+        self._inflater = compression.Inflater() if self._compressed else None
+        if self._connections:
+            self._replay.reconnected()
+        self._connections += 1
+        return [
+            subscribe_request(index + 1, spec, replay_from_slot=cursor.slot, compressed=self._compressed)
+            for index, (spec, cursor) in enumerate(zip(self._specs, self._replay.cursors))
+            if not self._ended[index]
+        ]
 
-    def receive(self, payloads: Iterable[bytes]) -> list[Event]:
-        """Take received messages, in order; returns the events for the caller."""
+    def inflate(self, payload: bytes) -> bytes:
+        """The text of a binary frame. Raises ValueError when the compressed stream is broken."""
+        return payload if self._inflater is None else self._inflater.inflate(payload)
+
+    def receive(self, payloads: Iterable[bytes]) -> Received:
+        """Take received messages as JSON text, in order."""
         events: list[Event] = []
-        for message in map(decode_pubsub, payloads):
+        size = 0
+        for payload in payloads:
+            message = decode_pubsub(payload)
             if isinstance(message, Incoming):
                 if message.subscription is not None and message.subscription not in self._numbers:
-                    self._hold(message)
-                else:
-                    self._take(message, events)
+                    self._hold(_Held(message, payload))
+                elif self._take(message, payload, events):
+                    size += len(payload)
             elif isinstance(message, SubscribeAck):
-                self._acknowledge(message, events)
+                size += self._acknowledge(message, events)
             elif isinstance(message, SubscribeRefused):
                 self._refused(message)
             else:
                 self.odd_messages.note(message.reason, message.raw)
-        return events
+        return Received(events, size)
 
-    def _hold(self, message: Incoming) -> None:
+    def end_all(self) -> None:
+        """The connection was closed in a way that ends every stream."""
+        self._ended = [True] * len(self._specs)
+
+    def _hold(self, held: _Held) -> None:
         """A notification may overtake its acknowledgement."""
-        if self.acknowledged:
-            self.odd_messages.note("a notification of an unknown subscription", message)
+        if len(self._numbers) == self._ended.count(False):
+            self.odd_messages.note("a notification of an unknown subscription", held.message)
         else:
-            self._early.append(message)
+            self._early.append(held)
 
-    def _acknowledge(self, message: SubscribeAck, events: list[Event]) -> None:
-        if not 1 <= message.identifier <= len(self._specs):
+    def _acknowledge(self, message: SubscribeAck, events: list[Event]) -> int:
+        index = message.identifier - 1
+        if not 0 <= index < len(self._specs) or self._ended[index] or index in self._numbers.values():
             self.odd_messages.note("an acknowledgement of nothing", message)
-            return
-        number = message.subscription
-        self._numbers[number] = self._specs[message.identifier - 1]
-        self._open.add(number)
+            return 0
+        self._numbers[message.subscription] = index
+        size = 0
         held, self._early = self._early, []
         for early in held:
-            if early.subscription in self._numbers:
-                self._take(early, events)
+            if early.message.subscription in self._numbers:
+                size += len(early.payload) * self._take(early.message, early.payload, events)
             else:
                 self._hold(early)
+        return size
 
     def _refused(self, message: SubscribeRefused) -> None:
         index = (message.identifier or 0) - 1
         spec = self._specs[index] if 0 <= index < len(self._specs) else self.label
-        self.failure = f"the server refused {spec}: {message.message} (code {message.code})"
+        reason = f"the server refused {spec}: {message.message} (code {message.code})"
+        passing = self._dialect.is_capacity(message.code, message.message)
+        self.verdict = Transient(reason) if passing else Fatal(reason)
 
-    def _take(self, message: Incoming, events: list[Event]) -> None:
-        if self._ends_stream(message.method, message.result):
-            if message.subscription is None:
-                self._open.clear()
-            else:
-                self._open.discard(message.subscription)
-            return
-        slot = slot_of(message.result)
-        if slot is not None:
-            self.last_slot = slot
-        spec = self._numbers.get(message.subscription)
-        if spec is None:
+    def _take(self, message: Incoming, payload: bytes, events: list[Event]) -> bool:
+        """True when the notification became an event."""
+        index = self._numbers.get(message.subscription)
+        if self._dialect.ends_stream(message.method, message.result):
+            self._end(index)
+            return False
+        if index is None:
             self.odd_messages.note("a notification without a subscription", message)
+            return False
+        spec = self._specs[index]
+        slot = slot_of(message.result)
+        if slot is None:
+            slot = self._replay.cursors[index].slot or 0
+        self.last_slot = slot if self.last_slot is None else max(slot, self.last_slot)
+        admitted = self._replay.admit(index, slot, spec.key(message.result))
+        if admitted:
+            events.append(spec.make_event(message.method, slot, message.result, payload))
+        if spec.single:
+            self._end(index)
+        return admitted
+
+    def _end(self, index: int | None) -> None:
+        """One stream has ended; all of the connection when none is named."""
+        if index is None:
+            self.end_all()
             return
-        events.append(spec.decode(message.method, message.result))
+        self._ended[index] = True
+        self._numbers = {number: place for number, place in self._numbers.items() if place != index}

@@ -378,6 +378,9 @@ class ControlLink:
                 delivery.put(batch)
             if route.failure is not None:
                 delivery.put(Ending(route.failure))
+            if route.completed:
+                for tell in delivery.on_completed:
+                    tell()
 
     def _fatal(self, verdict: Fatal) -> SimsyncError:
         error: SimsyncError
@@ -420,7 +423,20 @@ class ControlLink:
         except LinkLost as lost:
             logger.debug("closed: %s", lost.reason)
 
-    # Finding out whether a continue arrived.
+    # Finding out where a session stands.
+
+    def ask_position(self, route: Route) -> int:
+        """The slot at which the engine stands, as far as can be known; may take one RPC call."""
+        with self.changed:
+            position = route.position
+            settled = self.up and not route.cycle.is_outstanding
+        if settled:
+            return position
+        try:
+            return max(position, self._ask_slot(route))
+        except SimsyncError as error:
+            logger.warning("session %s could not be asked for its slot: %s", route.session_id, error)
+            return position
 
     def _inquire(self, route: Route, inquiry: int) -> None:
         """Ask in a thread of its own: the reader must not wait for an HTTP reply."""

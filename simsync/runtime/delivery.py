@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Callable
 
 from simsync.errors import Cancelled, EventTimeout, SimsyncError, SubscriptionFailed
 from simsync.events import Completed, Event
@@ -23,13 +23,57 @@ from simsync.protocol.route import Route
 from simsync.runtime.failure import fresh
 
 
+class DataBuffer:
+    """How much of one subscription waits for the caller: filled by its reader, emptied by the caller."""
+
+    def __init__(self, max_events: int, max_bytes: int, make_room: Callable[[], None]) -> None:
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._make_room = make_room
+        self._lock = threading.Lock()  # guards everything below
+        self._events = 0
+        self._bytes = 0
+        self._waiting = False
+
+    def add(self, events: int, size: int) -> None:
+        with self._lock:
+            self._events += events
+            self._bytes += size
+
+    def remove(self, events: int, size: int) -> None:
+        """Wakes the reader once half of the room is free again, so that it does not wake for each event."""
+        with self._lock:
+            self._events -= events
+            self._bytes -= size
+            roomy = self._events * 2 <= self._max_events and self._bytes * 2 <= self._max_bytes
+            wake = self._waiting and roomy
+            if wake:
+                self._waiting = False
+        if wake:
+            self._make_room()
+
+    def is_full(self) -> bool:
+        """Asked by the reader before it reads on; once full it stays so until half of the room is free."""
+        with self._lock:
+            if self._events >= self._max_events or self._bytes >= self._max_bytes:
+                self._waiting = True
+            return self._waiting
+
+
 class DataBatch:
-    """Events of one subscription."""
+    """Events of one subscription, and the room that they take up until the caller is through with them."""
 
-    __slots__ = ("events",)
+    __slots__ = ("buffer", "count", "events", "size")
 
-    def __init__(self, events: list[Event]) -> None:
+    def __init__(self, events: list[Event], size: int, buffer: DataBuffer) -> None:
         self.events = events
+        self.count = len(events)
+        self.size = size
+        self.buffer = buffer
+        buffer.add(self.count, size)
+
+    def done(self) -> None:
+        self.buffer.remove(self.count, self.size)
 
 
 class Ending:
@@ -42,16 +86,21 @@ class Ending:
 
 
 class SubscriptionState:
-    """What the delivery has to know about a subscription. Written by its reader thread, under the link's lock."""
+    """What the delivery has to know about a subscription. Written by its reader thread, under the link's lock.
 
-    __slots__ = ("ended", "failure", "label", "last_activity", "last_slot", "up")
+    ``held_up``: it waits for the caller or for other sub-sessions, so that its silence means nothing. ``missing`` says
+    what has not come yet.
+    """
+
+    __slots__ = ("ended", "failure", "held_up", "label", "last_activity", "missing", "up")
 
     def __init__(self, label: str) -> None:
         self.label = label
         self.up = False
         self.ended = False
+        self.held_up = False
         self.failure: SubscriptionFailed | None = None
-        self.last_slot: int | None = None
+        self.missing = label
         self.last_activity = time.monotonic()
 
 
@@ -89,12 +138,14 @@ class Delivery:
         self.subscriptions: list[SubscriptionState] = []
         self._arrivals = arrivals
         self._drain_idle = drain_idle
+        self.on_completed: list[Callable[[], None]] = []
         self._inbox: queue.Queue[Any] = queue.Queue()
         self._consumer = threading.Lock()  # guards everything below: one consumer at a time
         self._current: list[Event] = []
         self._iterator: Iterator[Event] = iter(self._current)
         self._control: deque[list[Event]] = deque()
-        self._data: deque[list[Event]] = deque()
+        self._data: deque[DataBatch] = deque()
+        self._taken: DataBatch | None = None
         self._completed: Completed | None = None
         self._completed_at = 0.0
         self._ending: SimsyncError | None = None
@@ -125,8 +176,10 @@ class Delivery:
         """When a silent subscription makes the run fail, in monotonic seconds; None when nothing is being drained."""
         if self._completed is None or self.done:
             return None
-        waiting = [state.last_activity for state in self.subscriptions if not state.ended]
-        return max(self._completed_at, max(waiting)) + self._drain_idle if waiting else None
+        waiting = [state for state in self.subscriptions if not state.ended]
+        if not waiting or any(state.held_up for state in waiting):
+            return None
+        return max(self._completed_at, *(state.last_activity for state in waiting)) + self._drain_idle
 
     def next_batch(self, deadline: float | None) -> Iterator[Event] | None:
         """Wait for events until ``deadline`` (monotonic seconds); None once ``Completed`` was handed out.
@@ -201,13 +254,24 @@ class Delivery:
             if item:
                 self._control.append(item)
         elif isinstance(item, DataBatch):
-            self._data.append(item.events)
+            self._data.append(item)
         elif isinstance(item, Ending) and self._ending is None:
             self._ending = item.failure
 
+    def _take_data(self) -> list[Event] | None:
+        """The next data batch. The one before has been handed out by now, so its room is free."""
+        if self._taken is not None:
+            self._taken.done()
+            self._taken = None
+        if not self._data:
+            return None
+        self._taken = self._data.popleft()
+        return self._taken.events
+
     def _choose(self) -> list[Event] | None:
-        if self._data:
-            return self._data.popleft()
+        data = self._take_data()
+        if data is not None:
+            return data
         if self._control:
             batch = self._control.popleft()
             if self.subscriptions and len(batch) > 1:
@@ -219,8 +283,9 @@ class Delivery:
         if failed is not None:
             # Its last events may have been put after the look into the inbox above.
             self._absorb_all()
-            if self._data:
-                return self._data.popleft()
+            data = self._take_data()
+            if data is not None:
+                return data
             self._ending = failed
             raise fresh(failed)
         if self._completed is not None:
@@ -233,14 +298,15 @@ class Delivery:
     def _choose_last(self, completed: Completed) -> list[Event] | None:
         if all(state.ended for state in self.subscriptions):
             self._absorb_all()
-            if self._data:
-                return self._data.popleft()
+            data = self._take_data()
+            if data is not None:
+                return data
             self.done = True
             return [completed]
         deadline = self.drain_deadline
         if deadline is not None and time.monotonic() >= deadline:
             late = [state for state in self.subscriptions if not state.ended]
-            named = "; ".join(f"{state.label}, last slot {state.last_slot}" for state in late)
+            named = "; ".join(state.missing for state in late)
             self._ending = SubscriptionFailed(
                 f"session {self.route.session_id} is completed, but {len(late)} subscription(s) did not end within"
                 f" {self._drain_idle:g} s of silence, so the stream is incomplete: {named}"

@@ -131,6 +131,11 @@ class DuplexWebSocket(websocket.WebSocket):
             self._end = LinkLost(f"{type(error).__name__}: {error}")
             raise LinkLost(self._end.reason) from error
 
+    @property
+    def is_drained(self) -> bool:
+        """Everything that had arrived was handed out, when it was last looked."""
+        return not self._more_at_hand and not self._chunks and self._position >= len(self._buffer)
+
     def _cut_frames(self) -> list[bytes]:
         """Cut plain data frames (final, unmasked, text or binary) until the buffer ends or another kind comes."""
         buffer = self._buffer

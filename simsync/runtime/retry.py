@@ -57,6 +57,10 @@ class ReconnectPolicy:
         )
         retrying(connection)
 
+    def exclude(self, seconds: float) -> None:
+        """Time that was spent waiting for others does not use up the budget of the present outage."""
+        self._outage_began += seconds
+
     def _count(self, state: RetryCallState) -> None:
         lost = state.outcome.exception() if state.outcome is not None else None
         now = self._clock()

@@ -1,7 +1,8 @@
-"""The reader thread of one data-plane connection. It is the only one at its socket, so it also sends."""
+"""The reader thread of one data-plane subscription. It is the only one at its socket, so it also sends."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -9,11 +10,14 @@ import time
 from simsync.errors import SubscriptionFailed
 from simsync.options import Options
 from simsync.protocol.subscription import SubscriptionConversation
+from simsync.protocol.verdict import Fatal
 from simsync.runtime.control import ControlLink
-from simsync.runtime.delivery import DataBatch, Delivery, SubscriptionState
+from simsync.runtime.coordinator import ReconnectCoordinator
+from simsync.runtime.delivery import DataBatch, DataBuffer, Delivery, SubscriptionState
 from simsync.runtime.dial import Dial, DialFailed
-from simsync.runtime.duplex import DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import BinaryMessage, DuplexWebSocket, LinkLost
 from simsync.runtime.failure import chain_of
+from simsync.runtime.retry import Reconnectable, ReconnectPolicy
 from simsync.runtime.threads import join, spawn
 from simsync.runtime.waking import Waker
 
@@ -22,12 +26,17 @@ logger = logging.getLogger("simsync.subscription")
 _CLEAN_CLOSE = 1000
 
 
-class _Stopped(Exception):
-    """The session does not want it any more."""
+class _Hopeless(Exception):
+    """Connecting again is pointless."""
 
 
 class SubscriptionReader:
-    """Connects without a key, subscribes, and puts what comes into the delivery until every stream has ended."""
+    """Connects without a key, subscribes, and puts what comes into the delivery until every stream has ended.
+
+    A lost connection is made again, from the last slot on; what comes twice is dropped. While the caller's buffer is
+    full nothing is read, so the server feels it; an unasked pong now and then tells the server that we live, because
+    its pings are behind the data that we do not read.
+    """
 
     def __init__(
         self,
@@ -35,108 +44,234 @@ class SubscriptionReader:
         conversation: SubscriptionConversation,
         delivery: Delivery,
         link: ControlLink,
+        coordinator: ReconnectCoordinator,
         options: Options,
     ) -> None:
         self._url = url
         self._conversation = conversation
         self._delivery = delivery
         self._link = link
+        self._coordinator = coordinator
         self._options = options
         self._waker = Waker()
+        self._buffer = DataBuffer(options.buffer_events, options.buffer_bytes, self._waker.wake)
+        self._policy = ReconnectPolicy(options, self._sleep, logger)
         self._stopping = False
-        self._dial = Dial(url, options)
+        self._dial: Dial | None = None
         self._thread: threading.Thread | None = None
+        self._attempts = 0
+        self._ever_up = False
+        self._closed_cleanly = False
+        self._received_up_to = delivery.route.start_slot - 1
+        self.reconnects = 0
         self.state = SubscriptionState(conversation.label)
 
     def start(self) -> None:
         with self._link.changed:
             self._delivery.subscriptions.append(self.state)
+        self._delivery.on_completed.append(self._waker.wake)
         self._thread = spawn("subscription", self._run)
 
     def stop(self) -> None:
         """Wake the thread; it ends soon."""
-        self._stopping = True
-        self._dial.abort("the subscription was closed")
+        with self._link.changed:
+            self._stopping = True
+            dial = self._dial
+            self._link.changed.notify_all()
+        if dial is not None:
+            dial.abort("the subscription was closed")
         self._waker.wake()
 
     def join(self, timeout: float) -> None:
         if not join(self._thread, timeout):
             logger.warning("a subscription did not end in time and is left to end by itself")
 
+    # The thread.
+
     def _run(self) -> None:
         try:
-            self._stream()
-        except _Stopped:
-            self._report(failure="the subscription was closed")
-        except LinkLost as lost:
-            self._report(failure=f"connection lost: {lost.reason}")
-        except DialFailed as failed:
-            self._report(failure=str(failed))
+            self._policy.run(self._connection)
+        except Reconnectable as lost:
+            self._fail(f"gave up reconnecting: {lost.reason}")
+        except _Hopeless as end:
+            self._fail(str(end))
         except Exception as error:
             logger.exception("a subscription failed")
-            self._report(failure=chain_of(error))
+            self._fail(chain_of(error))
+        else:
+            if self._conversation.ended:
+                self._report(ended=True)
+            else:
+                self._fail("the subscription was closed")
         finally:
             self._waker.close()
 
-    def _stream(self) -> None:
-        ws = self._dial.run()
-        try:
-            self._receive(ws)
-        except LinkLost as lost:
-            if lost.code != _CLEAN_CLOSE or not self._control_has_completed():
-                raise
-            self._report(ended=True)  # a clean close may stand for the end of every stream
-        finally:
-            ws.shutdown()
+    def _connection(self) -> None:
+        """One connection, from dialling to its end; returns when nothing is to be done any more."""
+        with contextlib.ExitStack() as turn:
+            self._attempts += 1
+            if self._attempts > self._options.ungated_reconnects + 1:
+                self._park(turn)
+            if self._is_over():
+                return
+            ws = self._open()
+            try:
+                self._converse(ws, turn)
+            finally:
+                ws.shutdown()
 
-    def _receive(self, ws: DuplexWebSocket) -> None:
+    def _park(self, turn: contextlib.ExitStack) -> None:
+        self._report(held_up=True)
+        parked = turn.enter_context(self._coordinator.turn(self._delivery, self._is_over))
+        self._policy.exclude(parked)
+        self._report()
+
+    def _is_over(self) -> bool:
+        if self._closed_cleanly and self._delivery.route.completed:
+            self._conversation.end_all()  # the clean close was the end of every stream
+        return self._stopping or self._conversation.ended
+
+    def _open(self) -> DuplexWebSocket:
+        dial = Dial(self._url, self._options)
+        with self._link.changed:
+            self._dial = dial
+        try:
+            ws = dial.run()
+        except DialFailed as failed:
+            if failed.fatal:
+                raise _Hopeless(str(failed)) from failed
+            raise Reconnectable(str(failed)) from failed
+        finally:
+            with self._link.changed:
+                self._dial = None
+        ws.binary = BinaryMessage
+        return ws
+
+    def _converse(self, ws: DuplexWebSocket, turn: contextlib.ExitStack) -> None:
+        began = time.monotonic()
+        try:
+            self._subscribe(ws)
+            turn.close()
+            self._stream(ws)
+        except LinkLost as lost:
+            uptime = time.monotonic() - began if self.state.up else 0.0
+            self._note_loss(ws)
+            if lost.code == _CLEAN_CLOSE:
+                self._closed_cleanly = True
+                if self._is_over():
+                    return
+            raise Reconnectable(f"{self.state.label}: connection lost: {lost.reason}", uptime) from lost
+
+    def _subscribe(self, ws: DuplexWebSocket) -> None:
         conversation = self._conversation
         for request in conversation.connected():
             ws.send(request)
         answer_by = time.monotonic() + self._options.handshake_timeout
-        next_ping = time.monotonic() + self._options.ping_interval
-        while not conversation.ended:
-            silence = ws.last_inbound + self._options.dead_after
-            payloads = ws.recv_batch(min(next_ping, silence), self._waker)
+        while not conversation.acknowledged:
             if self._stopping:
-                raise _Stopped
-            now = time.monotonic()
-            events = conversation.receive(payloads)
-            if events:
-                self.state.last_slot = conversation.last_slot
-                self.state.last_activity = now
-                self._delivery.put(DataBatch(events))
-            if conversation.failure is not None:
-                raise LinkLost(conversation.failure)
-            if conversation.acknowledged:
-                if not self.state.up:
-                    self._report(up=True)
-            elif now >= answer_by:
+                return
+            if time.monotonic() >= answer_by:
                 raise LinkLost(f"no answer to the subscribe within {self._options.handshake_timeout:g} s")
+            self._receive(ws, answer_by)
+        if self._ever_up:
+            self.reconnects += 1
+            self._check_for_gap()
+        self._ever_up = True
+        self._attempts = 0
+        self._closed_cleanly = False
+        self._report(up=True)
+
+    def _stream(self, ws: DuplexWebSocket) -> None:
+        next_ping = time.monotonic() + self._options.ping_interval
+        while not (self._stopping or self._conversation.ended):
+            if self._buffer.is_full():
+                self._wait_for_room(ws)
+            self._receive(ws, min(next_ping, ws.last_inbound + self._options.dead_after))
+            now = time.monotonic()
             if now - ws.last_inbound >= self._options.dead_after:
                 raise LinkLost(f"nothing was received for {self._options.dead_after:g} s")
             if now >= next_ping:
                 ws.ping()
                 next_ping = now + self._options.ping_interval
-        self._report(ended=True)
 
-    def _control_has_completed(self) -> bool:
-        """Either of the two may come first, so give control the time of a drain."""
+    def _receive(self, ws: DuplexWebSocket, deadline: float) -> None:
+        conversation = self._conversation
+        payloads = ws.recv_batch(deadline, self._waker)
+        if not payloads:
+            self._waker.clear()
+            return
+        try:
+            received = conversation.receive(
+                conversation.inflate(payload) if type(payload) is BinaryMessage else payload for payload in payloads
+            )
+        except ValueError as error:
+            raise LinkLost(str(error)) from error
+        self.state.last_activity = time.monotonic()
+        self.state.missing = "; ".join(conversation.open_streams)
+        if received.events:
+            self._delivery.put(DataBatch(received.events, received.size, self._buffer))
+        if isinstance(conversation.verdict, Fatal):
+            raise _Hopeless(conversation.verdict.reason)
+        if conversation.verdict is not None:
+            raise LinkLost(conversation.verdict.reason)
+
+    def _wait_for_room(self, ws: DuplexWebSocket) -> None:
+        """Until the caller has taken half of what waits. The socket is not read meanwhile."""
+        self._report(up=True, held_up=True)
+        while self._buffer.is_full() and not self._stopping:
+            if self._waker.sleep(self._options.ping_interval):
+                self._waker.clear()
+            else:
+                ws.pong()
+        ws.last_inbound = time.monotonic()  # its silence was ours
+        self._report(up=True)
+
+    # Losing and finding.
+
+    def _note_loss(self, ws: DuplexWebSocket) -> None:
+        """Remember up to which slot everything has been received for sure."""
         route = self._delivery.route
         with self._link.changed:
-            self._link.changed.wait_for(lambda: self._stopping or not route.open, self._options.drain_idle)
-            return route.completed
+            position = route.position
+        cursor = self._conversation.oldest_cursor
+        if ws.is_drained or cursor is None:
+            # Nothing was waiting in the socket, so what control has told of has been received.
+            self._received_up_to = max(self._received_up_to, position if ws.is_drained else route.start_slot - 1)
+        else:
+            self._received_up_to = max(self._received_up_to, cursor)
+        self._report()
 
-    def _report(self, *, up: bool = False, ended: bool = False, failure: str | None = None) -> None:
+    def _check_for_gap(self) -> None:
+        """The server sends again what it has kept; what is older is lost, and that must not pass unnoticed."""
+        position = self._link.ask_position(self._delivery.route)
+        lost_up_to = position - self._options.replay_slots
+        if lost_up_to > self._received_up_to:
+            raise _Hopeless(
+                f"slots {self._received_up_to + 1} to {lost_up_to} cannot be recovered: the engine went on to slot"
+                f" {position} while the connection was lost, and the server keeps {self._options.replay_slots} slots"
+            )
+
+    def _sleep(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not self._is_over() and time.monotonic() < deadline:
+            if self._waker.sleep(deadline - time.monotonic()):
+                self._waker.clear()
+
+    def _report(self, *, up: bool = False, held_up: bool = False, ended: bool = False) -> None:
         state = self.state
         with self._link.changed:
             state.up = up
-            if ended:
-                state.ended = True
-            elif failure is not None:
-                route = self._delivery.route
-                state.failure = SubscriptionFailed(
-                    f"session {route.session_id}: {state.label} failed at slot {state.last_slot}: {failure}"
-                )
+            state.held_up = held_up
+            state.ended = state.ended or ended
+            state.last_activity = time.monotonic()
+            self._link.subscriptions_changed()
+        self._delivery.put(None)
+
+    def _fail(self, reason: str) -> None:
+        state = self.state
+        session_id = self._delivery.route.session_id
+        with self._link.changed:
+            state.up = False
+            state.failure = SubscriptionFailed(f"session {session_id}: {state.missing}: {reason}")
             self._link.subscriptions_changed()
         self._delivery.put(None)

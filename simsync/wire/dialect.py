@@ -7,7 +7,7 @@ the user: ``Options(dialect=Dialect(nested_continue=False))``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from simsync.errors import InvalidParams
@@ -15,6 +15,7 @@ from simsync.events import BacktestError
 from simsync.params import checks
 from simsync.wire import server_errors
 from simsync.wire.spelling import fold
+from simsync.wire.streams import STREAMS, StreamRow
 
 _END_KEYS = frozenset(("completed", "done", "eof", "endofstream"))
 _END_SUFFIXES = ("Completed", "Complete", "End")
@@ -34,6 +35,14 @@ def ends_stream(method: str, result: Any) -> bool:
     return any(value and fold(key) in _END_KEYS for key, value in result.items())
 
 
+_CAPACITY_WORDS = ("capacity", "busy", "overload", "too many", "try again", "unavailable")
+
+
+def is_capacity(_code: int, message: str) -> bool:
+    """Does a refused subscribe sound as if it would succeed later? (A guess: by its words.)"""
+    return any(word in message.lower() for word in _CAPACITY_WORDS)
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How to read and write what is not documented.
@@ -41,13 +50,16 @@ class Dialect:
     ``nested_continue``: put the continue of a sub-session under ``request`` (True) or beside the session id.
     ``both_id_spellings``: send ``session_id`` and ``sessionId`` where the spelling is uncertain; unknown keys are
     believed to be ignored. ``is_terminal``: which errors make going on pointless. ``ends_stream``: which notification
-    ends a subscription.
+    ends a subscription. ``is_capacity``: which refusals of a subscribe pass by themselves. ``streams``: the table of
+    subscriptions.
     """
 
     nested_continue: bool = True
     both_id_spellings: bool = True
     is_terminal: Callable[[BacktestError], bool] = server_errors.is_terminal
     ends_stream: Callable[[str, Any], bool] = ends_stream
+    is_capacity: Callable[[int, str], bool] = is_capacity
+    streams: Mapping[str, StreamRow] = field(default_factory=lambda: STREAMS, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("nested_continue", "both_id_spellings"):

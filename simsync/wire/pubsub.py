@@ -1,62 +1,64 @@
-"""Subscriptions of the data plane: the table of kinds, the subscribe request, and what comes back.
-
-The filters are guesses; they live in the table below and nowhere else.
-"""
+"""The frames of the data plane: the subscribe request, and what comes back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Union
 
-from simsync.events import Event, Notification, Transaction
-from simsync.params import checks
-from simsync.wire import json_codec
+from simsync.events import Event
+from simsync.wire import compression, json_codec
 from simsync.wire.spelling import FoldedFields
-from simsync.wire.transactions import transaction_fields
-
-Decode = Callable[[str, Any], Event]
-"""(notification method, result) → event."""
+from simsync.wire.streams import Key, MakeEvent, StreamRow, content, notification
 
 
 @dataclass(frozen=True)
 class SubscribeSpec:
-    """One subscribe request: its method, its filter and how to read what it brings."""
+    """One subscribe request: its method, its filter, and how to read what it brings."""
 
     method: str
     filter: Any
-    decode: Decode
+    make_event: MakeEvent
+    key: Key
+    single: bool = False
 
-    def __post_init__(self) -> None:
-        checks.assign(self, method=checks.text("method", self.method), filter=checks.plain("filter", self.filter))
+    @classmethod
+    def of(cls, row: StreamRow, value: Optional[str] = None) -> SubscribeSpec:
+        return cls(row.method, row.filter(value), row.make_event, row.key, row.single)
+
+    @classmethod
+    def custom(
+        cls,
+        method: str,
+        filter: Any,
+        decode: Optional[Callable[[str, Any], Event]],
+        streams: Mapping[str, StreamRow],
+    ) -> SubscribeSpec:
+        """Any method; a kind of the table keeps its key. ``decode``: (notification method, result) → event."""
+        row = next((row for row in streams.values() if row.method == method), None)
+        make_event: MakeEvent = notification
+        if decode is not None:
+            chosen = decode
+
+            def make_event(name: str, _slot: int, result: Any, _payload: bytes) -> Event:
+                return chosen(name, result)
+
+        return cls(method, filter, make_event, content if row is None else row.key, row is not None and row.single)
 
     def __str__(self) -> str:
         return f"{self.method}({json_codec.dumps(self.filter).decode('utf-8')})"
 
 
-def _transaction(_method: str, result: Any) -> Event:
-    return Transaction(result, transaction_fields)
+def subscribe_request(
+    identifier: int, spec: SubscribeSpec, *, replay_from_slot: Optional[int] = None, compressed: bool = False
+) -> bytes:
+    """The JSON-RPC request. Unknown keys of the config are ignored by the server, so each kind gets the same ones.
 
-
-def notification(method: str, result: Any) -> Event:
-    """The decoder for kinds without a type of their own."""
-    return Notification(method, result)
-
-
-def transactions(program_ids: Sequence[str]) -> list[SubscribeSpec]:
-    """One subscribe per program; all transactions without any. (Guess: the filters.)"""
-    if not program_ids:
-        return [SubscribeSpec("transactionSubscribe", "all", _transaction)]
-    return [SubscribeSpec("transactionSubscribe", {"mentions": [program]}, _transaction) for program in program_ids]
-
-
-def slots() -> list[SubscribeSpec]:
-    return [SubscribeSpec("slotSubscribe", None, notification)]
-
-
-def subscribe_request(identifier: int, spec: SubscribeSpec, replay_from_slot: Optional[int] = None) -> bytes:
-    """The JSON-RPC request. Unknown keys of the config are ignored by the server, so each kind gets the same ones."""
+    ``replay_from_slot``: the server sends again from this slot on, included; None: its whole retained history.
+    """
     config: dict[str, Any] = {"commitment": "confirmed"}
+    if compressed:
+        config["compression"] = compression.NAME
     if replay_from_slot is not None:
         config["replayFromSlot"] = replay_from_slot
     request = {"jsonrpc": "2.0", "id": identifier, "method": spec.method, "params": [spec.filter, config]}
@@ -123,7 +125,7 @@ def decode_pubsub(payload: bytes) -> PubsubMessage:
 
 def slot_of(result: Any) -> Optional[int]:
     """The slot that a notification belongs to: ``result.slot``, else ``result.context.slot``."""
-    if not isinstance(result, dict):
+    if not isinstance(result, Mapping):
         return None
     slot = _number(result.get("slot"))
     if slot is not None:

@@ -36,11 +36,7 @@ def transaction_fields(result: Any) -> TransactionFields:
     if len(keys) < len(_list(meta.get("preBalances"))):  # jsonParsed lists them among the account keys
         keys += [_text(value) for part in ("writable", "readonly") for value in _list(loaded.get(part))]
     signatures = _list(transaction.get("signatures"))
-    slot = reply.get("slot")
-    if slot is None:
-        slot = _mapping(reply.get("context")).get("slot")
     return TransactionFields(
-        slot=slot if type(slot) is int else 0,
         signature=_text(signatures[0]) if signatures else "",
         error=meta.get("err"),
         logs=tuple(_list(meta.get("logMessages"))),

@@ -7,17 +7,33 @@ from typing import Any
 
 from simsync.events import Notification, Transaction
 from simsync.protocol.subscription import SubscriptionConversation
-from simsync.wire import pubsub
+from simsync.protocol.verdict import Fatal, Transient
 from simsync.wire.dialect import Dialect
+from simsync.wire.pubsub import SubscribeSpec
+from simsync.wire.streams import STREAMS
 
 PROGRAM = "11111111111111111111111111111111"
 OTHER = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 
 
+def transactions(*programs: str) -> SubscriptionConversation:
+    specs = [SubscribeSpec.of(STREAMS["transactions"], program) for program in programs or (None,)]
+    return SubscriptionConversation(specs, Dialect(), compressed=False)
+
+
 def machine(*programs: str) -> SubscriptionConversation:
-    conversation = SubscriptionConversation(pubsub.transactions(programs), Dialect())
+    conversation = transactions(*programs)
     conversation.connected()
     return conversation
+
+
+def transaction(slot: int, signature: str) -> dict[str, Any]:
+    return {"slot": slot, "transaction": {"signatures": [signature]}}
+
+
+def signatures(conversation: SubscriptionConversation, *payloads: bytes) -> list[str]:
+    events = conversation.receive(payloads).events
+    return [event.signature for event in events if isinstance(event, Transaction)]
 
 
 def ack(identifier: int, number: int) -> bytes:
@@ -35,7 +51,7 @@ END = {"completed": True}
 
 
 def test_one_subscribe_per_program() -> None:
-    conversation = SubscriptionConversation(pubsub.transactions([PROGRAM, OTHER]), Dialect())
+    conversation = transactions(PROGRAM, OTHER)
     requests = [json.loads(request) for request in conversation.connected()]
     assert [request["id"] for request in requests] == [1, 2]
     assert [request["params"][0] for request in requests] == [{"mentions": [PROGRAM]}, {"mentions": [OTHER]}]
@@ -52,32 +68,41 @@ def test_it_is_up_when_every_subscribe_is_acknowledged() -> None:
 
 def test_notifications_become_events_in_order() -> None:
     conversation = machine()
-    events = conversation.receive([ack(1, 7), note(7, {"slot": 3}), note(7, {"slot": 4})])
-    assert [event.slot for event in events if isinstance(event, Transaction)] == [3, 4]
+    payloads = [ack(1, 7), note(7, transaction(3, "a")), note(7, transaction(4, "b"))]
+    received = conversation.receive(payloads)
+    assert [event.slot for event in received.events if isinstance(event, Transaction)] == [3, 4]
+    assert received.size == len(payloads[1]) + len(payloads[2])
     assert conversation.last_slot == 4
 
 
 def test_a_notification_may_overtake_its_acknowledgement() -> None:
     conversation = machine(PROGRAM, OTHER)
-    assert conversation.receive([note(71, {"slot": 3}), ack(1, 70)]) == []
-    assert len(conversation.receive([ack(2, 71)])) == 1
+    assert conversation.receive([note(71, {"slot": 3}), ack(1, 70)]).events == []
+    assert len(conversation.receive([ack(2, 71)]).events) == 1
 
 
 def test_a_refusal_is_reported_with_the_words_of_the_server() -> None:
     conversation = machine(PROGRAM)
     refusal = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "no such program"}}
     conversation.receive([json.dumps(refusal).encode()])
-    assert conversation.failure is not None
-    assert "no such program" in conversation.failure
-    assert PROGRAM in conversation.failure
+    assert isinstance(conversation.verdict, Fatal)
+    assert "no such program" in conversation.verdict.reason
+    assert PROGRAM in conversation.verdict.reason
+
+
+def test_a_refusal_for_want_of_capacity_is_tried_again() -> None:
+    conversation = machine(PROGRAM)
+    refusal = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "too many subscriptions, try again"}}
+    conversation.receive([json.dumps(refusal).encode()])
+    assert isinstance(conversation.verdict, Transient)
 
 
 def test_each_stream_ends_by_itself_and_the_end_is_no_event() -> None:
     conversation = machine(PROGRAM, OTHER)
     conversation.receive([ack(1, 70), ack(2, 71)])
-    assert conversation.receive([note(70, END)]) == []
+    assert conversation.receive([note(70, END)]).events == []
     assert not conversation.ended
-    assert len(conversation.receive([note(71, {"slot": 9})])) == 1
+    assert len(conversation.receive([note(71, {"slot": 9})]).events) == 1
     conversation.receive([note(71, None, "transactionStreamEnd")])
     assert conversation.ended
 
@@ -91,14 +116,103 @@ def test_an_end_that_names_no_stream_ends_all() -> None:
 def test_what_makes_no_sense_is_counted() -> None:
     conversation = machine()
     junk = [b"no json", b"[]", b"{}", ack(9, 1), note(99, {"slot": 1})]
-    assert conversation.receive([ack(1, 7), *junk]) == []
+    assert conversation.receive([ack(1, 7), *junk]).events == []
     assert conversation.odd_messages.total == len(junk)
 
 
 def test_a_kind_without_a_type_comes_as_a_notification() -> None:
-    conversation = SubscriptionConversation(pubsub.slots(), Dialect())
+    conversation = SubscriptionConversation([SubscribeSpec.of(STREAMS["slots"])], Dialect(), compressed=False)
     conversation.connected()
     result = {"slot": 3, "parent": 2, "root": 1}
-    assert conversation.receive([ack(1, 7), note(7, result, "slotNotification")]) == [
-        Notification("slotNotification", result)
-    ]
+    received = conversation.receive([ack(1, 7), note(7, result, "slotNotification")])
+    assert received.events == [Notification("slotNotification", result)]
+
+
+def test_a_stream_of_one_ends_with_its_first_notification() -> None:
+    conversation = SubscriptionConversation(
+        [SubscribeSpec.of(STREAMS["signatures"], "sig")], Dialect(), compressed=False
+    )
+    conversation.connected()
+    assert len(conversation.receive([ack(1, 7), note(7, {"context": {"slot": 3}, "value": {"err": None}})]).events) == 1
+    assert conversation.ended
+
+
+# Losing connections.
+
+
+def test_a_reconnect_replays_from_the_last_slot_and_delivers_the_rest_once() -> None:
+    conversation = machine()
+    before = [note(7, transaction(3, "a")), note(7, transaction(4, "b")), note(7, transaction(4, "c"))]
+    assert signatures(conversation, ack(1, 7), *before) == ["a", "b", "c"]
+    (request,) = [json.loads(raw) for raw in conversation.connected()]
+    assert request["params"][1]["replayFromSlot"] == 4
+    assert not conversation.acknowledged
+    again = [note(9, transaction(4, key)) for key in "bcd"]
+    assert signatures(conversation, ack(1, 9), *again, note(9, transaction(5, "e"))) == ["d", "e"]
+    assert conversation.replays_dropped == 2
+
+
+def test_a_signature_may_come_twice_in_a_slot() -> None:
+    conversation = machine()
+    twice = [note(7, transaction(4, "a")), note(7, transaction(4, "a"))]
+    assert signatures(conversation, ack(1, 7), *twice) == ["a", "a"]
+    conversation.connected()
+    again = [note(8, transaction(4, "a"))] * 3
+    assert signatures(conversation, ack(1, 8), *again) == ["a"]
+
+
+def test_a_transaction_that_mentions_two_programs_comes_once() -> None:
+    conversation = machine(PROGRAM, OTHER)
+    conversation.receive([ack(1, 70), ack(2, 71)])
+    assert signatures(conversation, note(70, transaction(4, "a")), note(71, transaction(4, "a"))) == ["a"]
+    assert signatures(conversation, note(71, transaction(4, "b"))) == ["b"]
+
+
+def test_skewed_streams_of_one_connection_have_a_cursor_each() -> None:
+    conversation = machine(PROGRAM, OTHER)
+    conversation.receive([ack(1, 70), ack(2, 71)])
+    assert signatures(conversation, note(70, transaction(4, "a")), note(70, transaction(9, "b"))) == ["a", "b"]
+    assert conversation.oldest_cursor is None
+    assert signatures(conversation, note(71, transaction(4, "a")), note(71, transaction(5, "c"))) == ["c"]
+    assert conversation.oldest_cursor == 5
+    cursors = [json.loads(raw)["params"][1]["replayFromSlot"] for raw in conversation.connected()]
+    assert cursors == [9, 5]
+    conversation.receive([ack(1, 80), ack(2, 81)])
+    replay = [note(80, transaction(9, "b")), note(81, transaction(5, "c")), note(81, transaction(9, "b"))]
+    assert signatures(conversation, *replay, note(81, transaction(9, "d"))) == ["d"]
+
+
+def test_a_server_without_replay_sends_its_whole_history_again() -> None:
+    conversation = machine()
+    history = [transaction(slot, str(slot)) for slot in range(1, 6)]
+    assert len(signatures(conversation, ack(1, 7), *(note(7, one) for one in history))) == 5
+    conversation.connected()
+    assert signatures(conversation, ack(1, 8), *(note(8, one) for one in [*history, transaction(6, "6")])) == ["6"]
+
+
+def test_a_stream_that_has_ended_is_not_subscribed_again() -> None:
+    conversation = machine(PROGRAM, OTHER)
+    conversation.receive([ack(1, 70), ack(2, 71), note(70, END)])
+    assert conversation.acknowledged
+    (request,) = [json.loads(raw) for raw in conversation.connected()]
+    assert request["id"] == 2
+    conversation.receive([ack(2, 90)])
+    assert conversation.acknowledged
+    conversation.receive([note(90, END)])
+    assert conversation.ended
+
+
+def test_what_was_held_for_an_acknowledgement_does_not_outlive_the_connection() -> None:
+    conversation = machine()
+    conversation.receive([note(7, transaction(4, "a"))])
+    conversation.connected()
+    assert signatures(conversation, ack(1, 7), note(7, transaction(4, "a"))) == ["a"]
+
+
+def test_counts_are_forgotten_behind_the_cursors() -> None:
+    conversation = machine()
+    conversation.receive([ack(1, 7), *(note(7, transaction(slot, "s")) for slot in range(1_000))])
+    assert len(conversation._replay._delivered) == 1
+    quiet = machine(PROGRAM, OTHER)
+    quiet.receive([ack(1, 70), ack(2, 71), *(note(70, transaction(slot, "s")) for slot in range(1_000))])
+    assert len(quiet._replay._delivered) <= 201

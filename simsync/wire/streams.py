@@ -1,0 +1,145 @@
+"""The table of subscriptions: method, filters, decoder and key of each kind.
+
+Filters and notification names are guesses, so each row can be replaced:
+``Dialect(streams={**STREAMS, "transactions": replace(STREAMS["transactions"], method="…")})``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from simsync.events import AccountDiff, ActionResult, Event, Notification, Transaction
+from simsync.wire import json_codec
+from simsync.wire.account_diffs import account_diff_fields
+from simsync.wire.action_results import action_result_fields
+from simsync.wire.transactions import transaction_fields
+
+MakeEvent = Callable[[str, int, Any, bytes], Event]
+"""(notification method, slot, result, payload) → event. The payload is the whole notification as JSON text."""
+
+Key = Callable[[Any], Any]
+"""result → what makes it the same notification when it comes again. Need not be unique: repetitions are counted."""
+
+
+@dataclass(frozen=True)
+class StreamRow:
+    """One kind of subscription. ``filter`` makes the first parameter from one id (None: for all).
+
+    ``single``: the stream ends by itself after its first notification.
+    """
+
+    method: str
+    filter: Callable[[str | None], Any]
+    make_event: MakeEvent
+    key: Key
+    single: bool = False
+
+
+def _result(payload: bytes) -> Any:
+    return json_codec.loads(payload)["params"]["result"]
+
+
+def _transaction(_method: str, slot: int, _result: Any, payload: bytes) -> Event:
+    return Transaction(slot, payload, _load_transaction)
+
+
+def _load_transaction(payload: bytes) -> Any:
+    result = _result(payload)
+    return result, transaction_fields(result)
+
+
+def _account_diff(_method: str, slot: int, _result: Any, payload: bytes) -> Event:
+    return AccountDiff(slot, payload, _load_account_diff)
+
+
+def _load_account_diff(payload: bytes) -> Any:
+    result = _result(payload)
+    return result, account_diff_fields(result)
+
+
+def _action_result(_method: str, slot: int, _result: Any, payload: bytes) -> Event:
+    return ActionResult(slot, payload, _load_action_result)
+
+
+def _load_action_result(payload: bytes) -> Any:
+    result = _result(payload)
+    return result, action_result_fields(result)
+
+
+def notification(method: str, _slot: int, result: Any, _payload: bytes) -> Event:
+    """For kinds without a type of their own."""
+    return Notification(method, result)
+
+
+def _path(*names: str) -> Key:
+    """The value at a path of keys; None where there is none."""
+
+    def find(result: Any) -> Any:
+        for name in names:
+            result = result.get(name) if isinstance(result, Mapping) else None
+        return result
+
+    return find
+
+
+def content(result: Any) -> Any:
+    """The whole content as the key."""
+    return json_codec.dumps(result)
+
+
+def _transaction_key(result: Any) -> Any:
+    signatures = _path("transaction", "signatures")(result)
+    return signatures[0] if isinstance(signatures, list) and signatures else content(result)
+
+
+def _diff_key(result: Any) -> Any:
+    signature, account = _path("signature")(result), _path("account")(result)
+    return (signature, account) if signature and account else content(result)
+
+
+def _action_key(result: Any) -> Any:
+    parts = tuple(_path(name)(result) for name in ("batchIndex", "actionIndex", "label"))
+    return content(result) if parts == (None, None, None) else (*parts, content(_path("matched")(result)))
+
+
+def _log_key(result: Any) -> Any:
+    return _path("value", "signature")(result) or content(result)
+
+
+def _original_key(result: Any) -> Any:
+    return _path("originalSignature")(result) or content(result)
+
+
+def _mentions(program: str | None) -> Any:
+    return "all" if program is None else {"mentions": [program]}
+
+
+def _itself(value: str | None) -> Any:
+    return value
+
+
+def _nothing(_value: str | None) -> Any:
+    return None
+
+
+STREAMS: Mapping[str, StreamRow] = {
+    "transactions": StreamRow("transactionSubscribe", _mentions, _transaction, _transaction_key),
+    "program_diffs": StreamRow(
+        "accountDiffSubscribe", lambda key: {"address": key, "address_type": "program"}, _account_diff, _diff_key
+    ),
+    "account_diffs": StreamRow(
+        "accountDiffSubscribe", lambda key: {"address": key, "address_type": "account"}, _account_diff, _diff_key
+    ),
+    "actions": StreamRow("actionSubscribe", _nothing, _action_result, _action_key),
+    "logs": StreamRow("logsSubscribe", _mentions, notification, _log_key),
+    "accounts": StreamRow("accountSubscribe", _itself, notification, content),
+    "programs": StreamRow("programSubscribe", _itself, notification, content),
+    "signatures": StreamRow("signatureSubscribe", _itself, notification, content, single=True),
+    "slots": StreamRow("slotSubscribe", _nothing, notification, content),
+    "reroutes": StreamRow("rerouteSubscribe", _nothing, notification, _original_key),
+    "replacements": StreamRow("replacementSubscribe", _nothing, notification, content),
+    "diagnostics": StreamRow("diagnosticSubscribe", _nothing, notification, content),
+}
+"""By the name that simsync uses for the kind."""

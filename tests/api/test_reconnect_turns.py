@@ -1,0 +1,154 @@
+"""Subscriptions that step aside for streaming siblings: they get their turn, whatever way the sessions are driven."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+import simsync
+from simsync.local import Faults, Ledger, Simulator
+from simsync.protocol.route import Route
+from simsync.runtime.coordinator import ReconnectCoordinator
+from simsync.runtime.delivery import Arrivals, Delivery, SubscriptionState
+
+FIRST, SLOTS = 1_000, 40
+GATED = simsync.Options(backoff_initial=0.001, ungated_reconnects=0, continue_grace=0.05)
+
+
+@pytest.fixture(scope="module")
+def ledger() -> Ledger:
+    """Four bundles of ten slots."""
+    return Ledger.generate(seed=6, start_slot=FIRST, slots=SLOTS, transactions_per_slot=4, bundle_size=10)
+
+
+def subscribed(simulator: Simulator, options: simsync.Options = GATED) -> simsync.ParallelSession:
+    client = simsync.Client(simulator.url, simulator.api_key, options=options)
+    session = client.parallel(simsync.CreateSession(FIRST, slot_count=SLOTS), timeout=20)
+    for sub in session.sub_sessions:
+        sub.subscribe_transactions()
+        sub.subscribe("slotSubscribe")
+    return session
+
+
+def count(sub: simsync.SubSession) -> int:
+    return sum(isinstance(event, simsync.Transaction) for event in sub.events(advance=2, timeout=20))
+
+
+@pytest.mark.parametrize("way", ["one loop", "one after the other", "threads"])
+def test_no_way_of_driving_hangs(ledger: Ledger, way: str) -> None:
+    with Simulator(ledger, faults=Faults().drop_data(after=3, times=12)) as simulator, subscribed(simulator) as session:
+        if way == "one loop":
+            events = [event for _sub, event in session.events(advance=2, timeout=20)]
+            seen = sum(isinstance(event, simsync.Transaction) for event in events)
+        elif way == "one after the other":
+            seen = sum(count(sub) for sub in session.sub_sessions)
+        else:
+            seen = sum(result.get() for result in session.map(count))
+        assert seen == ledger.transaction_count
+        assert all(coverage.complete for coverage in session.coverage)
+
+
+def test_refused_upgrades_are_tried_again_without_using_up_the_budget_while_parked(ledger: Ledger) -> None:
+    options = replace(GATED, reconnect_attempts=30)
+    with Simulator(ledger, faults=Faults().refuse_upgrade(503, times=20, where="data")) as simulator:
+        with subscribed(simulator, options) as session:
+            assert sum(result.get() for result in session.map(count)) == ledger.transaction_count
+
+
+def test_closing_wakes_a_parked_subscription(ledger: Ledger) -> None:
+    with Simulator(ledger, faults=Faults().refuse_upgrade(503, times=10_000, where="data")) as simulator:
+        options = replace(GATED, backoff_initial=30.0, backoff_max=30.0)
+        with subscribed(simulator, options) as session:
+            with pytest.raises(simsync.EventTimeout):
+                session.sub_sessions[0].send_continue(timeout=0.1)
+
+
+class Link:
+    """What the coordinator needs of a link."""
+
+    def __init__(self, count: int) -> None:
+        self.changed = threading.Condition()
+        self.deliveries = {str(number): delivery() for number in range(count)}
+
+
+def delivery(up: bool = True) -> Delivery:
+    made = Delivery(Route("backtest_x"), Arrivals(), 1.0)
+    state = SubscriptionState("all")
+    state.up = up
+    made.subscriptions.append(state)
+    return made
+
+
+def running(one: Delivery) -> None:
+    one.route.cycle.submit(b"continue")
+    one.route.cycle.take()
+
+
+def test_it_waits_while_a_sibling_streams_and_goes_when_that_stops() -> None:
+    link = Link(2)
+    mine, other = link.deliveries.values()
+    mine.subscriptions[0].up = False
+    running(mine)
+    running(other)
+    coordinator = ReconnectCoordinator(link)  # type: ignore[arg-type]
+    got_turn = threading.Event()
+
+    def reconnect() -> None:
+        with coordinator.turn(mine, lambda: False):
+            got_turn.set()
+
+    thread = threading.Thread(target=reconnect)
+    thread.start()
+    with link.changed:
+        link.changed.notify_all()
+    assert not got_turn.is_set()
+    with link.changed:
+        other.subscriptions[0].ended = True
+        link.changed.notify_all()
+    thread.join(20)
+    assert got_turn.is_set()
+
+
+@pytest.mark.parametrize("why", ["waits for its driver", "its own subscription is down", "has ended"])
+def test_a_sibling_that_cannot_be_waited_for_is_not_waited_for(why: str) -> None:
+    link = Link(2)
+    mine, other = link.deliveries.values()
+    if why != "waits for its driver":
+        running(other)
+    other.subscriptions[0].up = why == "waits for its driver"
+    other.subscriptions[0].ended = why == "has ended"
+    with ReconnectCoordinator(link).turn(mine, lambda: False) as parked:  # type: ignore[arg-type]
+        assert parked < 5.0
+
+
+def test_one_at_a_time() -> None:
+    link = Link(2)
+    one, two = link.deliveries.values()
+    coordinator = ReconnectCoordinator(link)  # type: ignore[arg-type]
+    order: list[str] = []
+
+    def second() -> None:
+        with coordinator.turn(two, lambda: False):
+            order.append("second")
+
+    with coordinator.turn(one, lambda: False):
+        thread = threading.Thread(target=second)
+        thread.start()
+        with link.changed:
+            link.changed.notify_all()
+        order.append("first")
+    thread.join(20)
+    assert order == ["first", "second"]
+
+
+def test_being_stopped_ends_the_wait_without_a_turn() -> None:
+    link = Link(2)
+    one, two = link.deliveries.values()
+    coordinator = ReconnectCoordinator(link)  # type: ignore[arg-type]
+    with coordinator.turn(one, lambda: False):
+        with coordinator.turn(two, lambda: True):
+            pass
+        assert coordinator._taken
+    assert not coordinator._taken
