@@ -178,9 +178,10 @@ class _Decoded(Event, Generic[Fields]):
         self._fields: Fields | None = None
 
     def _load(self) -> Fields:
+        payload = self._payload  # before the look at _fields: another thread may be decoding the same event
         fields = self._fields
         if fields is None:
-            self._result, fields = self._decode(self._payload)
+            self._result, fields = self._decode(payload)
             self._fields = fields
             self._payload = b""
         return fields

@@ -89,7 +89,7 @@ class Options:
         checks.integer("ungated_reconnects", self.ungated_reconnects, 0, checks.U32)
         checks.integer("replay_slots", self.replay_slots, 1, checks.U32)
         checks.integer("buffer_events", self.buffer_events, 1, checks.U32)
-        checks.integer("buffer_bytes", self.buffer_bytes, 1, checks.U64)
+        checks.integer("buffer_bytes", self.buffer_bytes, 1, checks.U32)
         checks.integer("continue_queue", self.continue_queue, 1, checks.U32)
         checks.integer("coverage_tolerance", self.coverage_tolerance, 0, checks.U32)
         checks.integer("max_message", self.max_message, 65_536, checks.U32)

@@ -212,8 +212,6 @@ class SubSession:
         ``filter`` is sent as it is. ``decode`` makes an event from (notification method, result); without it a
         :class:`~simsync.Notification` comes.
         """
-        if not isinstance(method, str) or not method:
-            raise InvalidParams("method", method, "must be the name of a subscribe method")
         if decode is not None and not callable(decode):
             raise InvalidParams("decode", decode, "must be a function of (method, result)")
         self._subscribe([pubsub.SubscribeSpec.custom(method, filter, decode, self._options.dialect.streams)])

@@ -64,6 +64,9 @@ class Dialect:
     def __post_init__(self) -> None:
         for name in ("nested_continue", "both_id_spellings"):
             checks.flag(name, getattr(self, name))
-        for name in ("is_terminal", "ends_stream"):
+        for name in ("is_terminal", "ends_stream", "is_capacity"):
             if not callable(getattr(self, name)):
                 raise InvalidParams(name, getattr(self, name), "must be a function")
+        rows = checks.mapping("streams", self.streams)
+        if not set(STREAMS) <= set(rows) or not all(isinstance(row, StreamRow) for row in rows.values()):
+            raise InvalidParams("streams", rows, f"must have a StreamRow for each of {', '.join(STREAMS)}")

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Union
 
+from simsync.errors import InvalidParams
 from simsync.events import Event
+from simsync.params import checks
 from simsync.wire import compression, json_codec
 from simsync.wire.spelling import FoldedFields
-from simsync.wire.streams import Key, MakeEvent, StreamRow, content, notification
+from simsync.wire.streams import Key, MakeEvent, StreamRow, content, notification, notification_params
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,11 @@ class SubscribeSpec:
     make_event: MakeEvent
     key: Key
     single: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.method:
+            raise InvalidParams("method", self.method, "must be the name of a subscribe method")
+        checks.assign(self, method=checks.text("method", self.method), filter=checks.plain("filter", self.filter))
 
     @classmethod
     def of(cls, row: StreamRow, value: Optional[str] = None) -> SubscribeSpec:
@@ -106,8 +113,7 @@ def decode_pubsub(payload: bytes) -> PubsubMessage:
         return NotPubsub(message, "no object")
     method = message.get("method")
     if isinstance(method, str):
-        params = message.get("params")
-        fields = FoldedFields(params) if isinstance(params, dict) else FoldedFields({})
+        fields = notification_params(message)
         subscription = fields.get("subscription")
         if subscription is not None and not _is_subscription(subscription):
             return NotPubsub(message, "a notification whose subscription is no number")

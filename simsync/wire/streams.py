@@ -14,6 +14,7 @@ from simsync.events import AccountDiff, ActionResult, Event, Notification, Trans
 from simsync.wire import json_codec
 from simsync.wire.account_diffs import account_diff_fields
 from simsync.wire.action_results import action_result_fields
+from simsync.wire.spelling import FoldedFields
 from simsync.wire.transactions import transaction_fields
 
 MakeEvent = Callable[[str, int, Any, bytes], Event]
@@ -37,8 +38,14 @@ class StreamRow:
     single: bool = False
 
 
+def notification_params(message: Mapping[str, Any]) -> FoldedFields:
+    """Where a notification names its subscription and holds its result."""
+    params = message.get("params")
+    return FoldedFields(params if isinstance(params, Mapping) else {})
+
+
 def _result(payload: bytes) -> Any:
-    return json_codec.loads(payload)["params"]["result"]
+    return notification_params(json_codec.loads(payload)).get("result")
 
 
 def _transaction(_method: str, slot: int, _result: Any, payload: bytes) -> Event:
@@ -85,31 +92,41 @@ def _path(*names: str) -> Key:
 
 
 def content(result: Any) -> Any:
-    """The whole content as the key."""
-    return json_codec.dumps(result)
+    """The whole content as the key. What cannot be written is all alike; repetitions are counted anyway."""
+    try:
+        return json_codec.dumps(result)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _text(result: Any, *names: str) -> str | None:
+    """The text at a path of keys, which alone can be trusted to serve as a key; None where there is none."""
+    value = _path(*names)(result)
+    return value if isinstance(value, str) and value else None
 
 
 def _transaction_key(result: Any) -> Any:
     signatures = _path("transaction", "signatures")(result)
-    return signatures[0] if isinstance(signatures, list) and signatures else content(result)
+    first = signatures[0] if isinstance(signatures, list) and signatures else None
+    return first if isinstance(first, str) else content(result)
 
 
 def _diff_key(result: Any) -> Any:
-    signature, account = _path("signature")(result), _path("account")(result)
+    signature, account = _text(result, "signature"), _text(result, "account")
     return (signature, account) if signature and account else content(result)
 
 
 def _action_key(result: Any) -> Any:
-    parts = tuple(_path(name)(result) for name in ("batchIndex", "actionIndex", "label"))
-    return content(result) if parts == (None, None, None) else (*parts, content(_path("matched")(result)))
+    parts = [_path(name)(result) for name in ("batchIndex", "actionIndex", "label", "matched")]
+    return content(parts) if any(part is not None for part in parts[:3]) else content(result)
 
 
 def _log_key(result: Any) -> Any:
-    return _path("value", "signature")(result) or content(result)
+    return _text(result, "value", "signature") or content(result)
 
 
 def _original_key(result: Any) -> Any:
-    return _path("originalSignature")(result) or content(result)
+    return _text(result, "originalSignature") or content(result)
 
 
 def _mentions(program: str | None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 import pickle
 from typing import Any
 
@@ -26,9 +27,17 @@ from simsync.events import (
     TransactionFields,
     UnknownEvent,
 )
+from simsync.wire.streams import STREAMS
 from simsync.wire.transactions import transaction_fields
 
 ERROR = BacktestError("Internal", {"error": "bad"}, {"internal": {"error": "bad"}})
+
+
+def data_event(kind: str, result: Any) -> Any:
+    """An event of the data plane, made as the subscription makes it."""
+    payload = json.dumps({"method": "x", "params": {"subscription": 1, "result": result}}).encode()
+    return STREAMS[kind].make_event("x", result["slot"], result, payload)
+
 
 EXAMPLES: list[Event] = [
     ReadyForContinue(),
@@ -40,7 +49,9 @@ EXAMPLES: list[Event] = [
     Completed(SessionSummary(correct_simulation=3), None),
     UnknownEvent("new", {"a": 1}),
     Notification("slotNotification", {"slot": 5}),
-    Transaction({"slot": 5}, transaction_fields),
+    data_event("transactions", {"slot": 5}),
+    data_event("program_diffs", {"slot": 5, "account": "a"}),
+    data_event("actions", {"slot": 5, "label": "probe"}),
 ]
 
 
@@ -83,17 +94,6 @@ def test_events_compare_by_their_content() -> None:
 # Transactions.
 
 
-class Counting:
-    """A decoder that counts how often it is asked."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def __call__(self, payload: Any) -> TransactionFields:
-        self.calls += 1
-        return transaction_fields(payload)
-
-
 PAYLOAD = {
     "slot": 5,
     "blockTime": 17,
@@ -129,31 +129,37 @@ FIELDS: list[tuple[str, Any]] = [
 
 
 def test_every_field_is_listed_here() -> None:
-    assert [name for name, _value in FIELDS] == list(TransactionFields._fields)
+    assert [name for name, _value in FIELDS] == ["slot", *TransactionFields._fields]
 
 
 @pytest.mark.parametrize(("name", "value"), FIELDS)
 def test_fields_of_a_transaction(name: str, value: Any) -> None:
-    assert getattr(Transaction(PAYLOAD, transaction_fields), name) == value
+    assert getattr(data_event("transactions", PAYLOAD), name) == value
 
 
 def test_a_transaction_is_decoded_on_first_use_and_only_once() -> None:
-    decode = Counting()
-    transaction = Transaction(PAYLOAD, decode)
-    assert transaction.raw is PAYLOAD
-    assert transaction == Transaction(PAYLOAD, decode)
-    assert decode.calls == 0
+    calls = 0
+
+    def decode(_payload: bytes) -> tuple[Any, TransactionFields]:
+        nonlocal calls
+        calls += 1
+        return PAYLOAD, transaction_fields(PAYLOAD)
+
+    transaction = Transaction(5, b"...", decode)
+    assert transaction.slot == 5
+    assert calls == 0
     for name, _value in FIELDS:
         getattr(transaction, name)
+    assert transaction.raw is PAYLOAD
     assert repr(transaction) == "Transaction(slot=5, signature='sig', error='AccountInUse')"
-    assert decode.calls == 1
+    assert calls == 1
 
 
-def test_transactions_compare_by_their_payload() -> None:
-    assert Transaction({"slot": 5}, transaction_fields) == Transaction({"slot": 5}, Counting())
-    assert Transaction({"slot": 5}, transaction_fields) != Transaction({"slot": 6}, transaction_fields)
+def test_transactions_compare_by_their_content() -> None:
+    assert data_event("transactions", PAYLOAD) == data_event("transactions", PAYLOAD)
+    assert data_event("transactions", PAYLOAD) != data_event("transactions", {**PAYLOAD, "version": 1})
     with pytest.raises(TypeError):
-        hash(Transaction({}, transaction_fields))
+        hash(data_event("transactions", PAYLOAD))
 
 
 # Summaries.

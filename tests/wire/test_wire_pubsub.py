@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from simsync.errors import InvalidParams
-from simsync.events import Notification, Transaction
-from simsync.wire import pubsub
+from simsync.events import AccountDiff, ActionResult, Notification, Transaction
 from simsync.wire.pubsub import (
     Incoming,
     NotPubsub,
@@ -22,7 +21,9 @@ from simsync.wire.pubsub import (
     SubscribeSpec,
     decode_pubsub,
     slot_of,
+    subscribe_request,
 )
+from simsync.wire.streams import STREAMS
 
 TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 WALLET = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"
@@ -42,69 +43,124 @@ def decode(text: str) -> PubsubMessage:
 # What is sent.
 
 
-def test_one_subscribe_per_program() -> None:
-    specs = pubsub.transactions([TOKEN_PROGRAM, WALLET])
-    assert [spec.filter for spec in specs] == [{"mentions": [TOKEN_PROGRAM]}, {"mentions": [WALLET]}]
-    assert json.loads(pubsub.subscribe_request(1, specs[0])) == {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "transactionSubscribe",
-        "params": [{"mentions": [TOKEN_PROGRAM]}, {"commitment": "confirmed"}],
-    }
+def spec(kind: str, value: str | None = None) -> SubscribeSpec:
+    return SubscribeSpec.of(STREAMS[kind], value)
 
 
-def test_all_transactions() -> None:
-    (spec,) = pubsub.transactions([])
-    assert json.loads(pubsub.subscribe_request(7, spec)) == {
+ID = TOKEN_PROGRAM
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "method", "filter"),
+    [
+        ("transactions", None, "transactionSubscribe", "all"),
+        ("transactions", ID, "transactionSubscribe", {"mentions": [ID]}),
+        ("program_diffs", ID, "accountDiffSubscribe", {"address": ID, "address_type": "program"}),
+        ("account_diffs", ID, "accountDiffSubscribe", {"address": ID, "address_type": "account"}),
+        ("actions", None, "actionSubscribe", None),
+        ("logs", None, "logsSubscribe", "all"),
+        ("logs", ID, "logsSubscribe", {"mentions": [ID]}),
+        ("accounts", ID, "accountSubscribe", ID),
+        ("programs", ID, "programSubscribe", ID),
+        ("signatures", "sig", "signatureSubscribe", "sig"),
+        ("slots", None, "slotSubscribe", None),
+        ("reroutes", None, "rerouteSubscribe", None),
+        ("replacements", None, "replacementSubscribe", None),
+        ("diagnostics", None, "diagnosticSubscribe", None),
+    ],
+)
+def test_every_kind_of_subscribe(kind: str, value: str | None, method: str, filter: Any) -> None:
+    """A filter of null is sent too, so that the config keeps its place."""
+    assert json.loads(subscribe_request(7, spec(kind, value))) == {
         "jsonrpc": "2.0",
         "id": 7,
-        "method": "transactionSubscribe",
-        "params": ["all", {"commitment": "confirmed"}],
+        "method": method,
+        "params": [filter, {"commitment": "confirmed"}],
     }
 
 
-def test_a_subscribe_without_a_filter_sends_null_so_that_the_config_keeps_its_place() -> None:
-    (spec,) = pubsub.slots()
-    assert json.loads(pubsub.subscribe_request(2, spec)) == {
-        "jsonrpc": "2.0",
-        "id": 2,
-        "method": "slotSubscribe",
-        "params": [None, {"commitment": "confirmed"}],
-    }
+def test_every_row_of_the_table_is_listed_above() -> None:
+    (mark,) = test_every_kind_of_subscribe.pytestmark  # type: ignore[attr-defined]
+    assert {row[0] for row in mark.args[1]} == set(STREAMS)
 
 
 @pytest.mark.parametrize("slot", [0, 312000004])
 def test_replay_names_the_last_slot_that_was_seen(slot: int) -> None:
-    (spec,) = pubsub.transactions([])
-    config = json.loads(pubsub.subscribe_request(1, spec, slot))["params"][1]
+    config = json.loads(subscribe_request(1, spec("transactions"), replay_from_slot=slot))["params"][1]
     assert config == {"commitment": "confirmed", "replayFromSlot": slot}
+
+
+def test_compression_is_asked_for_by_name() -> None:
+    config = json.loads(subscribe_request(1, spec("transactions"), compressed=True))["params"][1]
+    assert config == {"commitment": "confirmed", "compression": "zstd"}
+
+
+def own(method: Any, filter: Any) -> SubscribeSpec:
+    return SubscribeSpec.custom(method, filter, None, STREAMS)
 
 
 def test_a_subscribe_of_the_users_own() -> None:
     wanted = MappingProxyType({"address": TOKEN_PROGRAM, "address_type": "program"})
-    spec = SubscribeSpec("accountDiffSubscribe", wanted, pubsub.notification)
-    request = json.loads(pubsub.subscribe_request(2, spec))
+    made = own("accountDiffSubscribe", wanted)
+    request = json.loads(subscribe_request(2, made))
     assert request["method"] == "accountDiffSubscribe"
     assert request["params"][0] == {"address": TOKEN_PROGRAM, "address_type": "program"}
-    assert str(spec) == f'accountDiffSubscribe({{"address":"{TOKEN_PROGRAM}","address_type":"program"}})'
+    assert str(made) == f'accountDiffSubscribe({{"address":"{TOKEN_PROGRAM}","address_type":"program"}})'
+    assert made.key is STREAMS["program_diffs"].key
 
 
 @pytest.mark.parametrize("wrong", [object(), {1: 2}, {"a": b"bytes"}, [float("nan")], {1, 2}, 2**64])
 def test_a_filter_that_cannot_be_sent_is_refused_when_it_is_made(wrong: Any) -> None:
     with pytest.raises(InvalidParams, match="filter"):
-        SubscribeSpec("xSubscribe", wrong, pubsub.notification)
+        own("xSubscribe", wrong)
 
 
-def test_transactions_are_decoded_by_their_own_decoder() -> None:
-    (spec,) = pubsub.transactions([])
-    event = spec.decode("transactionNotification", {"slot": 5})
-    assert isinstance(event, Transaction)
-    assert event.slot == 5
+@pytest.mark.parametrize("wrong", ["", None, 7])
+def test_a_method_without_a_name_is_refused(wrong: Any) -> None:
+    with pytest.raises(InvalidParams, match="method"):
+        own(wrong, None)
+
+
+def test_kinds_with_a_type_of_their_own_become_it() -> None:
+    payload = b'{"params":{"subscription":1,"result":{"slot":5}}}'
+    for kind, cls in (("transactions", Transaction), ("account_diffs", AccountDiff), ("actions", ActionResult)):
+        event = spec(kind, ID).make_event("x", 5, {"slot": 5}, payload)
+        assert type(event) is cls
+        assert event.slot == 5
 
 
 def test_other_kinds_become_notifications() -> None:
-    (spec,) = pubsub.slots()
-    assert spec.decode("slotNotification", {"slot": 5}) == Notification("slotNotification", {"slot": 5})
+    event = spec("slots").make_event("slotNotification", 5, {"slot": 5}, b"")
+    assert event == Notification("slotNotification", {"slot": 5})
+
+
+SIGNED = {"transaction": {"signatures": ["sig1", "sig2"]}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("transactions", SIGNED, {"transaction": {"signatures": ["sig2"]}}),
+        ("transactions", {"slot": 1}, {"slot": 2}),
+        ("program_diffs", {"signature": "s", "account": "a"}, {"signature": "s", "account": "b"}),
+        ("program_diffs", {"account": "a", "post": 1}, {"account": "a", "post": 2}),
+        ("actions", {"batchIndex": 0, "actionIndex": 1}, {"batchIndex": 0, "actionIndex": 2}),
+        ("actions", {"matched": {"data": "AQ=="}}, {"matched": {"data": "Ag=="}}),
+        ("logs", {"value": {"signature": "s"}}, {"value": {"signature": "t"}}),
+        ("reroutes", {"originalSignature": "s"}, {"originalSignature": "t"}),
+        ("accounts", {"value": 1}, {"value": 2}),
+    ],
+)
+def test_the_key_tells_notifications_apart(kind: str, one: Any, other: Any) -> None:
+    key = STREAMS[kind].key
+    assert key(one) == key(json.loads(json.dumps(one)))
+    assert key(one) != key(other)
+
+
+@pytest.mark.parametrize("kind", list(STREAMS))
+@pytest.mark.parametrize("junk", [None, 7, [], {}, {"transaction": 7}, {"transaction": {"signatures": []}}])
+def test_the_key_of_junk_is_a_key(kind: str, junk: Any) -> None:
+    hash(STREAMS[kind].key(junk))
 
 
 # What comes back.

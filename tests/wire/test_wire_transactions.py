@@ -42,7 +42,6 @@ LEGACY: dict[str, Any] = {
 
 def test_legacy() -> None:
     assert transaction_fields(LEGACY) == TransactionFields(
-        slot=312000004,
         signature="sig1",
         error=None,
         logs=("Program log: hi",),
@@ -119,7 +118,7 @@ def test_without_meta(meta: Any) -> None:
     else:
         reply["meta"] = meta
     fields = transaction_fields(reply)
-    assert (fields.slot, fields.signature, fields.error) == (312000004, "sig1", None)
+    assert (fields.signature, fields.error) == ("sig1", None)
     assert (fields.fee, fields.logs, fields.pre_balances, fields.post_balances) == (0, (), (), ())
     assert fields.account_keys == (PAYER, MEMO)
 
@@ -141,28 +140,18 @@ def test_nulls_in_meta_read_as_empty() -> None:
     assert (fields.logs, fields.pre_balances, fields.pre_token_balances, fields.fee) == ((), (), (), 0)
 
 
-def test_the_slot_may_stand_in_the_context() -> None:
-    reply = copy.deepcopy(LEGACY)
-    reply["context"] = {"slot": 9}
-    assert transaction_fields(reply).slot == 312000004
-    del reply["slot"]
-    assert transaction_fields(reply).slot == 9
-
-
 EMPTY = transaction_fields({})
 
 
 @pytest.mark.parametrize("reply", [None, 7, "x", [], {"transaction": 7}, {"transaction": {"message": []}}])
 def test_a_reply_without_content_reads_as_empty(reply: Any) -> None:
     assert transaction_fields(reply) == EMPTY
-    assert (EMPTY.slot, EMPTY.signature, EMPTY.version, EMPTY.account_keys) == (0, "", "legacy", ())
+    assert (EMPTY.signature, EMPTY.version, EMPTY.account_keys) == ("", "legacy", ())
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"slot": True}, ("slot", 0)),
-        ({"slot": "5"}, ("slot", 0)),
         ({"transaction": {"signatures": [7]}}, ("signature", "")),
         ({"transaction": {"signatures": []}}, ("signature", "")),
         (
@@ -209,5 +198,4 @@ JSON_VALUES = st.recursive(
 @given(reply=JSON_VALUES)
 def test_no_payload_raises(reply: Any) -> None:
     fields = transaction_fields(reply)
-    assert isinstance(fields.slot, int)
     assert all(isinstance(key, str) for key in fields.account_keys)
