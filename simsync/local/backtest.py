@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from solders.transaction import VersionedTransaction
 
-from simsync.local.engine import AccountRefused, Engine
-from simsync.local.executed import ExecutedTransaction, RecordedTransaction, ShownTransaction
-from simsync.local.stream import SlotShown, Stream
+from simsync.local.action_result import ActionResult
+from simsync.local.actions import Action, Due, Schedule
+from simsync.local.engine import AccountRefused, Engine, real_changes
+from simsync.local.events import Completed, Discovered, Paused, Ready, Refused, SlotExecuted, StatusChanged, Step
+from simsync.local.executed import AccountsOverridden, ExecutedTransaction, RecordedTransaction, ShownTransaction
+from simsync.local.stream import SlotBegun, SlotShown, Stream
 from simsync.local.summary import Summary
 
 if TYPE_CHECKING:
@@ -20,65 +23,10 @@ if TYPE_CHECKING:
     from solders.pubkey import Pubkey
 
     from simsync.local.behaviour import Behaviour
-    from simsync.local.ledger import Block, Ledger
+    from simsync.local.ledger import Block, HistoricalTransaction, Ledger
 
 _SLOTS_UNTIL_FINAL = 32
-_Shown = TypeVar("_Shown", bound=ShownTransaction)
-
-
-class SlotExecuted(NamedTuple):
-    """The slot is done."""
-
-    slot: int
-
-
-class Ready(NamedTuple):
-    """The session waits for a continue."""
-
-
-class Paused(NamedTuple):
-    """The session stands before the batch ``batch_index`` of ``slot``, or before the slot itself if that is None."""
-
-    slot: int
-    batch_index: int | None
-
-
-class StatusChanged(NamedTuple):
-    """What the session is doing, in the words of the protocol."""
-
-    status: str
-
-
-class Completed(NamedTuple):
-    """The last slot is done. ``summary`` is None unless it was asked for."""
-
-    summary: Summary | None
-
-
-class Refused(NamedTuple):
-    """A request could not be carried out; ``name`` and ``fields`` are those of the protocol's errors."""
-
-    name: str
-    fields: dict[str, Any]
-
-
-class Discovered(NamedTuple):
-    """The batch ``batch_index`` of ``slot`` will run one of ``programs``; ``transactions`` are its matching ones."""
-
-    slot: int
-    batch_index: int
-    programs: tuple[str, ...]
-    transactions: tuple[bytes, ...]
-    indices: tuple[int, ...]
-
-
-class Acknowledged(NamedTuple):
-    """The session was closed on request."""
-
-
-Event = Union[SlotExecuted, Ready, Paused, StatusChanged, Completed, Refused, Discovered, Acknowledged]
-Step = Optional[Event]
-"""An event, or None where the session may be interrupted for other work."""
+_Shown = TypeVar("_Shown", ExecutedTransaction, RecordedTransaction)
 
 
 @dataclass(frozen=True)
@@ -107,6 +55,7 @@ class Plan:
     signer_filter: frozenset[str] = field(default_factory=frozenset)
     send_summary: bool = False
     discover_programs: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
 
 
 class Backtest:
@@ -132,6 +81,9 @@ class Backtest:
         self._block: Block | None = None
         self._history: OrderedDict[str, ShownTransaction] = OrderedDict()
         self._announced = plan.start_slot
+        self._schedule = Schedule(plan.actions) if plan.actions else None
+        self._programs = self._schedule.programs if self._schedule is not None else frozenset()
+        self._problems: list[Refused] = []
 
     # -- what the session stands on
 
@@ -190,7 +142,7 @@ class Backtest:
         self.ensure_started()
         if request.accounts:
             try:
-                self.engine.set_accounts(request.accounts)
+                self.override(request.accounts)
             except AccountRefused as error:
                 yield Refused("invalidRequest", {"error": str(error)})
                 yield Ready()
@@ -244,6 +196,12 @@ class Backtest:
         engine = self.engine
         return self._show(ExecutedTransaction(transaction, engine.execute(transaction), self.slot, self.block_time))
 
+    def override(self, accounts: Iterable[tuple[Pubkey, Account]]) -> None:
+        """Replace accounts in the current slot, all or none, and show it to subscribers. Raises AccountRefused."""
+        changes = real_changes(self.engine.set_accounts(accounts))
+        if changes:
+            self.stream.add(AccountsOverridden(self.slot, changes))
+
     # -- parts of a step
 
     def _start(self) -> None:
@@ -253,7 +211,8 @@ class Backtest:
         if self._blocks and self._blocks[0].slot == self.plan.start_slot:
             for _ in self._run_batches(self._blocks[0], self._batches(self._blocks[0])):
                 pass
-            self._leave_block()
+            for _ in self._leave_block():
+                pass
         self.stream.wake()
 
     def _run_block(self, own: tuple[VersionedTransaction, ...]) -> Iterator[Step]:
@@ -268,7 +227,9 @@ class Backtest:
         if detailed:
             yield StatusChanged("executedBlockTransactions")
         yield from self._run_own(own)
-        self._leave_block()
+        yield from self._leave_block()
+        while self._problems:
+            yield self._problems.pop(0)
         yield SlotExecuted(block.slot)
 
     def _run_own(self, own: Iterable[VersionedTransaction]) -> Iterator[Step]:
@@ -289,22 +250,76 @@ class Backtest:
             self._block = block
             self.slot = block.slot
             engine.enter_slot(block.slot, block.time)
+            self.stream.add(SlotBegun(block.slot))
+            yield from self._run_slot_actions(block.slot, before=True)
         size = self._behaviour.batch_size
         while self._batch < until:
             first = self._batch * size
-            for item in block.transactions[first : first + size]:
-                transaction = VersionedTransaction.from_bytes(item.wire)
-                if self._filtered(transaction):
-                    continue
-                outcome = engine.execute(transaction)
-                self.summary.count(item, outcome)
-                self._show(ExecutedTransaction(transaction, outcome, block.slot, block.time))
-            for reply in block.recorded[first : first + size]:
-                recorded = RecordedTransaction(reply, block.slot, block.time)
-                if not (self.plan.signer_filter and self.plan.signer_filter & recorded.signers):
-                    self._show(recorded)
+            if block.recorded:
+                yield from self._replay_batch(block, block.recorded[first : first + size])
+            else:
+                yield from self._execute_batch(block, block.transactions[first : first + size])
             self._batch += 1
             yield None
+
+    def _execute_batch(self, block: Block, items: Iterable[HistoricalTransaction]) -> Iterator[None]:
+        decoded = ((item, VersionedTransaction.from_bytes(item.wire)) for item in items)
+        batch = [(item, transaction) for item, transaction in decoded if not self._filtered(transaction)]
+        around: list[tuple[Due, bool, bytes]] = []
+        if self._schedule is not None and self._programs:
+            keys = [transaction.message.account_keys for _, transaction in batch]
+            around = [(due, before, batch[index][0].wire) for due, before, index in self._schedule.around(keys)]
+        yield from self._run_match_actions(around, before=True)
+        for item, transaction in batch:
+            outcome = self.engine.execute(transaction)
+            self.summary.count(item, outcome)
+            self._show(ExecutedTransaction(transaction, outcome, block.slot, block.time))
+        yield from self._run_match_actions(around, before=False)
+
+    def _replay_batch(self, block: Block, replies: Iterable[dict[str, Any]]) -> Iterator[None]:
+        batch = [RecordedTransaction(reply, block.slot, block.time) for reply in replies]
+        batch = [one for one in batch if not self.plan.signer_filter or not self.plan.signer_filter & one.signers]
+        around: list[tuple[Due, bool, None]] = []
+        if self._schedule is not None and self._programs:
+            keys = [[program for program in self._programs if str(program) in one.mentions] for one in batch]
+            around = [(due, before, None) for due, before, _ in self._schedule.around(keys)]
+        yield from self._run_match_actions(around, before=True)
+        for one in batch:
+            self._show(one)
+        yield from self._run_match_actions(around, before=False)
+
+    def _run_slot_actions(self, slot: int, *, before: bool) -> Iterator[None]:
+        if self._schedule is None:
+            return
+        for due in self._schedule.at(slot, before=before):
+            self._act(due, None, None)
+            yield None
+
+    def _run_match_actions(self, around: Iterable[tuple[Due, bool, bytes | None]], *, before: bool) -> Iterator[None]:
+        for due, runs_before, matched in around:
+            if runs_before == before:
+                self._act(due, self._batch, matched)
+                yield None
+
+    def _act(self, due: Due, batch_index: int | None, matched: bytes | None) -> None:
+        """Carry out an action and show its result."""
+        action, transactions = due
+        try:
+            if action.declares:
+                self.override(action.overrides)
+                return
+            if action.commits:
+                outcomes = [self.inject(transaction).outcome for transaction in transactions]
+                accounts = [self.engine.account(address) for address in action.return_accounts]
+            else:
+                outcomes, accounts = self.engine.attempt(action.overrides, transactions, action.return_accounts)
+        except AccountRefused as error:
+            self._problems.append(Refused("simulationError", {"error": f"actions[{action.index}]: {error}"}))
+            return
+        form = self._behaviour.action_form
+        self.stream.add(
+            ActionResult(action, self.slot, outcomes, accounts, batch_index=batch_index, matched=matched, form=form)
+        )
 
     def _filtered(self, transaction: VersionedTransaction) -> bool:
         if not self.plan.signer_filter:
@@ -313,8 +328,9 @@ class Backtest:
         signers = message.account_keys[: message.header.num_required_signatures]
         return any(str(key) in self.plan.signer_filter for key in signers)
 
-    def _leave_block(self) -> None:
+    def _leave_block(self) -> Iterator[None]:
         block = self._blocks[self._next]
+        yield from self._run_slot_actions(block.slot, before=False)
         self.stream.add(SlotShown(block.slot, block.parent, max(0, block.slot - _SLOTS_UNTIL_FINAL)))
         self._next += 1
         self._batch = 0

@@ -11,6 +11,7 @@ _CHOICES = {
     "event_form": ("tagged", "external"),
     "error_form": ("external", "tagged"),
     "inline_case": ("snake", "camel"),
+    "action_form": ("0.11", "0.10"),
 }
 
 
@@ -51,6 +52,10 @@ class Behaviour:
     """Send control messages as Binary frames."""
     overtake_acks: bool = False
     """Send the first notifications of a subscription before its acknowledgement."""
+    action_form: str = "0.11"
+    """Results of actions: ``0.11`` with one outcome per transaction, ``0.10`` with those of the last at the top."""
+    refuse_old_replay: bool = False
+    """Refuse a subscription from a slot that is no longer kept, instead of starting with the oldest kept one."""
     serve_completed: bool = True
     """Keep answering on the endpoint of a completed session until it is closed.
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSCloseCode, WSMsgType
 
 from simsync.local import control_requests
-from simsync.local.backtest import Refused
-from simsync.local.control_requests import BadRequest
+from simsync.local.events import Refused
 from simsync.local.frames import FrameSender
+from simsync.local.request_fields import BadRequest
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from simsync.local.backtest import (
+from simsync.local.encoding import dump_json
+from simsync.local.events import (
     Acknowledged,
     Completed,
     Discovered,
@@ -20,7 +21,6 @@ from simsync.local.backtest import (
     SlotExecuted,
     StatusChanged,
 )
-from simsync.local.encoding import dump_json
 
 if TYPE_CHECKING:
     from simsync.local.behaviour import Behaviour

@@ -40,11 +40,27 @@ class AccountRefused(ValueError):
 
 
 class AccountChange(NamedTuple):
-    """One writable account before and after a transaction; None where it does not exist."""
+    """One account before and after it may have been written; None where it does not exist."""
 
     address: Pubkey
     before: Account | None
     after: Account | None
+
+
+def real_changes(changes: Iterable[AccountChange]) -> list[AccountChange]:
+    """Return those in which something changed; an account without lamports does not exist."""
+    found = []
+    for change in changes:
+        address, before, after = change
+        if before == after:
+            continue
+        gone, going = before is not None and not before.lamports, after is not None and not after.lamports
+        if gone or going:
+            change = AccountChange(address, None if gone else before, None if going else after)
+            if change.before is None and change.after is None:
+                continue
+        found.append(change)
+    return found
 
 
 class Outcome:
@@ -149,11 +165,18 @@ class Engine:
         """Return the lamports that make an account of ``size`` bytes exempt from rent."""
         return self._svm.minimum_balance_for_rent_exemption(size)
 
-    def set_accounts(self, accounts: Iterable[tuple[Pubkey, Account]]) -> None:
-        """Replace accounts, all or none; zero lamports remove one. Raises AccountRefused.
+    def set_accounts(self, accounts: Iterable[tuple[Pubkey, Account]]) -> list[AccountChange]:
+        """Replace accounts, all or none, and return how they changed; zero lamports remove one. Raises AccountRefused.
 
         ProgramData comes before the program that names it, and new ProgramData makes the engine load the program again.
         """
+        return [
+            AccountChange(address, None if account is _NO_ACCOUNT else account, self._svm.get_account(address))
+            for address, account in self._replace(accounts)
+        ]
+
+    def _replace(self, accounts: Iterable[tuple[Pubkey, Account]]) -> list[tuple[Pubkey, Account]]:
+        """Replace accounts and return them as they were before. Raises AccountRefused with nothing replaced."""
         ordered = sorted(accounts, key=lambda item: not _is_program_data(item[1]))
         before: list[tuple[Pubkey, Account]] = []
         try:
@@ -167,6 +190,31 @@ class Engine:
             for address, account in reversed(before):
                 self._svm.set_account(address, account)
             raise
+        return before
+
+    def attempt(
+        self,
+        overrides: Iterable[tuple[Pubkey, Account]],
+        transactions: Iterable[VersionedTransaction],
+        wanted: Iterable[Pubkey],
+    ) -> tuple[list[Outcome], list[Account | None]]:
+        """Replace accounts, run transactions one after the other, read the wanted accounts, then take all of it back.
+
+        A transaction runs whatever became of the one before. Raises AccountRefused, with nothing changed.
+        """
+        original: dict[Pubkey, Account | None] = {}
+        outcomes: list[Outcome] = []
+        try:
+            _note_changes(original, self.set_accounts(overrides))
+            for transaction in transactions:
+                outcome = self.execute(transaction)
+                _note_changes(original, outcome.changes)
+                outcome.changes = []
+                outcomes.append(outcome)
+            return outcomes, [self.account(address) for address in wanted]
+        finally:
+            if original:
+                self._replace((address, account or _NO_ACCOUNT) for address, account in original.items())
 
     def _set(self, address: Pubkey, account: Account) -> None:
         try:
@@ -300,6 +348,12 @@ class Engine:
             if balance is not None:
                 balances.append(balance)
         return balances
+
+
+def _note_changes(original: dict[Pubkey, Account | None], changes: Iterable[AccountChange]) -> None:
+    for address, before, after in changes:
+        if address not in original and before != after:
+            original[address] = before
 
 
 def _is_program_data(account: Account) -> bool:

@@ -1,10 +1,11 @@
-"""A transaction as the data plane shows it: executed here, or recorded elsewhere."""
+"""What subscriptions show: transactions, executed here or recorded elsewhere, and accounts that were replaced."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Union
 
 from simsync.local.encoding import dump_json
+from simsync.local.engine import AccountChange, real_changes
 from simsync.local.transaction_json import transaction_json
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from solders.transaction import VersionedTransaction
 
-    from simsync.local.engine import AccountChange, Outcome
+    from simsync.local.engine import Outcome
 
 
 class ShownTransaction(Protocol):
@@ -32,7 +33,7 @@ class ShownTransaction(Protocol):
     def mentions(self) -> frozenset[str]: ...
 
     @property
-    def changes(self) -> Sequence[AccountChange]: ...
+    def changed(self) -> Sequence[AccountChange]: ...
 
     def to_json(self) -> dict[str, Any]: ...
 
@@ -44,7 +45,7 @@ class ShownTransaction(Protocol):
 class ExecutedTransaction:
     """A transaction that ran on the engine. Its JSON is made when first asked for, and kept for all subscribers."""
 
-    __slots__ = ("_encoded", "_mentions", "block_time", "outcome", "signature", "slot", "transaction")
+    __slots__ = ("_changed", "_encoded", "_mentions", "block_time", "outcome", "signature", "slot", "transaction")
 
     def __init__(self, transaction: VersionedTransaction, outcome: Outcome, slot: int, block_time: int | None) -> None:
         self.transaction = transaction
@@ -54,6 +55,7 @@ class ExecutedTransaction:
         self.signature = str(transaction.signatures[0]) if transaction.signatures else ""
         self._encoded: bytes | None = None
         self._mentions: frozenset[str] | None = None
+        self._changed: list[AccountChange] | None = None
 
     @property
     def error(self) -> Any:
@@ -71,8 +73,11 @@ class ExecutedTransaction:
         return self._mentions
 
     @property
-    def changes(self) -> Sequence[AccountChange]:
-        return self.outcome.changes
+    def changed(self) -> Sequence[AccountChange]:
+        """The accounts that the transaction really changed, as long as it is kept for subscriptions."""
+        if self._changed is None:
+            self._changed = real_changes(self.outcome.changes)
+        return self._changed
 
     def to_json(self) -> dict[str, Any]:
         return transaction_json(self.transaction, self.outcome, self.slot, self.block_time or 0)
@@ -86,6 +91,7 @@ class ExecutedTransaction:
         """Free what only subscriptions need, once the transaction has left their buffer."""
         self._encoded = None
         self._mentions = None
+        self._changed = None
         self.outcome.changes = []
 
 
@@ -117,7 +123,7 @@ class RecordedTransaction:
         return frozenset(names.union(loaded.get("writable") or (), loaded.get("readonly") or ()))
 
     @property
-    def changes(self) -> Sequence[AccountChange]:
+    def changed(self) -> Sequence[AccountChange]:
         """Recorded replies do not say how accounts changed."""
         return ()
 
@@ -139,3 +145,28 @@ class RecordedTransaction:
 
     def forget_encoded(self) -> None:
         self._encoded = None
+
+
+class AccountsOverridden:
+    """Accounts that a client replaced."""
+
+    __slots__ = ("_changes", "slot")
+
+    signature = None
+
+    def __init__(self, slot: int, changes: list[AccountChange]) -> None:
+        self.slot = slot
+        self._changes = changes
+
+    @property
+    def changed(self) -> Sequence[AccountChange]:
+        return self._changes
+
+    def forget_encoded(self) -> None:
+        self._changes = []
+
+
+TransactionItem = Union[ExecutedTransaction, RecordedTransaction]
+TRANSACTIONS = (ExecutedTransaction, RecordedTransaction)
+CHANGES = (ExecutedTransaction, AccountsOverridden)
+"""What tells how accounts changed."""

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import threading
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from simsync.errors import InvalidParams
+from simsync.local.fault_rules import CONTROL_RULES, DATA_RULES, EVER, ControlPlan, DataPlan, Rule
+from simsync.local.rpc_errors import INTERNAL_ERROR
 
-
-@dataclass
-class ControlPlan:
-    """What to do around one control message."""
-
-    drop_before: bool = False
-    drop_after: bool = False
-    copies: int = 1
-    inserts: list[str] = field(default_factory=list)
-    delay: float = 0.0
-
-
-@dataclass
-class _Rule:
-    what: str
-    number: int
-    times: int = 1
-    text: str = ""
-    seconds: float = 0.0
-    status: int = 0
-    where: str = ""
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Faults:
@@ -37,17 +21,23 @@ class Faults:
 
     Control messages are counted over all control sockets, from 1, since the start or the last :meth:`reset`. A message
     that was not sent because of a rule is not counted; inserted garbage and second copies are not counted either.
+    Notifications are counted in the same way, over all data sockets; the ends of subscriptions are not counted.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rules: list[_Rule] = []
+        self._rules: list[Rule] = []
         self._fired: list[str] = []
         self._control = 0
         self._continues = 0
         self._refused = 0
         self._notifications = 0
+        self._data_sockets = 0
+        self._subscribes = 0
+        self._subscribes_refused = 0
         self._withhold = False
+        self._lags: dict[str, int] = {}
+        self._stalled: set[Callable[[], None]] = set()
 
     # -- rules
 
@@ -56,35 +46,35 @@ class Faults:
         if (before is None) == (after is None):
             raise InvalidParams("before", before, "give either before or after")
         if before is not None:
-            return self._add(_Rule("drop_control_before", before))
+            return self._add(Rule("drop_control_before", before))
         assert after is not None
-        return self._add(_Rule("drop_control_after", after))
+        return self._add(Rule("drop_control_after", after))
 
     def duplicate_control(self, number: int) -> Faults:
         """Send message ``number`` twice."""
-        return self._add(_Rule("duplicate_control", number))
+        return self._add(Rule("duplicate_control", number))
 
     def garbage_control(self, number: int, text: str = '{"method":"unheardOf","params":{"x":1}}') -> Faults:
         """Send ``text`` before message ``number``; by default a method that nobody knows."""
-        return self._add(_Rule("garbage_control", number, text=text))
+        return self._add(Rule("garbage_control", number, text=text))
 
     def delay_control(self, number: int, seconds: float) -> Faults:
         """Hold message ``number`` and everything behind it back for that time."""
-        return self._add(_Rule("delay_control", number, seconds=seconds))
+        return self._add(Rule("delay_control", number, seconds=seconds))
 
     def lose_continue(self, number: int) -> Faults:
         """Abort the control socket on the continue with that number, without taking it."""
-        return self._add(_Rule("lose_continue", number))
+        return self._add(Rule("lose_continue", number))
 
     def drop_after_continue(self, number: int) -> Faults:
         """Take the continue with that number, then abort the control socket."""
-        return self._add(_Rule("drop_after_continue", number))
+        return self._add(Rule("drop_after_continue", number))
 
     def refuse_upgrade(self, status: int, times: int = 1, where: str = "control") -> Faults:
         """Answer the next ``times`` upgrades of ``control`` or ``data`` sockets with an HTTP status."""
         if where not in ("control", "data"):
             raise InvalidParams("where", where, "must be control or data")
-        return self._add(_Rule("refuse_upgrade", 1, times=times, status=status, where=where))
+        return self._add(Rule("refuse_upgrade", 1, times=times, status=status, where=where))
 
     def withhold_terminal(self) -> Faults:
         """Never send the end of a subscription."""
@@ -94,18 +84,98 @@ class Faults:
 
     def drop_data(self, *, after: int, times: int = 1) -> Faults:
         """Abort a data socket once it was sent ``after`` notifications; the first ``times`` sockets only."""
-        return self._add(_Rule("drop_data", after, times=times))
+        return self._add(Rule("drop_data", after, times=times))
+
+    def drop_data_at(self, number: int) -> Faults:
+        """Abort the data socket that was just sent notification ``number``."""
+        return self._add(Rule("drop_data_at", number))
+
+    def drop_at_terminal(self, times: int = 1) -> Faults:
+        """Abort a data socket instead of ending one of its subscriptions."""
+        return self._add(Rule("drop_at_terminal", 1, times=times))
+
+    def close_data(self, *, after: int) -> Faults:
+        """Close the data socket with code 1000 after notification ``after``, although more would follow."""
+        return self._add(Rule("close_data", after))
+
+    def stall_data(self, *, after: int, dead: bool = False) -> Faults:
+        """Send nothing more on the data socket that got notification ``after``, until :meth:`release_data`.
+
+        Pings are answered all the same, except by a ``dead`` socket, which does not read either.
+        """
+        return self._add(Rule("stall_data", after, dead=dead))
+
+    def corrupt_data(self, number: int) -> Faults:
+        """Spoil notification ``number``: bytes that are no zstd if it is compressed, else half of its JSON."""
+        return self._add(Rule("corrupt_data", number))
+
+    def duplicate_data(self, number: int) -> Faults:
+        """Send notification ``number`` twice."""
+        return self._add(Rule("duplicate_data", number))
+
+    def delay_data(self, number: int, seconds: float) -> Faults:
+        """Hold notification ``number``, and everything behind it on its socket, back for that time."""
+        return self._add(Rule("delay_data", number, seconds=seconds))
+
+    def slow_data(self, seconds: float, times: int = EVER) -> Faults:
+        """Wait that time before each of the next ``times`` notifications, by default before all."""
+        return self._add(Rule("slow_data", 1, times=times, seconds=seconds))
+
+    def lag_data(self, kind: str, by: int) -> Faults:
+        """Hold the notifications of one kind (``"accountDiff"``, …) back, so that they lag behind the others.
+
+        Each goes out after ``by`` further notifications of the socket's other kinds, or before its subscription's end.
+        """
+        if by < 1:
+            raise InvalidParams("by", by, "must be at least 1 notification")
+        with self._lock:
+            self._lags[kind] = by
+        return self
+
+    def refuse_subscribe(
+        self, message: str, times: int = 1, *, method: str | None = None, code: int = INTERNAL_ERROR
+    ) -> Faults:
+        """Answer the next ``times`` subscribes, or those with one ``method``, with a JSON-RPC error."""
+        return self._add(Rule("refuse_subscribe", 1, times=times, text=message, where=method or "", status=code))
+
+    def random_drops(self, seed: int, count: int, control_messages: int, notifications: int) -> Faults:
+        """Plan ``count`` drops, each of a control or a data socket; the same ``seed`` plans the same.
+
+        They come after different messages of the first ``control_messages`` and ``notifications``; of both kinds with
+        even chances, unless one of them is 0 or used up.
+        """
+        if not 0 <= count <= control_messages + notifications:
+            raise InvalidParams("count", count, "must not exceed the number of messages")
+        chance = random.Random(seed)
+        control = chance.sample(range(1, control_messages + 1), min(count, control_messages))
+        data = chance.sample(range(1, notifications + 1), min(count, notifications))
+        for _ in range(count):
+            if data and (not control or chance.random() < 0.5):
+                self.drop_data_at(data.pop())
+            else:
+                self.drop_control(after=control.pop())
+        return self
+
+    def release_data(self) -> Faults:
+        """Let every stalled data socket go on."""
+        with self._lock:
+            wakes = list(self._stalled)
+        for wake in wakes:
+            wake()
+        return self
 
     def reset(self) -> Faults:
-        """Forget all rules and counts."""
+        """Forget all rules and counts, and let stalled sockets go on."""
         with self._lock:
             self._rules.clear()
             self._fired.clear()
+            self._lags.clear()
             self._control = self._continues = self._refused = self._notifications = 0
+            self._data_sockets = self._subscribes = self._subscribes_refused = 0
             self._withhold = False
-        return self
+        return self.release_data()
 
-    def _add(self, rule: _Rule) -> Faults:
+    def _add(self, rule: Rule) -> Faults:
         if rule.number < 1 or rule.times < 1:
             raise InvalidParams("number", rule.number, "messages are counted from 1")
         with self._lock:
@@ -135,6 +205,34 @@ class Faults:
             return self._notifications
 
     @property
+    def data_sockets_opened(self) -> int:
+        with self._lock:
+            return self._data_sockets
+
+    @property
+    def data_sockets_stalled(self) -> int:
+        """How many are stalled now."""
+        with self._lock:
+            return len(self._stalled)
+
+    @property
+    def subscribes_received(self) -> int:
+        with self._lock:
+            return self._subscribes
+
+    @property
+    def subscribes_refused(self) -> int:
+        """How many were refused by a rule."""
+        with self._lock:
+            return self._subscribes_refused
+
+    @property
+    def rules_left(self) -> int:
+        """How many rules have not taken effect as often as they can."""
+        with self._lock:
+            return len(self._rules)
+
+    @property
     def fired(self) -> tuple[str, ...]:
         """The names of the rules that have taken effect, in order."""
         with self._lock:
@@ -149,7 +247,7 @@ class Faults:
             for rule in list(self._rules):
                 if rule.number != self._control + 1:
                     continue
-                if rule.what not in _CONTROL_RULES:
+                if rule.what not in CONTROL_RULES:
                     continue
                 plan = plan or ControlPlan()
                 if rule.what == "drop_control_before":
@@ -168,7 +266,7 @@ class Faults:
     def control_watched(self) -> bool:
         """Is there a rule about control messages? If not, they may be sent in batches."""
         with self._lock:
-            return any(rule.what in _CONTROL_RULES for rule in self._rules)
+            return any(rule.what in CONTROL_RULES for rule in self._rules)
 
     def count_control(self, messages: int) -> None:
         with self._lock:
@@ -194,34 +292,97 @@ class Faults:
                     return rule.status
             return None
 
-    def notifications_left(self, sent: int) -> int | None:
-        """Return how many more notifications a data socket may get after ``sent`` of them, None without limit."""
+    def count_data_socket(self) -> None:
         with self._lock:
-            limits = [rule.number for rule in self._rules if rule.what == "drop_data" and rule.number > sent]
-            return min(limits) - sent if limits else None
+            self._data_sockets += 1
 
-    def count_notifications(self, sent: int, total: int) -> bool:
-        """Count ``sent`` notifications on a socket that now has had ``total``; return True if it is to be dropped."""
+    def on_subscribe(self, method: str) -> tuple[int, str] | None:
+        """Count a subscribe; return code and message with which it is refused, None to accept it."""
         with self._lock:
-            self._notifications += sent
+            self._subscribes += 1
             for rule in self._rules:
-                if rule.what == "drop_data" and rule.number == total:
+                if rule.what == "refuse_subscribe" and rule.where in ("", method):
+                    self._subscribes_refused += 1
+                    self._fire(rule)
+                    return rule.status, rule.text
+            return None
+
+    def count_quiet(self, wanted: int, sent: int) -> int:
+        """Count and return how many of the next ``wanted`` notifications of a socket no rule is about.
+
+        The socket has had ``sent`` notifications so far. They must be sent at once.
+        """
+        with self._lock:
+            count = wanted
+            for rule in self._rules:
+                if rule.what in DATA_RULES and rule.number > self._notifications:
+                    count = min(count, rule.number - 1 - self._notifications)
+                elif rule.what == "drop_data" and rule.number > sent:
+                    count = min(count, rule.number - 1 - sent)
+                elif rule.what == "slow_data":
+                    count = 0
+            self._notifications += count
+            return count
+
+    def plan_data(self, sent: int) -> DataPlan:
+        """Count the next notification of a socket that has had ``sent``; return what is to be done around it."""
+        with self._lock:
+            self._notifications += 1
+            plan = DataPlan()
+            for rule in list(self._rules):
+                if rule.what == "slow_data":
+                    plan.delay += rule.seconds
+                elif rule.what == "drop_data" and rule.number == sent + 1:
+                    plan.drop = True
+                elif rule.what not in DATA_RULES or rule.number != self._notifications:
+                    continue
+                elif rule.what == "drop_data_at":
+                    plan.drop = True
+                elif rule.what == "close_data":
+                    plan.close = True
+                elif rule.what == "corrupt_data":
+                    plan.corrupt = True
+                elif rule.what == "duplicate_data":
+                    plan.copies += 1
+                elif rule.what == "delay_data":
+                    plan.delay += rule.seconds
+                else:
+                    plan.stall, plan.dead = True, rule.dead
+                self._fire(rule)
+            return plan
+
+    def lags(self) -> dict[str, int]:
+        """Return by how many notifications which kinds lag behind."""
+        with self._lock:
+            return dict(self._lags) if self._lags else self._lags
+
+    def drops_terminal(self) -> bool:
+        """Is the socket to be dropped instead of sending this end of a subscription?"""
+        with self._lock:
+            for rule in self._rules:
+                if rule.what == "drop_at_terminal":
                     self._fire(rule)
                     return True
             return False
+
+    def add_stalled(self, wake: Callable[[], None]) -> None:
+        """A data socket is stalled; ``wake`` may be called from any thread."""
+        with self._lock:
+            self._stalled.add(wake)
+
+    def remove_stalled(self, wake: Callable[[], None]) -> None:
+        with self._lock:
+            self._stalled.discard(wake)
 
     @property
     def terminals_withheld(self) -> bool:
         with self._lock:
             return self._withhold
 
-    def _fire(self, rule: _Rule) -> None:
-        self._fired.append(rule.what)
+    def _fire(self, rule: Rule) -> None:
+        if rule.what != "slow_data" or not rule.fired:
+            self._fired.append(rule.what)
+        rule.fired = True
         rule.times -= 1
         if not rule.times:
             self._rules.remove(rule)
-
-
-_CONTROL_RULES = frozenset(
-    {"drop_control_before", "drop_control_after", "duplicate_control", "garbage_control", "delay_control"}
-)

@@ -6,17 +6,19 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from simsync.local.backtest import Plan, Refused
-from simsync.local.control_requests import BadRequest, Create
+from simsync.local.backtest import Plan
+from simsync.local.events import Refused
 from simsync.local.ids import control_session_id, session_id
+from simsync.local.request_fields import BadRequest
 from simsync.local.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from simsync.local.backtest import Event
     from simsync.local.behaviour import Behaviour
+    from simsync.local.control_requests import Create
     from simsync.local.control_wire import Encoder
+    from simsync.local.events import Event
     from simsync.local.ledger import Ledger
 
 _log = logging.getLogger("simsync.local.groups")
@@ -54,7 +56,8 @@ def plan_sessions(ledger: Ledger, create: Create) -> list[Plan]:
         fields = {"start_slot": create.start_slot, "end_slot": create.end_slot}
         raise BadRequest(Refused("noProducedBlocksInRange", fields))
     return [
-        Plan(start, end, create.signer_filter, create.send_summary, create.discover_programs) for start, end in ranges
+        Plan(start, end, create.signer_filter, create.send_summary, create.discover_programs, create.actions)
+        for start, end in ranges
     ]
 
 

@@ -62,7 +62,7 @@ class Routes:
             return web.Response(status=status, text="refused by a fault")
         if self._api_key and request.headers.get("X-API-Key", "") != self._api_key:
             return web.Response(status=401, text="the X-API-Key header is missing or wrong")
-        socket, sender = await self._upgrade(request)
+        socket, sender, _ = await self._upgrade(request)
         try:
             await ControlConnection(socket, sender, self._table, self._faults).serve()
         finally:
@@ -76,15 +76,16 @@ class Routes:
         session = self._table.session(request.match_info["session_id"])
         if session is None or not session.serves():
             return web.Response(status=404, text="unknown or ended session")
-        socket, sender = await self._upgrade(request)
+        socket, sender, transport = await self._upgrade(request)
+        self._faults.count_data_socket()
         behaviour = self._table.behaviour
         try:
-            await DataConnection(socket, sender, session, behaviour, self._faults, self._numbers).serve()
+            await DataConnection(socket, sender, transport, session, behaviour, self._faults, self._numbers).serve()
         finally:
             self._aborts.discard(sender.abort)
         return socket
 
-    async def _upgrade(self, request: web.Request) -> tuple[web.WebSocketResponse, FrameSender]:
+    async def _upgrade(self, request: web.Request) -> tuple[web.WebSocketResponse, FrameSender, asyncio.WriteTransport]:
         socket = web.WebSocketResponse(
             timeout=_CLOSE_TIMEOUT, compress=False, max_msg_size=_MAX_MESSAGE, writer_limit=1
         )
@@ -94,7 +95,7 @@ class Routes:
             raise ConnectionResetError("the client left during the upgrade")
         sender = FrameSender(socket, transport)
         self._aborts.add(sender.abort)
-        return socket, sender
+        return socket, sender, transport
 
     async def _rpc(self, request: web.Request) -> web.Response:
         session = self._table.session(request.match_info["session_id"])

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMsgType
 
+from simsync.local.account_json import zstandard
+from simsync.local.data_sender import DataSender, Notification
 from simsync.local.encoding import dump_json, load_json
-from simsync.local.pubsub_kinds import SUBSCRIBE, UNSUBSCRIBE, InvalidSubscription
+from simsync.local.pubsub_kinds import SUBSCRIBE, UNSUBSCRIBE
+from simsync.local.pubsub_params import InvalidSubscription, config_of
 from simsync.local.rpc_errors import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
-
-zstandard: Any
-try:
-    import zstandard
-except ImportError:  # subscriptions that ask for compression then get plain text
-    zstandard = None
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,14 +22,13 @@ if TYPE_CHECKING:
 
     from simsync.local.behaviour import Behaviour
     from simsync.local.faults import Faults
-    from simsync.local.frames import Frame, FrameSender
-    from simsync.local.pubsub_kinds import Kind, Pick
+    from simsync.local.frames import FrameSender
+    from simsync.local.pubsub_params import Kind, Pick
     from simsync.local.session import Session
     from simsync.local.stream import StreamReader
 
 _log = logging.getLogger("simsync.local.pubsub")
 _READ_AT_ONCE = 64
-_COMPRESSION_LEVEL = 3
 
 
 class _Subscription:
@@ -40,22 +36,41 @@ class _Subscription:
 
     def __init__(self, number: int, kind: Kind, pick: Pick, reader: StreamReader, compressed: bool) -> None:
         self.number = number
-        self.pick = pick
         self.reader = reader
-        self.compressed = compressed
+        self.once = kind.once
+        self.over = False
         self.ended = False
+        self._pick = pick
+        self._compressed = compressed
         self._stem = kind.stem
         head = dump_json({"jsonrpc": "2.0", "method": f"{kind.stem}Notification", "params": {"subscription": number}})
         self._head = head[:-2] + b',"result":'
 
-    def notification(self, result: bytes) -> bytes:
-        return self._head + result + b"}}"
+    @property
+    def finished(self) -> bool:
+        """Nothing will follow: it has had the one notification it was for, or the stream is at its end."""
+        return self.over or self.reader.at_end
 
-    def terminal(self, form: str) -> bytes:
+    def read(self, limit: int) -> list[Notification]:
+        """Return the notifications of up to ``limit`` further items of the stream."""
+        number, stem, compressed, head, pick = self.number, self._stem, self._compressed, self._head, self._pick
+        found = []
+        for item in self.reader.read(limit):
+            for result in pick(item):
+                found.append(Notification(number, stem, compressed, head + result + b"}}"))
+        if self.once and found:
+            self.over = True
+            del found[1:]
+        return found
+
+    def terminal(self, form: str) -> Notification:
+        """Return the message that ends the subscription."""
         if form == "a":
-            return self.notification(b'{"completed":true}')
-        method = f"{self._stem}StreamEnd"
-        return dump_json({"jsonrpc": "2.0", "method": method, "params": {"subscription": self.number}})
+            text = self._head + b'{"completed":true}}}'
+        else:
+            method = f"{self._stem}StreamEnd"
+            text = dump_json({"jsonrpc": "2.0", "method": method, "params": {"subscription": self.number}})
+        return Notification(self.number, self._stem, self._compressed, text)
 
 
 class DataConnection:
@@ -65,6 +80,7 @@ class DataConnection:
         self,
         socket: web.WebSocketResponse,
         sender: FrameSender,
+        transport: asyncio.WriteTransport,
         session: Session,
         behaviour: Behaviour,
         faults: Faults,
@@ -81,8 +97,8 @@ class DataConnection:
         self._wake = asyncio.Event()
         # Compressed frames must leave in the order in which they were compressed.
         self._order = asyncio.Lock()
-        self._sent = 0
-        self._compressor: Any = None
+        self._out = DataSender(socket, sender, transport, faults)
+        self._ended_themselves = 0
         self._closing = False
 
     async def serve(self) -> None:
@@ -106,6 +122,7 @@ class DataConnection:
 
     def _session_closed(self) -> None:
         self._closing = True
+        self._out.release()
         self._wake.set()
 
     def _written(self, writer: asyncio.Task[None]) -> None:
@@ -138,6 +155,7 @@ class DataConnection:
                 await self._refuse(number, INVALID_PARAMS, "Invalid subscription id.")
             else:
                 found.reader.close()
+                self._out.forget(found.number)
                 await self._answer(number, True)
         elif isinstance(params, list):
             await self._refuse(number, METHOD_NOT_FOUND, f"Method not found: {method}")
@@ -145,12 +163,16 @@ class DataConnection:
             await self._refuse(number, INVALID_PARAMS, "params must be a list")
 
     async def _subscribe(self, number: Any, kind: Kind, params: list[Any]) -> None:
+        refusal = self._faults.on_subscribe(f"{kind.stem}Subscribe")
+        if refusal is not None:
+            await self._refuse(number, *refusal)
+            return
         try:
             pick = kind.picker(params)
         except InvalidSubscription as error:
             await self._refuse(number, INVALID_PARAMS, str(error))
             return
-        config = next((item for item in params[1:] if isinstance(item, dict)), {})
+        config = config_of(params)
         from_slot = config.get("replayFromSlot")
         if not isinstance(from_slot, int) or isinstance(from_slot, bool):
             from_slot = None
@@ -158,21 +180,27 @@ class DataConnection:
         # Whoever subscribes must see the start slot, which is executed when it is first needed.
         if not self._session.closed:
             self._session.backtest.ensure_started()
+        if self._behaviour.refuse_old_replay and from_slot is not None:
+            oldest = self._stream.oldest_after(from_slot)
+            if oldest is not None:
+                text = f"slot {from_slot} is no longer kept for replay; the oldest is {oldest}"
+                await self._refuse(number, INVALID_PARAMS, text)
+                return
         reader = self._stream.reader(from_slot)
         subscription = _Subscription(next(self._numbers), kind, pick, reader, compressed)
         if self._behaviour.overtake_acks:
             async with self._order:
-                await self._send(self._read(subscription))
+                await self._send(subscription)
         await self._answer(number, subscription.number)
         self._subscriptions[subscription.number] = subscription
         self._wake.set()
 
     async def _answer(self, number: Any, result: Any) -> None:
-        await self._sender.send([(WSMsgType.TEXT, dump_json({"jsonrpc": "2.0", "id": number, "result": result}))])
+        await self._out.answer(dump_json({"jsonrpc": "2.0", "id": number, "result": result}))
 
     async def _refuse(self, number: Any, code: int, message: str) -> None:
         body = {"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": message}}
-        await self._sender.send([(WSMsgType.TEXT, dump_json(body))])
+        await self._out.answer(dump_json(body))
 
     # -- notifications
 
@@ -186,6 +214,8 @@ class DataConnection:
                 await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the session was closed")
                 return
             if self._behaviour.end_of_stream == "c" and self._all_ended():
+                if self._faults.drops_terminal():
+                    await self._out.drop()
                 await self._socket.close(code=WSCloseCode.OK)
                 return
 
@@ -197,49 +227,33 @@ class DataConnection:
                 continue
             before = subscription.reader.position
             async with self._order:
-                await self._send(self._read(subscription))
-                if subscription.reader.at_end and not self._faults.terminals_withheld:
+                await self._send(subscription)
+                if subscription.finished and subscription.number in self._subscriptions:
                     await self._end(subscription)
             more = more or subscription.reader.position > before
         return more
 
+    async def _send(self, subscription: _Subscription) -> None:
+        notifications = subscription.read(_READ_AT_ONCE)
+        if notifications:
+            await self._out.notify(notifications)
+
     async def _end(self, subscription: _Subscription) -> None:
+        if subscription.once and subscription.over:
+            # Like in Solana: nothing says so, and the number means nothing any more.
+            del self._subscriptions[subscription.number]
+            self._ended_themselves += 1
+        elif self._faults.terminals_withheld:
+            await self._out.end(None, subscription.number)
+            return
         subscription.ended = True
         subscription.reader.close()
-        if self._behaviour.end_of_stream != "c":
+        terminal = None
+        if self._behaviour.end_of_stream != "c" and not subscription.over:
             terminal = subscription.terminal(self._behaviour.end_of_stream)
-            await self._sender.send([self._frame(subscription, terminal)])
-
-    def _read(self, subscription: _Subscription) -> list[Frame]:
-        frames = []
-        for item in subscription.reader.read(_READ_AT_ONCE):
-            result = subscription.pick(item)
-            if result is not None:
-                frames.append(self._frame(subscription, subscription.notification(result)))
-        return frames
+        await self._out.end(terminal, subscription.number)
 
     def _all_ended(self) -> bool:
-        return bool(self._subscriptions) and all(one.ended for one in self._subscriptions.values())
-
-    def _frame(self, subscription: _Subscription, text: bytes) -> Frame:
-        if not subscription.compressed:
-            return WSMsgType.TEXT, text
-        if self._compressor is None:
-            # One stream for the life of the connection, flushed after every message.
-            self._compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL).compressobj()
-        data = self._compressor.compress(text)
-        return WSMsgType.BINARY, data + self._compressor.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
-
-    async def _send(self, frames: list[Frame]) -> None:
-        if not frames:
-            return
-        left = self._faults.notifications_left(self._sent)
-        if left is not None:
-            frames = frames[:left]
-        self._sent += len(frames)
-        dropped = self._faults.count_notifications(len(frames), self._sent)
-        await self._sender.send(frames)
-        if dropped:
-            await self._sender.flush()
-            self._sender.abort()
-            raise ConnectionResetError("dropped by a fault")
+        if not self._stream.finished or not (self._subscriptions or self._ended_themselves):
+            return False
+        return all(one.ended for one in self._subscriptions.values())

@@ -5,55 +5,81 @@ A kind is one class and one row of :data:`KINDS`. It sees every item of a sessio
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from solders.pubkey import Pubkey
-
+from simsync.local.action_result import ActionResult
 from simsync.local.encoding import dump_json
+from simsync.local.executed import TRANSACTIONS
+from simsync.local.pubsub_accounts import AccountDiffs, Accounts, ProgramAccounts
+from simsync.local.pubsub_params import NOTHING, InvalidSubscription, address, filter_of
 from simsync.local.stream import SlotShown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from simsync.local.executed import TransactionItem
+    from simsync.local.pubsub_params import Kind, Pick
     from simsync.local.stream import StreamItem
-
-    Pick = Callable[[StreamItem], "bytes | None"]
-
-
-class InvalidSubscription(ValueError):
-    """The params of a subscribe cannot be used; the message is the answer's."""
-
-
-class Kind(Protocol):
-    """One kind of subscription; ``stem`` is what its method names begin with."""
-
-    stem: str
-
-    def picker(self, params: list[Any]) -> Pick:
-        """Return a function that gives the JSON ``result`` for an item, None if it is not wanted.
-
-        Raises InvalidSubscription.
-        """
-        ...
 
 
 class Transactions:
     """Transactions, all or those that mention one of some accounts. The forms of the filter are guesses of simsync."""
 
     stem = "transaction"
+    once = False
 
     def picker(self, params: list[Any]) -> Pick:
-        wanted = params[0] if params else None
+        wanted = filter_of(params)
         if wanted == "all":
-            return _any_transaction
-        if not isinstance(wanted, dict) or not isinstance(wanted.get("mentions"), list) or not wanted["mentions"]:
+            return lambda item: (item.encoded(),) if isinstance(item, TRANSACTIONS) else NOTHING
+        addresses = _mentions(wanted)
+        if not addresses:
             raise InvalidSubscription('the filter must be "all" or {"mentions": [address, ...]}')
-        addresses = frozenset(_address(item) for item in wanted["mentions"])
 
-        def pick(item: StreamItem) -> bytes | None:
-            if isinstance(item, SlotShown) or addresses.isdisjoint(item.mentions):
-                return None
-            return item.encoded()
+        def pick(item: StreamItem) -> Sequence[bytes]:
+            if not isinstance(item, TRANSACTIONS) or addresses.isdisjoint(item.mentions):
+                return NOTHING
+            return (item.encoded(),)
+
+        return pick
+
+
+class Logs:
+    """The logs of transactions, all or those that mention one account, as Solana's logsSubscribe gives them."""
+
+    stem = "logs"
+    once = False
+
+    def picker(self, params: list[Any]) -> Pick:
+        wanted = filter_of(params)
+        addresses = None if wanted in ("all", "allWithVotes") else _mentions(wanted)
+        if addresses is not None and len(addresses) != 1:
+            raise InvalidSubscription('the filter must be "all", "allWithVotes" or {"mentions": [one address]}')
+
+        def pick(item: StreamItem) -> Sequence[bytes]:
+            if not isinstance(item, TRANSACTIONS):
+                return NOTHING
+            if addresses is not None and addresses.isdisjoint(item.mentions):
+                return NOTHING
+            return (_logs(item),)
+
+        return pick
+
+
+class Signatures:
+    """One notification when a transaction was executed, then the subscription is over, as in Solana."""
+
+    stem = "signature"
+    once = True
+
+    def picker(self, params: list[Any]) -> Pick:
+        wanted = filter_of(params)
+        if not isinstance(wanted, str) or not wanted:
+            raise InvalidSubscription("the filter must be a signature")
+
+        def pick(item: StreamItem) -> Sequence[bytes]:
+            if not isinstance(item, TRANSACTIONS) or item.signature != wanted:
+                return NOTHING
+            return (dump_json({"context": {"slot": item.slot}, "value": {"err": item.error}}),)
 
         return pick
 
@@ -62,28 +88,48 @@ class Slots:
     """Executed slots, as Solana's slotSubscribe gives them."""
 
     stem = "slot"
+    once = False
 
     def picker(self, params: list[Any]) -> Pick:
         return _slot
 
 
-KINDS: tuple[Kind, ...] = (Transactions(), Slots())
+class Actions:
+    """The results of all scheduled actions of the session."""
+
+    stem = "action"
+    once = False
+
+    def picker(self, params: list[Any]) -> Pick:
+        return lambda item: (item.encoded(),) if isinstance(item, ActionResult) else NOTHING
+
+
+KINDS: tuple[Kind, ...] = (
+    Transactions(),
+    AccountDiffs(),
+    Actions(),
+    Logs(),
+    Accounts(),
+    ProgramAccounts(),
+    Signatures(),
+    Slots(),
+)
 SUBSCRIBE = {f"{kind.stem}Subscribe": kind for kind in KINDS}
 UNSUBSCRIBE = frozenset(f"{kind.stem}Unsubscribe" for kind in KINDS)
 
 
-def _any_transaction(item: StreamItem) -> bytes | None:
-    return None if isinstance(item, SlotShown) else item.encoded()
+def _mentions(value: Any) -> frozenset[str]:
+    """Return the addresses of a filter by mentions, none if it is something else. Raises InvalidSubscription."""
+    wanted = value.get("mentions") if isinstance(value, dict) else None
+    return frozenset(address(item) for item in wanted) if isinstance(wanted, list) else frozenset()
 
 
-def _slot(item: StreamItem) -> bytes | None:
+def _slot(item: StreamItem) -> Sequence[bytes]:
     if not isinstance(item, SlotShown):
-        return None
-    return dump_json({"slot": item.slot, "parent": item.parent, "root": item.root})
+        return NOTHING
+    return (dump_json({"slot": item.slot, "parent": item.parent, "root": item.root}),)
 
 
-def _address(value: Any) -> str:
-    try:
-        return str(Pubkey.from_string(value))
-    except (ValueError, TypeError) as error:
-        raise InvalidSubscription(f"{value!r} is not an address") from error
+def _logs(item: TransactionItem) -> bytes:
+    value = {"signature": item.signature, "err": item.error, "logs": item.logs}
+    return dump_json({"context": {"slot": item.slot}, "value": value})

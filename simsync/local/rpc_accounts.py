@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
+from solders.pubkey import Pubkey
+
+from simsync.local.account_filters import account_filters
 from simsync.local.account_json import MalformedAccount, UnsupportedEncoding, account_json, read_modifications
-from simsync.local.engine import AccountRefused
+from simsync.local.engine import LOOKUP_TABLE_HEADER, AccountRefused
+from simsync.local.programs import LOOKUP_TABLE_PROGRAM
 from simsync.local.rpc_errors import INVALID_PARAMS, RpcFault
-from simsync.local.rpc_params import address, binary, config_at, invalid, required, unsigned
+from simsync.local.rpc_params import address, config_at, invalid, required, unsigned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from solders.account import Account
 
     from simsync.local.session import Session
 
 MAX_MULTIPLE_ACCOUNTS = 100
-MAX_FILTERS = 4
+_LOOKUP_TABLE = 1
+"""The first number of an account that is a lookup table."""
+_AUTHORITY = 22
+"""Where its authority stands, if the flag before it is set."""
 
 
 def with_context(session: Session, value: Any) -> dict[str, Any]:
@@ -65,10 +71,7 @@ def _get_balance(session: Session, params: list[Any]) -> Any:
 def _get_program_accounts(session: Session, params: list[Any]) -> Any:
     program = address(required(params, 0, "program id"))
     config = config_at(params, 1)
-    filters = config.get("filters") or []
-    if not isinstance(filters, list) or len(filters) > MAX_FILTERS:
-        raise invalid(f"filters must be a list of at most {MAX_FILTERS}")
-    tests = [_filter(item) for item in filters]
+    tests = account_filters(config.get("filters"))
     found = [
         {"pubkey": str(key), "account": shown_account(account, config, "binary")}
         for key, account in session.backtest.engine.owned_by(program)
@@ -77,28 +80,37 @@ def _get_program_accounts(session: Session, params: list[Any]) -> Any:
     return with_context(session, found) if config.get("withContext") else found
 
 
-def _filter(item: Any) -> Callable[[Account], bool]:
-    if isinstance(item, dict) and "dataSize" in item:
-        size = unsigned(item["dataSize"], "dataSize")
-        return lambda account: len(account.data) == size
-    compare = item.get("memcmp") if isinstance(item, dict) else None
-    if not isinstance(compare, dict):
-        raise invalid(f"unknown filter {item!r}")
-    offset = unsigned(compare.get("offset"), "offset of memcmp")
-    wanted = binary(compare.get("bytes"), compare.get("encoding") or "base58")
-    return lambda account: bytes(account.data)[offset : offset + len(wanted)] == wanted
-
-
 def _get_minimum_balance(session: Session, params: list[Any]) -> int:
     return session.backtest.engine.rent_exempt_minimum(unsigned(required(params, 0, "size"), "size"))
+
+
+def _get_address_lookup_table(session: Session, params: list[Any]) -> Any:
+    """Return a table as a validator parses one. The vendor's form is not known."""
+    account = session.backtest.engine.account(address(required(params, 0, "address")))
+    if account is None or account.owner != LOOKUP_TABLE_PROGRAM or len(account.data) < LOOKUP_TABLE_HEADER:
+        return with_context(session, None)
+    kind, deactivation, extended, start, has_authority = struct.unpack_from("<IQQB?", account.data)
+    if kind != _LOOKUP_TABLE:
+        return with_context(session, None)
+    addresses = account.data[LOOKUP_TABLE_HEADER:]
+    value: dict[str, Any] = {
+        "deactivationSlot": str(deactivation),
+        "lastExtendedSlot": str(extended),
+        "lastExtendedSlotStartIndex": start,
+        "addresses": [str(Pubkey.from_bytes(addresses[at : at + 32])) for at in range(0, len(addresses) - 31, 32)],
+    }
+    if has_authority:
+        value["authority"] = str(Pubkey.from_bytes(account.data[_AUTHORITY : _AUTHORITY + 32]))
+    return with_context(session, value)
 
 
 def _modify_accounts(session: Session, params: list[Any]) -> None:
     value = required(params, 0, "account modifications")
     try:
-        session.backtest.engine.set_accounts(read_modifications(value))
+        session.backtest.override(read_modifications(value))
     except (MalformedAccount, AccountRefused) as error:
         raise RpcFault(INVALID_PARAMS, str(error)) from error
+    session.backtest.stream.wake()
 
 
 CALLS = {
@@ -106,6 +118,7 @@ CALLS = {
     "getMultipleAccounts": _get_multiple_accounts,
     "getBalance": _get_balance,
     "getProgramAccounts": _get_program_accounts,
+    "getAddressLookupTable": _get_address_lookup_table,
     "getMinimumBalanceForRentExemption": _get_minimum_balance,
     "modifyAccounts": _modify_accounts,
 }

@@ -8,19 +8,10 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from simsync.local.backtest import (
-    Acknowledged,
-    Backtest,
-    Completed,
-    Event,
-    Paused,
-    Plan,
-    Ready,
-    Refused,
-    SlotExecuted,
-    Step,
-)
-from simsync.local.control_requests import BadRequest, Continue, read_advance, read_advance_to
+from simsync.local.backtest import Backtest, Plan
+from simsync.local.control_requests import Continue, read_advance, read_advance_to
+from simsync.local.events import Acknowledged, Completed, Event, Paused, Ready, Refused, SlotExecuted, Step
+from simsync.local.request_fields import BadRequest
 from simsync.local.retained import Retained
 
 if TYPE_CHECKING:

@@ -5,10 +5,17 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple, Union
 
-from simsync.local.executed import ShownTransaction
+from simsync.local.action_result import ActionResult
+from simsync.local.executed import AccountsOverridden, ExecutedTransaction, RecordedTransaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class SlotBegun(NamedTuple):
+    """The block of a slot begins; its :class:`SlotShown` follows when it is done."""
+
+    slot: int
 
 
 class SlotShown(NamedTuple):
@@ -19,7 +26,8 @@ class SlotShown(NamedTuple):
     root: int
 
 
-StreamItem = Union[SlotShown, ShownTransaction]
+StreamItem = Union[SlotBegun, SlotShown, ExecutedTransaction, RecordedTransaction, AccountsOverridden, ActionResult]
+_SLOTS = (SlotBegun, SlotShown)
 
 
 class Stream:
@@ -35,6 +43,7 @@ class Stream:
         self._first = 0
         self._slot_starts: list[tuple[int, int]] = []
         self._replay_from = 0
+        self._forgot = False
         self._readers: set[StreamReader] = set()
         self._listeners: set[Callable[[], None]] = set()
         self.finished = False
@@ -50,6 +59,7 @@ class Stream:
             self._slot_starts.append((item.slot, self.end))
             if len(self._slot_starts) > self._slots:
                 del self._slot_starts[: -self._slots]
+                self._forgot = True
             self._replay_from = self._slot_starts[0][1]
             self._cut()
         self._items.append(item)
@@ -80,6 +90,11 @@ class Stream:
         self._readers.add(reader)
         return reader
 
+    def oldest_after(self, slot: int) -> int | None:
+        """Return the oldest kept slot if there was something between ``slot`` and that, which is gone; else None."""
+        oldest = self._slot_starts[0][0] if self._slot_starts else 0
+        return oldest if self._forgot and slot < oldest else None
+
     def drop_reader(self, reader: StreamReader) -> None:
         self._readers.discard(reader)
 
@@ -93,7 +108,7 @@ class Stream:
         if count <= 0:
             return
         for item in self._items[:count]:
-            if not isinstance(item, SlotShown):
+            if not isinstance(item, _SLOTS):
                 item.forget_encoded()
         del self._items[:count]
         self._first = needed

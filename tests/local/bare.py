@@ -130,6 +130,13 @@ class Data(Socket):
         self.send({"jsonrpc": "2.0", "id": 7, "method": method, "params": params})
         return self.recv()
 
+    def call_after(self, method: str, params: Any) -> Message:
+        """Call and skip the notifications that come before the reply."""
+        message = self.call(method, params)
+        while "id" not in message:
+            message = self.recv()
+        return message
+
     def subscribe(self, method: str = "transactionSubscribe", params: Any = ("all", {})) -> int:
         reply = self.call(method, list(params))
         assert reply["id"] == 7, reply

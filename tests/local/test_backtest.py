@@ -10,23 +10,10 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from simsync.local import Behaviour, Ledger
-from simsync.local.backtest import (
-    Advance,
-    AdvanceTo,
-    Backtest,
-    Completed,
-    Discovered,
-    Event,
-    Paused,
-    Plan,
-    Ready,
-    Refused,
-    SlotExecuted,
-    StatusChanged,
-)
-from simsync.local.executed import ExecutedTransaction
+from simsync.local.backtest import Advance, AdvanceTo, Backtest, Plan
+from simsync.local.events import Completed, Discovered, Event, Paused, Ready, Refused, SlotExecuted, StatusChanged
+from simsync.local.executed import TRANSACTIONS, ExecutedTransaction
 from simsync.local.programs import MEMO_PROGRAM
-from simsync.local.stream import SlotShown
 
 from .actors import RICH, transfer, wallet
 
@@ -44,7 +31,7 @@ def events(steps: Iterator[Optional[Event]]) -> list[Event]:
 
 def shown(backtest: Backtest) -> list[tuple[int, str]]:
     items = backtest.stream.reader(None).read(10_000)
-    return [(item.slot, item.signature) for item in items if not isinstance(item, SlotShown)]
+    return [(item.slot, item.signature) for item in items if isinstance(item, TRANSACTIONS)]
 
 
 def recorded(ledger: Ledger, start: int, end: int) -> list[tuple[int, str]]:
@@ -253,16 +240,14 @@ def test_events_are_kept_for_a_number_of_slots(long_ledger: Ledger) -> None:
     events(backtest.advance(Advance(120)))
     assert shown(backtest) == recorded(long_ledger, 1021, 1120)
     assert shown(backtest) == [
-        (item.slot, item.signature)
-        for item in backtest.stream.reader(5).read(10_000)
-        if not isinstance(item, SlotShown)
+        (item.slot, item.signature) for item in backtest.stream.reader(5).read(10_000) if isinstance(item, TRANSACTIONS)
     ]
     from_slot = backtest.stream.reader(1100).read(1)[0]
     assert from_slot.slot == 1100
     assert backtest.stream.reader(1121).read(10) == []
     # Whoever was there before has lost nothing.
     assert [item.slot for item in slow.read(10_000)] == [
-        slot for slot in range(1000, 1121) for _ in range(3 if slot > 1000 else 2)
+        slot for slot in range(1000, 1121) for _ in range(4 if slot > 1000 else 3)
     ]
 
 

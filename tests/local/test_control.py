@@ -158,7 +158,7 @@ def test_ranges_that_the_ledger_does_not_have(simulator: Simulator, params: Any,
         ),
         (
             '{"method":"createBacktestSession","params":{"startSlot":1000,"endSlot":1005,"actions":[{}]}}',
-            "actions is not supported",
+            "kind of actions[0]",
         ),
         (
             '{"method":"createBacktestSession","params":{"startSlot":1000,"endSlot":1005,"discoveries":[{"oracleUpdate":{}}]}}',

@@ -12,6 +12,7 @@ from solders.pubkey import Pubkey
 
 from simsync.local import Ledger, Simulator
 from simsync.local.encoding import decode_base58, encode_base58
+from simsync.local.programs import LOOKUP_TABLE_PROGRAM, lookup_table_data
 
 from .actors import (
     POOR,
@@ -321,3 +322,21 @@ def test_a_completed_session_may_end_at_once(simulate: Callable[..., Simulator])
             data.close()
         while requests.post(Rpc(simulator, session).url, json={}, timeout=5).status_code == 200:
             pass
+
+
+def test_a_lookup_table(rpc: Rpc, ledger: Ledger) -> None:
+    (found,) = [
+        (key, account) for key, account in ledger.bundles[2].accounts.items() if account.owner == LOOKUP_TABLE_PROGRAM
+    ]
+    key, account = found
+    value = rpc.value("getAddressLookupTable", str(key))
+    assert bytes(account.data) == lookup_table_data(
+        Pubkey.from_string(value["authority"]), [Pubkey.from_string(one) for one in value["addresses"]]
+    )
+    assert value["deactivationSlot"] == str(2**64 - 1)
+    assert (value["lastExtendedSlot"], value["lastExtendedSlotStartIndex"]) == ("0", 0)
+    for other in (RICH.pubkey(), LOOKUP_TABLE_PROGRAM):
+        assert rpc.value("getAddressLookupTable", str(other)) is None
+    nothing = Keypair().pubkey()
+    rpc.call("modifyAccounts", {str(nothing): account_data(SOL, bytes(56), LOOKUP_TABLE_PROGRAM)})
+    assert rpc.value("getAddressLookupTable", str(nothing)) is None

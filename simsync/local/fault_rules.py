@@ -1,0 +1,54 @@
+"""The parts of fault plans: one rule, and what the rules mean for one message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class ControlPlan:
+    """What to do around one control message."""
+
+    drop_before: bool = False
+    drop_after: bool = False
+    copies: int = 1
+    inserts: list[str] = field(default_factory=list)
+    delay: float = 0.0
+
+
+@dataclass
+class DataPlan:
+    """What to do around one notification; ``dead`` tells how a stall looks."""
+
+    delay: float = 0.0
+    copies: int = 1
+    corrupt: bool = False
+    drop: bool = False
+    close: bool = False
+    stall: bool = False
+    dead: bool = False
+
+
+@dataclass
+class Rule:
+    """One fault; ``number`` is that of a message, ``times`` how often it still works."""
+
+    what: str
+    number: int
+    times: int = 1
+    text: str = ""
+    seconds: float = 0.0
+    status: int = 0
+    where: str = ""
+    dead: bool = False
+    fired: bool = False
+
+
+CONTROL_RULES = frozenset(
+    {"drop_control_before", "drop_control_after", "duplicate_control", "garbage_control", "delay_control"}
+)
+"""Rules about control messages, by their number over all control sockets."""
+DATA_RULES = frozenset({"drop_data_at", "close_data", "stall_data", "corrupt_data", "duplicate_data", "delay_data"})
+"""Rules about notifications, by their number over all data sockets."""
+EVER = 2**62
+"""As ``times``: the rule works until the next reset."""

@@ -1,0 +1,109 @@
+"""Reading the JSON of control requests: keys in either spelling, and the errors that answer what cannot be used."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any
+
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
+
+from simsync.local.account_json import MalformedAccount, read_modifications
+from simsync.local.events import Refused
+
+if TYPE_CHECKING:
+    from solders.account import Account
+
+_U64 = 2**64 - 1
+
+
+class BadRequest(Exception):
+    """A request cannot be carried out; ``refused`` is the error to answer."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.name)
+        self.refused = refused
+
+
+def invalid(text: str) -> BadRequest:
+    return BadRequest(Refused("invalidRequest", {"error": text}))
+
+
+class Fields:
+    """The keys of an object that name fields, found whatever their case and underscores."""
+
+    def __init__(self, value: Any, what: str) -> None:
+        if value is None:
+            value = {}
+        if not isinstance(value, dict):
+            raise invalid(f"the params of {what} must be an object")
+        self._what = what
+        self._values = {plain(key): item for key, item in value.items()}
+
+    def get(self, name: str) -> Any:
+        return self._values.get(plain(name))
+
+    def integer(self, name: str, default: int | None = None, most: int = _U64) -> int:
+        value = self.get(name)
+        if value is None and default is not None:
+            return default
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+            raise invalid(f"{name} of {self._what} must be an integer from 0 to {most}, not {value!r}")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise invalid(f"{name} of {self._what} must be true or false, not {value!r}")
+        return bool(value)
+
+    def text(self, name: str) -> str:
+        value = self.get(name)
+        if not isinstance(value, str):
+            raise invalid(f"{name} of {self._what} must be a string, not {value!r}")
+        return value
+
+    def items(self, name: str) -> list[Any]:
+        value = self.get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise invalid(f"{name} of {self._what} must be a list")
+        return value
+
+    def addresses(self, name: str) -> list[str]:
+        return [read_address(item, f"{name} of {self._what}") for item in self.items(name)]
+
+
+def plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def read_address(value: Any, where: str) -> str:
+    try:
+        return str(Pubkey.from_string(value))
+    except (ValueError, TypeError) as error:
+        raise invalid(f"{where}: {value!r} is not an address") from error
+
+
+def read_transaction(index: int, text: Any) -> VersionedTransaction:
+    """Return the transaction in a base64 string; ``index`` is its place in the request. Raises BadRequest."""
+    if not isinstance(text, str):
+        raise invalid(f"transactions[{index}] must be a base64 string")
+    try:
+        wire = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadRequest(Refused("invalidTransactionEncoding", {"index": index, "error": str(error)})) from error
+    try:
+        return VersionedTransaction.from_bytes(wire)
+    except ValueError as error:
+        raise BadRequest(Refused("invalidTransactionFormat", {"index": index, "error": str(error)})) from error
+
+
+def read_accounts(value: Any) -> tuple[tuple[Pubkey, Account], ...]:
+    """Return the accounts of an object that maps addresses to account data. Raises BadRequest."""
+    try:
+        return tuple(read_modifications(value))
+    except MalformedAccount as error:
+        raise BadRequest(Refused(error.name, error.fields)) from error

@@ -1,0 +1,223 @@
+"""logsSubscribe, signatureSubscribe, and what holds for every kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simsync.local import Ledger, Simulator
+from simsync.local.pubsub_kinds import KINDS
+
+from .actors import RICH, account_data, encoded, transfer
+from .bare import Control, Data, Dropped, Rpc
+
+SYSTEM, TOKEN = "1" * 32, "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
+Start = Callable[..., Simulator]
+FILTERS: dict[str, Any] = {
+    "transaction": "all",
+    "accountDiff": {"address": SYSTEM, "address_type": "program"},
+    "action": None,
+    "logs": "all",
+    "account": SYSTEM,
+    "program": SYSTEM,
+    "signature": "5",
+    "slot": None,
+}
+"""A filter for every kind that gets everything, as far as it can."""
+ACTION = {"anchor": "afterSlot", "kind": "simulate"}
+
+
+@pytest.mark.parametrize("mentions", [None, TOKEN])
+def test_logs_are_those_of_the_transactions(simulator: Simulator, mentions: Any) -> None:
+    wanted = "all" if mentions is None else {"mentions": [mentions]}
+    with Control(simulator) as control:
+        session = control.create(1000, 1009)
+        control.proceed(100)
+        found: dict[str, list[Any]] = {}
+        for method in ("transactionSubscribe", "logsSubscribe"):
+            with Data(simulator, session) as data:
+                data.subscribe(method, [wanted, {"commitment": "confirmed"}])
+                found[method] = list(data.results())
+    assert found["logsSubscribe"]
+    assert found["logsSubscribe"] == [
+        {
+            "context": {"slot": one["slot"]},
+            "value": {
+                "signature": one["transaction"]["signatures"][0],
+                "err": one["meta"]["err"],
+                "logs": one["meta"]["logMessages"],
+            },
+        }
+        for one in found["transactionSubscribe"]
+    ]
+
+
+def test_logs_of_recordings(simulate: Start, data_folder: Path) -> None:
+    for path in sorted(data_folder.glob("mainnet/*.jsonl")):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        for slot in sorted({row["slot"] for row in rows}):
+            expected = [row for row in rows if row["slot"] == slot]
+            simulator = simulate(Ledger.from_transactions(expected))
+            with Control(simulator) as control:
+                session = control.create(slot, slot)
+                control.proceed(1)
+                with Data(simulator, session) as data:
+                    data.subscribe("logsSubscribe", ["all", {}])
+                    found = [(one["value"]["err"], one["value"]["logs"]) for one in data.results()]
+            assert found == [(row["meta"]["err"], row["meta"]["logMessages"]) for row in expected]
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("lamports", [300_000_000, 10**15])
+def test_a_signature_is_notified_once(simulator: Simulator, before: bool, lamports: int) -> None:
+    own = transfer(lamports)
+    signature = str(own.signatures[0])
+    with Control(simulator) as control:
+        session = control.create(1000, 1009)
+        rpc = Rpc(simulator, session)
+        rpc.call("modifyAccounts", {str(RICH.pubkey()): account_data(10**9)})
+        with Data(simulator, session) as data:
+            if before:
+                number = data.subscribe("signatureSubscribe", [signature, {}])
+            for _ in range(2):
+                rpc.call("sendTransaction", encoded(own), {"encoding": "base64", "skipPreflight": True})
+            if not before:
+                number = data.subscribe("signatureSubscribe", [signature, {}])
+            message = data.recv()
+            assert message["method"] == "signatureNotification"
+            assert message["params"]["subscription"] == number
+            error = None if lamports < 10**9 else {"InstructionError": [0, {"Custom": 1}]}
+            assert message["params"]["result"] == {"context": {"slot": 1000}, "value": {"err": error}}
+            # It is over: the number means nothing, and neither another notification nor an end comes.
+            assert data.call("signatureUnsubscribe", [number])["error"]["code"] == -32602
+            control.proceed(100)
+            control.until("completed")
+            assert data.call("getSlot", [])["error"]["code"] == -32601
+
+
+def test_a_signature_that_never_comes_ends_like_the_others(simulator: Simulator) -> None:
+    with Control(simulator) as control:
+        session = control.create(1000, 1009)
+        control.proceed(100)
+        with Data(simulator, session) as data:
+            data.subscribe("signatureSubscribe", ["none", {}])
+            assert list(data.results()) == []
+
+
+def test_a_clean_close_waits_for_the_end_of_the_session(simulate: Start) -> None:
+    simulator = simulate(end_of_stream="c")
+    own = transfer(1)
+    with Control(simulator) as control:
+        session = control.create(1000, 1009)
+        with Data(simulator, session) as data:
+            data.subscribe("signatureSubscribe", [str(own.signatures[0]), {}])
+            control.proceed(1, transactions=[encoded(own)])
+            data.recv()
+            number = data.subscribe("slotSubscribe", [])
+            assert data.recv()["params"]["subscription"] == number
+            assert data.recv()["params"]["result"]["slot"] == 1001
+            assert data.call("slotUnsubscribe", [number])["result"] is True
+            control.until("readyForContinue")
+            control.proceed(100)
+            with pytest.raises(Dropped, match="close 1000"):
+                data.recv()
+
+
+def test_the_table_and_the_filters_of_this_test_agree() -> None:
+    assert [kind.stem for kind in KINDS] == list(FILTERS)
+
+
+@pytest.mark.parametrize("stem", FILTERS)
+@pytest.mark.parametrize("form", ["a", "b", "c"])
+def test_every_kind_ends_in_every_form(simulate: Start, stem: str, form: str) -> None:
+    simulator = simulate(end_of_stream=form)
+    with Control(simulator) as control:
+        session = control.create(1000, 1001, actions=[ACTION])
+        control.proceed(100)
+        with Data(simulator, session) as data:
+            number = data.subscribe(f"{stem}Subscribe", [FILTERS[stem], {}])
+            while True:
+                try:
+                    message = data.recv()
+                except Dropped as end:
+                    assert (form, str(end)) == ("c", "close 1000")
+                    return
+                assert message["params"]["subscription"] == number
+                if message["method"] == f"{stem}StreamEnd":
+                    assert (form, message["params"]) == ("b", {"subscription": number})
+                    return
+                assert message["method"] == f"{stem}Notification"
+                if message["params"]["result"] == {"completed": True}:
+                    assert form == "a"
+                    return
+
+
+@pytest.mark.parametrize("stem", [stem for stem in FILTERS if stem not in ("account", "signature")])
+def test_every_kind_replays_and_compresses(simulator: Simulator, stem: str) -> None:
+    zstandard = pytest.importorskip("zstandard")
+
+    def slots(config: dict[str, Any]) -> list[int]:
+        with Data(simulator, session) as data:
+            data.subscribe(f"{stem}Subscribe", [FILTERS[stem], config])
+            inflate = zstandard.ZstdDecompressor().decompressobj()
+            found: list[int] = []
+            while True:
+                payload = data.recv_frame()[1]
+                result = json.loads(inflate.decompress(payload) if "compression" in config else payload)
+                result = result["params"]["result"]
+                if result == {"completed": True}:
+                    return found
+                found.append(result["slot"] if "slot" in result else result["context"]["slot"])
+
+    with Control(simulator) as control:
+        session = control.create(1000, 1009, actions=[ACTION])
+        control.proceed(100)
+        control.until("completed")
+        everything = slots({})
+        assert {1000, 1009} <= set(everything)
+        assert slots({"compression": "zstd"}) == everything
+        later = [slot for slot in everything if slot >= 1004]
+        assert slots({"replayFromSlot": 1004}) == later
+        assert slots({"replayFromSlot": 1004, "compression": "zstd"}) == later
+
+
+@pytest.mark.parametrize("refuse", [True, False])
+def test_replay_from_a_slot_that_is_no_longer_kept(simulate: Start, long_ledger: Ledger, refuse: bool) -> None:
+    simulator = simulate(long_ledger, refuse_old_replay=refuse)
+    with Control(simulator) as control:
+        session = control.create(1000, 1149)
+        with Data(simulator, session) as data:
+            # Nothing is lost as long as nothing was thrown away.
+            data.subscribe("slotSubscribe", [None, {"replayFromSlot": 5}])
+            assert data.recv()["params"]["result"]["slot"] == 1000
+            control.proceed(120)
+            control.until("readyForContinue")
+        with Data(simulator, session) as data:
+            for kept in (1021, None):
+                reply = data.call("slotSubscribe", [None, {"replayFromSlot": kept or 1020}])
+                if refuse and kept is None:
+                    text = "slot 1020 is no longer kept for replay; the oldest is 1021"
+                    assert reply["error"] == {"code": -32602, "message": text}
+                else:
+                    assert data.recv()["params"]["result"]["slot"] == 1021
+                    assert data.call_after("slotUnsubscribe", [reply["result"]])["result"] is True
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("logsSubscribe", []),
+        ("logsSubscribe", [{"mentions": []}]),
+        ("logsSubscribe", [{"mentions": [SYSTEM, TOKEN]}]),
+        ("logsSubscribe", [{"mentions": ["x"]}]),
+        ("signatureSubscribe", []),
+        ("signatureSubscribe", [7]),
+    ],
+)
+def test_bad_params(simulator: Simulator, method: str, params: Any) -> None:
+    with Control(simulator) as control, Data(simulator, control.create(1000, 1009)) as data:
+        assert data.call(method, params)["error"]["code"] == -32602
