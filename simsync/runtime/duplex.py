@@ -36,6 +36,9 @@ QUIET_READ = 16 * 1024
 
 WRITE_SIZE = 64 * 1024
 
+RECORD_SIZE = 16 * 1024
+"""What one TLS record holds. Of a larger write the first records may go out, and be read, without being reported."""
+
 CHECK_EVERY = 256
 """Reads of the library after which the clock and the waker are looked at although there is more to read. A peer that
 sends nothing but pings or empty fragments must not keep the reader for ever."""
@@ -69,6 +72,7 @@ class DuplexWebSocket(websocket.WebSocket):
         super().__init__(**options)
         self.max_message = max_message
         self.last_inbound = time.monotonic()
+        self.bytes_received = 0
         self._tls_call = threading.Lock()
         self._is_tls = False
         self._buffer = b""
@@ -134,7 +138,8 @@ class DuplexWebSocket(websocket.WebSocket):
     @property
     def is_drained(self) -> bool:
         """Everything that had arrived was handed out, when it was last looked."""
-        return not self._more_at_hand and not self._chunks and self._position >= len(self._buffer)
+        in_hand = bool(self._chunks) or self._position < len(self._buffer) or self._library_mode
+        return not in_hand and not self._more_at_hand
 
     def _cut_frames(self) -> list[bytes]:
         """Cut plain data frames (final, unmasked, text or binary) until the buffer ends or another kind comes."""
@@ -187,14 +192,14 @@ class DuplexWebSocket(websocket.WebSocket):
     def _library_frame(self) -> bytes | None:
         """Let the library take one frame, or one fragmented message, from the buffer."""
         opcode, frame = self.recv_data_frame(control_frame=True)
+        self._library_mode = self.cont_frame.recving_frames is not None
+        if not self._library_mode:
+            self._library_bytes = 0
         if opcode == websocket.ABNF.OPCODE_CLOSE:
             code = struct.unpack("!H", frame.data[:2])[0] if len(frame.data) >= 2 else None
             reason = bytes(frame.data[2:]).decode("utf-8", "replace")
             text = f"the server closed the connection (code {code if code is not None else 'none'}"
             raise LinkLost(f"{text}: {reason})" if reason else f"{text})", code)
-        self._library_mode = self.cont_frame.recving_frames is not None
-        if not self._library_mode:
-            self._library_bytes = 0
         if opcode == websocket.ABNF.OPCODE_TEXT:
             return bytes(frame.data)
         if opcode == websocket.ABNF.OPCODE_BINARY:
@@ -235,6 +240,7 @@ class DuplexWebSocket(websocket.WebSocket):
         self._buffer = b"".join([rest, *self._chunks]) if rest or len(self._chunks) > 1 else self._chunks[0]
         self._position = 0
         self._chunks = []
+        self.bytes_received += self._collected
         self._collected = 0
         return True
 
@@ -291,7 +297,7 @@ class DuplexWebSocket(websocket.WebSocket):
         Returns 0 when ``deadline`` passed or ``waker`` was pulled. Raises :class:`LinkLost`. After 0 or an error the
         connection is of no more use if a frame was begun.
         """
-        part = data[:WRITE_SIZE]
+        part = data[: RECORD_SIZE if self._is_tls else WRITE_SIZE]
         while True:
             wanted = WRITE
             try:

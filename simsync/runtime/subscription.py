@@ -64,6 +64,7 @@ class SubscriptionReader:
         self._closed_cleanly = False
         self._received_up_to = delivery.route.start_slot - 1
         self.reconnects = 0
+        self.bytes_received = 0
         self.state = SubscriptionState(conversation.label)
 
     def start(self) -> None:
@@ -118,6 +119,7 @@ class SubscriptionReader:
             try:
                 self._converse(ws, turn)
             finally:
+                self.bytes_received += ws.bytes_received
                 ws.shutdown()
 
     def _park(self, turn: contextlib.ExitStack) -> None:
