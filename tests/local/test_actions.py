@@ -242,6 +242,11 @@ def test_around_each_matching_batch(simulator: Simulator, ledger: Ledger, filter
     assert first["accounts"] != second["accounts"]
 
 
+def test_a_batch_with_several_matches_fires_once(simulate: Start, ledger: Ledger) -> None:
+    found = results(simulate(batch_size=8), action({"afterMatch": {"filter": {"programExecuted": "1" * 32}}}))
+    assert [(one["slot"], one["batchIndex"]) for one in found] == [(slot, 0) for slot in blocks(ledger)]
+
+
 def test_a_paused_session_has_run_what_comes_before(simulator: Simulator) -> None:
     with Control(simulator) as control:
         session = control.create(1000, 1009, actions=[action("beforeSlot"), action("afterSlot")])

@@ -303,7 +303,7 @@ def test_continues_to_a_busy_session_are_queued(simulator: Simulator) -> None:
 
 
 def test_a_strict_simulator_refuses_a_continue_to_a_busy_session(simulate: Callable[..., Simulator]) -> None:
-    with Control(simulate(strict_continue=True)) as control:
+    with Control(simulate(strict_continue=True, slot_delay=0.05)) as control:
         control.create(1000, 1009)
         for count in (3, 1):
             control.proceed(count)
