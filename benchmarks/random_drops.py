@@ -30,8 +30,8 @@ from simsync.local import Faults, Ledger, Simulator
 SYSTEM_PROGRAM = "11111111111111111111111111111111"
 TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 FIRST, BUNDLE = 1_000, 8
-CREATE_MESSAGES = 60
-"""Drops begin behind the create: a create that is lost begins anew, which takes no re-attaching."""
+CREATE_MESSAGES = 4
+"""For each sub-session. Drops begin behind the create: one that is lost begins anew, which takes no re-attaching."""
 
 OPTIONS = simsync.Options(
     backoff_initial=0.001, backoff_max=0.05, continue_grace=0.1, reconnect_attempts=1_000, drain_idle=30.0
@@ -89,12 +89,13 @@ def described(event: simsync.Event) -> tuple[str, Any]:
     return "control", repr(event)
 
 
-def plan(seed: int, drops: int, control_messages: int, notifications: int) -> Faults:
+def plan(seed: int, drops: int, sub_sessions: int, control_messages: int, notifications: int) -> Faults:
     """Half of the drops for each kind of connection, at places drawn from the seed."""
     drawn = random.Random(seed)
     faults = Faults()
-    last = max(control_messages, CREATE_MESSAGES + drops)
-    for number in drawn.sample(range(CREATE_MESSAGES, last), drops // 2):
+    first = CREATE_MESSAGES * sub_sessions
+    last = max(control_messages, first + drops // 2)
+    for number in drawn.sample(range(first, last), drops // 2):
         faults.drop_control(after=number)
     for number in drawn.sample(range(1, notifications + 1), drops - drops // 2):
         faults.drop_data_at(number)
@@ -116,7 +117,8 @@ def main() -> int:
     total = 0
     for seed in range(arguments.seeds):
         began = time.monotonic()
-        faults = plan(seed, arguments.drops, counting.control_messages_sent, counting.notifications_sent)
+        counted = counting.control_messages_sent, counting.notifications_sent
+        faults = plan(seed, arguments.drops, arguments.sub_sessions, *counted)
         found, reconnects = run(blocks, faults)
         total += len(faults.fired)
         same = found == expected

@@ -110,6 +110,7 @@ class Pair:
         try:
             near.settimeout(SAFETY_NET)
             self.sock.settimeout(SAFETY_NET)
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)  # room for what nobody reads yet
             self.deliver(_response(_KEY) + early)
             client.connect("ws://peer.test/path", socket=near, header={"Sec-WebSocket-Key": _KEY})
             _read_request(self.sock)
@@ -130,12 +131,14 @@ class Pair:
     def received(self) -> bytes:
         """Take all that the client has sent and that is not taken yet, without waiting."""
         chunks: list[bytes] = []
+        self.sock.setblocking(False)
         with contextlib.suppress(BlockingIOError, ConnectionResetError):
             while True:
-                chunk = self.sock.recv(1 << 20, socket.MSG_DONTWAIT)
+                chunk = self.sock.recv(1 << 20)
                 if not chunk:
                     break
                 chunks.append(chunk)
+        self.sock.settimeout(SAFETY_NET)
         return b"".join(chunks)
 
     def frames(self) -> list[Frame]:
@@ -155,10 +158,11 @@ class Pair:
 
 
 @contextlib.contextmanager
-def serving(script: Script, context: ssl.SSLContext | None = None) -> Iterator[str]:
+def serving(script: Script, context: ssl.SSLContext | None = None, early: bytes = b"") -> Iterator[str]:
     """Run ``script`` in a thread for the one client that connects to the address that this yields.
 
-    The script starts after the upgrade. Its errors come out at the end of the ``with`` block.
+    The script starts after the upgrade; ``early`` are bytes that come together with the response to that. The errors of
+    the script come out at the end of the ``with`` block.
     """
     errors: list[BaseException] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -166,7 +170,7 @@ def serving(script: Script, context: ssl.SSLContext | None = None) -> Iterator[s
 
         def serve() -> None:
             try:
-                with accept(listener, context) as connection:
+                with accept(listener, context, early) as connection:
                     script(connection)
             except BaseException as error:  # noqa: BLE001 - raised again in the thread of the test
                 errors.append(error)
@@ -182,7 +186,7 @@ def serving(script: Script, context: ssl.SSLContext | None = None) -> Iterator[s
         raise errors[0]
 
 
-def accept(listener: socket.socket, context: ssl.SSLContext | None = None) -> socket.socket:
+def accept(listener: socket.socket, context: ssl.SSLContext | None = None, early: bytes = b"") -> socket.socket:
     """Accept one client and answer its upgrade."""
     sock, _address = listener.accept()
     try:
@@ -192,7 +196,7 @@ def accept(listener: socket.socket, context: ssl.SSLContext | None = None) -> so
             sock = context.wrap_socket(sock, server_side=True)
         request = _read_request(sock)
         key = next(line[19:] for line in request.split("\r\n") if line.lower().startswith("sec-websocket-key: "))
-        sock.sendall(_response(key))
+        sock.sendall(_response(key) + early)
     except BaseException:
         sock.close()
         raise

@@ -9,7 +9,8 @@ import pytest
 
 from simsync.errors import InvalidParams
 from simsync.wire import server_errors
-from simsync.wire.dialect import Dialect, ends_stream
+from simsync.wire.dialect import Dialect, ends_stream, is_capacity
+from simsync.wire.streams import STREAMS
 
 WALLET = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"
 ACCOUNT = {
@@ -83,6 +84,32 @@ def test_defaults() -> None:
     assert dialect.both_id_spellings
     assert dialect.is_terminal is server_errors.is_terminal
     assert dialect.ends_stream is ends_stream
+    assert dialect.is_capacity is is_capacity
+    assert dialect.streams is STREAMS
+
+
+@pytest.mark.parametrize(
+    ("message", "passing"),
+    [
+        ("no capacity left", True),
+        ("Server Busy", True),
+        ("too many subscriptions", True),
+        ("temporarily unavailable, try again later", True),
+        ("overloaded", True),
+        ("Method not found: weatherSubscribe", False),
+        ("invalid filter", False),
+        ("", False),
+    ],
+)
+def test_refusals_that_pass_by_themselves(message: str, passing: bool) -> None:
+    assert is_capacity(-32000, message) is passing
+
+
+def test_rows_of_the_table_are_replaced_by_the_user() -> None:
+    row = dataclasses.replace(STREAMS["transactions"], method="txSubscribe", filter=lambda key: {"program": key})
+    dialect = Dialect(streams={**STREAMS, "transactions": row, "weather": row})
+    assert dialect.streams["transactions"].method == "txSubscribe"
+    assert dialect.streams["slots"] is STREAMS["slots"]
 
 
 def test_choices_are_replaced_by_the_user() -> None:
@@ -108,6 +135,11 @@ def test_a_dialect_does_not_change() -> None:
         ("is_terminal", None),
         ("is_terminal", ["NoMoreBlocks"]),
         ("ends_stream", "completed"),
+        ("is_capacity", True),
+        ("streams", None),
+        ("streams", ["transactionSubscribe"]),
+        ("streams", {"transactions": STREAMS["transactions"]}),
+        ("streams", {**STREAMS, "transactions": "transactionSubscribe"}),
     ],
 )
 def test_bad_choices(name: str, value: Any) -> None:

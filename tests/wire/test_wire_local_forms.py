@@ -15,6 +15,8 @@ from simsync.wire.dialect import Dialect
 pytest.importorskip("aiohttp")
 pytest.importorskip("solders.litesvm")
 
+from solders.transaction import VersionedTransaction
+
 from simsync.local import Behaviour, Ledger, Simulator
 
 FIRST, LAST = 1_000, 1_011
@@ -37,6 +39,7 @@ SWITCHES: list[dict[str, Any]] = [
     {"overtake_acks": True},
     {"serve_completed": False},
     {"batch_size": 1},
+    {"refuse_old_replay": True},
     {"inline_case": "camel", "event_form": "external", "null_params": True, "end_of_stream": "b", "early_events": True},
 ]
 
@@ -111,7 +114,7 @@ def test_every_dialect_gives_the_same_run(ledger: Any, usual: Run, dialect: Dial
 def test_every_switch_about_forms_is_tried() -> None:
     no_forms = {"replay_before_attached", "replay_slots", "history_slots", "create_delay", "slot_delay"}
     tried = {name for switches in SWITCHES for name in switches}
-    assert tried == set(Behaviour.__dataclass_fields__) - no_forms
+    assert tried | {"action_form"} == set(Behaviour.__dataclass_fields__) - no_forms
 
 
 @pytest.mark.parametrize("form", ["external", "tagged"])
@@ -131,3 +134,68 @@ def test_errors_in_every_form_are_delivered_and_the_run_goes_on(ledger: Any, for
             sub.send_continue(advance_count=100, timeout=20)
             events = list(sub.events(timeout=20))
             assert isinstance(events[-1], simsync.Completed)
+
+
+SYSTEM = "11111111111111111111111111111111"
+
+
+@pytest.mark.parametrize("form", ["0.11", "0.10"])
+def test_actions_of_every_kind_of_anchor(ledger: Any, form: str) -> None:
+    account = str(next(iter(ledger.bundles[0].accounts)))
+    slots = [block.slot for block in ledger.blocks if block.slot <= 1_005]
+    anchors = {
+        "after": simsync.Anchor("after_slot", slots[1:3]),
+        "before": simsync.Anchor("before_slot", slots[1:2]),
+        "after each": simsync.Anchor(),
+        "before match": simsync.Anchor("before_match", filter=simsync.ProgramExecuted(SYSTEM)),
+        "after match": simsync.Anchor("after_match", filter=simsync.ProgramExecuted(SYSTEM)),
+        "every": simsync.Anchor("after_every_slot", every=2),
+    }
+    actions = [simsync.ScheduledAction(anchors[name], return_accounts=[account], label=name) for name in anchors]
+    with Simulator(ledger, action_form=form) as simulator:
+        client = simsync.Client(simulator.ws_url, simulator.api_key)
+        with client.parallel(simsync.CreateSession(FIRST, 1_005, actions=actions), timeout=20) as session:
+            (sub,) = session.sub_sessions
+            sub.subscribe_actions()
+            results = [one for one in sub.events(advance=9, timeout=20) if isinstance(one, simsync.ActionResult)]
+    ran: dict[str | None, list[int]] = {}
+    for result in results:
+        ran.setdefault(result.label, []).append(result.slot)
+        (state,) = result.accounts
+        assert state is not None
+        assert state.lamports > 0
+        assert result.action_index == list(anchors).index(str(result.label))
+        assert (result.matched is not None) == ("match" in str(result.label))
+    assert set(ran) == set(anchors)
+    assert ran["after"] == slots[1:3]
+    assert ran["before"] == slots[1:2]
+    assert ran["after each"] == slots
+    assert ran["every"] == [slot for slot in slots if slot % 2 == 0]
+
+
+def test_every_subscription_of_the_table_that_the_simulator_knows(ledger: Any) -> None:
+    first = ledger.blocks[0]
+    account = str(VersionedTransaction.from_bytes(first.transactions[0].wire).message.account_keys[0])
+    with Simulator(ledger) as simulator:
+        client = simsync.Client(simulator.ws_url, simulator.api_key)
+        with client.parallel(simsync.CreateSession(FIRST, 1_005), timeout=20) as session:
+            (sub,) = session.sub_sessions
+            sub.subscribe_transactions([SYSTEM])
+            sub.subscribe_account_diffs([SYSTEM], accounts=[account])
+            sub.subscribe("logsSubscribe", "all")
+            sub.subscribe("accountSubscribe", account)
+            sub.subscribe("programSubscribe", SYSTEM)
+            sub.subscribe("slotSubscribe")
+            events = list(sub.events(advance=3, timeout=20))
+    transactions = [event for event in events if isinstance(event, simsync.Transaction)]
+    signatures = {event.signature for event in transactions}
+    assert len(signatures) == len(transactions) > 5
+    diffs = [event for event in events if isinstance(event, simsync.AccountDiff)]
+    assert {diff.account for diff in diffs} > {account}
+    assert {diff.slot for diff in diffs} == {block.slot for block in ledger.blocks if block.slot <= 1_005}
+    paid = next(diff for diff in diffs if diff.signature in signatures and diff.slot == first.slot)
+    assert paid.before is not None and paid.after is not None
+    assert paid.before.lamports != paid.after.lamports
+    kinds = Counter(event.method for event in events if isinstance(event, simsync.Notification))
+    assert set(kinds) == {"logsNotification", "accountNotification", "programNotification", "slotNotification"}
+    assert isinstance(events[-1], simsync.Completed)

@@ -80,7 +80,7 @@ def test_every_kind_of_subscribe(kind: str, value: str | None, method: str, filt
 
 
 def test_every_row_of_the_table_is_listed_above() -> None:
-    (mark,) = test_every_kind_of_subscribe.pytestmark  # type: ignore[attr-defined]
+    (mark,) = test_every_kind_of_subscribe.pytestmark
     assert {row[0] for row in mark.args[1]} == set(STREAMS)
 
 

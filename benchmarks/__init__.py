@@ -1,0 +1,1 @@
+"""What the SDK reaches, in figures. See the README of this directory."""
