@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_incrementing
+
 from simsync.errors import ConnectError, ProtocolError
 from simsync.options import Options
 from simsync.params import AccountData, checks
@@ -14,6 +16,13 @@ from simsync.runtime.http import HttpClient
 from simsync.wire import rpc as wire
 
 _READ_ATTEMPTS = 3
+_WRITE_ATTEMPTS = 5
+_WRITE_DELAY = 0.3
+"""Seconds, times the number of the attempt."""
+
+
+def _is_without_reply(error: BaseException) -> bool:
+    return type(error) is ConnectError or (isinstance(error, ProtocolError) and error.raw == b"")
 
 
 class Rpc:
@@ -41,14 +50,12 @@ class Rpc:
         return wire.value_of(method, self._read(method, params))
 
     def _read(self, method: str, params: Sequence[Any] = ()) -> Any:
-        """A call that changes nothing may be tried again when the connection broke."""
-        for _attempt in range(_READ_ATTEMPTS - 1):
-            try:
-                return self.call(method, params)
-            except ConnectError as error:
-                if type(error) is not ConnectError:
-                    raise
-        return self.call(method, params)
+        """A call that changes nothing may be tried again when there was no reply."""
+        return Retrying(
+            stop=stop_after_attempt(_READ_ATTEMPTS),
+            retry=retry_if_exception(lambda error: type(error) is ConnectError),
+            reraise=True,
+        )(self.call, method, params)
 
     def get_slot(self) -> int:
         """The slot at which the session stands."""
@@ -90,8 +97,18 @@ class Rpc:
         return str(self.call("sendTransaction", [encoded, wire.transaction_config(skipPreflight=skip_preflight)]))
 
     def modify_accounts(self, accounts: Mapping[str, AccountData | Mapping[str, Any]]) -> None:
-        """Write whole account states at once. Writing the same state twice is harmless, so this is tried again."""
-        self._read("modifyAccounts", [wire.modifications(checked_modifications("accounts", accounts))])
+        """Write whole account states at once.
+
+        Replies were seen to be empty now and then. Writing the same state twice is harmless, so this is tried again
+        then, and when the connection broke.
+        """
+        states = wire.modifications(checked_modifications("accounts", accounts))
+        Retrying(
+            stop=stop_after_attempt(_WRITE_ATTEMPTS),
+            wait=wait_incrementing(start=_WRITE_DELAY, increment=_WRITE_DELAY),
+            retry=retry_if_exception(_is_without_reply),
+            reraise=True,
+        )(self.call, "modifyAccounts", [states])
 
     def close(self) -> None:
         """Give the connections back. The next call opens another one."""

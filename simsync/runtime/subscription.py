@@ -203,11 +203,12 @@ class SubscriptionReader:
             self._waker.clear()
             return
         try:
-            received = conversation.receive(
+            texts = [
                 conversation.inflate(payload) if type(payload) is BinaryMessage else payload for payload in payloads
-            )
+            ]
         except ValueError as error:
             raise LinkLost(str(error)) from error
+        received = conversation.receive(texts)
         self.state.last_activity = time.monotonic()
         self.state.missing = "; ".join(conversation.open_streams)
         if received.events:

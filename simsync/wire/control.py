@@ -219,6 +219,11 @@ def _text_list(values: list[Any]) -> tuple[str, ...]:
     return tuple(value if isinstance(value, str) else "" for value in values)
 
 
+def _slot_list(values: list[Any]) -> tuple[int, ...]:
+    """What is no number is left out, so that the lengths of the lists tell that something is wrong."""
+    return tuple(value for value in values if type(value) is int)
+
+
 def _session_created(params: Mapping[str, Any]) -> ControlMessage:
     fields = FoldedFields(params)
     session_id, endpoint = fields.text("session_id"), fields.text("rpc_endpoint")
@@ -237,15 +242,12 @@ def _session_attached(params: Mapping[str, Any]) -> ControlMessage:
 
 def _sessions_created(params: Mapping[str, Any]) -> ControlMessage:
     fields = FoldedFields(params)
-    slots = fields.list("start_slots"), fields.list("end_slots")
-    if not all(type(slot) is int for slot in (*slots[0], *slots[1])):
-        raise _Misfit("sessionsCreated with a slot that is no number")
     return SessionsCreated(
         fields.text("control_session_id"),
         _text_list(fields.list("session_ids")),
         tuple(value if isinstance(value, str) else None for value in fields.list("task_ids")),
-        tuple(slots[0]),
-        tuple(slots[1]),
+        _slot_list(fields.list("start_slots")),
+        _slot_list(fields.list("end_slots")),
     )
 
 

@@ -40,6 +40,7 @@ def test_ctrl_c_ends_every_wait(environment: dict[str, str], wait: str) -> None:
 import simsync
 with simsync.Client().parallel(simsync.CreateSession(1000, slot_count=100)) as session:
     sub = session.sub_sessions[0]
+    sub.subscribe_transactions()
     print("waiting", flush=True)
     {WAITS[wait]}
 """

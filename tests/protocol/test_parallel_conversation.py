@@ -75,6 +75,7 @@ def test_the_order_of_the_sub_sessions_is_that_of_the_list() -> None:
     [
         (all_created(starts=(1,)), "too old"),
         (all_created(ends=()), "too old"),
+        (all_created(starts=(1, "x")), "too old"),  # type: ignore[arg-type]
         (message("sessionsCreated", {"session_ids": [A, B]}), "too old"),
         (all_created(ids=(), starts=(), ends=()), "no sub-session"),
         (all_created(ids=(A, "backtest_x")), "not the same"),
