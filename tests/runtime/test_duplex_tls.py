@@ -311,7 +311,9 @@ def test_an_end_without_a_close_frame(link: Link, end: Script, rest: bytes) -> N
         taken.set()
         messages, lost = read_to_the_end(ws)
         assert (messages, lost.code) == ([], None)
-        assert ("reading failed" if end is reset else "ended without a close frame") in lost.reason
+        # Some Pythons report a reset below TLS as an end like any other.
+        reasons = ["ended without a close frame", *(["reading failed"] if end is reset else [])]
+        assert any(reason in lost.reason for reason in reasons)
 
 
 def test_messages_just_before_the_end_come_first(link: Link) -> None:
