@@ -157,3 +157,20 @@ def test_the_cron_example_and_its_exit_codes(environment: dict[str, str]) -> Non
     assert "Cancelled" in late.stderr
     for failed in (usage, missing, late):
         assert "Traceback" not in failed.stderr
+
+
+def test_the_data_plane_examples() -> None:
+    diffs = example("account_diffs.py", "1000", "1049", environment=without_simulator())
+    assert diffs.returncode == 0, diffs.stderr
+    assert "changes in the slots 1000 to 1049" in diffs.stdout
+    assert diffs.stdout.endswith("coverage: complete\n")
+    actions = example("scheduled_actions.py", environment=without_simulator())
+    assert actions.returncode == 0, actions.stderr
+    rows = [line.split() for line in actions.stdout.splitlines()[1:5]]
+    assert [(row[0], row[2], row[3]) for row in rows] == [
+        ("0.1", "40", "0"),
+        ("1", "40", "0"),
+        ("4", "40", "0"),
+        ("6", "40", "40"),
+    ]
+    assert actions.stdout.endswith("coverage: complete\n")
