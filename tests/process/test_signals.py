@@ -26,6 +26,9 @@ def environment() -> Iterator[dict[str, str]]:
         yield {**os.environ, "SIMULATOR_URL": simulator.url, "SIMULATOR_API_KEY": simulator.api_key}
 
 
+TAKE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+"""A shell starts what runs in the background with interrupts ignored, and children inherit that."""
+
 WAITS = {
     "merged loop": "for _ in session.events(): pass",
     "single loop": "list(sub.events())",
@@ -36,7 +39,7 @@ WAITS = {
 
 @pytest.mark.parametrize("wait", WAITS)
 def test_ctrl_c_ends_every_wait(environment: dict[str, str], wait: str) -> None:
-    program = f"""
+    program = f"""{TAKE_INTERRUPTS}
 import simsync
 with simsync.Client().parallel(simsync.CreateSession(1000, slot_count=100)) as session:
     sub = session.sub_sessions[0]
@@ -59,7 +62,7 @@ with simsync.Client().parallel(simsync.CreateSession(1000, slot_count=100)) as s
 
 
 def test_ctrl_c_ends_a_create() -> None:
-    program = """
+    program = f"""{TAKE_INTERRUPTS}
 import simsync
 print("waiting", flush=True)
 simsync.Client().parallel(simsync.CreateSession(1000, slot_count=100))

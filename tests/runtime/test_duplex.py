@@ -595,7 +595,8 @@ def test_close_with_a_peer_that_answers(ws: DuplexWebSocket) -> None:
     def answer(sock: socket.socket) -> None:
         for frame in frames_from(sock):
             received.append(frame)
-            sock.sendall(encode(TEXT, b"too late") + encode(PING, b"too late") + encode(frame.opcode, frame.payload))
+            if frame.opcode == CLOSE:
+                sock.sendall(encode(TEXT, b"too late") + encode(PING, b"too late") + encode(CLOSE, frame.payload))
 
     with serving(answer) as url:
         ws.connect(url, http_no_proxy=["*"])
