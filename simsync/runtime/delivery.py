@@ -1,7 +1,7 @@
 """From the threads to the caller: the events of one (sub-)session, in the order in which the caller gets them.
 
-Reader threads put batches into one ``queue.Queue``; the caller takes events out. Everything that has not been handed
-out lives here, so leaving a loop, or a timeout, loses nothing.
+Reader threads put batches into one ``queue.SimpleQueue``; the caller takes events out. Everything that has not been
+handed out lives here, so leaving a loop, or a timeout, loses nothing.
 
 The order: data-plane events that are there come first; then control events. ``Completed`` is held back until every
 subscription has ended, so it is the last event, or a failure takes its place.
@@ -139,7 +139,8 @@ class Delivery:
         self._arrivals = arrivals
         self._drain_idle = drain_idle
         self.on_completed: list[Callable[[], None]] = []
-        self._inbox: queue.Queue[Any] = queue.Queue()
+        # Written in C: Ctrl-C cannot leave its lock taken, as it can that of queue.Queue.
+        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._consumer = threading.Lock()  # guards everything below: one consumer at a time
         self._current: list[Event] = []
         self._iterator: Iterator[Event] = iter(self._current)
