@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -55,7 +56,8 @@ def ledger() -> None:
 @click.option("--transactions-per-slot", type=click.IntRange(0), default=50, show_default=True)
 @click.option("--bundle-size", type=click.IntRange(1), default=50, show_default=True, help="Slots per bundle.")
 @click.option("--skip-every", type=click.IntRange(2), default=None, help="Every n-th slot carries no block.")
-def make_ledger(path: Path, **options: int) -> None:
+@click.option("--tiny-program", is_flag=True, help="With an upgradeable program that some transactions call.")
+def make_ledger(path: Path, **options: Any) -> None:
     """Generate a ledger of executed transactions; the same options give the same file. *.zst is compressed."""
     from simsync.local import Ledger
     from simsync.local.command import describe

@@ -22,5 +22,16 @@ from simsync.local.behaviour import Behaviour
 from simsync.local.faults import Faults
 from simsync.local.ledger import Block, Bundle, HistoricalTransaction, Ledger
 from simsync.local.simulator import Simulator
+from simsync.local.tiny_program import TINY_PROGRAM, tiny_program
 
-__all__ = ["Behaviour", "Block", "Bundle", "Faults", "HistoricalTransaction", "Ledger", "Simulator"]
+__all__ = [
+    "TINY_PROGRAM",
+    "Behaviour",
+    "Block",
+    "Bundle",
+    "Faults",
+    "HistoricalTransaction",
+    "Ledger",
+    "Simulator",
+    "tiny_program",
+]

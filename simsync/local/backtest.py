@@ -17,7 +17,7 @@ from simsync.local.stream import SlotBegun, SlotShown, Stream
 from simsync.local.summary import Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from solders.account import Account
     from solders.pubkey import Pubkey
@@ -56,6 +56,8 @@ class Plan:
     send_summary: bool = False
     discover_programs: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()
+    extra_units: int = 0
+    """Compute units that each transaction may use beyond what it asks for."""
 
 
 class Backtest:
@@ -63,9 +65,13 @@ class Backtest:
 
     The block of the start slot is executed at the start, so that the state stands at the start slot when the session is
     first ready. Every block after it is executed by a continue. Engine and start slot wait until they are needed.
+    With discoveries the block of the start slot is executed by a continue, too, so that one can pause inside it.
+    ``on_slot`` is called after each executed block.
     """
 
-    def __init__(self, ledger: Ledger, plan: Plan, behaviour: Behaviour) -> None:
+    def __init__(
+        self, ledger: Ledger, plan: Plan, behaviour: Behaviour, on_slot: Callable[[], None] | None = None
+    ) -> None:
         self.plan = plan
         self.stream = Stream(behaviour.replay_slots)
         self.summary = Summary()
@@ -73,6 +79,7 @@ class Backtest:
         self.executed = 0
         self.completed = False
         self._behaviour = behaviour
+        self._on_slot = on_slot
         self._ledger = ledger
         self._blocks = ledger.blocks_between(plan.start_slot, plan.end_slot)
         self._next = 0
@@ -80,6 +87,8 @@ class Backtest:
         self._engine: Engine | None = None
         self._block: Block | None = None
         self._history: OrderedDict[str, ShownTransaction] = OrderedDict()
+        starts_with_block = bool(self._blocks) and self._blocks[0].slot == plan.start_slot
+        self._start_is_ahead = starts_with_block and bool(plan.discover_programs)
         self._announced = plan.start_slot
         self._schedule = Schedule(plan.actions) if plan.actions else None
         self._programs = self._schedule.programs if self._schedule is not None else frozenset()
@@ -89,7 +98,7 @@ class Backtest:
 
     @property
     def engine(self) -> Engine:
-        """The engine, with the start slot executed."""
+        """The engine, with the start slot executed unless a continue has to do that."""
         if self._engine is None:
             self._start()
         assert self._engine is not None
@@ -98,11 +107,18 @@ class Backtest:
     @property
     def blockhash(self) -> str:
         """The blockhash of the current block."""
-        return self._block.blockhash if self._block is not None else "1" * 32
+        block = self._current_block
+        return block.blockhash if block is not None else "1" * 32
 
     @property
     def block_height(self) -> int:
-        return self._block.height if self._block is not None else 0
+        block = self._current_block
+        return block.height if block is not None else 0
+
+    @property
+    def _current_block(self) -> Block | None:
+        """The block that was last begun, or that of the start slot if it is still ahead."""
+        return self._block if self._block is not None else self._ledger.block(self.slot)
 
     @property
     def block_time(self) -> int:
@@ -114,7 +130,7 @@ class Backtest:
         return self._history.get(signature)
 
     def ensure_started(self) -> None:
-        """Execute the start slot if that has not been done."""
+        """Make the engine ready and execute the start slot, unless that has been done or a continue has to do it."""
         if self._engine is None:
             self._start()
 
@@ -130,7 +146,7 @@ class Backtest:
         yield StatusChanged("startingRuntime")
         yield StatusChanged("programAccountsLoaded")
         yield from self._discoveries()
-        if self._behaviour.notify_start:
+        if self._behaviour.notify_start and not self._start_is_ahead:
             yield SlotExecuted(self.plan.start_slot)
         yield Ready()
 
@@ -167,11 +183,8 @@ class Backtest:
             yield Refused("noMoreBlocks", {})
             return
         self.ensure_started()
-        position = self._blocks[self._next].slot if self._next < len(self._blocks) else self.plan.end_slot + 1
         wanted = request.batch_index
-        if request.slot <= self.slot and not (
-            request.slot == position and wanted is not None and wanted >= self._batch
-        ):
+        if request.slot <= self.slot and not self._is_ahead(request.slot, wanted):
             text = f"slot {request.slot} was already executed, the session stands at slot {self.slot}"
             yield Refused("invalidRequest", {"error": text})
             yield Ready()
@@ -191,6 +204,14 @@ class Backtest:
         if self._behaviour.ready_after_paused:
             yield Ready()
 
+    def _is_ahead(self, slot: int, batch_index: int | None) -> bool:
+        """Can the session still pause there, although it already stands at that slot?"""
+        if self._next >= len(self._blocks) or self._blocks[self._next].slot != slot:
+            return False
+        if self._blocks[self._next] is not self._block:
+            return True
+        return batch_index is not None and batch_index >= self._batch
+
     def inject(self, transaction: VersionedTransaction) -> ExecutedTransaction:
         """Execute a transaction of the client in the current slot, and show it to subscribers."""
         engine = self.engine
@@ -206,9 +227,9 @@ class Backtest:
 
     def _start(self) -> None:
         bundle = self._ledger.bundle_at(self.plan.start_slot)
-        self._engine = Engine(bundle.accounts if bundle is not None else {})
+        self._engine = Engine(bundle.accounts if bundle is not None else {}, extra_units=self.plan.extra_units)
         self._engine.enter_slot(self.plan.start_slot, self._ledger.time_of(self.plan.start_slot))
-        if self._blocks and self._blocks[0].slot == self.plan.start_slot:
+        if self._blocks and self._blocks[0].slot == self.plan.start_slot and not self._start_is_ahead:
             for _ in self._run_batches(self._blocks[0], self._batches(self._blocks[0])):
                 pass
             for _ in self._leave_block():
@@ -335,6 +356,8 @@ class Backtest:
         self._next += 1
         self._batch = 0
         self._announced = block.slot
+        if self._on_slot is not None:
+            self._on_slot()
 
     def _skipped(self, until: int) -> Iterator[Step]:
         for slot in range(self._announced + 1, until):
@@ -364,24 +387,31 @@ class Backtest:
         return -(-block.transaction_count // self._behaviour.batch_size)
 
     def _discoveries(self) -> Iterator[Step]:
-        """Announce the later batches that hold a transaction with a wanted program among its accounts."""
+        """Announce the batches that hold a transaction with a wanted program among its accounts.
+
+        Of recorded transactions only the places are known, not the bytes.
+        """
         wanted = frozenset(self.plan.discover_programs)
         if not wanted:
             return
+        size = self._behaviour.batch_size
         for block in self._blocks:
-            if block.slot == self.plan.start_slot:
-                continue
-            size = self._behaviour.batch_size
             for batch in range(self._batches(block)):
                 found: set[str] = set()
-                matching: list[tuple[int, bytes]] = []
-                for index, item in enumerate(block.transactions[batch * size : (batch + 1) * size], batch * size):
-                    keys = VersionedTransaction.from_bytes(item.wire).message.account_keys
-                    programs = wanted.intersection(map(str, keys))
+                matching: list[int] = []
+                for index in range(batch * size, min((batch + 1) * size, block.transaction_count)):
+                    programs = wanted.intersection(_named(block, index))
                     if programs:
                         found |= programs
-                        matching.append((index, item.wire))
+                        matching.append(index)
                 if matching:
-                    indices, wires = zip(*matching)
-                    yield Discovered(block.slot, batch, tuple(sorted(found)), tuple(wires), tuple(indices))
+                    wires = () if block.recorded else tuple(block.transactions[index].wire for index in matching)
+                    yield Discovered(block.slot, batch, tuple(sorted(found)), wires, tuple(matching))
             yield None
+
+
+def _named(block: Block, index: int) -> Iterable[str]:
+    """Return the accounts that a transaction of a block names; in a recording also those from lookup tables."""
+    if block.recorded:
+        return RecordedTransaction(block.recorded[index], block.slot, block.time).mentions
+    return map(str, VersionedTransaction.from_bytes(block.transactions[index].wire).message.account_keys)

@@ -71,6 +71,8 @@ class Behaviour:
     """Seconds to wait before each ``sessionCreated``."""
     slot_delay: float = 0.0
     """Seconds to wait after each executed block."""
+    build_delay: float = 0.0
+    """Seconds until the build of a bundle is completed. With 0 it is in progress only in the answer to its request."""
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -81,7 +83,7 @@ class Behaviour:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise InvalidParams(name, value, "must be an integer of at least 1")
-        for name in ("create_delay", "slot_delay"):
+        for name in ("create_delay", "slot_delay", "build_delay"):
             value = getattr(self, name)
             if value < 0:
                 raise InvalidParams(name, value, "must be seconds, not below 0")

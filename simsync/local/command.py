@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections import Counter
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from solders.transaction import VersionedTransaction
@@ -34,17 +34,18 @@ def serve(
 
     Must be called in the main thread. Raises what :class:`~simsync.local.Simulator` raises.
     """
-    stop = threading.Event()
+    # A handler runs in the middle of what it interrupts. An Event that is about to wait would never be set.
+    stop: SimpleQueue[int] = SimpleQueue()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
-        stop.set()
+        stop.put(number)
 
     before = {number: signal.signal(number, ask_to_stop) for number in _SIGNALS}
     try:
         with Simulator(ledger, host=host, port=port, api_key=api_key, **switches) as simulator:
             if on_ready is not None:
                 on_ready(simulator)
-            stop.wait()
+            stop.get()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

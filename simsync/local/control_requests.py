@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_DISCONNECT_TIMEOUT = 900
 """Longest time in seconds that a session may outlive its control socket."""
+_U32 = 2**32 - 1
 _UNSUPPORTED = (
     "agents",
     "replayAccountState",
@@ -29,7 +30,7 @@ _UNSUPPORTED = (
 
 @dataclass(frozen=True)
 class Create:
-    """Slots inclusive at both ends, ``disconnect_timeout`` in seconds."""
+    """Slots inclusive at both ends, ``disconnect_timeout`` in seconds, ``extra_units`` per transaction."""
 
     start_slot: int
     end_slot: int
@@ -39,6 +40,7 @@ class Create:
     disconnect_timeout: int
     discover_programs: tuple[str, ...]
     actions: tuple[Action, ...]
+    extra_units: int
 
 
 @dataclass(frozen=True)
@@ -131,9 +133,9 @@ def _create(fields: Fields) -> Create:
         disconnect_timeout=fields.integer("disconnectTimeoutSecs", 0, MAX_DISCONNECT_TIMEOUT),
         discover_programs=tuple(_program(item) for item in fields.items("discoveries")),
         actions=read_actions(fields.items("actions")),
+        extra_units=fields.integer("extraComputeUnits", 0, _U32),
     )
     fields.integer("capacityWaitTimeoutSecs", 0)
-    fields.integer("extraComputeUnits", 0)
     if create.end_slot < create.start_slot:
         raise invalid(f"endSlot {create.end_slot} is below startSlot {create.start_slot}")
     return create
@@ -155,5 +157,5 @@ def read_advance(fields: Fields) -> Advance:
 
 def read_advance_to(fields: Fields) -> AdvanceTo:
     """Return the body of a continue-to. Raises BadRequest."""
-    batch = None if fields.get("batchIndex") is None else fields.integer("batchIndex", most=2**32 - 1)
+    batch = None if fields.get("batchIndex") is None else fields.integer("batchIndex", most=_U32)
     return AdvanceTo(fields.integer("slot"), batch)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from solders.account import Account
+from solders.compute_budget import ComputeBudget
 from solders.litesvm import LiteSVM
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
+from simsync.local.tiny_program import failing_elf
 from simsync.local.token_balances import TOKEN_PROGRAMS, TokenBalance, token_account, token_balance
 from simsync.local.transaction_error import error_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from solders.transaction import VersionedTransaction
 
     from simsync.local.transaction_json import AnyMessage
+
+_Result = TypeVar("_Result")
 
 LAMPORTS_PER_SIGNATURE = 5_000
 UPGRADEABLE_LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
@@ -29,14 +33,40 @@ LOOKUP_TABLE_HEADER = 56
 
 _COMPUTE_BUDGET = Pubkey.from_string("ComputeBudget111111111111111111111111111111")
 _PROGRAM, _PROGRAM_DATA = b"\2\0\0\0", b"\3\0\0\0"
-# Older LiteSVM neither reports fees nor charges priority fees.
+_PROGRAM_DATA_HEADER = 45
+"""Bytes before the code in ProgramData, with or without an authority."""
+# Older LiteSVM neither reports fees nor charges priority fees, and lets programs call each other less deep.
 _REPORTS_FEE = hasattr(TransactionMetadata, "fee")
 _NO_ACCOUNT = Account(0, b"", Pubkey.default())
-_DEFAULT_UNITS, _MAX_UNITS = 200_000, 1_400_000
+_NO_PROGRAM = Account(1, b"", Pubkey.default())
+_DEFAULT_UNITS, _BUILTIN_UNITS, _MAX_UNITS = 200_000, 3_000, 1_400_000
+"""Compute units that an instruction counts with if its transaction asks for no limit, and the highest limit."""
+_DEFAULT_HEAP = 32 * 1024
+_BUILTINS = frozenset(
+    {
+        Pubkey.default(),
+        _COMPUTE_BUDGET,
+        UPGRADEABLE_LOADER,
+        Pubkey.from_string("BPFLoader1111111111111111111111111111111111"),
+        Pubkey.from_string("BPFLoader2111111111111111111111111111111111"),
+        Pubkey.from_string("LoaderV411111111111111111111111111111111111"),
+        Pubkey.from_string("KeccakSecp256k11111111111111111111111111111"),
+        Pubkey.from_string("Ed25519SigVerify111111111111111111111111111"),
+    }
+)
+"""Programs whose instructions count with few compute units."""
 
 
 class AccountRefused(ValueError):
     """The engine does not take this account, for instance a sysvar with wrong data."""
+
+
+class _Budget(NamedTuple):
+    """What a message asks for: compute units, micro-lamports for each of them, bytes of heap."""
+
+    units: int
+    price: int
+    heap: int
 
 
 class AccountChange(NamedTuple):
@@ -130,13 +160,21 @@ class Outcome:
 
 
 class Engine:
-    """A set of accounts on which transactions run; signatures, blockhashes and repetition are not checked."""
+    """A set of accounts on which transactions run; signatures, blockhashes and repetition are not checked.
 
-    def __init__(self, accounts: Mapping[Pubkey, Account]) -> None:
+    Each transaction may use ``extra_units`` compute units more than it asks for. A program that was deployed in the
+    current slot cannot be called before the next one. Raises AccountRefused for an account that cannot be used.
+    """
+
+    def __init__(self, accounts: Mapping[Pubkey, Account], *, extra_units: int = 0) -> None:
         self._svm = LiteSVM().with_sigverify(False).with_blockhash_check(False).with_transaction_history(0)
-        self._known: set[Pubkey] = set(accounts)
-        for address, account in accounts.items():
-            self._svm.set_account(address, account)
+        self._extra_units = extra_units
+        self._slot = 0
+        self._known: set[Pubkey] = set()
+        self._undeployed: set[Pubkey] = set()
+        self._removed: set[Pubkey] = set()
+        for address, account in _program_data_first(accounts.items()):
+            self._set(address, account)
 
     def enter_slot(self, slot: int, time: int) -> None:
         """Set the clock to ``slot`` and the unix ``time`` in seconds."""
@@ -144,6 +182,13 @@ class Engine:
         clock = self._svm.get_clock()
         clock.unix_timestamp = time
         self._svm.set_clock(clock)
+        self._slot = slot
+        waiting, self._undeployed = self._undeployed, set()
+        for program in waiting:
+            account = self._svm.get_account(program)
+            # Without its ProgramData a program stays out of use.
+            if account is not None and _is_program(account) and self._svm.get_account(_program_data_of(account)):
+                self._put(program, account)
 
     def account(self, address: Pubkey) -> Account | None:
         return self._svm.get_account(address)
@@ -177,18 +222,16 @@ class Engine:
 
     def _replace(self, accounts: Iterable[tuple[Pubkey, Account]]) -> list[tuple[Pubkey, Account]]:
         """Replace accounts and return them as they were before. Raises AccountRefused with nothing replaced."""
-        ordered = sorted(accounts, key=lambda item: not _is_program_data(item[1]))
         before: list[tuple[Pubkey, Account]] = []
         try:
-            for address, account in ordered:
+            for address, account in _program_data_first(accounts):
                 before.append((address, self._svm.get_account(address) or _NO_ACCOUNT))
                 self._set(address, account)
-                if _is_program_data(account):
-                    for program, existing in self._programs_of(address):
-                        self._set(program, existing)
+                self._load_programs_of(address, account)
         except AccountRefused:
-            for address, account in reversed(before):
-                self._svm.set_account(address, account)
+            for address, account in _program_data_first(reversed(before)):
+                self._put(address, account)
+                self._load_programs_of(address, account)
             raise
         return before
 
@@ -217,14 +260,53 @@ class Engine:
                 self._replace((address, account or _NO_ACCOUNT) for address, account in original.items())
 
     def _set(self, address: Pubkey, account: Account) -> None:
+        self._put(address, account)
+        self._known.add(address)
+
+    def _put(self, address: Pubkey, account: Account) -> None:
+        if not account.lamports:
+            before = self._svm.get_account(address)
+            if account.executable or (before is not None and before.executable):
+                self._removed.add(address)
+        self._give(address, account)
+        if _is_program(account):
+            self._follow_deployment(address, account)
+
+    def _load_programs_of(self, address: Pubkey, account: Account) -> None:
+        """Have the programs of ProgramData loaded again, which LiteSVM does not do by itself."""
+        if _is_program_data(account):
+            for program, existing in self._programs_of(address):
+                self._put(program, existing)
+
+    def _give(self, address: Pubkey, account: Account) -> None:
         try:
             self._svm.set_account(address, account)
         except Exception as error:
             # LiteSVM's own error class cannot be imported.
             if type(error).__name__ != "LiteSVMError" and not isinstance(error, ValueError):
                 raise
-            raise AccountRefused(f"{address}: {error}") from error
-        self._known.add(address)
+            text = f"{address}: {error}"
+            if _is_program(account):
+                text += f"; the code of a program is read from byte {_PROGRAM_DATA_HEADER} of its ProgramData"
+            raise AccountRefused(text) from error
+
+    def _follow_deployment(self, program: Pubkey, account: Account) -> None:
+        """Take the code of a program out of use until the slot after its deployment; LiteSVM would run it at once."""
+        address = _program_data_of(account)
+        data = self._svm.get_account(address)
+        if data is None or not _is_program_data(data) or _deploy_slot(data) < self._slot:
+            self._undeployed.discard(program)
+            return
+        self._undeployed.add(program)
+        # What LiteSVM runs is decided when the program is set, so its ProgramData may be another one at that moment.
+        try:
+            self._give(address, _NO_ACCOUNT)
+            self._give(program, account)
+        except AccountRefused:
+            # Older LiteSVM takes no program without ProgramData.
+            self._give(address, Account(data.lamports, bytes(_PROGRAM_DATA_HEADER) + failing_elf(), UPGRADEABLE_LOADER))
+            self._give(program, account)
+        self._give(address, data)
 
     def _programs_of(self, program_data: Pubkey) -> list[tuple[Pubkey, Account]]:
         wanted = _PROGRAM + bytes(program_data)
@@ -239,16 +321,16 @@ class Engine:
         fee = LAMPORTS_PER_SIGNATURE * message.header.num_required_signatures
         if not _REPORTS_FEE:
             return fee
-        keys, price, limit, others = message.account_keys, 0, None, 0
-        for instruction in message.instructions:
-            if instruction.program_id_index >= len(keys) or keys[instruction.program_id_index] != _COMPUTE_BUDGET:
-                others += 1
-            elif instruction.data[:1] == b"\2" and len(instruction.data) >= 5:
-                (limit,) = struct.unpack_from("<I", instruction.data, 1)
-            elif instruction.data[:1] == b"\3" and len(instruction.data) >= 9:
-                (price,) = struct.unpack_from("<Q", instruction.data, 1)
-        units = min(_DEFAULT_UNITS * others if limit is None else limit, _MAX_UNITS)
-        return fee + -(-price * units // 1_000_000)
+        budget = _budget(message)
+        return fee + -(-budget.price * budget.units // 1_000_000)
+
+    def _allow_extra_units(self, message: AnyMessage) -> None:
+        """Let the next transaction, which has this message, use more compute units than it asks for."""
+        wanted = _budget(message)
+        budget = ComputeBudget(_REPORTS_FEE)
+        budget.compute_unit_limit = wanted.units + self._extra_units
+        budget.heap_size = wanted.heap
+        self._svm.with_compute_budget(budget)
 
     def execute(self, transaction: VersionedTransaction) -> Outcome:
         """Run a transaction and keep what it changes. It never raises for a transaction that fails."""
@@ -264,7 +346,7 @@ class Engine:
         ]
         readonly_tokens = self._readonly_token_accounts(message, keys, before)
         pre_tokens = self._token_balances(keys, before, readonly_tokens) if readonly_tokens is not None else []
-        result = self._svm.send_transaction(transaction)
+        result = self._run(self._svm.send_transaction, transaction, keys, writable)
         if isinstance(result, FailedTransactionMetadata):
             outcome = Outcome(result.meta(), error_json(result.err()), keys, 0)
         else:
@@ -280,6 +362,10 @@ class Engine:
             outcome.changes.append(AccountChange(keys[index], before[index], account))
         outcome.post_balances = post
         self._known.update(keys[index] for index in writable)
+        if UPGRADEABLE_LOADER in keys:
+            for change in outcome.changes:
+                if change.after is not None and _is_program(change.after):
+                    self._follow_deployment(change.address, change.after)
         if outcome.error is None or outcome.meta.logs() or post != pre:
             outcome.fee = outcome.meta.fee() if _REPORTS_FEE else self.fee_of(message)
         if readonly_tokens is not None:
@@ -292,8 +378,8 @@ class Engine:
 
         Return the outcome, without balances, and the accounts as they would have been written.
         """
-        keys, _, loaded_writable, loaded_readonly = self._resolve(transaction.message)
-        result = self._svm.simulate_transaction(transaction)
+        keys, writable, loaded_writable, loaded_readonly = self._resolve(transaction.message)
+        result = self._run(self._svm.simulate_transaction, transaction, keys, writable)
         if isinstance(result, FailedTransactionMetadata):
             outcome, written = Outcome(result.meta(), error_json(result.err()), keys, 0), {}
         else:
@@ -301,6 +387,29 @@ class Engine:
         outcome.loaded_writable, outcome.loaded_readonly = loaded_writable, loaded_readonly
         outcome.fee = self.fee_of(transaction.message)
         return outcome, written
+
+    def _run(
+        self,
+        method: Callable[[VersionedTransaction], _Result],
+        transaction: VersionedTransaction,
+        keys: Sequence[Pubkey],
+        writable: Sequence[int],
+    ) -> _Result:
+        """Have LiteSVM send or simulate a transaction."""
+        if self._extra_units:
+            self._allow_extra_units(transaction.message)
+        if not self._removed or self._removed.isdisjoint(keys):
+            return method(transaction)
+        # LiteSVM panics if a program that it once loaded is called without an account.
+        readonly = set(keys).difference(keys[index] for index in writable)
+        missing = [key for key in self._removed & readonly if self._svm.get_account(key) is None]
+        for key in missing:
+            self._give(key, _NO_PROGRAM)
+        try:
+            return method(transaction)
+        finally:
+            for key in missing:
+                self._give(key, _NO_ACCOUNT)
 
     def _resolve(self, message: AnyMessage) -> tuple[list[Pubkey], list[int], list[Pubkey], list[Pubkey]]:
         """Return all keys, the indices of the writable ones, and the writable and read-only keys from lookup tables."""
@@ -356,8 +465,49 @@ def _note_changes(original: dict[Pubkey, Account | None], changes: Iterable[Acco
             original[address] = before
 
 
+def _budget(message: AnyMessage) -> _Budget:
+    keys, usual = message.account_keys, 0
+    units, price, heap = None, 0, _DEFAULT_HEAP
+    for instruction in message.instructions:
+        index, data = instruction.program_id_index, instruction.data
+        program = keys[index] if index < len(keys) else None
+        usual += _BUILTIN_UNITS if program in _BUILTINS else _DEFAULT_UNITS
+        if program != _COMPUTE_BUDGET:
+            continue
+        if data[:1] == b"\1" and len(data) >= 5:
+            (heap,) = struct.unpack_from("<I", data, 1)
+        elif data[:1] == b"\2" and len(data) >= 5:
+            (units,) = struct.unpack_from("<I", data, 1)
+        elif data[:1] == b"\3" and len(data) >= 9:
+            (price,) = struct.unpack_from("<Q", data, 1)
+    return _Budget(min(usual if units is None else units, _MAX_UNITS), price, heap)
+
+
+def _is_program(account: Account) -> bool:
+    """Is it a program whose code stands in ProgramData?"""
+    data = account.data
+    return account.owner == UPGRADEABLE_LOADER and account.executable and data[:4] == _PROGRAM and len(data) >= 36
+
+
+def _program_data_of(program: Account) -> Pubkey:
+    return Pubkey.from_bytes(program.data[4:36])
+
+
 def _is_program_data(account: Account) -> bool:
     return account.owner == UPGRADEABLE_LOADER and account.data[:4] == _PROGRAM_DATA
+
+
+def _deploy_slot(program_data: Account) -> int:
+    """Return the slot in which the code was deployed; ProgramData too short to say so counts as old."""
+    if len(program_data.data) < 12:
+        return -1
+    slot: int = struct.unpack_from("<Q", program_data.data, 4)[0]
+    return slot
+
+
+def _program_data_first(accounts: Iterable[tuple[Pubkey, Account]]) -> list[tuple[Pubkey, Account]]:
+    """Return the accounts in an order in which each program finds its ProgramData."""
+    return sorted(accounts, key=lambda item: not _is_program_data(item[1]))
 
 
 def _at(addresses: bytes, indexes: bytes) -> list[Pubkey]:

@@ -45,7 +45,10 @@ class Refused(NamedTuple):
 
 
 class Discovered(NamedTuple):
-    """The batch ``batch_index`` of ``slot`` will run one of ``programs``; ``transactions`` are its matching ones."""
+    """The batch ``batch_index`` of ``slot`` will run one of ``programs``.
+
+    ``indices`` are the places of the matching transactions in the block, ``transactions`` their bytes, if known.
+    """
 
     slot: int
     batch_index: int

@@ -30,8 +30,20 @@ class DataPlan:
 
 
 @dataclass
+class HttpPlan:
+    """What to do with one HTTP request: refuse it with ``status``, or drop it, before or after it is carried out."""
+
+    status: int | None = None
+    drop: bool = False
+    taken: bool = False
+
+
+@dataclass
 class Rule:
-    """One fault; ``number`` is that of a message, ``times`` how often it still works."""
+    """One fault; ``number`` is that of a message, ``times`` how often it still works.
+
+    ``where`` is a kind of socket, a method or the beginning of a path.
+    """
 
     what: str
     number: int
@@ -41,9 +53,12 @@ class Rule:
     status: int = 0
     where: str = ""
     dead: bool = False
+    taken: bool = False
     fired: bool = False
 
 
+HTTP_RULES = frozenset({"refuse_http", "drop_http"})
+"""Rules about plain HTTP requests, by the beginning of their path."""
 CONTROL_RULES = frozenset(
     {"drop_control_before", "drop_control_after", "duplicate_control", "garbage_control", "delay_control"}
 )

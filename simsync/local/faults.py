@@ -7,7 +7,16 @@ import threading
 from typing import TYPE_CHECKING
 
 from simsync.errors import InvalidParams
-from simsync.local.fault_rules import CONTROL_RULES, DATA_RULES, EVER, ControlPlan, DataPlan, Rule
+from simsync.local.fault_rules import (
+    CONTROL_RULES,
+    DATA_RULES,
+    EVER,
+    HTTP_RULES,
+    ControlPlan,
+    DataPlan,
+    HttpPlan,
+    Rule,
+)
 from simsync.local.rpc_errors import INTERNAL_ERROR
 
 if TYPE_CHECKING:
@@ -22,6 +31,7 @@ class Faults:
     Control messages are counted over all control sockets, from 1, since the start or the last :meth:`reset`. A message
     that was not sent because of a rule is not counted; inserted garbage and second copies are not counted either.
     Notifications are counted in the same way, over all data sockets; the ends of subscriptions are not counted.
+    HTTP requests are those that ask for no upgrade; the RPC calls of sessions are among them.
     """
 
     def __init__(self) -> None:
@@ -35,6 +45,7 @@ class Faults:
         self._data_sockets = 0
         self._subscribes = 0
         self._subscribes_refused = 0
+        self._http_requests = 0
         self._withhold = False
         self._lags: dict[str, int] = {}
         self._stalled: set[Callable[[], None]] = set()
@@ -138,6 +149,24 @@ class Faults:
         """Answer the next ``times`` subscribes, or those with one ``method``, with a JSON-RPC error."""
         return self._add(Rule("refuse_subscribe", 1, times=times, text=message, where=method or "", status=code))
 
+    def refuse_http(self, status: int, times: int = 1, path: str = "/") -> Faults:
+        """Answer the next ``times`` HTTP requests whose path begins with ``path`` with a status, and do nothing else.
+
+        ``"/backtest/"`` stands for the RPC calls of all sessions.
+        """
+        return self._add(Rule("refuse_http", 1, times=times, status=status, where=_path(path)))
+
+    def drop_http(self, times: int = 1, path: str = "/", *, taken: bool = False) -> Faults:
+        """Abort the connection of the next ``times`` HTTP requests whose path begins with ``path``, without an answer.
+
+        They are not carried out, unless ``taken``.
+        """
+        return self._add(Rule("drop_http", 1, times=times, where=_path(path), taken=taken))
+
+    def empty_rpc(self, times: int = 1) -> Faults:
+        """Carry the next ``times`` RPC requests out, and answer them with status 200 and an empty body."""
+        return self._add(Rule("empty_rpc", 1, times=times))
+
     def random_drops(self, seed: int, count: int, control_messages: int, notifications: int) -> Faults:
         """Plan ``count`` drops, each of a control or a data socket; the same ``seed`` plans the same.
 
@@ -171,7 +200,7 @@ class Faults:
             self._fired.clear()
             self._lags.clear()
             self._control = self._continues = self._refused = self._notifications = 0
-            self._data_sockets = self._subscribes = self._subscribes_refused = 0
+            self._data_sockets = self._subscribes = self._subscribes_refused = self._http_requests = 0
             self._withhold = False
         return self.release_data()
 
@@ -225,6 +254,12 @@ class Faults:
         """How many were refused by a rule."""
         with self._lock:
             return self._subscribes_refused
+
+    @property
+    def http_requests_received(self) -> int:
+        """How many HTTP requests came in, those refused or dropped by a rule included."""
+        with self._lock:
+            return self._http_requests
 
     @property
     def rules_left(self) -> int:
@@ -351,6 +386,27 @@ class Faults:
                 self._fire(rule)
             return plan
 
+    def on_http(self, path: str) -> HttpPlan | None:
+        """Count an HTTP request; return what is to be done with it, None to carry it out."""
+        with self._lock:
+            self._http_requests += 1
+            for rule in self._rules:
+                if rule.what in HTTP_RULES and path.startswith(rule.where):
+                    self._fire(rule)
+                    if rule.what == "drop_http":
+                        return HttpPlan(drop=True, taken=rule.taken)
+                    return HttpPlan(status=rule.status)
+            return None
+
+    def empties_rpc(self) -> bool:
+        """Is the body of this RPC reply to be left out?"""
+        with self._lock:
+            for rule in self._rules:
+                if rule.what == "empty_rpc":
+                    self._fire(rule)
+                    return True
+            return False
+
     def lags(self) -> dict[str, int]:
         """Return by how many notifications which kinds lag behind."""
         with self._lock:
@@ -386,3 +442,9 @@ class Faults:
         rule.times -= 1
         if not rule.times:
             self._rules.remove(rule)
+
+
+def _path(path: str) -> str:
+    if not path.startswith("/"):
+        raise InvalidParams("path", path, "must begin with /")
+    return path

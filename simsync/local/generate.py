@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from solders.account import Account
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.hash import Hash
+from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import Message, MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from simsync.errors import InvalidParams
-from simsync.local.engine import Engine
+from simsync.local.engine import UPGRADEABLE_LOADER, Engine
 from simsync.local.ledger import Block, Bundle, HistoricalTransaction, Ledger
 from simsync.local.programs import (
     LOOKUP_TABLE_PROGRAM,
@@ -31,11 +32,10 @@ from simsync.local.programs import (
     system_transfer,
     token_transfer,
 )
+from simsync.local.tiny_program import TINY_PROGRAM, tiny_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from solders.instruction import Instruction
 
 FIRST_BLOCK_TIME = 1_761_000_000
 """Unix time (seconds) of the first slot of a generated ledger."""
@@ -45,6 +45,8 @@ _WALLET_LAMPORTS = 1_000_000_000_000
 _POOR_LAMPORTS = 50_000_000
 _MINT_SIZE = 82
 _DECIMALS = 6
+_TINY_CALLS = 50
+"""Of 1,000 transactions, where there is a tiny program."""
 _MAX_MINTS = 8
 
 
@@ -57,6 +59,7 @@ def generate(
     bundle_size: int,
     skip_every: int | None,
     accounts: int,
+    with_tiny_program: bool,
 ) -> Ledger:
     """See :meth:`simsync.local.Ledger.generate`. Raises InvalidParams."""
     rules: tuple[tuple[str, int, int], ...] = (
@@ -71,7 +74,9 @@ def generate(
             raise InvalidParams(name, value, f"must be an integer of at least {least}")
     if skip_every is not None and skip_every < 2:
         raise InvalidParams("skip_every", skip_every, "must be None or at least 2")
-    market = _Market(seed, accounts)
+    if not isinstance(with_tiny_program, bool):
+        raise InvalidParams("tiny_program", with_tiny_program, "must be True or False")
+    market = _Market(seed, accounts, deploy_slot=start_slot - 1 if with_tiny_program else None)
     blocks: list[Block] = []
     bundles: list[Bundle] = []
     parent = start_slot - 1
@@ -108,7 +113,8 @@ class _Signer(NamedTuple):
 class _Market:
     """The wallets, mints and token accounts of the ledger in the making, and what they do next."""
 
-    def __init__(self, seed: int, wallets: int) -> None:
+    def __init__(self, seed: int, wallets: int, *, deploy_slot: int | None) -> None:
+        """With a ``deploy_slot`` there is a tiny program, deployed in that slot."""
         self._seed = seed
         self._random = random.Random(seed)
         self._wallets = [self._signer(f"wallet/{index}") for index in range(wallets)]
@@ -130,6 +136,8 @@ class _Market:
         data = lookup_table_data(self._wallets[1].address, addresses)
         self.engine = Engine({})
         start[table] = Account(self.engine.rent_exempt_minimum(len(data)), data, LOOKUP_TABLE_PROGRAM)
+        if deploy_slot is not None:
+            start.update(self._tiny_program(deploy_slot))
         self.engine.set_accounts(start.items())
         self._mint_rent = self.engine.rent_exempt_minimum(_MINT_SIZE)
         self._moves: tuple[tuple[int, Callable[[], _Plan]], ...] = (
@@ -143,6 +151,8 @@ class _Market:
             (993, self._close_token_account),
             (1000, self._create_mint),
         )
+        if deploy_slot is not None:
+            self._moves = ((_TINY_CALLS, self._call_tiny_program), *self._moves)
 
     def block(self, blockhash: Hash, count: int) -> list[HistoricalTransaction]:
         """Make and execute ``count`` transactions with different signatures."""
@@ -201,6 +211,22 @@ class _Market:
         receiver = self._wallets[1].address
         lamports = _WALLET_LAMPORTS + self._random.randrange(1_000_000)
         return [system_transfer(sender.address, receiver, lamports)], [sender]
+
+    def _tiny_program(self, deploy_slot: int) -> dict[Pubkey, Account]:
+        """Return its two accounts, without an authority."""
+        address, _bump = Pubkey.find_program_address([bytes(TINY_PROGRAM)], UPGRADEABLE_LOADER)
+        code = struct.pack("<IQB", 3, deploy_slot, 0) + bytes(32) + tiny_program()
+        program = struct.pack("<I", 2) + bytes(address)
+        rent = self.engine.rent_exempt_minimum
+        return {
+            address: Account(rent(len(code)), code, UPGRADEABLE_LOADER),
+            TINY_PROGRAM: Account(rent(len(program)), program, UPGRADEABLE_LOADER, executable=True),
+        }
+
+    def _call_tiny_program(self) -> _Plan:
+        instructions, signers = self._transfer()
+        self._counter += 1
+        return [Instruction(TINY_PROGRAM, struct.pack("<I", self._counter), []), *instructions], signers
 
     def _create_mint(self) -> _Plan:
         if len(self._mints) >= _MAX_MINTS:

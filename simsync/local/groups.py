@@ -11,6 +11,7 @@ from simsync.local.events import Refused
 from simsync.local.ids import control_session_id, session_id
 from simsync.local.request_fields import BadRequest
 from simsync.local.session import Session
+from simsync.local.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,15 @@ def plan_sessions(ledger: Ledger, create: Create) -> list[Plan]:
         fields = {"start_slot": create.start_slot, "end_slot": create.end_slot}
         raise BadRequest(Refused("noProducedBlocksInRange", fields))
     return [
-        Plan(start, end, create.signer_filter, create.send_summary, create.discover_programs, create.actions)
+        Plan(
+            start,
+            end,
+            signer_filter=create.signer_filter,
+            send_summary=create.send_summary,
+            discover_programs=create.discover_programs,
+            actions=create.actions,
+            extra_units=create.extra_units,
+        )
         for start, end in ranges
     ]
 
@@ -76,7 +85,7 @@ class Group:
         self._timer: asyncio.TimerHandle | None = None
         self.sessions: dict[str, Session] = {}
         for plan in plans:
-            session = Session(session_id(), table.ledger, plan, table.behaviour, self._emit)
+            session = Session(session_id(), table.ledger, plan, table.behaviour, self._emit, table.usage)
             self.sessions[session.id] = session
 
     @property
@@ -159,6 +168,7 @@ class SessionTable:
         self.ledger = ledger
         self.behaviour = behaviour
         self.encoder = encoder
+        self.usage = Usage()
         self._base_url = base_url
         self._groups: set[Group] = set()
         self._sessions: dict[str, Group] = {}

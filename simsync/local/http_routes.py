@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from simsync.local import rpc
+from simsync.local.bundle_builds import BundleBuilds, KeyTaken, read_build_request, read_range
 from simsync.local.control_socket import ControlConnection
-from simsync.local.encoding import dump_json
+from simsync.local.encoding import dump_json, load_json
 from simsync.local.frames import FrameSender
 from simsync.local.pubsub import DataConnection
+from simsync.local.request_fields import BadRequest
+from simsync.local.usage import BadWindow
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Awaitable
     from typing import Callable
 
     from simsync.local.faults import Faults
@@ -31,10 +35,12 @@ _CLOSE_TIMEOUT = 2.0
 
 
 class Routes:
-    """Handlers that share the session table."""
+    """Handlers that share the session table. ``draining`` may be set from any thread."""
 
     def __init__(self, table: SessionTable, faults: Faults, api_key: str) -> None:
+        self.draining = False
         self._table = table
+        self._builds = BundleBuilds(table.ledger, table.behaviour.build_delay, table.usage.clock)
         self._faults = faults
         self._api_key = api_key
         self._numbers = itertools.count(1)
@@ -42,13 +48,18 @@ class Routes:
 
     def application(self) -> web.Application:
         """Return the application with all routes."""
-        application = web.Application(client_max_size=_MAX_MESSAGE)
+        application = web.Application(client_max_size=_MAX_MESSAGE, middlewares=[self._misbehave])
         application.router.add_get("/backtest", self._control)
         application.router.add_get("/backtest/{session_id}", self._data)
         application.router.add_post("/backtest/{session_id}", self._rpc)
         application.router.add_get("/available-ranges", self._ranges)
         application.router.add_get("/health", self._health)
-        application.router.add_get("/ready", self._health)
+        application.router.add_get("/ready", self._ready)
+        application.router.add_get("/usage", self._usage)
+        application.router.add_post("/build-bundle", self._request_build)
+        application.router.add_get("/build-bundle", self._list_builds)
+        application.router.add_get("/build-bundle/{request_id}", self._build_status)
+        application.router.add_delete("/bundles", self._delete_bundle)
         return application
 
     def abort_all(self) -> None:
@@ -60,8 +71,9 @@ class Routes:
         status = self._faults.refused_status("control")
         if status is not None:
             return web.Response(status=status, text="refused by a fault")
-        if self._api_key and request.headers.get("X-API-Key", "") != self._api_key:
-            return web.Response(status=401, text="the X-API-Key header is missing or wrong")
+        refusal = self._without_key(request)
+        if refusal is not None:
+            return refusal
         socket, sender, _ = await self._upgrade(request)
         try:
             await ControlConnection(socket, sender, self._table, self._faults).serve()
@@ -104,13 +116,93 @@ class Routes:
         body = await request.read()
         if session.closed:
             return web.Response(status=404, text="unknown or ended session")
-        return web.Response(body=rpc.answer(session, body), content_type="application/json")
+        reply = rpc.answer(session, body)
+        if self._faults.empties_rpc():
+            reply = b""
+        return web.Response(body=reply, content_type="application/json")
+
+    # -- services
+
+    @web.middleware
+    async def _misbehave(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Refuse or drop an HTTP request if a fault says so; upgrades have faults of their own."""
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await handler(request)
+        plan = self._faults.on_http(request.path)
+        if plan is None:
+            return await handler(request)
+        if plan.status is not None:
+            return web.Response(status=plan.status, text="refused by a fault")
+        if plan.taken:
+            await handler(request)
+        if request.transport is not None:
+            request.transport.abort()
+        # Nobody gets this: the connection is gone.
+        return web.Response()
+
+    def _without_key(self, request: web.Request) -> web.Response | None:
+        """Return the refusal of a request that lacks the key, None if it has it or none is needed."""
+        if self._api_key and request.headers.get("X-API-Key", "") != self._api_key:
+            return web.Response(status=401, text="the X-API-Key header is missing or wrong")
+        return None
 
     async def _ranges(self, request: web.Request) -> web.Response:
-        return web.Response(body=dump_json(available_ranges(self._table.ledger)), content_type="application/json")
+        return _json(available_ranges(self._table.ledger))
 
     async def _health(self, request: web.Request) -> web.Response:
         return web.Response(text="ok")
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        return web.Response(status=503, text="draining") if self.draining else web.Response(text="ok")
+
+    async def _usage(self, request: web.Request) -> web.Response:
+        refusal = self._without_key(request)
+        if refusal is not None:
+            return refusal
+        try:
+            return _json(self._table.usage.report(request.query.get("since"), request.query.get("until")))
+        except BadWindow as error:
+            return web.Response(status=400, text=str(error))
+
+    async def _request_build(self, request: web.Request) -> web.Response:
+        refusal = self._without_key(request)
+        if refusal is not None:
+            return refusal
+        try:
+            status, is_new = self._builds.request(read_build_request(load_json(await request.read())))
+        except BadRequest as error:
+            return _bad_request(error)
+        except ValueError as error:
+            return web.Response(status=400, text=f"not JSON: {error}")
+        except KeyTaken as error:
+            return web.Response(status=409, text=str(error))
+        if is_new:
+            self._table.usage.builds.add()
+        return _json(status)
+
+    async def _list_builds(self, request: web.Request) -> web.Response:
+        return self._without_key(request) or _json(self._builds.listing())
+
+    async def _build_status(self, request: web.Request) -> web.Response:
+        refusal = self._without_key(request)
+        if refusal is not None:
+            return refusal
+        status = self._builds.status(request.match_info["request_id"])
+        return web.Response(status=404, text="unknown build request") if status is None else _json(status)
+
+    async def _delete_bundle(self, request: web.Request) -> web.Response:
+        refusal = self._without_key(request)
+        if refusal is not None:
+            return refusal
+        try:
+            deleted = self._builds.delete(read_range(request.query))
+        except BadRequest as error:
+            return _bad_request(error)
+        if deleted is None:
+            return web.Response(status=404, text="there is no bundle with exactly that range and kind")
+        return _json({"deleted": deleted})
 
 
 def available_ranges(ledger: Ledger) -> list[dict[str, Any]]:
@@ -127,6 +219,14 @@ def available_ranges(ledger: Ledger) -> list[dict[str, Any]]:
         }
         for bundle in ledger.bundles
     ]
+
+
+def _json(value: Any) -> web.Response:
+    return web.Response(body=dump_json(value), content_type="application/json")
+
+
+def _bad_request(error: BadRequest) -> web.Response:
+    return web.Response(status=400, text=str(error.refused.fields["error"]))
 
 
 def _utc(seconds: int) -> str:

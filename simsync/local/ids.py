@@ -1,4 +1,4 @@
-"""Session ids as the protocol wants them: a prefix and a lower-case UUID version 7."""
+"""Ids as the protocol wants them: a prefix and a lower-case UUID version 7."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def session_id() -> str:
 def control_session_id() -> str:
     """Return a new id of a group of sessions."""
     return f"parallel_{_uuid7()}"
+
+
+def build_request_id() -> str:
+    """Return a new id of a requested bundle build."""
+    return f"build_{_uuid7()}"

@@ -151,11 +151,14 @@ class Ledger:
         bundle_size: int = 50,
         skip_every: int | None = None,
         accounts: int = 64,
+        tiny_program: bool = False,
     ) -> Ledger:
         """Make a ledger of real, signed transactions by executing them; the same arguments give the same ledger.
 
         ``slots`` and ``bundle_size`` are numbers of slots. With ``skip_every=n`` every n-th slot carries no block,
-        except the first slot of a bundle. ``accounts`` is the number of wallets. Raises InvalidParams.
+        except the first slot of a bundle. ``accounts`` is the number of wallets. With ``tiny_program`` there is an
+        upgradeable program at :data:`simsync.local.TINY_PROGRAM` that does nothing, and some transactions call it: to
+        be replaced by another one. Raises InvalidParams.
         """
         from simsync.local.generate import generate
 
@@ -167,6 +170,7 @@ class Ledger:
             bundle_size=bundle_size,
             skip_every=skip_every,
             accounts=accounts,
+            with_tiny_program=tiny_program,
         )
 
     @classmethod

@@ -13,12 +13,14 @@ from simsync.local.control_requests import Continue, read_advance, read_advance_
 from simsync.local.events import Acknowledged, Completed, Event, Paused, Ready, Refused, SlotExecuted, Step
 from simsync.local.request_fields import BadRequest
 from simsync.local.retained import Retained
+from simsync.local.usage import SessionEnd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from simsync.local.behaviour import Behaviour
     from simsync.local.ledger import Ledger
+    from simsync.local.usage import Usage
 
 _log = logging.getLogger("simsync.local.session")
 _LONGEST_STEP = 0.004
@@ -35,14 +37,16 @@ class Session:
         plan: Plan,
         behaviour: Behaviour,
         emit: Callable[[Session, Event], None],
+        usage: Usage,
     ) -> None:
         self.id = session_id
         self.plan = plan
-        self.backtest = Backtest(ledger, plan, behaviour)
+        self.backtest = Backtest(ledger, plan, behaviour, usage.slots.add)
         self.history = Retained()
         self.closed = False
         self._behaviour = behaviour
         self._emit = emit
+        self._usage = usage.start_session()
         self._requests: deque[Continue] = deque()
         self._arrived = asyncio.Event()
         self._opened = asyncio.Event()
@@ -87,6 +91,7 @@ class Session:
                 self._emit(self, Acknowledged())
             return
         self.closed = True
+        self._usage.end(SessionEnd.CLOSED)
         if self._task is not None:
             self._task.cancel()
         if acknowledge:
@@ -136,6 +141,8 @@ class Session:
     def _report(self, event: Event) -> None:
         if isinstance(event, (Ready, Paused, Completed)):
             self._busy = False
+        if isinstance(event, Completed):
+            self._usage.end(SessionEnd.COMPLETED)
         self._emit(self, event)
 
     def _worked(self, task: asyncio.Task[None]) -> None:
@@ -144,4 +151,5 @@ class Session:
         error = task.exception()
         if error is not None:
             _log.error("session %s failed", self.id, exc_info=error)
+            self._usage.end(SessionEnd.FAILED)
             self._emit(self, Refused("internal", {"error": repr(error)}))

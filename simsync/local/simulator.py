@@ -64,7 +64,8 @@ class Simulator:
         self.host: str = host
         self.port: int = address[1]
         table = SessionTable(ledger, self.behaviour, Encoder(self.behaviour), self.url)
-        self._server = _Server(listener, table, Routes(table, self.faults, api_key))
+        self._routes = Routes(table, self.faults, api_key)
+        self._server = _Server(listener, table, self._routes)
         self._thread = threading.Thread(target=self._server.run, name=f"simsync-local-{self.port}", daemon=True)
         self._thread.start()
         self._server.started.wait()
@@ -84,6 +85,18 @@ class Simulator:
     def ws_url(self) -> str:
         """The address of the control socket."""
         return f"ws://{_in_url(self.host)}:{self.port}/backtest"
+
+    @property
+    def draining(self) -> bool:
+        """Is the simulator about to go? ``GET /ready`` then answers 503; all else, creates too, works as before.
+
+        May be set from any thread.
+        """
+        return self._routes.draining
+
+    @draining.setter
+    def draining(self, value: bool) -> None:
+        self._routes.draining = value
 
     @property
     def closed(self) -> bool:

@@ -42,19 +42,21 @@ def wallet(lamports: int) -> Account:
     return Account(lamports, b"", SYSTEM_PROGRAM)
 
 
-def account_data(lamports: int, data: bytes = b"", owner: Pubkey = SYSTEM_PROGRAM) -> dict[str, Any]:
+def account_data(
+    lamports: int, data: bytes = b"", owner: Pubkey = SYSTEM_PROGRAM, executable: bool = False
+) -> dict[str, Any]:
     """Return an account in the form in which clients send it."""
     return {
         "data": {"data": base64.b64encode(data).decode(), "encoding": "base64"},
-        "executable": False,
+        "executable": executable,
         "lamports": lamports,
         "owner": str(owner),
         "space": len(data),
     }
 
 
-def program_data(result: int) -> bytes:
-    """Return ProgramData with a program that ends with ``result``: 0 is success, anything else a custom error."""
+def program_elf(result: int) -> bytes:
+    """Return a program that ends with ``result``: 0 is success, anything else a custom error."""
     code = b"\xb7\0\0\0" + struct.pack("<i", result) + b"\x95" + bytes(7)
     names = b"\0.text\0.shstrtab\0"
     start = 64 + 56
@@ -65,8 +67,12 @@ def program_data(result: int) -> bytes:
     segment = struct.pack("<IIQQQQQQ", 1, 5, start, start, start, len(code), len(code), 4096)
     text = struct.pack("<IIQQQQIIQQ", 1, 1, 6, start, start, len(code), 0, 0, 8, 0)
     strings = struct.pack("<IIQQQQIIQQ", 7, 3, 0, 0, start + len(code), len(names), 0, 0, 1, 0)
-    elf = header + segment + code + names + bytes(padding) + bytes(64) + text + strings
-    return struct.pack("<IQB", 3, 0, 1) + bytes(32) + elf
+    return header + segment + code + names + bytes(padding) + bytes(64) + text + strings
+
+
+def program_data(result: int, deploy_slot: int = 0) -> bytes:
+    """Return ProgramData with a program that ends with ``result``, deployed in that slot."""
+    return struct.pack("<IQB", 3, deploy_slot, 1) + bytes(RICH.pubkey()) + program_elf(result)
 
 
 def program_account(program: Pubkey) -> tuple[Pubkey, Account]:

@@ -9,7 +9,7 @@ import pytest
 from solders.transaction import VersionedTransaction
 
 from simsync.errors import InvalidParams
-from simsync.local import Block, Bundle, Ledger
+from simsync.local import TINY_PROGRAM, Block, Bundle, Ledger, tiny_program
 from simsync.local.command import describe
 
 # The same on every Python and with every version of solders: logs and compute units, which differ, are not in the file.
@@ -19,9 +19,9 @@ DIGEST = "b223d4a173adee05e3ffd3017f5cccbf9b7ca2f28d2b70d52cf0350297d18480"
 def test_the_same_seed_gives_the_same_bytes(ledger: Ledger, tmp_path: Path) -> None:
     first, second, other = (tmp_path / name for name in ("first", "second", "other"))
     ledger.save(first)
-    arguments = {"slots": 40, "transactions_per_slot": 8, "bundle_size": 10, "skip_every": 7, "accounts": 16}
-    Ledger.generate(seed=7, **arguments).save(second)
-    Ledger.generate(seed=8, **arguments).save(other)
+    for seed, path in ((7, second), (8, other)):
+        made = Ledger.generate(seed=seed, slots=40, transactions_per_slot=8, bundle_size=10, skip_every=7, accounts=16)
+        made.save(path)
     assert first.read_bytes() == second.read_bytes()
     assert first.read_bytes() != other.read_bytes()
     assert hashlib.sha256(first.read_bytes()).hexdigest() == DIGEST
@@ -155,3 +155,20 @@ def test_describe_says_what_is_in_it(ledger: Ledger) -> None:
     assert "288" in text
     assert "seed 7" in text
     assert "11111111111111111111111111111111" in text
+
+
+def test_a_tiny_program_is_called_by_some_transactions_and_can_be_swapped() -> None:
+    ledger = Ledger.generate(seed=7, slots=10, transactions_per_slot=20, bundle_size=5, tiny_program=True)
+    assert TINY_PROGRAM in ledger.accounts
+    messages = [
+        VersionedTransaction.from_bytes(one.wire).message for block in ledger.blocks for one in block.transactions
+    ]
+    calls = [message for message in messages if TINY_PROGRAM in message.account_keys]
+    assert 3 <= len(calls) <= 30
+    assert TINY_PROGRAM not in Ledger.generate(slots=2, transactions_per_slot=1).accounts
+
+
+@pytest.mark.parametrize("result", [-1, 2**31, True, "7"])
+def test_results_that_a_tiny_program_cannot_have(result: int) -> None:
+    with pytest.raises(InvalidParams, match="result"):
+        tiny_program(result)

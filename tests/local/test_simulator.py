@@ -92,6 +92,8 @@ def test_switches_are_checked(ledger: Ledger) -> None:
         Behaviour(batch_size=0)
     with pytest.raises(InvalidParams, match="slot_delay"):
         Behaviour(slot_delay=-1)
+    with pytest.raises(InvalidParams, match="build_delay"):
+        Behaviour(build_delay=-1)
 
 
 def test_it_cannot_be_closed_from_its_own_thread(simulate: Start) -> None:
@@ -125,6 +127,18 @@ def test_available_ranges(simulator: Simulator) -> None:
         "kind": "blocks",
         "scope": "global",
     }
+
+
+def test_a_draining_simulator_says_so_and_works_on(simulator: Simulator) -> None:
+    assert not simulator.draining
+    simulator.draining = True
+    reply = get(simulator, "/ready")
+    assert (reply.status_code, reply.text) == (503, "draining")
+    assert get(simulator, "/health").status_code == 200
+    with Control(simulator) as control:
+        control.create(1000, 1009)
+        simulator.draining = False
+        assert get(simulator, "/ready").status_code == 200
 
 
 def test_unknown_paths_are_not_found(simulator: Simulator) -> None:

@@ -112,7 +112,7 @@ def test_every_dialect_gives_the_same_run(ledger: Any, usual: Run, dialect: Dial
 
 
 def test_every_switch_about_forms_is_tried() -> None:
-    no_forms = {"replay_before_attached", "replay_slots", "history_slots", "create_delay", "slot_delay"}
+    no_forms = {"replay_before_attached", "replay_slots", "history_slots", "create_delay", "slot_delay", "build_delay"}
     tried = {name for switches in SWITCHES for name in switches}
     assert tried | {"action_form"} == set(Behaviour.__dataclass_fields__) - no_forms
 
