@@ -10,6 +10,8 @@ from simsync.params.account import AccountData, AccountModifications, EncodedBin
 from simsync.params.continues import Continue, ContinueTo
 from simsync.params.create import CreateSession
 from simsync.params.discovery import DiscoveryFilter, OracleUpdate, ProgramExecuted
+from simsync.params.probe import DiagnosticProbe
+from simsync.params.reroute import DirectFill, FillAccount, FillInstruction, FillTaker, MintPair, Reroute
 from simsync.params.schedule import Anchor, ScheduledAction
 
 __all__ = [
@@ -19,9 +21,16 @@ __all__ = [
     "Continue",
     "ContinueTo",
     "CreateSession",
+    "DiagnosticProbe",
+    "DirectFill",
     "DiscoveryFilter",
     "EncodedBinary",
+    "FillAccount",
+    "FillInstruction",
+    "FillTaker",
+    "MintPair",
     "OracleUpdate",
     "ProgramExecuted",
+    "Reroute",
     "ScheduledAction",
 ]

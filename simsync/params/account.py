@@ -35,11 +35,13 @@ class EncodedBinary(DataClassJsonMixin):
         return base64.b64decode(self.data)
 
 
-def _data_to_json(data: bytes) -> dict[str, str]:
+def data_to_json(data: bytes) -> dict[str, str]:
+    """How ``to_dict`` writes binary data."""
     return {"data": base64.b64encode(data).decode("ascii"), "encoding": "base64"}
 
 
-def _data_from_json(value: Mapping[str, str]) -> bytes:
+def data_from_json(value: Mapping[str, str]) -> bytes:
+    """Undo ``to_dict``."""
     return EncodedBinary(**value).to_bytes()
 
 
@@ -53,7 +55,7 @@ class AccountData(DataClassJsonMixin):
 
     lamports: int
     owner: str = SYSTEM_PROGRAM
-    data: bytes = field(default=b"", metadata=config(encoder=_data_to_json, decoder=_data_from_json))
+    data: bytes = field(default=b"", metadata=config(encoder=data_to_json, decoder=data_from_json))
     executable: bool = False
 
     def __post_init__(self) -> None:
@@ -64,7 +66,7 @@ class AccountData(DataClassJsonMixin):
             self,
             lamports=checks.integer("lamports", self.lamports, 0, checks.U64),
             owner=checks.address("owner", self.owner),
-            data=base64.b64decode(checks.base64_text("data", data)),
+            data=checks.binary("data", data),
             executable=checks.flag("executable", self.executable),
         )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Callable
 
 from simsync.errors import InvalidParams
+from simsync.params import base58
 
 U16 = 2**16 - 1
 U32 = 2**32 - 1
@@ -20,9 +21,8 @@ LONGEST = 1e9
 _DEEPEST = 64
 """Levels of nesting in a value that is sent as it is."""
 
-_BASE58 = {
-    character: value for value, character in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
-}
+_LONGEST_ADDRESS = 44
+"""Characters; no longer base58 text stands for 32 bytes."""
 
 
 def integer(argument: str, value: object, low: int, high: int) -> int:
@@ -55,19 +55,25 @@ def seconds(argument: str, value: object, low: float = 0.0) -> float:
 
 def address(argument: str, value: object) -> str:
     """A Solana address: base58 of 32 bytes. Objects that print as one (solders' ``Pubkey``) are taken as well."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise InvalidParams(argument, value, "must be base58 text, not bytes")
     text = value if isinstance(value, str) else str(value)
-    number = 0
-    for character in text:
-        digit = _BASE58.get(character)
-        if digit is None:
-            raise InvalidParams(argument, value, f"is no base58 address: character {character!r}")
-        number = number * 58 + digit
-        if number >> 256:
-            break
-    zeros = len(text) - len(text.lstrip("1"))
-    if not text or zeros + (number.bit_length() + 7) // 8 != 32:
+    try:
+        data = base58.decode(text[: _LONGEST_ADDRESS + 1])
+    except ValueError as error:
+        raise InvalidParams(argument, value, f"is no base58 address: {error}") from error
+    if len(data) != 32:
         raise InvalidParams(argument, value, "is no address: base58 of exactly 32 bytes is needed")
     return text
+
+
+def optional_address(argument: str, value: object) -> str | None:
+    return None if value is None else address(argument, value)
+
+
+def address_bytes(argument: str, value: object) -> bytes:
+    """The 32 bytes of an address."""
+    return base58.decode(address(argument, value))
 
 
 def addresses(argument: str, values: Iterable[object]) -> tuple[str, ...]:
@@ -89,6 +95,11 @@ def base64_text(argument: str, value: object) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)) or hasattr(value, "__bytes__"):
         return base64.b64encode(bytes(value)).decode("ascii")
     raise InvalidParams(argument, value, "must be base64 text, bytes, or an object with a byte form")
+
+
+def binary(argument: str, value: object) -> bytes:
+    """The bytes of what :func:`base64_text` takes."""
+    return base64.b64decode(base64_text(argument, value))
 
 
 def transactions(argument: str, values: Iterable[object]) -> tuple[str, ...]:
@@ -126,6 +137,11 @@ def plain_mapping(argument: str, value: object) -> dict[str, Any]:
     return checked
 
 
+def plain_or(check: Callable[[str, object], Any], argument: str, value: object) -> Any:
+    """A mapping is sent as it is; everything else has to pass ``check``."""
+    return plain(argument, value) if isinstance(value, Mapping) else check(argument, value)
+
+
 def _plain(argument: str, value: object, levels: int) -> Any:
     if value is None or isinstance(value, bool):
         return value
@@ -157,6 +173,13 @@ def text(argument: str, value: object) -> str:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         raise InvalidParams(argument, value, f"is no valid Unicode ({error.reason})") from error
+    return value
+
+
+def api_key(value: object) -> str:
+    """Plain text that fits into a header; never shown."""
+    if not isinstance(value, str) or not value.isprintable() or not value.isascii() or value != value.strip():
+        raise InvalidParams("api_key", "(hidden)", "must be plain text without line breaks or outer spaces")
     return value
 
 

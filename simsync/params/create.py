@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional
+from typing import Any, Optional, Union
 
 from dataclasses_json import DataClassJsonMixin, config
 
 from simsync.errors import InvalidParams
 from simsync.params import checks
+from simsync.params.account import checked_modifications, modifications_from_json
 from simsync.params.discovery import checked_filter, filters_from_json
+from simsync.params.probe import checked_probe, probes_from_json
+from simsync.params.reroute import Reroute, checked_reroute, reroute_from_json
 from simsync.params.schedule import ScheduledAction, actions_from_json
 
 MAX_DISCONNECT_TIMEOUT = 900
 """Seconds; the server's limit."""
+
+
+def _overrides_from_json(values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Undo ``to_dict``, and ``to_json``, which writes slots as text because JSON has no other keys."""
+    return {_slot_from_json(slot): modifications_from_json(states) for slot, states in values.items()}
+
+
+def _slot_from_json(key: Any) -> Any:
+    return int(key) if isinstance(key, str) and key.isascii() and key.isdecimal() else key
 
 
 @dataclass(frozen=True)
@@ -28,10 +40,12 @@ class CreateSession(DataClassJsonMixin):
     ``Completed``. ``capacity_wait_timeout`` (seconds): how long the server may wait for capacity; None fails at once.
     ``disconnect_timeout`` (seconds, at most 900): how long the session outlives a lost control connection; 0 makes
     re-attaching impossible. ``extra_compute_units`` is added to each transaction's limit. ``discoveries``: filters
-    whose batches are announced. ``actions``: scheduled actions; a plain mapping is sent as it is.
-    ``replay_account_state``: rebuild accounts from recorded deltas, execute nothing. ``reroute``,
-    ``diagnostic_probes`` and ``agents`` are sent as they are. ``extra`` is merged into the request last, for options
-    that simsync does not know.
+    whose batches are announced. ``actions``: :class:`ScheduledAction`. ``overrides``: slot → address →
+    :class:`AccountData`; in effect from the start of that slot (behind the actions at the same place) until something
+    else writes the account. When the range is split, only the sub-session that holds the slot gets them.
+    ``replay_account_state``: rebuild accounts from recorded deltas, execute nothing. ``reroute``: a :class:`Reroute`.
+    ``diagnostic_probes``: :class:`DiagnosticProbe`. A plain mapping in place of any of these objects is sent as it
+    is, and so are ``agents``. ``extra`` is merged into the request last, for options that simsync does not know.
     """
 
     start_slot: int
@@ -44,9 +58,14 @@ class CreateSession(DataClassJsonMixin):
     extra_compute_units: Optional[int] = None
     discoveries: Sequence[Any] = field(default=(), metadata=config(decoder=filters_from_json))
     actions: Sequence[Any] = field(default=(), metadata=config(decoder=actions_from_json))
+    overrides: Mapping[int, Mapping[str, Any]] = field(
+        default_factory=dict, metadata=config(decoder=_overrides_from_json)
+    )
     replay_account_state: bool = False
-    reroute: Optional[Mapping[str, Any]] = None
-    diagnostic_probes: Sequence[Any] = ()
+    reroute: Optional[Union[Reroute, Mapping[str, Any]]] = field(
+        default=None, metadata=config(decoder=reroute_from_json)
+    )
+    diagnostic_probes: Sequence[Any] = field(default=(), metadata=config(decoder=probes_from_json))
     agents: Sequence[Any] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -69,18 +88,25 @@ class CreateSession(DataClassJsonMixin):
             self,
             signer_filter=checks.addresses("signer_filter", self.signer_filter),
             discoveries=tuple(
-                _plain_or(checked_filter, f"discoveries[{index}]", value)
+                checks.plain_or(checked_filter, f"discoveries[{index}]", value)
                 for index, value in enumerate(checks.items("discoveries", self.discoveries))
             ),
             actions=tuple(
-                _plain_or(self._checked_action, f"actions[{index}]", action)
+                checks.plain_or(self._checked_action, f"actions[{index}]", action)
                 for index, action in enumerate(checks.items("actions", self.actions))
             ),
+            overrides={
+                int(checks.integer("overrides key", slot, self.start_slot, self.last_slot)): checked_modifications(
+                    f"overrides[{slot}]", states
+                )
+                for slot, states in checks.mapping("overrides", self.overrides).items()
+            },
             diagnostic_probes=tuple(
-                checks.plain("diagnostic_probes", checks.items("diagnostic_probes", self.diagnostic_probes))
+                checks.plain_or(checked_probe, f"diagnostic_probes[{index}]", probe)
+                for index, probe in enumerate(checks.items("diagnostic_probes", self.diagnostic_probes))
             ),
             agents=tuple(checks.plain("agents", checks.items("agents", self.agents))),
-            reroute=None if self.reroute is None else checks.plain_mapping("reroute", self.reroute),
+            reroute=None if self.reroute is None else checks.plain_or(checked_reroute, "reroute", self.reroute),
             extra=checks.plain_mapping("extra", self.extra),
         )
 
@@ -97,8 +123,3 @@ class CreateSession(DataClassJsonMixin):
         if self.end_slot is not None:
             return self.end_slot
         return self.start_slot + (self.slot_count or 1) - 1
-
-
-def _plain_or(check: Callable[[str, object], Any], argument: str, value: object) -> Any:
-    """A mapping is sent as it is; everything else has to pass ``check``."""
-    return checks.plain(argument, value) if isinstance(value, Mapping) else check(argument, value)

@@ -7,8 +7,9 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from simsync.errors import ProtocolError
+from simsync.errors import InvalidParams, ProtocolError
 from simsync.events import AccountState
+from simsync.params import AccountData
 from simsync.wire.spelling import FoldedFields
 
 
@@ -39,3 +40,40 @@ def account_state(raw: Any) -> AccountState | None:
         encoded=fields.get("data"),
         decode=decode_data,
     )
+
+
+def account_data(raw: Any) -> AccountData:
+    """An account that has to be whole. Raises ProtocolError, also for one whose data were cut."""
+    if not isinstance(raw, Mapping):
+        raise ProtocolError(f"an account is a JSON object, not {type(raw).__name__}", raw)
+    fields = FoldedFields(raw)
+    lamports, owner, executable = fields.get("lamports"), fields.text("owner"), fields.get("executable")
+    if owner is None:
+        raise ProtocolError("the account has no owner", raw)
+    return _whole(lamports, owner, decode_data(fields.get("data")), executable or False, fields.number("space"), raw)
+
+
+def account_data_of_state(state: AccountState) -> AccountData:
+    """A state of an account diff as it can be written. Raises ProtocolError as :func:`account_data` does."""
+    return _whole(state.lamports, state.owner, state.data, state.executable, state.space, state)
+
+
+def _whole(lamports: Any, owner: str, data: bytes, executable: Any, space: int | None, raw: Any) -> AccountData:
+    if space is not None and space != len(data):
+        raise ProtocolError(f"the account has {space} bytes of data, only {len(data)} of them are here", raw)
+    try:
+        return AccountData(lamports, owner, data, executable)
+    except InvalidParams as error:
+        raise ProtocolError(f"the account cannot be read ({error})", raw) from error
+
+
+def account_json(account: AccountData) -> dict[str, Any]:
+    """As RPC writes it. The rent epoch is not part of an AccountData: 0."""
+    return {
+        "lamports": account.lamports,
+        "owner": account.owner,
+        "data": [base64.b64encode(account.data).decode("ascii"), "base64"],
+        "executable": account.executable,
+        "rentEpoch": 0,
+        "space": account.space,
+    }

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from simsync.params import AccountData, Anchor, Continue, ContinueTo, CreateSession, ScheduledAction
-from simsync.params.discovery import DiscoveryFilter, OracleUpdate, ProgramExecuted
+from simsync.params import (
+    AccountData,
+    Anchor,
+    Continue,
+    ContinueTo,
+    CreateSession,
+    DiagnosticProbe,
+    DirectFill,
+    DiscoveryFilter,
+    MintPair,
+    OracleUpdate,
+    ProgramExecuted,
+    Reroute,
+    ScheduledAction,
+)
 from simsync.wire import json_codec
 from simsync.wire.dialect import Dialect
 from simsync.wire.spelling import without_none
@@ -24,12 +37,16 @@ def _session_id(session_id: str, dialect: Dialect) -> dict[str, Any]:
     return {"session_id": session_id}
 
 
+def _encoded_binary(data: bytes) -> dict[str, str]:
+    return {"data": base64.b64encode(data).decode("ascii"), "encoding": "base64"}
+
+
 def account(state: AccountData | Mapping[str, Any]) -> Any:
     """One account state; mappings are passed through."""
     if not isinstance(state, AccountData):
         return dict(state)
     return {
-        "data": {"data": base64.b64encode(state.data).decode("ascii"), "encoding": "base64"},
+        "data": _encoded_binary(state.data),
         "executable": state.executable,
         "lamports": state.lamports,
         "owner": state.owner,
@@ -85,8 +102,85 @@ def scheduled_action(action: ScheduledAction | Mapping[str, Any]) -> Any:
     return without_none(fields)
 
 
+def override_actions(overrides: Mapping[int, Mapping[str, AccountData | Mapping[str, Any]]]) -> list[Any]:
+    """A guess: overrides per slot are actions before the slot that have nothing but overrides."""
+    return [
+        scheduled_action(ScheduledAction(Anchor("before_slot", [slot]), account_overrides=states))
+        for slot, states in sorted(overrides.items())
+        if states
+    ]
+
+
+def aggregators(names: Sequence[str]) -> Any:
+    """A guess: a list of names in lower case."""
+    return list(names)
+
+
+def mint_pair(pair: MintPair | Mapping[str, Any]) -> Any:
+    """A guess: a list of both, which serde reads as a tuple and as a struct with two fields of any name."""
+    return [pair.mint_a, pair.mint_b] if isinstance(pair, MintPair) else dict(pair)
+
+
+def direct_fill(fill: DirectFill | Mapping[str, Any]) -> Any:
+    """The template that the vendor shows."""
+    if not isinstance(fill, DirectFill):
+        return dict(fill)
+    accounts = [
+        without_none({"address": one.address, "writable": one.writable, "signer": one.signer or None})
+        for one in fill.instruction.accounts
+    ]
+    return {
+        "label": fill.label,
+        "mode": fill.mode,
+        "inputMint": fill.input_mint,
+        "outputMint": fill.output_mint,
+        "instruction": {
+            "programId": fill.instruction.program_id,
+            "accounts": accounts,
+            "data": _encoded_binary(fill.instruction.data),
+        },
+        "amountOffset": fill.amount_offset,
+        "taker": {
+            "user": list(fill.taker.user),
+            "inputTokenAccount": fill.taker.input_token_account,
+            "outputTokenAccount": fill.taker.output_token_account,
+        },
+    }
+
+
+def reroute(value: Reroute | Mapping[str, Any] | None) -> Any:
+    if not isinstance(value, Reroute):
+        return None if value is None else dict(value)
+    fields = {
+        "aggregators": aggregators(value.aggregators) if value.aggregators else None,
+        "filter": None if value.pairs is None else {"pairs": [mint_pair(pair) for pair in value.pairs]},
+        # Always sent: the server's defaults are not known for certain.
+        "detectFailedL1Swaps": value.detect_failed_l1_swaps,
+        "circularArbs": value.circular_arbs,
+        "requote": value.requote,
+        # A guess: a list. The first servers that knew it took one object.
+        "directFill": [direct_fill(fill) for fill in value.direct_fill] or None,
+        "extraMarkets": list(value.extra_markets) or None,
+    }
+    return without_none(fields)
+
+
+def diagnostic_probe(probe: DiagnosticProbe | Mapping[str, Any]) -> Any:
+    if not isinstance(probe, DiagnosticProbe):
+        return dict(probe)
+    fields = {
+        "anchor": anchor(probe.anchor),
+        "markets": list(probe.markets),
+        "usdValues": list(probe.usd_values),
+        "label": probe.label,
+    }
+    return without_none(fields)
+
+
 def create_session(create: CreateSession, *, parallel: bool) -> bytes:
     """``createBacktestSession``: one flat object."""
+    # The caller's actions come first: results name an action by its place in the list.
+    actions = [scheduled_action(value) for value in create.actions] + override_actions(create.overrides)
     fields = {
         "startSlot": create.start_slot,
         "endSlot": create.last_slot,
@@ -97,11 +191,11 @@ def create_session(create: CreateSession, *, parallel: bool) -> bytes:
         "disconnectTimeoutSecs": create.disconnect_timeout,
         "extraComputeUnits": create.extra_compute_units,
         "discoveries": [discovery_filter(value) for value in create.discoveries] or None,
-        "actions": [scheduled_action(value) for value in create.actions] or None,
+        "actions": actions or None,
         "agents": list(create.agents) or None,
         "replayAccountState": create.replay_account_state or None,
-        "reroute": create.reroute,
-        "diagnosticProbes": list(create.diagnostic_probes) or None,
+        "reroute": reroute(create.reroute),
+        "diagnosticProbes": [diagnostic_probe(value) for value in create.diagnostic_probes] or None,
     }
     # A null in extra is sent: it is the caller's way to try one.
     return _message("createBacktestSession", {**without_none(fields), **create.extra})

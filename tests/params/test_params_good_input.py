@@ -231,6 +231,19 @@ def test_sixty_levels_are_not_too_deep() -> None:
     assert CreateSession(1, 2, extra={"a": deep}).extra == {"a": deep}
 
 
+# Overrides.
+
+
+def test_overrides_of_every_slot_of_the_range() -> None:
+    raw = {"lamports": 1, "rentEpoch": 0}
+    given_ = {Slots.FIRST: {WALLET: AccountData(1)}, 104: {Key(WALLET): MappingProxyType(raw)}}
+    create = CreateSession(100, slot_count=5, overrides=given_)  # type: ignore[arg-type]
+    assert create.overrides == {100: {WALLET: AccountData(1)}, 104: {WALLET: raw}}
+    assert [type(slot) for slot in create.overrides] == [int, int]
+    given_.clear()
+    assert len(create.overrides) == 2
+
+
 # Actions.
 
 

@@ -16,9 +16,16 @@ from simsync.params import (
     Continue,
     ContinueTo,
     CreateSession,
+    DiagnosticProbe,
+    DirectFill,
     EncodedBinary,
+    FillAccount,
+    FillInstruction,
+    FillTaker,
+    MintPair,
     OracleUpdate,
     ProgramExecuted,
+    Reroute,
     ScheduledAction,
 )
 from simsync.wire import requests
@@ -36,6 +43,26 @@ ACTION = ScheduledAction(
     label="probe",
     feeds_reroute=True,
 )
+
+FILL = DirectFill(
+    "pool-x",
+    WALLET,
+    PROGRAM,
+    FillInstruction(PROGRAM, [FillAccount(WALLET, signer=True), FillAccount(PROGRAM, writable=True)], bytes(9)),
+    1,
+    FillTaker([0], 1, 1),
+    "ExactOut",
+)
+REROUTE = Reroute(
+    ["jupiter", "okx"],
+    [MintPair(WALLET, PROGRAM), {"mintA": WALLET}],
+    detect_failed_l1_swaps=True,
+    circular_arbs=True,
+    requote=False,
+    direct_fill=[FILL, {"label": "raw"}],
+    extra_markets=[WALLET],
+)
+PROBE = DiagnosticProbe(Anchor("before_match", filter=ProgramExecuted(PROGRAM)), [WALLET], [100, 2**32 - 1], "depth")
 
 PARAMS: list[Any] = [
     EncodedBinary(),
@@ -55,8 +82,22 @@ PARAMS: list[Any] = [
     Anchor("before_every_slot", every=3),
     ScheduledAction(Anchor()),
     ACTION,
+    MintPair(WALLET, PROGRAM),
+    FILL,
+    Reroute(),
+    REROUTE,
+    PROBE,
+    DiagnosticProbe(Anchor(), [], []),
     CreateSession(1, 2),
     CreateSession(1, slot_count=5),
+    CreateSession(
+        1,
+        20,
+        overrides={5: {WALLET: STATE, PROGRAM: {"lamports": 1}}, 20: {WALLET: AccountData(0)}, 1: {}},
+        reroute=REROUTE,
+        diagnostic_probes=[PROBE, {"anchor": "afterSlot"}],
+    ),
+    CreateSession(1, 2, reroute=Reroute()),
     CreateSession(
         1,
         2,
@@ -83,6 +124,7 @@ def test_through_json(params: Any) -> None:
     assert again == params
     assert again.to_json() == text
     assert type(params).from_dict(json.loads(text)) == params
+    assert type(params).from_dict(params.to_dict()) == params
 
 
 @pytest.mark.parametrize("params", PARAMS, ids=lambda params: type(params).__name__)
@@ -105,6 +147,14 @@ def test_what_came_back_is_sent_in_the_same_words(params: Any) -> None:
         assert requests.anchor(again) == requests.anchor(params)
     elif isinstance(params, ScheduledAction):
         assert requests.scheduled_action(again) == requests.scheduled_action(params)
+    elif isinstance(params, Reroute):
+        assert requests.reroute(again) == requests.reroute(params)
+    elif isinstance(params, DirectFill):
+        assert requests.direct_fill(again) == requests.direct_fill(params)
+    elif isinstance(params, MintPair):
+        assert requests.mint_pair(again) == requests.mint_pair(params)
+    elif isinstance(params, DiagnosticProbe):
+        assert requests.diagnostic_probe(again) == requests.diagnostic_probe(params)
     elif not isinstance(params, EncodedBinary):
         assert requests.discovery_filter(again) == requests.discovery_filter(params)
     else:
@@ -118,6 +168,9 @@ def test_what_came_back_is_sent_in_the_same_words(params: Any) -> None:
         (AccountData, '{"lamports": 1, "owner": "x"}', "owner"),
         (Continue, '{"advance_count": 0}', "advance_count"),
         (CreateSession, '{"start_slot": 5, "end_slot": 4}', "end_slot"),
+        (CreateSession, '{"start_slot": 5, "end_slot": 9, "overrides": {"4": {}}}', "overrides key"),
+        (CreateSession, '{"start_slot": 5, "end_slot": 9, "overrides": {"five": {}}}', "overrides key"),
+        (MintPair, '{"mint_a": "x", "mint_b": "y"}', "mint_a"),
         (ProgramExecuted, '{"program": "x"}', "program"),
         (Anchor, '{"where": "nowhere"}', "where"),
         (EncodedBinary, '{"data": "A"}', "data"),
@@ -127,3 +180,18 @@ def test_what_is_read_is_checked(kind: Any, text: str, argument: str) -> None:
     with pytest.raises(InvalidParams) as caught:
         kind.from_json(text)
     assert caught.value.argument == argument
+
+
+def test_objects_come_back_as_objects_and_mappings_as_mappings() -> None:
+    create = CreateSession(1, 9, overrides={5: {WALLET: STATE}}, reroute=REROUTE, diagnostic_probes=[PROBE, {"a": 1}])
+    again = CreateSession.from_json(create.to_json())
+    assert again.overrides == {5: {WALLET: STATE}}
+    assert isinstance(again.reroute, Reroute)
+    assert again.reroute.direct_fill == (FILL, {"label": "raw"})
+    assert again.diagnostic_probes == (PROBE, {"a": 1})
+    raw = {"requote": True, "directFill": []}
+    assert CreateSession.from_json(CreateSession(1, 2, reroute=raw).to_json()).reroute == raw
+
+
+def test_json_from_before_there_were_overrides() -> None:
+    assert CreateSession.from_json('{"start_slot": 1, "end_slot": 2}') == CreateSession(1, 2)

@@ -16,8 +16,15 @@ from simsync.params import (
     Continue,
     ContinueTo,
     CreateSession,
+    DiagnosticProbe,
+    DirectFill,
+    FillAccount,
+    FillInstruction,
+    FillTaker,
+    MintPair,
     OracleUpdate,
     ProgramExecuted,
+    Reroute,
     ScheduledAction,
 )
 from simsync.wire import requests
@@ -150,6 +157,105 @@ def test_mappings_of_any_kind_can_be_sent_at_any_depth() -> None:
     assert params["reroute"] == plain
     assert params["filter"] == plain["filter"]
     assert params["actions"] == params["agents"] == params["discoveries"] == [plain]
+
+
+def test_overrides_are_actions_before_their_slots_behind_those_of_the_caller() -> None:
+    create = CreateSession(
+        1,
+        9,
+        actions=[{"anchor": "somewhere"}],
+        overrides={7: {WALLET: AccountData(7)}, 3: {WALLET: AccountData(3), PROGRAM: {"lamports": 1}}, 5: {}},
+    )
+    first, second, third = create_params(create)["actions"]
+    assert first == {"anchor": "somewhere"}
+    assert second == {
+        "anchor": {"beforeSlot": {"slots": [3]}},
+        "kind": "simulate",
+        "transactions": [],
+        "accountOverrides": {WALLET: requests.account(AccountData(3)), PROGRAM: {"lamports": 1}},
+        "returnAccounts": [],
+    }
+    assert third["anchor"] == {"beforeSlot": {"slots": [7]}}
+    assert third["accountOverrides"] == {WALLET: requests.account(AccountData(7))}
+
+
+def test_no_overrides_are_no_actions() -> None:
+    assert "actions" not in create_params(CreateSession(1, 9, overrides={5: {}}))
+
+
+# Reroute.
+
+FILL = DirectFill(
+    label="pool-x",
+    mode="ExactIn",
+    input_mint="So11111111111111111111111111111111111111112",
+    output_mint="EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v",
+    instruction=FillInstruction(
+        PROGRAM,
+        [FillAccount(SYSTEM, signer=True), FillAccount(SYSTEM, writable=True), FillAccount(SYSTEM, writable=True)],
+        b"\x09" + bytes(8),
+    ),
+    amount_offset=1,
+    taker=FillTaker([0], 1, 2),
+)
+TEMPLATE = (
+    '{"label":"pool-x","mode":"ExactIn","inputMint":"So11111111111111111111111111111111111111112","outputMint":'
+    '"EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v","instruction":{"programId":'
+    '"whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc","accounts":[{"address":"11111111111111111111111111111111",'
+    '"writable":false,"signer":true},{"address":"11111111111111111111111111111111","writable":true},{"address":'
+    '"11111111111111111111111111111111","writable":true}],"data":{"data":"CQAAAAAAAAAA","encoding":"base64"}},'
+    '"amountOffset":1,"taker":{"user":[0],"inputTokenAccount":1,"outputTokenAccount":2}}'
+)
+
+
+def test_the_direct_fill_that_the_vendor_shows() -> None:
+    assert requests.direct_fill(FILL) == json.loads(TEMPLATE)
+
+
+def test_reroute_with_its_defaults() -> None:
+    assert create_params(CreateSession(1, 2, reroute=Reroute()))["reroute"] == {
+        "detectFailedL1Swaps": False,
+        "circularArbs": False,
+        "requote": True,
+    }
+
+
+def test_reroute_with_everything() -> None:
+    value = Reroute(
+        ["Jupiter", "okx"],
+        [MintPair(WALLET, PROGRAM), {"mintA": WALLET}],
+        detect_failed_l1_swaps=True,
+        circular_arbs=True,
+        requote=False,
+        direct_fill=[FILL, {"label": "raw"}],
+        extra_markets=[WALLET],
+    )
+    assert create_params(CreateSession(1, 2, reroute=value))["reroute"] == {
+        "aggregators": ["jupiter", "okx"],
+        "filter": {"pairs": [[WALLET, PROGRAM], {"mintA": WALLET}]},
+        "detectFailedL1Swaps": True,
+        "circularArbs": True,
+        "requote": False,
+        "directFill": [json.loads(TEMPLATE), {"label": "raw"}],
+        "extraMarkets": [WALLET],
+    }
+
+
+def test_an_empty_reroute_mapping_is_sent() -> None:
+    assert create_params(CreateSession(1, 2, reroute={}))["reroute"] == {}
+
+
+def test_probes() -> None:
+    probes = [DiagnosticProbe(Anchor("before_slot", [2]), [WALLET], [100, 5000], "depth"), {"anchor": "afterSlot"}]
+    assert create_params(CreateSession(1, 2, diagnostic_probes=probes))["diagnosticProbes"] == [
+        {"anchor": {"beforeSlot": {"slots": [2]}}, "markets": [WALLET], "usdValues": [100, 5000], "label": "depth"},
+        {"anchor": "afterSlot"},
+    ]
+    assert requests.diagnostic_probe(DiagnosticProbe(Anchor(), [], [])) == {
+        "anchor": "afterSlot",
+        "markets": [],
+        "usdValues": [],
+    }
 
 
 # Continue.

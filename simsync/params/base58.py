@@ -1,0 +1,29 @@
+"""Base58, the text form of Solana's addresses."""
+
+from __future__ import annotations
+
+_ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
+
+
+def decode(text: str) -> bytes:
+    """The bytes of a base58 text. Raises ValueError for a character outside the alphabet."""
+    number = 0
+    for character in text:
+        digit = _DIGITS.get(character)
+        if digit is None:
+            raise ValueError(f"character {character!r}")
+        number = number * 58 + digit
+    zeros = len(text) - len(text.lstrip("1"))
+    return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def encode(data: bytes) -> str:
+    """The base58 text of bytes."""
+    number = int.from_bytes(data, "big")
+    characters = []
+    while number:
+        number, digit = divmod(number, 58)
+        characters.append(_ALPHABET[digit])
+    zeros = len(data) - len(data.lstrip(b"\0"))
+    return "1" * zeros + "".join(reversed(characters))

@@ -1,0 +1,49 @@
+"""Probes of the router's depth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Optional
+
+from dataclasses_json import DataClassJsonMixin
+
+from simsync.errors import InvalidParams
+from simsync.params import checks
+from simsync.params.schedule import Anchor
+
+
+@dataclass(frozen=True)
+class DiagnosticProbe(DataClassJsonMixin):
+    """Ask the router at ``anchor`` what each of ``markets`` (addresses of pools) gives for each of ``usd_values``.
+
+    ``usd_values``: whole US dollars. ``label``: text of your own. Results come as diagnostic notifications.
+    """
+
+    anchor: Anchor
+    markets: Sequence[str]
+    usd_values: Sequence[int]
+    label: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.anchor, Anchor):
+            raise InvalidParams("anchor", self.anchor, "must be an Anchor(...)")
+        usd_values = tuple(
+            checks.integer(f"usd_values[{index}]", value, 0, checks.U32)
+            for index, value in enumerate(checks.items("usd_values", self.usd_values))
+        )
+        checks.assign(self, markets=checks.addresses("markets", self.markets), usd_values=usd_values)
+        if self.label is not None:
+            checks.text("label", self.label)
+
+
+def checked_probe(argument: str, value: object) -> DiagnosticProbe:
+    if not isinstance(value, DiagnosticProbe):
+        raise InvalidParams(argument, value, "must be a DiagnosticProbe(...) or a mapping")
+    return value
+
+
+def probes_from_json(values: Sequence[Any]) -> list[Any]:
+    """Undo ``to_dict``. A mapping of another form stays what it is."""
+    names = {member.name for member in fields(DiagnosticProbe)}
+    return [DiagnosticProbe.from_dict(dict(value)) if set(value) == names else value for value in values]
