@@ -3,113 +3,220 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_incrementing
-
-from simsync.errors import ConnectError, ProtocolError
+from simsync import programs
+from simsync.errors import InvalidParams
 from simsync.options import Options
 from simsync.params import AccountData, checks
 from simsync.params.account import checked_modifications
+from simsync.reports import SignatureStatus, Simulation
 from simsync.runtime.http import HttpClient
+from simsync.runtime.retry import HttpRetry
 from simsync.wire import rpc as wire
 
-_READ_ATTEMPTS = 3
-_WRITE_ATTEMPTS = 5
-_WRITE_DELAY = 0.3
-"""Seconds, times the number of the attempt."""
+T = TypeVar("T")
 
+logger = logging.getLogger("simsync.rpc")
 
-def _is_without_reply(error: BaseException) -> bool:
-    return type(error) is ConnectError or (isinstance(error, ProtocolError) and error.raw == b"")
+_ADVICE = {404: "the session is over or was never there"}
 
 
 class Rpc:
-    """Calls of one session's endpoint. It needs no key, and stops answering when the session is over.
+    """Calls of one session's endpoint, an ``http`` or ``https`` address; see ``SubSession.rpc``.
+
+    It needs no key and no open session, and may be used from several threads and after a fork. It stops answering when
+    the session is over. Addresses and signatures are base58 text or objects that print as such, transactions and
+    messages base64 text, bytes, or objects with a byte form. Amounts are lamports.
 
     Every call raises :class:`~simsync.RpcError` for an error reply, :class:`~simsync.ConnectError` when there was no
-    reply, and :class:`~simsync.HttpStatusError` for an HTTP error. Addresses are base58 text (or objects that print as
-    such), transactions base64 text, bytes, or objects with a byte form. Amounts are lamports.
+    reply, :class:`~simsync.HttpStatusError` for an HTTP error, and :class:`~simsync.ProtocolError` for a reply that
+    makes no sense. Calls that read are tried again after failures that may pass, and so is :meth:`modify_accounts`;
+    :meth:`send_transaction` and :meth:`call` never are.
     """
 
-    def __init__(self, endpoint: str, options: Options) -> None:
-        self.endpoint = endpoint
-        self._http = HttpClient(options.rpc_timeout)
+    def __init__(self, endpoint: str, options: Options | None = None) -> None:
+        self.endpoint = _checked_endpoint(endpoint)
+        options = options if options is not None else Options()
+        if not isinstance(options, Options):
+            raise InvalidParams("options", options, "must be an Options(...)")
+        self._http = HttpClient(options.rpc_timeout, advice=_ADVICE, ssl_context=options.ssl_context)
+        self._retry = HttpRetry(options, logger)
         self._numbers = itertools.count(1)
 
     def __repr__(self) -> str:
         return f"Rpc({self.endpoint!r})"
 
     def call(self, method: str, params: Sequence[Any] = ()) -> Any:
-        """Any method: the ``result`` as it came."""
-        body = wire.request_body(next(self._numbers), method, params)
-        return wire.result_of(method, self._http.post_json(self.endpoint, body))
+        """Any method: the ``result`` as it came. Never tried twice."""
+        return self._once(wire.any_call(method, params))
 
-    def _value(self, method: str, params: Sequence[Any]) -> Any:
-        return wire.value_of(method, self._read(method, params))
+    def _once(self, call: wire.Call[T]) -> T:
+        return call.read(self._http.post_json(self.endpoint, call.body(next(self._numbers))))
 
-    def _read(self, method: str, params: Sequence[Any] = ()) -> Any:
-        """A call that changes nothing may be tried again when there was no reply."""
-        return Retrying(
-            stop=stop_after_attempt(_READ_ATTEMPTS),
-            retry=retry_if_exception(lambda error: type(error) is ConnectError),
-            reraise=True,
-        )(self.call, method, params)
+    def _read(self, call: wire.Call[T]) -> T:
+        return self._retry.read(lambda: self._once(call))
+
+    def get_health(self) -> str:
+        """The server's word: ``"ok"``. An endpoint that is not healthy answers with an error."""
+        return self._read(wire.get_health())
 
     def get_slot(self) -> int:
         """The slot at which the session stands."""
-        result = self._read(wire.GET_SLOT)
-        if not isinstance(result, int):
-            raise ProtocolError(f"{wire.GET_SLOT}: the result is no number", result)
-        return result
+        return self._read(wire.get_slot())
 
     def get_balance(self, address: object) -> int:
         """Lamports; 0 for an account that does not exist."""
-        return int(self._value("getBalance", [checks.address("address", address), wire.CONFIRMED]))
+        return self._read(wire.get_balance(checks.address("address", address)))
 
     def get_account_info(self, address: object) -> AccountData | None:
         """The account, None when there is none."""
-        value = self._value("getAccountInfo", [checks.address("address", address), wire.account_config()])
-        return wire.account_from_json("getAccountInfo", value)
+        return self._read(wire.get_account_info(checks.address("address", address)))
 
-    def get_multiple_accounts(self, addresses: Sequence[object]) -> list[AccountData | None]:
-        """One entry per address, in order."""
-        keys = list(checks.addresses("addresses", addresses))
-        value = self._value("getMultipleAccounts", [keys, wire.account_config()])
-        return [wire.account_from_json("getMultipleAccounts", item) for item in value]
+    def get_multiple_accounts(self, addresses: Iterable[object]) -> list[AccountData | None]:
+        """One entry per address, in order, None for an account that does not exist.
+
+        More than 100 addresses take several requests; a session that advances meanwhile may answer them in different
+        slots.
+        """
+        found: list[AccountData | None] = []
+        for keys in _chunks(checks.addresses("addresses", addresses), wire.MAX_ACCOUNTS):
+            states = self._read(wire.get_multiple_accounts(keys))
+            found += states
+        return found
+
+    def get_program_accounts(
+        self, program: object, *, data_size: int | None = None, memcmp: Iterable[tuple[int, object]] = ()
+    ) -> list[tuple[str, AccountData]]:
+        """Address and account of each account that ``program`` owns and that meets all filters.
+
+        ``data_size``: bytes of data. ``memcmp``: pairs ``(offset, bytes)``, where the bytes may be an address.
+        """
+        filters = [] if data_size is None else [wire.size_filter(data_size)]
+        for index, pair in enumerate(checks.items("memcmp", memcmp)):
+            filters.append(wire.compare_filter(f"memcmp[{index}]", pair))
+        return self._read(wire.get_program_accounts(checks.address("program", program), filters))
 
     def get_latest_blockhash(self) -> str:
-        return str(self._value("getLatestBlockhash", [wire.CONFIRMED])["blockhash"])
+        """Base58 text."""
+        return self._read(wire.get_latest_blockhash())
 
-    def get_transaction(self, signature: str) -> Any:
+    def get_fee_for_message(self, message: object) -> int | None:
+        """Lamports that a transaction with this message costs; None when its blockhash is not known."""
+        return self._read(wire.get_fee_for_message(wire.message_text("message", message)))
+
+    def get_signature_statuses(self, signatures: Iterable[object]) -> list[SignatureStatus | None]:
+        """One entry per signature, in order, None for one that is not known.
+
+        More than 256 signatures take several requests.
+        """
+        wanted = [
+            wire.signature_text(f"signatures[{index}]", signature)
+            for index, signature in enumerate(checks.items("signatures", signatures))
+        ]
+        found: list[SignatureStatus | None] = []
+        for chunk in _chunks(wanted, wire.MAX_SIGNATURES):
+            statuses = self._read(wire.get_signature_statuses(chunk))
+            found += statuses
+        return found
+
+    def get_transaction(self, signature: object) -> Any:
         """A transaction that was executed in this session, as the RPC writes it; None when there is none."""
-        return self._read("getTransaction", [signature, {"encoding": "json", "maxSupportedTransactionVersion": 0}])
+        return self._read(wire.get_transaction(wire.signature_text("signature", signature)))
 
-    def simulate_transaction(self, transaction: object) -> Any:
-        """What it would do in the present state: err, logs, unitsConsumed and so on, as the RPC writes it."""
-        encoded = checks.base64_text("transaction", transaction)
-        return self._value("simulateTransaction", [encoded, wire.transaction_config()])
+    def get_minimum_balance_for_rent_exemption(self, size: int) -> int:
+        """Lamports that keep an account with ``size`` bytes of data from owing rent."""
+        return self._read(wire.get_minimum_balance_for_rent_exemption(checks.integer("size", size, 0, checks.U64)))
+
+    def get_address_lookup_table(self, address: object) -> Any:
+        """A lookup table as the server writes it. What this method takes and gives back is a guess."""
+        return self._read(wire.get_address_lookup_table(checks.address("address", address)))
+
+    def simulate_transaction(
+        self, transaction: object, *, accounts: Iterable[object] = (), replace_blockhash: bool = False
+    ) -> Simulation:
+        """What the transaction would do in the present state. Signatures are not checked.
+
+        ``accounts``: addresses whose state afterwards is wanted. ``replace_blockhash``: let the server put a valid
+        blockhash into it.
+        """
+        call = wire.simulate_transaction(
+            wire.transaction_text("transaction", transaction),
+            checks.addresses("accounts", accounts),
+            replace_blockhash=checks.flag("replace_blockhash", replace_blockhash),
+        )
+        return self._read(call)
 
     def send_transaction(self, transaction: object, *, skip_preflight: bool = False) -> str:
         """Execute at once in the present slot, without advancing; the signature. Never tried twice."""
-        encoded = checks.base64_text("transaction", transaction)
-        return str(self.call("sendTransaction", [encoded, wire.transaction_config(skipPreflight=skip_preflight)]))
+        text = wire.transaction_text("transaction", transaction)
+        return self._once(wire.send_transaction(text, skip_preflight=checks.flag("skip_preflight", skip_preflight)))
 
     def modify_accounts(self, accounts: Mapping[str, AccountData | Mapping[str, Any]]) -> None:
         """Write whole account states at once.
 
         Replies were seen to be empty now and then. Writing the same state twice is harmless, so this is tried again
-        then, and when the connection broke.
+        then, and after other failures that may pass.
         """
-        states = wire.modifications(checked_modifications("accounts", accounts))
-        Retrying(
-            stop=stop_after_attempt(_WRITE_ATTEMPTS),
-            wait=wait_incrementing(start=_WRITE_DELAY, increment=_WRITE_DELAY),
-            retry=retry_if_exception(_is_without_reply),
-            reraise=True,
-        )(self.call, "modifyAccounts", [states])
+        call = wire.modify_accounts(checked_modifications("accounts", accounts))
+        self._retry.write(lambda: self._once(call))
+
+    def modify_program(
+        self,
+        program_id: object,
+        elf: bytes,
+        *,
+        deploy_slot: int | None = None,
+        authority: object | None = None,
+    ) -> dict[str, AccountData]:
+        """Replace the code of an upgradeable program, or put a program where none was; the accounts that were written.
+
+        ``elf``: the compiled program. ``deploy_slot``: without it the slot before the present one, because a program
+        that was deployed in the current slot does not run in it. ``authority``: who may upgrade it later. Raises
+        InvalidParams when ``program_id`` is an account but no upgradeable program, and MissingExtra when there is no
+        such account and solders, which derives the address of its ProgramData, is not installed.
+        """
+        address = checks.address("program_id", program_id)
+        if deploy_slot is None:
+            deploy_slot = programs.deploy_slot_before(self.get_slot())
+        programs.program_data_bytes(elf, deploy_slot, authority)  # refuses bad input before anything is sent
+        present = self.get_account_info(address)
+        written: dict[str, AccountData] = {}
+        if present is None:
+            program_data = programs.program_data_address(address)
+            written[address] = programs.program_account(program_data)
+        else:
+            program_data = programs.program_data_of(present)
+        written.update(programs.build_program_injection(program_data, elf, deploy_slot, authority))
+        self.modify_accounts(written)
+        return written
 
     def close(self) -> None:
         """Give the connections back. The next call opens another one."""
         self._http.close()
+
+
+def _chunks(values: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [values[index : index + size] for index in range(0, len(values), size)]
+
+
+def _checked_endpoint(endpoint: str) -> str:
+    text = checks.text("endpoint", endpoint)
+    if "@" in text:
+        endpoint = "(hidden)"  # a password may be in there
+    if not text.isprintable() or " " in text:
+        raise InvalidParams("endpoint", endpoint, "must not contain white space")
+    try:
+        parts = urlsplit(text)
+        _port = parts.port  # checked when it is read
+    except ValueError as error:
+        detail = f" ({error})" if endpoint == text else ""
+        raise InvalidParams("endpoint", endpoint, f"is no valid address{detail}") from None
+    if parts.username or parts.password:
+        raise InvalidParams("endpoint", endpoint, "must not hold a user name or password")
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+        raise InvalidParams("endpoint", endpoint, "must be an http:// or https:// address")
+    return text

@@ -20,6 +20,7 @@ from simsync._version import __version__
 from simsync.errors import ConnectError, HttpStatusError
 from simsync.options import Options
 from simsync.runtime.duplex import DuplexWebSocket, LinkLost
+from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
 
 _SWITCHING_PROTOCOLS = 101
@@ -156,7 +157,6 @@ class Dial:
             return self._refused(error.status_code, text)
         if status is not None and 300 <= status < 400:
             return self._refused(status, "")
-        parts = urlsplit(self._url)
         if self._aborted is not None:
             reason = f"{self._aborted} ({self._options.connect_timeout:g} s allowed)"
             return DialFailed(ConnectError(f"could not connect to {self._url}: {reason}"))
@@ -168,14 +168,8 @@ class Dial:
                 ),
                 fatal=True,
             )
-        if isinstance(error, (websocket.WebSocketAddressException, socket.gaierror)):
-            text = f"the host {parts.hostname!r} does not resolve: check the address"
-            return DialFailed(ConnectError(f"could not connect to {self._url}: {text}"), unreachable=True)
-        if isinstance(error, ConnectionRefusedError):
-            text = (
-                f"nothing is listening on {parts.netloc}: start the simulator there"
-                " ('simsync local' starts an embedded one) or check the address"
-            )
-            return DialFailed(ConnectError(f"could not connect to {self._url}: {text}"), unreachable=True)
+        unreachable = unreachable_reason(self._url, error)
+        if unreachable is not None:
+            return DialFailed(ConnectError(f"could not connect to {self._url}: {unreachable}"), unreachable=True)
         text = f"could not connect to {self._url}: {type(error).__name__}: {error}"
         return DialFailed(ConnectError(text))

@@ -1,18 +1,30 @@
-"""Plain HTTP through requests: one pooled connection per owner, foreign exceptions mapped to ours."""
+"""Plain HTTP through requests: pooled connections, foreign exceptions mapped to ours, and a way to walk away."""
 
 from __future__ import annotations
 
+import os
+import queue
+import ssl
 import threading
+import time
 from collections.abc import Mapping
-from typing import Optional
+from typing import Any, Callable, Optional, TypeVar
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
 from simsync._version import __version__
-from simsync.errors import ConnectError, HttpStatusError
+from simsync.errors import Cancelled, ConnectError, EventTimeout, HttpStatusError
+from simsync.runtime.cancel import CancelToken
+from simsync.runtime.threads import spawn
+from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
 
+T = TypeVar("T")
+
 _NO_PROXY = {"http": "", "https": ""}
+_HIDDEN = "(hidden)"
 
 
 def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -20,22 +32,110 @@ def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-class HttpClient:
-    """Sends requests. Redirects are not followed, so nothing travels to a host that was not asked for."""
+class _TlsAdapter(HTTPAdapter):
+    """Lets the caller's context alone decide which certificates are good."""
 
-    def __init__(self, timeout: float, headers: Optional[Mapping[str, str]] = None) -> None:
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **keywords: Any) -> Any:
+        return super().init_poolmanager(*args, **keywords, ssl_context=self._context)
+
+    def proxy_manager_for(self, *args: Any, **keywords: Any) -> Any:
+        return super().proxy_manager_for(*args, **keywords, ssl_context=self._context)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Nothing: requests would set its own rules in the context."""
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        """The same for newer versions of requests."""
+        host, _attributes = super().build_connection_pool_key_attributes(request, verify, cert)
+        return host, {}
+
+
+class _Pool:
+    """The sessions of one process, one per thread: a requests.Session must not be shared."""
+
+    def __init__(self, make: Callable[[], requests.Session]) -> None:
+        self._make = make
+        self._local = threading.local()
+        self._lock = threading.Lock()  # guards what follows
+        self._sessions: dict[threading.Thread, requests.Session] = {}
+        self._closed = False
+
+    def session(self) -> requests.Session | None:
+        """The session of this thread, None once the pool is closed."""
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            ended = []
+            with self._lock:
+                if self._closed:
+                    return None
+                for thread in [thread for thread in self._sessions if not thread.is_alive()]:
+                    ended.append(self._sessions.pop(thread))
+                session = self._local.session = self._sessions[threading.current_thread()] = self._make()
+            for other in ended:
+                _close(other)
+        return session
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            sessions = list(self._sessions.values())
+            self._sessions.clear()
+        for session in sessions:
+            _close(session)
+
+
+def _close(session: requests.Session) -> None:
+    """Close the connections too: left to themselves they stay open as long as any exception remembers them."""
+    for adapter in session.adapters.values():
+        if isinstance(adapter, HTTPAdapter):
+            for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
+                for key in manager.pools.keys():  # noqa: SIM118  it is no mapping
+                    pool = manager.pools.get(key)
+                    if pool is not None:
+                        pool.close()
+    session.close()
+
+
+class HttpClient:
+    """Sends requests. Redirects are not followed, so nothing travels to a host that was not asked for.
+
+    ``timeout``: seconds without a sign of life. ``headers`` go with each request, ``secret`` stands in one of them and
+    is kept out of every error. ``advice``: HTTP status → what to do about it. ``ssl_context``: for ``https``.
+    """
+
+    def __init__(
+        self,
+        timeout: float,
+        headers: Optional[Mapping[str, str]] = None,
+        *,
+        secret: str = "",
+        advice: Optional[Mapping[int, str]] = None,
+        ssl_context: Optional[ssl.SSLContext] = None,
+    ) -> None:
         self._timeout = timeout
         self._headers = {"User-Agent": f"simsync/{__version__}", **(headers or {})}
-        self._local = threading.local()  # a requests.Session must not be shared between threads
-        self._sessions: list[requests.Session] = []
-        self._lock = threading.Lock()  # guards _sessions
+        self._secret = secret
+        self._advice = advice or {}
+        self._ssl_context = ssl_context
+        # By process: a child that was forked must not talk on its parent's connections, nor wait for its locks.
+        self._pools: dict[int, _Pool] = {}
+
+    def get(self, url: str) -> bytes:
+        """The body of the reply. Raises ConnectError, or HttpStatusError for any status but 2xx; so do the others."""
+        return self._send("GET", url)
 
     def post_json(self, url: str, body: bytes) -> bytes:
-        """The body of the reply. Raises ConnectError, or HttpStatusError for any status but 2xx."""
         return self._send("POST", url, body)
 
-    def _send(self, method: str, url: str, body: bytes) -> bytes:
-        headers = {**self._headers, "Content-Type": "application/json"}
+    def delete(self, url: str) -> bytes:
+        return self._send("DELETE", url)
+
+    def _send(self, method: str, url: str, body: bytes | None = None) -> bytes:
+        headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         try:
             reply = self._session().request(
                 method,
@@ -49,23 +149,99 @@ class HttpClient:
             )
         except requests.Timeout as error:
             raise ConnectError(f"{method} {url}: no answer within {self._timeout:g} s") from error
-        except requests.RequestException as error:
-            raise ConnectError(f"{method} {url} failed: {error}") from error
-        if not 200 <= reply.status_code < 300:
-            advice = "the session is over or was never there" if reply.status_code == 404 else ""
-            raise HttpStatusError(url, reply.status_code, reply.text, advice)
+        except (requests.RequestException, HTTPError, UnicodeError) as error:  # requests lets some of urllib3's pass
+            reason = unreachable_reason(url, error) or str(error)
+            raise ConnectError(self._without_secret(f"{method} {url} failed: {reason}")) from error
+        status = reply.status_code
+        if not 200 <= status < 300:
+            text = self._without_secret(reply.content.decode("utf-8", "replace"))
+            advice = "redirects are not followed" if 300 <= status < 400 else self._advice.get(status, "")
+            raise HttpStatusError(url, status, text, advice)
         return reply.content
 
+    def _without_secret(self, text: str) -> str:
+        return text.replace(self._secret, _HIDDEN) if self._secret else text
+
     def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = requests.Session()
-            with self._lock:
-                self._sessions.append(session)
+        while True:
+            pool = self._pools.setdefault(os.getpid(), _Pool(self._new_session))
+            session = pool.session()
+            if session is not None:
+                return session
+
+    def _new_session(self) -> requests.Session:
+        session = requests.Session()
+        if self._ssl_context is not None:
+            session.mount("https://", _TlsAdapter(self._ssl_context))
         return session
 
     def close(self) -> None:
-        with self._lock:
-            sessions, self._sessions = self._sessions, []
-        for session in sessions:
-            session.close()
+        """Give the connections back. The next request opens another one."""
+        pool = self._pools.pop(os.getpid(), None)
+        if pool is not None:
+            pool.close()
+
+
+class _Outcome:
+    """How a call in another thread ended."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self.value: Any = None
+        self.error: BaseException | None = None
+        try:
+            self.value = call()
+        except BaseException as error:  # noqa: BLE001  raised again where it is waited for
+            self.error = error
+
+
+class Watch:
+    """A caller's long wait, which a deadline and a cancel token end at once, also while a request is under way.
+
+    ``deadline`` is on the clock of :func:`time.monotonic`; ``describe`` tells what is waited for. A request that is
+    walked away from goes on in a thread of its own until it is answered or times out; its answer is dropped.
+    """
+
+    def __init__(self, describe: Callable[[], str], deadline: float | None, cancel: CancelToken | None) -> None:
+        self._describe = describe
+        self._deadline = deadline
+        # A SimpleQueue, as a token may be fired in a signal handler, in the middle of anything.
+        self._news: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
+        self._forget = cancel.on_cancel(lambda: self._news.put(None)) if cancel is not None else None
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        if self._forget is not None:
+            self._forget()
+
+    def run(self, call: Callable[[], T]) -> T:
+        """The result of ``call``. Raises what it raises, EventTimeout, or Cancelled."""
+        self._next(0.0)  # not begun at all if it is over already
+        spawn("http-watch", lambda: self._news.put(_Outcome(call)))
+        outcome = None
+        while outcome is None:
+            outcome = self._next(None)
+        if outcome.error is not None:
+            raise outcome.error
+        value: T = outcome.value
+        return value
+
+    def pause(self, seconds: float) -> None:
+        """Raises EventTimeout when the deadline passes meanwhile, or Cancelled."""
+        self._next(seconds)
+
+    def _next(self, seconds: float | None) -> _Outcome | None:
+        now = time.monotonic()
+        until = None if seconds is None else now + seconds
+        late = self._deadline is not None and (until is None or self._deadline < until)
+        limit = self._deadline if late else until
+        try:
+            news = self._news.get(timeout=None if limit is None else max(0.0, limit - now))
+        except queue.Empty:
+            if late:
+                raise EventTimeout(f"{self._describe()} within the timeout") from None
+            return None
+        if news is None:
+            raise Cancelled(f"{self._describe()} when the cancel token was fired")
+        return news

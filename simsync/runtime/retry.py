@@ -1,15 +1,37 @@
-"""The reconnect policy: when to try again, how long to wait, when to give up."""
+"""When to try again, how long to wait, when to give up: for connections that stay up, and for HTTP requests."""
 
 from __future__ import annotations
 
 import logging
 import random
 import time
-from typing import Callable
+from typing import Any, Callable, TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_exponential,
+    wait_incrementing,
+    wait_random,
+)
 
+from simsync.errors import ConnectError, HttpStatusError, ProtocolError
 from simsync.options import Options
+
+T = TypeVar("T")
+
+READ_ATTEMPTS = 4
+READ_BACKOFF = 0.15
+"""Seconds before the second attempt; doubled each time, with up to as much again by chance."""
+READ_BACKOFF_MAX = 2.0
+WRITE_ATTEMPTS = 5
+WRITE_DELAY = 0.3
+"""Seconds, times the number of the attempt."""
+_TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
 
 
 class Reconnectable(Exception):
@@ -83,4 +105,66 @@ class ReconnectPolicy:
 
     def _report(self, state: RetryCallState) -> None:
         lost = state.outcome.exception() if state.outcome is not None else None
-        self._logger.warning("%s; attempt %d follows in %.1f s", lost, self._failures, state.upcoming_sleep)
+        # Its text only: whoever keeps an exception keeps its frames, and what they hold.
+        self._logger.warning("%s; attempt %d follows in %.1f s", str(lost), self._failures, state.upcoming_sleep)
+
+
+def is_transient(error: BaseException) -> bool:
+    """May the same HTTP request succeed later? Without an answer, with an empty one, or when the server says so."""
+    if isinstance(error, HttpStatusError):
+        return error.status in _TRANSIENT_STATUSES
+    return isinstance(error, ConnectError) or (isinstance(error, ProtocolError) and error.raw == b"")
+
+
+class HttpRetry:
+    """Tries HTTP requests again after transient failures. What is not safe to repeat must not go through here."""
+
+    def __init__(self, options: Options, logger: logging.Logger, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._options = options
+        self._logger = logger
+        self._sleep = sleep
+
+    def read(self, request: Callable[[], T], is_transient: Callable[[BaseException], bool] = is_transient) -> T:
+        """For what changes nothing. Raises the last failure."""
+        return self._run(
+            request,
+            is_transient,
+            stop=stop_after_attempt(READ_ATTEMPTS),
+            wait=wait_exponential(multiplier=READ_BACKOFF, max=READ_BACKOFF_MAX) + wait_random(0, READ_BACKOFF),
+        )
+
+    def write(self, request: Callable[[], T]) -> T:
+        """For what may be done twice. Raises the last failure."""
+        return self._run(
+            request,
+            is_transient,
+            stop=stop_after_attempt(WRITE_ATTEMPTS),
+            wait=wait_incrementing(start=WRITE_DELAY, increment=WRITE_DELAY),
+        )
+
+    def watch(self, request: Callable[[], T]) -> T:
+        """For a caller who waits long anyway: an outage may last as long as that of a connection."""
+        options = self._options
+        return self._run(
+            request,
+            is_transient,
+            stop=stop_after_attempt(options.reconnect_attempts + 1) | stop_after_delay(options.reconnect_window),
+            wait=wait_exponential(multiplier=options.backoff_initial, max=options.backoff_max),
+        )
+
+    def _run(self, request: Callable[[], T], is_transient: Callable[[BaseException], bool], **policy: Any) -> T:
+        retrying = Retrying(
+            retry=retry_if_exception(is_transient),
+            sleep=self._sleep,
+            before_sleep=self._report,
+            reraise=True,
+            **policy,
+        )
+        return retrying(request)
+
+    def _report(self, state: RetryCallState) -> None:
+        # As text: a record that is kept must not keep the failure, and with it the connection.
+        failure = str(state.outcome.exception()) if state.outcome is not None else ""
+        self._logger.warning(
+            "%s; attempt %d follows in %.1f s", failure, state.attempt_number + 1, state.upcoming_sleep
+        )

@@ -1,20 +1,56 @@
-"""JSON-RPC bodies of a session's endpoint, and the shapes of what comes back."""
+"""The JSON-RPC calls of a session's endpoint: what is sent, and what is made of each result.
+
+Each function below makes a :class:`Call`. Arguments are checked; addresses and signatures are base58 text, transactions
+and messages base64 text.
+"""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Callable, Generic, Optional, TypeVar
 
-from simsync.errors import ProtocolError, RpcError
-from simsync.params import AccountData, checks
-from simsync.wire import json_codec, requests
+from simsync.errors import InvalidParams, ProtocolError, RpcError
+from simsync.params import AccountData, base58, checks
+from simsync.reports import SignatureStatus, Simulation
+from simsync.wire import accounts, json_codec, requests
+from simsync.wire.spelling import FoldedFields
+
+T = TypeVar("T")
+Item = TypeVar("Item")
 
 CONFIRMED = {"commitment": "confirmed"}
-GET_SLOT = "getSlot"
+MAX_ACCOUNTS = 100
+"""Addresses in one getMultipleAccounts."""
+MAX_SIGNATURES = 256
+"""Signatures in one getSignatureStatuses."""
+MAX_COMPARED = 128
+"""Bytes in one memcmp filter."""
+_LONGEST_SIGNATURE = 88
+_LONGEST_COMPARED = 175
+"""Characters of base58."""
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """A method, its params, and how to read its result: ``decode(method, result)`` raises ProtocolError."""
+
+    method: str
+    params: Sequence[Any]
+    decode: Callable[[str, Any], T]
+
+    def body(self, identifier: int) -> bytes:
+        return request_body(identifier, self.method, self.params)
+
+    def read(self, reply: bytes) -> T:
+        """Raises RpcError or ProtocolError."""
+        return self.decode(self.method, result_of(self.method, reply))
 
 
 def request_body(identifier: int, method: str, params: Sequence[Any]) -> bytes:
-    sent = checks.plain("params", list(params))
+    sent = checks.plain("params", list(checks.items("params", params)))
+    method = checks.text("method", method)
     return json_codec.dumps({"jsonrpc": "2.0", "id": identifier, "method": method, "params": sent})
 
 
@@ -41,24 +77,85 @@ def result_of(method: str, body: bytes) -> Any:
     return reply["result"]
 
 
-def value_of(method: str, result: Any) -> Any:
-    """The ``value`` of a result that comes with a context."""
-    if isinstance(result, Mapping) and "value" in result:
-        return result["value"]
-    raise ProtocolError(f"{method}: the result has no value", result)
+# The calls.
 
 
-def account_from_json(method: str, value: Any) -> AccountData | None:
-    """An account as the RPC writes it (base64 encoding); None when there is none."""
-    if value is None:
-        return None
-    try:
-        data, encoding = value["data"]
-        if encoding != "base64":
-            raise ValueError(f"encoding {encoding!r}")
-        return AccountData(value["lamports"], value["owner"], data, value["executable"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ProtocolError(f"{method}: no account of the expected form ({error})", value) from error
+def any_call(method: str, params: Sequence[Any]) -> Call[Any]:
+    return Call(method, params, _as_it_came)
+
+
+def get_health() -> Call[str]:
+    return Call("getHealth", [], _text)
+
+
+def get_slot() -> Call[int]:
+    return Call("getSlot", [CONFIRMED], _number)
+
+
+def get_balance(address: str) -> Call[int]:
+    return Call("getBalance", [address, CONFIRMED], _in_context(_number))
+
+
+def get_account_info(address: str) -> Call[Optional[AccountData]]:
+    return Call("getAccountInfo", [address, account_config()], _in_context(_account))
+
+
+def get_multiple_accounts(addresses: Sequence[str]) -> Call[list[Optional[AccountData]]]:
+    decode = _list_of(_account, len(addresses))
+    return Call("getMultipleAccounts", [list(addresses), account_config()], _in_context(decode))
+
+
+def get_program_accounts(program: str, filters: Sequence[Mapping[str, Any]]) -> Call[list[tuple[str, AccountData]]]:
+    more = {"filters": list(filters)} if filters else {}
+    return Call("getProgramAccounts", [program, {**account_config(), **more}], _program_accounts)
+
+
+def get_latest_blockhash() -> Call[str]:
+    return Call("getLatestBlockhash", [CONFIRMED], _in_context(_blockhash))
+
+
+def get_fee_for_message(message: str) -> Call[Optional[int]]:
+    return Call("getFeeForMessage", [message, CONFIRMED], _in_context(_number_or_none))
+
+
+def get_signature_statuses(signatures: Sequence[str]) -> Call[list[Optional[SignatureStatus]]]:
+    decode = _list_of(_signature_status, len(signatures))
+    return Call("getSignatureStatuses", [list(signatures), {"searchTransactionHistory": True}], _in_context(decode))
+
+
+def get_transaction(signature: str) -> Call[Any]:
+    config = {**CONFIRMED, "encoding": "json", "maxSupportedTransactionVersion": 0}
+    return Call("getTransaction", [signature, config], _as_it_came)
+
+
+def get_minimum_balance_for_rent_exemption(size: int) -> Call[int]:
+    return Call("getMinimumBalanceForRentExemption", [size], _number)
+
+
+def get_address_lookup_table(address: str) -> Call[Any]:
+    """A method of the vendor; its params are a guess."""
+    return Call("getAddressLookupTable", [address], _as_it_came)
+
+
+def simulate_transaction(
+    transaction: str, addresses: Sequence[str] = (), *, replace_blockhash: bool = False
+) -> Call[Simulation]:
+    more: dict[str, Any] = {"replaceRecentBlockhash": True} if replace_blockhash else {}
+    if addresses:
+        more["accounts"] = {"encoding": "base64", "addresses": list(addresses)}
+    config = transaction_config(**CONFIRMED, **more)
+    return Call("simulateTransaction", [transaction, config], _in_context(_simulation(len(addresses))))
+
+
+def send_transaction(transaction: str, *, skip_preflight: bool = False) -> Call[str]:
+    return Call("sendTransaction", [transaction, transaction_config(skipPreflight=skip_preflight)], _text)
+
+
+def modify_accounts(states: Mapping[str, AccountData | Mapping[str, Any]]) -> Call[Any]:
+    return Call("modifyAccounts", [requests.account_modifications(states)], _as_it_came)
+
+
+# Their arguments.
 
 
 def account_config() -> dict[str, Any]:
@@ -69,5 +166,174 @@ def transaction_config(**more: Any) -> dict[str, Any]:
     return {"encoding": "base64", **more}
 
 
-def modifications(states: Mapping[str, AccountData | Mapping[str, Any]]) -> dict[str, Any]:
-    return requests.account_modifications(states)
+def signature_text(argument: str, value: object) -> str:
+    """Base58 of 64 bytes. Objects that print as such (solders' ``Signature``) are taken as well."""
+    text = value if isinstance(value, str) else str(value)
+    try:
+        size = len(base58.decode(text[: _LONGEST_SIGNATURE + 1]))
+    except ValueError as error:
+        raise InvalidParams(argument, value, f"is no base58 signature: {error}") from error
+    if size != 64:
+        raise InvalidParams(argument, value, "is no signature: base58 of exactly 64 bytes is needed")
+    return text
+
+
+def message_text(argument: str, value: object) -> str:
+    """A transaction's message as base64. solders leaves the version out of the bytes of a ``MessageV0``."""
+    text = checks.base64_text(argument, value)
+    if not text:
+        raise InvalidParams(argument, value, "is empty")
+    if not hasattr(value, "address_table_lookups"):
+        return text
+    data = base64.b64decode(text)
+    return text if data[0] & 0x80 else base64.b64encode(b"\x80" + data).decode("ascii")
+
+
+def transaction_text(argument: str, value: object) -> str:
+    text = checks.base64_text(argument, value)
+    if not text:
+        raise InvalidParams(argument, value, "is empty")
+    return text
+
+
+def size_filter(size: int) -> dict[str, Any]:
+    return {"dataSize": checks.integer("data_size", size, 0, checks.U64)}
+
+
+def compare_filter(argument: str, value: object) -> dict[str, Any]:
+    """``(offset, bytes)``: the data from ``offset`` on. The bytes may be base58 text, or an object with a byte form."""
+    pair = checks.items(argument, value)
+    if len(pair) != 2:
+        raise InvalidParams(argument, value, "must be (offset, bytes)")
+    offset = checks.integer(f"{argument} offset", pair[0], 0, checks.U64)
+    wanted = pair[1]
+    if isinstance(wanted, str):
+        try:
+            size = len(base58.decode(wanted[: _LONGEST_COMPARED + 1]))
+        except ValueError as error:
+            raise InvalidParams(f"{argument} bytes", wanted, f"is no base58 text: {error}") from error
+        compare = {"offset": offset, "bytes": wanted}
+    else:
+        text = checks.base64_text(f"{argument} bytes", wanted)
+        size = len(base64.b64decode(text))
+        compare = {"offset": offset, "bytes": text, "encoding": "base64"}
+    if not 1 <= size <= MAX_COMPARED:
+        raise InvalidParams(f"{argument} bytes", wanted, f"must be 1 to {MAX_COMPARED} bytes")
+    return {"memcmp": compare}
+
+
+# Their results.
+
+
+def value_of(method: str, result: Any) -> Any:
+    """The ``value`` of a result that comes with a context."""
+    if isinstance(result, Mapping) and "value" in result:
+        return result["value"]
+    raise ProtocolError(f"{method}: the result has no value", result)
+
+
+def account_from_json(method: str, value: Any) -> AccountData:
+    """An account as the RPC writes it (base64 encoding)."""
+    try:
+        return accounts.account_data(value)
+    except ProtocolError as error:
+        raise ProtocolError(f"{method}: {error}", value) from error
+
+
+def _in_context(decode: Callable[[str, Any], T]) -> Callable[[str, Any], T]:
+    return lambda method, result: decode(method, value_of(method, result))
+
+
+def _list_of(decode: Callable[[str, Any], Item], length: int) -> Callable[[str, Any], list[Optional[Item]]]:
+    """A list of known length; null stays None."""
+
+    def decode_list(method: str, value: Any) -> list[Optional[Item]]:
+        if not isinstance(value, list) or len(value) != length:
+            raise ProtocolError(f"{method}: the result is no list of {length}", value)
+        return [None if item is None else decode(method, item) for item in value]
+
+    return decode_list
+
+
+def _as_it_came(_method: str, result: Any) -> Any:
+    return result
+
+
+def _number(method: str, result: Any) -> int:
+    if type(result) is not int or result < 0:
+        raise ProtocolError(f"{method}: the result is no number", result)
+    return result
+
+
+def _number_or_none(method: str, result: Any) -> Optional[int]:
+    return None if result is None else _number(method, result)
+
+
+def _text(method: str, result: Any) -> str:
+    if not isinstance(result, str):
+        raise ProtocolError(f"{method}: the result is no text", result)
+    return result
+
+
+def _fields(method: str, value: Any) -> FoldedFields:
+    if not isinstance(value, Mapping):
+        raise ProtocolError(f"{method}: the result is no object", value)
+    return FoldedFields(value)
+
+
+def _blockhash(method: str, value: Any) -> str:
+    return _text(method, _fields(method, value).get("blockhash"))
+
+
+def _account(method: str, value: Any) -> Optional[AccountData]:
+    return None if value is None else account_from_json(method, value)
+
+
+def _program_accounts(method: str, result: Any) -> list[tuple[str, AccountData]]:
+    found = result.get("value") if isinstance(result, Mapping) else result
+    if not isinstance(found, list):
+        raise ProtocolError(f"{method}: the result is no list", result)
+    return [_program_account(method, item) for item in found]
+
+
+def _program_account(method: str, item: Any) -> tuple[str, AccountData]:
+    fields = _fields(method, item)
+    return _text(method, fields.get("pubkey")), account_from_json(method, fields.get("account"))
+
+
+def _signature_status(method: str, value: Any) -> SignatureStatus:
+    fields = _fields(method, value)
+    return SignatureStatus(
+        slot=_number(method, fields.get("slot")),
+        error=fields.get("err"),
+        confirmations=fields.number("confirmations"),
+        status=fields.text("confirmation_status"),
+        raw=value,
+    )
+
+
+def _simulation(asked: int) -> Callable[[str, Any], Simulation]:
+    """``asked``: for how many accounts."""
+
+    def decode(method: str, value: Any) -> Simulation:
+        fields = _fields(method, value)
+        states = _list_of(_account, asked)(method, fields.get("accounts")) if asked else []
+        return Simulation(
+            error=fields.get("err"),
+            logs=tuple(fields.list("logs")),
+            compute_units=fields.number("units_consumed"),
+            return_data=_return_data(method, fields.get("return_data")),
+            accounts=tuple(states),
+            raw=value,
+        )
+
+    return decode
+
+
+def _return_data(method: str, value: Any) -> bytes | None:
+    if value is None:
+        return None
+    try:
+        return accounts.decode_data(_fields(method, value).get("data"))
+    except ProtocolError as error:
+        raise ProtocolError(f"{method}: the return data cannot be read", value) from error

@@ -70,7 +70,7 @@ def test_reading_and_writing_state_over_rpc(client: simsync.Client, create: sims
         assert sub.rpc.get_account_info(receiver) == state
         assert sub.rpc.get_multiple_accounts([receiver, Pubkey.default()])[0] == state
         simulated = sub.rpc.simulate_transaction(transaction)
-        assert simulated["err"] is not None
+        assert simulated.error is not None
         with pytest.raises(simsync.RpcError):
             sub.rpc.send_transaction(transaction)
         with pytest.raises(simsync.RpcError) as unknown:

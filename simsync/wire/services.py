@@ -1,0 +1,218 @@
+"""The plain HTTP services of the control host: paths, queries, bodies, and what is made of the answers.
+
+Spelling is a guess throughout: what is sent is in snake_case, what comes is read in any spelling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Callable, Optional, TypeVar
+from urllib.parse import quote, urlencode
+
+from simsync.errors import ProtocolError
+from simsync.reports import (
+    BLOCKS,
+    COMPLETED,
+    FAILED,
+    IN_PROGRESS,
+    NEEDS_INVESTIGATION,
+    AvailableRange,
+    Bundle,
+    BundleBuild,
+    BundleListing,
+    UsageReport,
+    time_from_text,
+    time_to_text,
+)
+from simsync.wire import json_codec
+from simsync.wire.spelling import FoldedFields, fold, without_none
+
+T = TypeVar("T")
+
+KEY_HEADER = "X-API-Key"
+
+HEALTH = "/health"
+READY = "/ready"
+RANGES = "/available-ranges"
+BUILDS = "/build-bundle"
+
+_STATUSES = {fold(status): status for status in (IN_PROGRESS, COMPLETED, FAILED, NEEDS_INVESTIGATION)}
+
+
+def usage_path(since: Optional[datetime], until: Optional[datetime]) -> str:
+    """The names in the query are a guess."""
+    window = {"since": since and time_to_text(since), "until": until and time_to_text(until)}
+    query = urlencode(without_none(window))
+    return f"/usage?{query}" if query else "/usage"
+
+
+def build_path(request_id: str) -> str:
+    """The path is a guess."""
+    return f"{BUILDS}/{quote(request_id, safe='')}"
+
+
+def delete_path(start_slot: int, end_slot: int, kind: str) -> str:
+    return f"/bundles?{urlencode({'start_slot': start_slot, 'end_slot': end_slot, 'kind': kind})}"
+
+
+def build_request(
+    start_slot: int, end_slot: int, bundle_size: Optional[int], kind: Optional[str], idempotency_key: Optional[str]
+) -> bytes:
+    fields = {
+        "start_slot": start_slot,
+        "end_slot": end_slot,
+        "bundle_size": bundle_size,
+        "kind": kind,
+        "idempotency_key": idempotency_key,
+    }
+    return json_codec.dumps(without_none(fields))
+
+
+def is_ok(body: bytes) -> bool:
+    """Is it the answer of a healthy server?"""
+    return body.strip().strip(b'"').lower() == b"ok"
+
+
+def read_available_ranges(body: bytes) -> tuple[list[AvailableRange], int]:
+    """The ranges, and how many entries could not be read. Raises ProtocolError when none could."""
+    entries = _json("available ranges", body)
+    if not isinstance(entries, list):
+        raise ProtocolError("available ranges: the answer is no list", entries)
+    return _readable("available ranges", entries, _available_range)
+
+
+def read_usage(body: bytes) -> UsageReport:
+    """Raises ProtocolError."""
+    report = _json("usage", body)
+    fields = _fields("usage", report)
+    if all(fields.get(name) is None for name in ("api_key_name", "sessions", "compute")):
+        raise ProtocolError("usage: the answer is no usage report", report)
+    sessions, compute, builds = (_part(fields.get(name)) for name in ("sessions", "compute", "bundle_builds"))
+    return UsageReport(
+        api_key_name=fields.text("api_key_name"),
+        since=_time(fields.get("since")),
+        until=_time(fields.get("until")),
+        sessions_started=sessions.number("started"),
+        sessions_completed=sessions.number("completed"),
+        sessions_failed=sessions.number("failed"),
+        executed_slot_count=compute.number("executed_slot_count"),
+        session_duration_ms=compute.number("session_duration_ms"),
+        bundle_builds_requested=builds.number("requested"),
+        raw=report,
+    )
+
+
+def read_build(body: bytes) -> BundleBuild:
+    """Raises ProtocolError."""
+    return _build(_json("bundle build", body))
+
+
+def read_listing(body: bytes) -> tuple[BundleListing, int]:
+    """The listing, and how many entries could not be read. Raises ProtocolError."""
+    listing = _json("bundle builds", body)
+    fields = _fields("bundle builds", listing)
+    builds, bundles = fields.get("builds"), fields.get("bundles")
+    if not isinstance(builds, list) or not isinstance(bundles, (list, type(None))):
+        raise ProtocolError("bundle builds: the answer has no lists", listing)
+    read_builds, odd_builds = _readable("bundle builds", builds, _build)
+    if bundles is None:
+        return BundleListing(tuple(read_builds), None, listing), odd_builds
+    read_bundles, odd_bundles = _readable("bundles", bundles, _bundle)
+    return BundleListing(tuple(read_builds), tuple(read_bundles), listing), odd_builds + odd_bundles
+
+
+def read_deleted(body: bytes) -> Any:
+    """What the server tells about it is not known: JSON as it came, else the text; None when it says nothing."""
+    try:
+        return json_codec.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace").strip() or None
+
+
+def _json(what: str, body: bytes) -> Any:
+    try:
+        return json_codec.loads(body)
+    except ValueError as error:
+        raise ProtocolError(f"{what}: the answer is no JSON ({error})", body[:1000]) from error
+
+
+def _fields(what: str, value: Any) -> FoldedFields:
+    if not isinstance(value, Mapping):
+        raise ProtocolError(f"{what}: the answer is no object", value)
+    return FoldedFields(value)
+
+
+def _part(value: Any) -> FoldedFields:
+    return FoldedFields(value if isinstance(value, Mapping) else {})
+
+
+def _readable(what: str, entries: list[Any], read: Callable[[Any], T]) -> tuple[list[T], int]:
+    """One entry of a newer form must not hide the others."""
+    found = []
+    for entry in entries:
+        try:
+            found.append(read(entry))
+        except ProtocolError:
+            continue
+    if entries and not found:
+        raise ProtocolError(f"{what}: no entry can be read", entries)
+    return found, len(entries) - len(found)
+
+
+def _available_range(entry: Any) -> AvailableRange:
+    fields = _fields("available ranges", entry)
+    return AvailableRange(
+        start_slot=_slot("available ranges", fields.get("bundle_start_slot"), entry),
+        end_slot=fields.number("max_bundle_end_slot"),
+        start_time=_time(fields.get("bundle_start_slot_utc")),
+        end_time=_time(fields.get("max_bundle_end_slot_utc")),
+        size=fields.number("max_bundle_size"),
+        kind=fields.text("kind") or BLOCKS,
+        scope=fields.text("scope"),
+        raw=entry,
+    )
+
+
+def _build(entry: Any) -> BundleBuild:
+    fields = _fields("bundle build", entry)
+    request_id, status = fields.get("request_id"), fields.text("status")
+    if isinstance(request_id, int) and not isinstance(request_id, bool):
+        request_id = str(request_id)
+    if not isinstance(request_id, str) or not request_id or not status:
+        raise ProtocolError("bundle build: the answer has no request id or no status", entry)
+    return BundleBuild(
+        request_id=request_id,
+        status=_STATUSES.get(fold(status), status),
+        start_slot=fields.number("start_slot"),
+        end_slot=fields.number("end_slot"),
+        bundle_size=fields.number("bundle_size"),
+        created_at=fields.number("created_at_unix_ms"),
+        raw=entry,
+    )
+
+
+def _bundle(entry: Any) -> Bundle:
+    fields = _fields("bundles", entry)
+    return Bundle(
+        start_slot=_slot("bundles", fields.get("start_slot"), entry),
+        end_slot=_slot("bundles", fields.get("end_slot"), entry),
+        kind=fields.text("kind") or BLOCKS,
+        completed_at=fields.number("completed_at_unix_ms"),
+        size_bytes=fields.number("size_bytes"),
+        raw=entry,
+    )
+
+
+def _slot(what: str, value: Any, entry: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ProtocolError(f"{what}: an entry has no slot", entry)
+    return value
+
+
+def _time(value: Any) -> Optional[datetime]:
+    """What is no time reads as missing; ``raw`` keeps it."""
+    try:
+        return time_from_text(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
