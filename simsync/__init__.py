@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 
+from simsync import accounts, programs
 from simsync._version import __version__
 from simsync.client import Client
 from simsync.errors import (
@@ -36,6 +37,7 @@ from simsync.events import (
     ActionResult,
     BacktestError,
     Completed,
+    Created,
     DiscoveryBatch,
     Event,
     Notification,
@@ -57,16 +59,36 @@ from simsync.params import (
     Continue,
     ContinueTo,
     CreateSession,
+    DiagnosticProbe,
+    DirectFill,
     DiscoveryFilter,
     EncodedBinary,
+    FillAccount,
+    FillInstruction,
+    FillTaker,
+    MintPair,
     OracleUpdate,
     ProgramExecuted,
+    Reroute,
     ScheduledAction,
 )
 from simsync.protocol.coverage import Coverage
+from simsync.ranges import RangeBound, SlotRange, filter_ranges, split_range
+from simsync.reports import (
+    AvailableRange,
+    Bundle,
+    BundleBuild,
+    BundleListing,
+    SignatureStatus,
+    Simulation,
+    UsageReport,
+)
 from simsync.rpc import Rpc
+from simsync.run_summary import RunSummary
 from simsync.runtime.cancel import CancelToken
-from simsync.session import SubSession
+from simsync.single import BacktestSession
+from simsync.stepping import DiscoveryPause, StepResult
+from simsync.sub_session import SubSession
 from simsync.wire.dialect import Dialect
 
 logging.getLogger("simsync").addHandler(logging.NullHandler())
@@ -77,7 +99,12 @@ __all__ = [
     "AccountState",
     "ActionResult",
     "Anchor",
+    "AvailableRange",
     "BacktestError",
+    "BacktestSession",
+    "Bundle",
+    "BundleBuild",
+    "BundleListing",
     "CancelToken",
     "Cancelled",
     "Client",
@@ -91,14 +118,22 @@ __all__ = [
     "Coverage",
     "CreateError",
     "CreateSession",
+    "Created",
+    "DiagnosticProbe",
     "Dialect",
+    "DirectFill",
     "DiscoveryBatch",
     "DiscoveryFilter",
+    "DiscoveryPause",
     "EncodedBinary",
     "Event",
     "EventTimeout",
+    "FillAccount",
+    "FillInstruction",
+    "FillTaker",
     "HttpStatusError",
     "InvalidParams",
+    "MintPair",
     "MissingExtra",
     "Notification",
     "Options",
@@ -107,21 +142,33 @@ __all__ = [
     "Paused",
     "ProgramExecuted",
     "ProtocolError",
+    "RangeBound",
     "ReadyForContinue",
     "RemoteError",
+    "Reroute",
     "Rpc",
     "RpcError",
+    "RunSummary",
     "ScheduledAction",
     "SessionError",
     "SessionSummary",
+    "SignatureStatus",
     "SimsyncError",
+    "Simulation",
     "Slot",
+    "SlotRange",
     "Status",
+    "StepResult",
     "SubResult",
     "SubSession",
     "SubscriptionFailed",
     "Transaction",
     "TransactionOutcome",
     "UnknownEvent",
+    "UsageReport",
     "__version__",
+    "accounts",
+    "filter_ranges",
+    "programs",
+    "split_range",
 ]

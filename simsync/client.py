@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from typing import Any, Callable
 
 from simsync.errors import InvalidParams
+from simsync.events import Event
 from simsync.options import Options
 from simsync.parallel import ParallelSession
 from simsync.params import CreateSession, checks
+from simsync.protocol.control import ControlConversation
 from simsync.protocol.parallel import ParallelConversation
 from simsync.protocol.route import Route
+from simsync.protocol.single import SingleConversation
+from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, UsageReport
 from simsync.rpc import Rpc
 from simsync.runtime.cancel import CancelToken
 from simsync.runtime.control import ControlLink
 from simsync.runtime.threads import spawn
+from simsync.services import POLL_INTERVAL, Moment, Services
+from simsync.single import BacktestSession
 from simsync.wire import urls
 
 URL_VARIABLE = "SIMULATOR_URL"
 KEY_VARIABLE = "SIMULATOR_API_KEY"
+
+Progress = Callable[[Event], object]
+"""Called with a Created per announced session and with each Status while a session is being created."""
 
 
 class Client:
@@ -35,10 +46,7 @@ class Client:
         if not url:
             raise InvalidParams("url", url, f"give the address of a simulator, or set {URL_VARIABLE}")
         self._control_url = urls.control_url(url)
-        key = os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key
-        if not isinstance(key, str) or not key.isprintable() or not key.isascii() or key != key.strip():
-            raise InvalidParams("api_key", "(hidden)", "must be plain text without line breaks or outer spaces")
-        self._api_key = key
+        self._api_key = checks.api_key(os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key)
         self.options = options if options is not None else Options()
         if not isinstance(self.options, Options):
             raise InvalidParams("options", options, "must be an Options(...)")
@@ -52,43 +60,179 @@ class Client:
         return self._control_url
 
     def parallel(
-        self, create: CreateSession, *, cancel: CancelToken | None = None, timeout: float | None = None
+        self,
+        create: CreateSession,
+        *,
+        cancel: CancelToken | None = None,
+        timeout: float | None = None,
+        on_progress: Progress | None = None,
     ) -> ParallelSession:
         """Create a session that the server splits into sub-sessions, and wait until they exist.
 
         A cold range can take minutes; ``timeout`` (seconds) bounds the wait. ``cancel`` ends it, and later every wait
-        of the session. Raises :class:`~simsync.ConnectError` (:class:`~simsync.HttpStatusError` when the key was
-        refused), :class:`~simsync.CreateError`, :class:`~simsync.EventTimeout` or :class:`~simsync.Cancelled`.
+        of the session. ``on_progress`` is called meanwhile, in this thread, with a :class:`~simsync.Created` for each
+        sub-session and with each :class:`~simsync.Status`. Raises :class:`~simsync.ConnectError`
+        (:class:`~simsync.HttpStatusError` when the key was refused), :class:`~simsync.CreateError`,
+        :class:`~simsync.EventTimeout` or :class:`~simsync.Cancelled`.
         """
-        if not isinstance(create, CreateSession):
-            raise InvalidParams("create", create, "must be a CreateSession(...)")
-        if timeout is not None:
-            checks.seconds("timeout", timeout)
-        deadline = None if timeout is None else time.monotonic() + timeout
-        link = ControlLink(
-            self._control_url,
-            self._api_key,
-            ParallelConversation(create, self.options),
-            self.options,
-            self._ask_slot,
+        link, forget_token = self._open(
+            lambda: ParallelConversation(_checked_create(create), self.options), cancel, timeout, on_progress
         )
+        return ParallelSession(link, self._control_url, self.options, forget_token)
+
+    def session(
+        self,
+        create: CreateSession,
+        *,
+        cancel: CancelToken | None = None,
+        timeout: float | None = None,
+        on_progress: Progress | None = None,
+    ) -> BacktestSession:
+        """Create one session over the whole range, and wait until it exists.
+
+        The range has to begin at the start of an available range and end inside it, see :meth:`available_ranges` and
+        :func:`simsync.split_range`. Arguments and exceptions as :meth:`parallel`.
+        """
+        link, forget_token = self._open(
+            lambda: SingleConversation(self.options, _checked_create(create)), cancel, timeout, on_progress
+        )
+        return BacktestSession(link, self._control_url, self.options, forget_token)
+
+    def attach(
+        self,
+        session_id: str,
+        last_sequence: int | None = None,
+        *,
+        create: CreateSession | None = None,
+        cancel: CancelToken | None = None,
+        timeout: float | None = None,
+    ) -> BacktestSession:
+        """Go on with a session that :meth:`session` made, in this process or an earlier one.
+
+        It must have lost its connection less than its ``disconnect_timeout`` ago. ``last_sequence``: the
+        :attr:`~simsync.BacktestSession.last_sequence` of the last event that was handled; every event after it comes,
+        none before. Without it everything comes that the server still keeps. ``create``: what the session was made
+        with, so that :attr:`~simsync.BacktestSession.coverage` knows its range.
+
+        If the engine was waiting, and nobody has told it to go on since, ``status`` is ``ready``: ``events(advance=n)``
+        and the stepping methods go on by themselves, ``send_continue`` is accepted at once, and no
+        ``ReadyForContinue`` comes again. Finding this out takes :attr:`Options.continue_grace`. Exceptions as
+        :meth:`parallel`; :class:`~simsync.CreateError` when the server does not know the session any more.
+        """
+        if create is not None:
+            _checked_create(create)
+        if not checks.text("session_id", session_id).strip():
+            raise InvalidParams("session_id", session_id, "must be the id of a session")
+        checks.optional_integer("last_sequence", last_sequence, 0, checks.U64)
+        link, forget_token = self._open(
+            lambda: SingleConversation(self.options, create, session_id, last_sequence), cancel, timeout, None
+        )
+        return BacktestSession(link, self._control_url, self.options, forget_token)
+
+    def _open(
+        self,
+        conversation: Callable[[], ControlConversation],
+        cancel: CancelToken | None,
+        timeout: float | None,
+        on_progress: Progress | None,
+    ) -> tuple[ControlLink, Callable[[], None]]:
+        """A connection whose session is there, and how to make ``cancel`` forget it."""
+        if cancel is not None and not isinstance(cancel, CancelToken):
+            raise InvalidParams("cancel", cancel, "must be a CancelToken()")
+        if on_progress is not None and not callable(on_progress):
+            raise InvalidParams("on_progress", on_progress, "must be a function of one event")
+        deadline = None if timeout is None else time.monotonic() + checks.seconds("timeout", timeout)
+        link = ControlLink(self._control_url, self._api_key, conversation(), self.options, self._ask_slot)
         token = cancel if cancel is not None else CancelToken()
         # In a thread of its own, as a token may be fired in a signal handler, in the middle of anything.
         forget_token = token.on_cancel(lambda: _cancel_soon(link))
         try:
-            link.start(deadline)
-            return ParallelSession(link, self._control_url, self.options, forget_token)
+            link.start(deadline, on_progress)
         except BaseException:
             forget_token()
             link.close()
             raise
+        return link, forget_token
+
+    # Plain HTTP services. The key goes along in a header; exceptions are those of simsync.services.Services.
+
+    def available_ranges(self) -> list[AvailableRange]:
+        """What can be replayed, and where a session may start; see :meth:`Services.available_ranges`."""
+        with self._services() as services:
+            return services.available_ranges()
+
+    def usage(self, since: Moment | None = None, until: Moment | None = None) -> UsageReport:
+        """What this key has used; see :meth:`Services.usage`."""
+        with self._services() as services:
+            return services.usage(since, until)
+
+    def build_bundle(
+        self,
+        start_slot: int,
+        end_slot: int,
+        *,
+        bundle_size: int | None = None,
+        kind: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> BundleBuild:
+        """Ask for bundles over a range of slots; may cost money. See :meth:`Services.build_bundle`."""
+        with self._services() as services:
+            return services.build_bundle(
+                start_slot, end_slot, bundle_size=bundle_size, kind=kind, idempotency_key=idempotency_key
+            )
+
+    def bundle_build(self, request_id: str) -> BundleBuild:
+        """How a build stands."""
+        with self._services() as services:
+            return services.bundle_build(request_id)
+
+    def wait_for_bundle(
+        self,
+        build: BundleBuild | str,
+        *,
+        timeout: float | None = None,
+        poll_interval: float = POLL_INTERVAL,
+        on_progress: Callable[[BundleBuild], object] | None = None,
+        cancel: CancelToken | None = None,
+    ) -> BundleBuild:
+        """Wait until a build is over; times in seconds. See :meth:`Services.wait_for_bundle`."""
+        with self._services() as services:
+            return services.wait_for_bundle(
+                build, timeout=timeout, poll_interval=poll_interval, on_progress=on_progress, cancel=cancel
+            )
+
+    def bundle_builds(self) -> BundleListing:
+        """The builds that this key asked for, and its bundles."""
+        with self._services() as services:
+            return services.bundle_builds()
+
+    def delete_bundle(self, start_slot: int, end_slot: int, kind: str = BLOCKS) -> Any:
+        """Delete a bundle of this key; see :meth:`Services.delete_bundle`."""
+        with self._services() as services:
+            return services.delete_bundle(start_slot, end_slot, kind)
+
+    def health(self) -> bool:
+        """Does the server say that it is well?"""
+        with self._services() as services:
+            return services.health()
+
+    def ready(self) -> bool:
+        """Does it take sessions? False while it drains."""
+        with self._services() as services:
+            return services.ready()
+
+    def _services(self) -> contextlib.closing[Services]:
+        return contextlib.closing(Services(self._control_url, self._api_key, self.options))
 
     def _ask_slot(self, route: Route) -> int:
-        rpc = Rpc(urls.rpc_url(route.rpc_endpoint, self._control_url), self.options)
-        try:
+        with contextlib.closing(Rpc(urls.rpc_url(route.rpc_endpoint, self._control_url), self.options)) as rpc:
             return rpc.get_slot()
-        finally:
-            rpc.close()
+
+
+def _checked_create(create: object) -> CreateSession:
+    if not isinstance(create, CreateSession):
+        raise InvalidParams("create", create, "must be a CreateSession(...)")
+    return create
 
 
 def _cancel_soon(link: ControlLink) -> None:

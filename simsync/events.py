@@ -21,6 +21,16 @@ class Event:
 
 
 @dataclass
+class Created(Event):
+    """While a session is being created: the server has announced this (sub-)session. Only for progress callbacks."""
+
+    __slots__ = ("session_id", "task_id")
+
+    session_id: str
+    task_id: Optional[str]
+
+
+@dataclass
 class ReadyForContinue(Event):
     """The engine waits for the next continue."""
 

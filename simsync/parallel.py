@@ -5,22 +5,22 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Callable, Generic, Optional, TypeVar
 
 from simsync.errors import Cancelled
+from simsync.link_owner import LinkOwner
 from simsync.options import Options
 from simsync.params import Continue, checks
 from simsync.protocol.coverage import Coverage
+from simsync.run_summary import RunSummary, run_summary
 from simsync.runtime.control import ControlLink
 from simsync.runtime.coordinator import ReconnectCoordinator
 from simsync.runtime.delivery import Delivery
 from simsync.runtime.threads import spawn
-from simsync.session import SubSession
 from simsync.streams import Advance, MergedEventStream
+from simsync.sub_session import SubSession
 
 logger = logging.getLogger("simsync.parallel")
 
@@ -42,36 +42,24 @@ class SubResult(Generic[T]):
         return self.value  # type: ignore[return-value]
 
 
-class ParallelSession:
+class ParallelSession(LinkOwner):
     """Use it as a context manager; made by :meth:`simsync.Client.parallel`."""
 
     def __init__(self, link: ControlLink, control_url: str, options: Options, forget_token: Callable[[], None]) -> None:
-        self._link = link
         self._options = options
-        self._forget_token = forget_token
-        self._closed = False
         self.control_session_id: str = link.control_session_id
         coordinator = ReconnectCoordinator(link)
         self._sessions = {
             delivery: SubSession(delivery, link, coordinator, control_url, options)
             for delivery in link.deliveries.values()
         }
+        self._own(link, forget_token)
 
     def __repr__(self) -> str:
         return f"<ParallelSession {self.control_session_id} with {len(self._sessions)} sub-sessions>"
 
-    def __enter__(self) -> ParallelSession:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
-        self._close("the session was closed" if error is None else f"the session was left with {type(error).__name__}")
-
-    def __del__(self) -> None:
-        if not getattr(self, "_closed", True):
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            self._link.cancel("the session object was deleted")
+    def _owned(self) -> tuple[SubSession, ...]:
+        return self.sub_sessions
 
     @property
     def sub_sessions(self) -> tuple[SubSession, ...]:
@@ -84,9 +72,11 @@ class ParallelSession:
         return tuple(session.coverage for session in self.sub_sessions)
 
     @property
-    def reconnects(self) -> int:
-        """How often the control connection was re-attached."""
-        return self._link.reconnects
+    def run_summary(self) -> RunSummary:
+        """What has come of the run so far, over all sub-sessions, in one object that can be logged."""
+        completions = [delivery.route.completion for delivery in self._sessions]
+        summaries = [None if completion is None else completion.summary for completion in completions]
+        return run_summary(self.coverage, summaries, self.reconnects)
 
     def events(self, timeout: float | None = None, advance: int | None = None) -> MergedEventStream:
         """The events of all sub-sessions as ``(sub_session, event)``, as they come.
@@ -119,6 +109,7 @@ class ParallelSession:
         Returns one :class:`SubResult` per sub-session, in their order; an exception of one does not disturb the others.
         ``workers`` limits the threads. With fewer workers than sub-sessions the rest wait for their turn.
         """
+        self._link.process.check()
         subs = self.sub_sessions
         count = len(subs) if workers is None else checks.integer("workers", workers, 1, checks.U32)
         results: list[SubResult[T]] = [SubResult(sub, error=Cancelled("was not started")) for sub in subs]
@@ -149,16 +140,3 @@ class ParallelSession:
                     thread.join(self._options.close_timeout)
             raise
         return results
-
-    def close(self) -> None:
-        """End every sub-session and wait for the threads, within the close timeout. May be called twice."""
-        self._close("the session was closed")
-
-    def _close(self, reason: str) -> None:
-        self._closed = True
-        self._forget_token()
-        self._link.cancel(reason)
-        for session in self._sessions.values():
-            session._end_subscriptions()
-            session.rpc.close()
-        self._link.close(reason)

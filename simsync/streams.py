@@ -13,7 +13,8 @@ from simsync.runtime.delivery import Arrivals, Delivery
 from simsync.runtime.failure import fresh
 
 if TYPE_CHECKING:
-    from simsync.session import SubSession
+    from simsync.session import Session
+    from simsync.sub_session import SubSession
 
 logger = logging.getLogger("simsync.session")
 
@@ -30,6 +31,19 @@ def note_handed_out(delivery: Delivery, event: Event) -> None:
         delivery.continue_is_due = True
 
 
+def pending_events(session: Session, delivery: Delivery) -> Iterator[Event]:
+    """What is at hand, without waiting."""
+    while True:
+        batch = delivery.poll_batch()
+        if delivery.done:
+            session._release()
+        if batch is None:
+            return
+        for event in batch:
+            note_handed_out(delivery, event)
+            yield event
+
+
 class EventStream(Iterator[Event]):
     """The events of one session, each once, ``Completed`` last.
 
@@ -37,7 +51,7 @@ class EventStream(Iterator[Event]):
     and :class:`~simsync.EventTimeout` when nothing came within the timeout; going on after that loses nothing.
     """
 
-    def __init__(self, session: SubSession, delivery: Delivery, timeout: float | None, advance: Advance) -> None:
+    def __init__(self, session: Session, delivery: Delivery, timeout: float | None, advance: Advance) -> None:
         self._session = session
         self._delivery = delivery
         self._timeout = timeout

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from enum import Enum
 
-from simsync.events import DiscoveryBatch, Event, Paused, ReadyForContinue, SessionError, Slot, UnknownEvent
+from simsync.events import Completed, DiscoveryBatch, Event, Paused, ReadyForContinue, SessionError, Slot, UnknownEvent
+from simsync.protocol.step import StepRecord
 from simsync.wire.server_errors import refuses_continue
 
 
 class CycleState(Enum):
     STARTING = "not ready yet"
+    INHERITED = "ready, unless an earlier process has sent a continue"
     READY = "ready for a continue"
     QUEUED = "a continue waits to be written"
     SENT = "a continue was handed to the connection"
@@ -26,12 +28,13 @@ class CycleState(Enum):
 
 _UNPROVEN = (CycleState.SENT, CycleState.UNCERTAIN, CycleState.ASKING)
 _OUTSTANDING = (CycleState.QUEUED, CycleState.RUNNING, *_UNPROVEN)
+_DISPROVED_BY_EVENTS = (CycleState.INHERITED, *_UNPROVEN)
 
 
 class ContinueCycle:
     """See the module. ``watching`` tells the receiving loop whether events have to be shown to :meth:`observe`."""
 
-    __slots__ = ("_ready_may_follow", "inquiry", "payload", "resent", "state", "watching")
+    __slots__ = ("_ready_may_follow", "_record", "inquiry", "payload", "resent", "state", "watching")
 
     def __init__(self) -> None:
         self.state = CycleState.STARTING
@@ -40,6 +43,7 @@ class ContinueCycle:
         self.inquiry = 0
         self.resent = 0
         self._ready_may_follow = False
+        self._record: StepRecord | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -50,9 +54,28 @@ class ContinueCycle:
         """A continue was accepted from the caller and has not been answered."""
         return self.state in _OUTSTANDING
 
-    def submit(self, payload: bytes) -> None:
+    def submit(self, payload: bytes, record: StepRecord | None = None) -> None:
+        """A continue of the caller; ``record`` takes down what it causes."""
         self.payload = payload
+        self._record = record
         self._become(CycleState.QUEUED)
+
+    def forget(self, record: StepRecord) -> None:
+        """Nobody waits for this record any more; the continue stays."""
+        if self._record is record:
+            self._record = None
+            self._become(self.state)
+
+    def see_again(self, event: Event) -> None:
+        """The last event that an earlier process has handled. If the engine waited, a continue may have gone since."""
+        refused = isinstance(event, SessionError) and refuses_continue(event.error)
+        if refused or isinstance(event, (ReadyForContinue, Paused)):
+            self._become(CycleState.INHERITED)
+
+    def settle(self) -> None:
+        """No event came, so the earlier process has sent nothing."""
+        if self.state is CycleState.INHERITED:
+            self._become(CycleState.READY)
 
     def withdraw(self) -> None:
         """The continue never got into the queue."""
@@ -77,6 +100,8 @@ class ContinueCycle:
         """An event of this session that was not seen before."""
         if self.state is CycleState.FINISHED:
             return
+        if self._record is not None and self.state is not CycleState.QUEUED:
+            self._record.note(event)
         kind = type(event)
         if kind is ReadyForContinue:
             if self._ready_may_follow and self.is_outstanding:
@@ -92,16 +117,29 @@ class ContinueCycle:
         else:
             if kind is Slot:
                 self._ready_may_follow = False
-            self._become(CycleState.RUNNING if self.state in _UNPROVEN else self.state)
+            self._become(CycleState.RUNNING if self.state in _DISPROVED_BY_EVENTS else self.state)
 
     def _answered(self, *, ready_may_follow: bool) -> None:
         """The engine waits. Whether it says ready after a pause or a refused continue is not known: both are taken."""
         self._ready_may_follow = ready_may_follow
-        self._become(self.state if self.state is CycleState.QUEUED else CycleState.READY)
+        if self.state is CycleState.QUEUED:
+            self._become(CycleState.QUEUED)
+            return
+        self._end_record()
+        self._become(CycleState.READY)
 
-    def finish(self) -> None:
+    def finish(self, completed: Completed | None = None) -> None:
+        """Nothing more is to come; ``completed`` unless it failed or is not wanted any more."""
         self.payload = b""
+        if completed is not None and self._record is not None:
+            self._record.completed = completed
+            self._end_record()
         self._become(CycleState.FINISHED)
+
+    def _end_record(self) -> None:
+        if self._record is not None:
+            self._record.done = True
+            self._record = None
 
     def connection_lost(self) -> None:
         if self.state in _UNPROVEN:
@@ -122,4 +160,4 @@ class ContinueCycle:
 
     def _become(self, state: CycleState) -> None:
         self.state = state
-        self.watching = self._ready_may_follow or state in _UNPROVEN
+        self.watching = self._ready_may_follow or self._record is not None or state in _DISPROVED_BY_EVENTS

@@ -16,28 +16,33 @@ _Counts = dict[int, dict[Any, int]]
 
 
 class StreamCursor:
-    """Where one subscribe stands. ``slot``: the last slot that it delivered, None before the first."""
+    """Where one subscribe stands.
+
+    ``slot``: the last slot that it delivered, None before the first. ``resume_slot``: where the present connection
+    begins, None for everything that the server keeps.
+    """
 
     __slots__ = ("counts", "resume_slot", "slot")
 
-    def __init__(self) -> None:
+    def __init__(self, from_slot: int | None) -> None:
         self.slot: int | None = None
-        self.resume_slot: int | None = None
+        self.resume_slot = from_slot
         self.counts: _Counts = {}
 
 
 class ReplayFilter:
     """Decides for the streams of one connection what is delivered. Outlives the connection."""
 
-    def __init__(self, streams: int) -> None:
-        self.cursors = [StreamCursor() for _ in range(streams)]
+    def __init__(self, streams: int, from_slot: int | None = None) -> None:
+        self.cursors = [StreamCursor(from_slot) for _ in range(streams)]
         self.dropped = 0
         self._delivered: _Counts = {}
 
     def reconnected(self) -> None:
         """Everything from each cursor's slot on comes again, that slot included."""
         for cursor in self.cursors:
-            cursor.resume_slot = cursor.slot
+            if cursor.slot is not None:
+                cursor.resume_slot = cursor.slot
             cursor.counts.clear()
 
     def admit(self, stream: int, slot: int, key: Any) -> bool:

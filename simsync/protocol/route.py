@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simsync.errors import SimsyncError
-from simsync.events import Event
+from simsync.events import Completed, DiscoveryBatch, Event, Paused
 from simsync.protocol.continue_cycle import ContinueCycle
 
 NOTHING_SEEN = -1
@@ -13,13 +13,19 @@ class Route:
     """State of one session.
 
     ``batch`` collects events until the runtime takes them. ``open`` until nothing more is to come: completed, failed,
-    or not wanted any more.
+    or not wanted any more. ``range_known``: ``start_slot`` and ``end_slot`` mean something.
     """
 
     __slots__ = (
+        "_breaks",
+        "_discoveries",
+        "_paused_batch",
+        "_taken",
         "announced",
+        "attached",
         "batch",
         "completed",
+        "completion",
         "cursor",
         "cycle",
         "end_slot",
@@ -28,6 +34,7 @@ class Route:
         "late_events",
         "open",
         "paused_slot",
+        "range_known",
         "released",
         "replays_dropped",
         "rpc_endpoint",
@@ -41,10 +48,12 @@ class Route:
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
         self.announced = False
+        self.attached = False
         self.rpc_endpoint = ""
         self.task_id: str | None = None
         self.start_slot = 0
         self.end_slot = 0
+        self.range_known = False
         self.cursor = NOTHING_SEEN
         self.batch: list[Event] = []
         self.cycle = ContinueCycle()
@@ -56,22 +65,79 @@ class Route:
         self.late_events = 0
         self.open = True
         self.completed = False
+        self.completion: Completed | None = None
         self.released = False
         self.failure: SimsyncError | None = None
+        self._paused_batch = NOTHING_SEEN
+        self._discoveries: list[DiscoveryBatch] = []
+        self._taken = 0
+        self._breaks: list[tuple[int, int]] = []
+
+    def set_range(self, start_slot: int, end_slot: int) -> None:
+        """Both included."""
+        self.start_slot = start_slot
+        self.end_slot = end_slot
+        self.range_known = True
 
     @property
     def position(self) -> int:
         """The slot at which the session stands as far as events tell."""
         return max(self.start_slot, self.highest_slot, self.paused_slot)
 
+    def note_pause(self, paused: Paused) -> None:
+        self.paused_slot = paused.slot
+        self._paused_batch = _batch_order(paused.batch_index)
+
+    # Which event has which sequence number.
+
+    def next_event_has(self, sequence: int) -> None:
+        """The numbers do not run on: the next event that goes into ``batch`` has this one."""
+        ordinal = self._taken + len(self.batch)
+        if self._breaks and self._breaks[-1][0] == ordinal:
+            self._breaks.pop()
+        self._breaks.append((ordinal, sequence))
+
+    def sequence_of(self, handed_out: int) -> int | None:
+        """The number of the last of the first ``handed_out`` events; None when there is none, or they carry none."""
+        for ordinal, sequence in reversed(self._breaks):
+            if ordinal < handed_out:
+                return sequence + handed_out - 1 - ordinal
+        return None
+
     def take_batch(self) -> list[Event]:
         batch = self.batch
         self.batch = []
+        self._taken += len(batch)
         return batch
 
-    def complete(self) -> None:
+    # What discovery has announced.
+
+    def note_discovery(self, discovery: DiscoveryBatch) -> None:
+        self._discoveries = [known for known in self._discoveries if known.slot > self.highest_slot]
+        self._discoveries.append(discovery)
+
+    def take_discovery(self) -> tuple[DiscoveryBatch | None, int]:
+        """The nearest announced batch that has not been passed, and how many were passed without a pause there.
+
+        Announcements come in any order.
+        """
+        stands_at = (self.paused_slot, self._paused_batch)
+        passed = sum(known.slot <= self.highest_slot for known in self._discoveries)
+        ahead = [
+            known
+            for known in self._discoveries
+            if known.slot > self.highest_slot and (known.slot, _batch_order(known.batch_index)) > stands_at
+        ]
+        nearest = min(ahead, key=lambda known: (known.slot, _batch_order(known.batch_index)), default=None)
+        self._discoveries = [known for known in ahead if known is not nearest]
+        return nearest, passed
+
+    # The end.
+
+    def complete(self, completion: Completed) -> None:
         self.completed = True
-        self._close()
+        self.completion = completion
+        self._close(completion)
 
     def fail(self, failure: SimsyncError) -> None:
         if self.open:
@@ -83,6 +149,11 @@ class Route:
         self.released = True
         self._close()
 
-    def _close(self) -> None:
+    def _close(self, completion: Completed | None = None) -> None:
         self.open = False
-        self.cycle.finish()
+        self.cycle.finish(completion)
+
+
+def _batch_order(batch_index: int | None) -> int:
+    """A slot boundary lies before the first batch."""
+    return NOTHING_SEEN if batch_index is None else batch_index

@@ -47,12 +47,14 @@ class SubscriptionConversation:
     ended), ``verdict`` (the connection, or everything, is over).
     """
 
-    def __init__(self, specs: Sequence[SubscribeSpec], dialect: Dialect, *, compressed: bool) -> None:
+    def __init__(
+        self, specs: Sequence[SubscribeSpec], dialect: Dialect, *, compressed: bool, from_slot: int | None = None
+    ) -> None:
         self._specs = specs
         self._dialect = dialect
         self._compressed = compressed and compression.is_available()
         self._inflater: compression.Inflater | None = None
-        self._replay = ReplayFilter(len(specs))
+        self._replay = ReplayFilter(len(specs), from_slot)
         self._ended = [False] * len(specs)
         self._numbers: dict[Any, int] = {}
         self._early: list[_Held] = []
@@ -104,7 +106,7 @@ class SubscriptionConversation:
             self._replay.reconnected()
         self._connections += 1
         return [
-            subscribe_request(index + 1, spec, replay_from_slot=cursor.slot, compressed=self._compressed)
+            subscribe_request(index + 1, spec, replay_from_slot=cursor.resume_slot, compressed=self._compressed)
             for index, (spec, cursor) in enumerate(zip(self._specs, self._replay.cursors))
             if not self._ended[index]
         ]

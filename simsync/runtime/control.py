@@ -26,10 +26,12 @@ from simsync.errors import (
     RemoteError,
     SimsyncError,
 )
+from simsync.events import DiscoveryBatch, Event
 from simsync.options import Options
 from simsync.protocol.continue_cycle import CycleState
-from simsync.protocol.parallel import ParallelConversation, Phase
+from simsync.protocol.control import ControlConversation, Phase
 from simsync.protocol.route import Route
+from simsync.protocol.step import StepRecord
 from simsync.protocol.verdict import Fatal
 from simsync.runtime.delivery import Arrivals, Delivery, Ending
 from simsync.runtime.dial import Dial, DialFailed
@@ -58,7 +60,7 @@ class ControlLink:
         self,
         url: str,
         api_key: str,
-        conversation: ParallelConversation,
+        conversation: ControlConversation,
         options: Options,
         ask_slot: AskSlot,
     ) -> None:
@@ -72,6 +74,7 @@ class ControlLink:
         self._reader: threading.Thread | None = None
         self._policy = ReconnectPolicy(options, self._sleep, logger)
         self.arrivals = Arrivals()
+        self.process = self.arrivals.process
         # Guards the conversation and everything below; notified when any of it changes.
         self.changed = threading.Condition()
         self.deliveries: dict[str, Delivery] = {}
@@ -88,35 +91,61 @@ class ControlLink:
 
     # For callers.
 
-    def start(self, deadline: float | None) -> None:
-        """Start the threads and wait until the session is created. Raises what prevented it."""
+    def start(self, deadline: float | None, on_progress: Callable[[Event], object] | None) -> None:
+        """Start the threads and wait until the session is there. Raises what prevented it.
+
+        ``on_progress`` is called in this thread for what the server tells meanwhile; what it raises ends the wait.
+        """
         self._reader = spawn("reader", self._run)
-        with self.changed:
-            while not self._established_once:
-                if self._failure is not None:
-                    raise fresh(self._failure)
-                remaining = None if deadline is None else deadline - time.monotonic()
-                if remaining is not None and remaining <= 0:
-                    raise EventTimeout("the session was not created in time")
-                self.changed.wait(remaining)
+        there = False
+        while not there:
+            with self.changed:
+                there, news = self._wait_for_news(deadline)
+            if on_progress is not None:
+                for event in news:
+                    on_progress(event)
+
+    def _wait_for_news(self, deadline: float | None) -> tuple[bool, list[Event]]:
+        """Whether the session is there, and what the server has told since the last call."""
+        conversation = self._conversation
+        while True:
+            there = self._established_once and conversation.is_settled
+            news = conversation.take_progress()
+            if there or news:
+                break
+            if self._failure is not None:
+                raise fresh(self._failure)
+            remaining = None if deadline is None else deadline - time.monotonic()
+            if remaining is not None and remaining <= 0:
+                raise EventTimeout("the session was not created or attached in time")
+            self.changed.wait(remaining)
+        for delivery in self.deliveries.values():
+            if delivery.route.attached and delivery.route.cycle.is_ready:
+                delivery.continue_is_due = True  # its ready was handed out in another process
+        return there, news
 
     @property
     def control_session_id(self) -> str:
         return self._conversation.control_session_id or ""
 
-    def send_continue(self, delivery: Delivery, payload: bytes, deadline: float | None) -> None:
+    def send_continue(
+        self, delivery: Delivery, payload: bytes, deadline: float | None, record: StepRecord | None = None
+    ) -> None:
         """Wait until the session is ready and all its connections are up, then queue a continue.
 
         Raises ContinueSendError when one is outstanding or the session is finished, the failure when it failed, and
         EventTimeout.
         """
+        self.process.check()
         route = delivery.route
         with self.changed:
             while True:
+                if route.completed:
+                    raise ContinueSendError(f"session {route.session_id} is completed: there is nothing to continue")
                 self._check_alive(delivery)
                 cycle = route.cycle
                 if cycle.state is CycleState.FINISHED:
-                    raise ContinueSendError(f"session {route.session_id} is completed: there is nothing to continue")
+                    raise ContinueSendError(f"session {route.session_id} is over: there is nothing to continue")
                 if cycle.is_outstanding and not self._options.queue_continues:
                     raise ContinueSendError(
                         f"session {route.session_id}: the continue before has not been answered ({cycle.state.value});"
@@ -130,13 +159,56 @@ class ControlLink:
                         f"session {route.session_id} could not continue in time: {self._obstacle(delivery)}"
                     )
                 self.changed.wait(remaining)
-            cycle.submit(payload)
+            cycle.submit(payload, record)
             delivery.continue_is_due = False
         if not self._outbox.put_continue(route, deadline):
             with self.changed:
                 cycle.withdraw()
                 self._check_alive(delivery)
             raise EventTimeout(f"session {route.session_id} could not continue in time: too many continues are waiting")
+
+    def step(self, delivery: Delivery, payload: bytes, deadline: float | None) -> StepRecord:
+        """Send a continue as :meth:`send_continue` and wait until it is answered. Events stay with the delivery."""
+        record = StepRecord()
+        cycle = delivery.route.cycle
+        try:
+            self.send_continue(delivery, payload, deadline, record)
+            with self.changed:
+                while not record.done:
+                    self._check_alive(delivery)
+                    remaining = None if deadline is None else deadline - time.monotonic()
+                    if remaining is not None and remaining <= 0:
+                        raise EventTimeout(
+                            f"session {delivery.route.session_id} did not finish the step in time (at slot"
+                            f" {delivery.route.position}, {cycle.state.value}); its continue goes on, wait for its end"
+                            " with ensure_ready()"
+                        )
+                    self.changed.wait(remaining)
+        finally:
+            with self.changed:
+                cycle.forget(record)
+        return record
+
+    def wait_until_ready(self, delivery: Delivery, deadline: float | None) -> bool:
+        """True once the engine waits for a continue; False when the range is completed."""
+        self.process.check()
+        route = delivery.route
+        with self.changed:
+            while True:
+                if route.completed:
+                    return False
+                self._check_alive(delivery)
+                if route.cycle.is_ready:
+                    return True
+                remaining = None if deadline is None else deadline - time.monotonic()
+                if remaining is not None and remaining <= 0:
+                    raise EventTimeout(f"session {route.session_id} is not ready in time: {self._obstacle(delivery)}")
+                self.changed.wait(remaining)
+
+    def take_discovery(self, delivery: Delivery) -> tuple[DiscoveryBatch | None, int]:
+        """The nearest announced match ahead, and how many were passed since the last call."""
+        with self.changed:
+            return delivery.route.take_discovery()
 
     def continue_when_possible(self, delivery: Delivery, payload: bytes) -> None:
         """Queue a continue without waiting; it is sent once the subscriptions are up. Nothing if it is not its turn."""
@@ -162,6 +234,8 @@ class ControlLink:
 
     def release(self, delivery: Delivery, *, close: bool = False) -> None:
         """The caller needs this session no more; with ``close`` the server is told so."""
+        if not self.process.is_here:
+            return
         session_id = delivery.route.session_id
         with self.changed:
             if close and delivery.route.open and self.up:
@@ -184,6 +258,8 @@ class ControlLink:
 
     def cancel(self, reason: str) -> None:
         """End everything soon, without waiting for it. Every waiting caller wakes at once with Cancelled."""
+        if not self.process.is_here:
+            return  # the threads and the connection are the parent's
         with self.changed:
             if self._closing is None:
                 self._closing = Cancelled(reason)
@@ -203,6 +279,8 @@ class ControlLink:
 
     def close(self, reason: str = "the session was closed") -> None:
         """End everything and wait for the threads, within the close timeout."""
+        if not self.process.is_here:
+            return
         deadline = time.monotonic() + self._options.close_timeout
         self.cancel(reason)
         # The farewell may take the close timeout; ending the threads takes a moment more.
@@ -291,6 +369,9 @@ class ControlLink:
         except LinkLost as lost:
             if self._conversation.all_completed:
                 logger.warning("the control connection was lost after the last event: %s", lost.reason)
+            if self._established_once and not self._conversation.survives_loss:
+                reason = f"connection lost: {lost.reason}; the session ended with it, as its disconnect_timeout is 0"
+                raise self._fatal(Fatal(reason)) from lost
             raise Reconnectable(f"connection lost: {writer.failure or lost.reason}", self._uptime(began)) from lost
         finally:
             with self.changed:
@@ -332,9 +413,13 @@ class ControlLink:
                 dirty = conversation.receive(payloads, now)
                 due = conversation.tick(now)
                 self._note_progress()
+                # Still under the lock, so that whoever is told of a state finds the events that led to it.
+                self._deliver(dirty)
                 verdict = conversation.verdict
                 finished = conversation.is_finished
-            self._deliver(dirty)
+                outgoing = conversation.take_outgoing()
+            for message in outgoing:
+                self._outbox.put_urgent(message)
             for inquiry in due:
                 self._inquire(*inquiry)
             if verdict is not None:
@@ -429,7 +514,8 @@ class ControlLink:
         """The slot at which the engine stands, as far as can be known; may take one RPC call."""
         with self.changed:
             position = route.position
-            settled = self.up and not route.cycle.is_outstanding
+            # Of a session that was attached to, the events do not tell how far it had come before.
+            settled = self.up and not route.cycle.is_outstanding and not route.attached
         if settled:
             return position
         try:

@@ -15,12 +15,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from simsync.errors import Cancelled, EventTimeout, SimsyncError, SubscriptionFailed
 from simsync.events import Completed, Event
 from simsync.protocol.route import Route
 from simsync.runtime.failure import fresh
+from simsync.runtime.process import OwnProcess
 
 
 class DataBuffer:
@@ -108,6 +109,7 @@ class Arrivals:
     """Deliveries that have something for a loop over many sessions; each stands here at most once."""
 
     def __init__(self) -> None:
+        self.process = OwnProcess()
         self._queue: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
 
     def announce(self, delivery: Delivery) -> None:
@@ -118,6 +120,7 @@ class Arrivals:
 
     def take(self, timeout: float | None) -> Delivery | None:
         """The next delivery with something to look at; None when nothing came within ``timeout`` seconds."""
+        self.process.check()
         try:
             delivery = self._queue.get(timeout=timeout)
         except queue.Empty:
@@ -125,6 +128,22 @@ class Arrivals:
         if delivery is not None:
             delivery.announced = False
         return delivery
+
+
+class _Current(NamedTuple):
+    """The batch that is being handed out. ``before``: how many control events were handed out before it."""
+
+    before: int
+    events: list[Event]
+    size: int
+    iterator: Iterator[Event]
+
+    def handed_out(self, left: int) -> int:
+        return self.before + self.size - left if self.size else self.before
+
+
+def _current(before: int, events: list[Event], *, control: bool) -> _Current:
+    return _Current(before, events, len(events) if control else 0, iter(events))
 
 
 class Delivery:
@@ -142,8 +161,8 @@ class Delivery:
         # Written in C: Ctrl-C cannot leave its lock taken, as it can that of queue.Queue.
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._consumer = threading.Lock()  # guards everything below: one consumer at a time
-        self._current: list[Event] = []
-        self._iterator: Iterator[Event] = iter(self._current)
+        self._current = _current(0, [], control=True)
+        self._handed_out_at_cancel: int | None = None
         self._control: deque[list[Event]] = deque()
         self._data: deque[DataBatch] = deque()
         self._taken: DataBatch | None = None
@@ -162,7 +181,11 @@ class Delivery:
     def cancel(self, failure: Cancelled) -> None:
         """Wake the consumer; it gets ``failure`` instead of further events."""
         self.cancelled = self.cancelled or failure
-        self._current.clear()  # ends the loop that is running over it
+        # The consumer looks at ``cancelled`` whenever it has set another batch, so this one is the last.
+        current = self._current
+        if self._handed_out_at_cancel is None:
+            self._handed_out_at_cancel = current.handed_out(operator.length_hint(current.iterator))
+        current.events.clear()  # ends the loop that is running over it
         self.put(None)
 
     # The side of the caller.
@@ -171,6 +194,15 @@ class Delivery:
     def failure(self) -> SimsyncError | None:
         """Why the events ended, if they did not end with ``Completed``."""
         return self._ending or self.cancelled
+
+    @property
+    def last_sequence(self) -> int | None:
+        """The number of the last control event that was handed out; None before the first, or without numbers."""
+        handed_out = self._handed_out_at_cancel
+        if handed_out is None:
+            current = self._current
+            handed_out = current.handed_out(operator.length_hint(current.iterator))
+        return self.route.sequence_of(handed_out)
 
     @property
     def drain_deadline(self) -> float | None:
@@ -188,6 +220,7 @@ class Delivery:
         The iterator is shared: what is not taken from it is handed out by the next call. Raises EventTimeout, or the
         failure that ended the events.
         """
+        self._arrivals.process.check()
         if not self._consumer.acquire(timeout=_seconds_until(deadline)):
             raise self._timeout()
         try:
@@ -208,6 +241,7 @@ class Delivery:
 
     def poll_batch(self) -> Iterator[Event] | None:
         """As :meth:`next_batch`, without waiting: None when nothing is at hand (or ``done``)."""
+        self._arrivals.process.check()
         if not self._consumer.acquire(blocking=False):
             return None  # another thread is reading this session
         try:
@@ -223,19 +257,21 @@ class Delivery:
         )
 
     def _next_at_hand(self) -> Iterator[Event] | None:
+        current = self._current
         if self.done:
-            return self._iterator if operator.length_hint(self._iterator) else None
-        if self.cancelled is None and not operator.length_hint(self._iterator):
+            return current.iterator if operator.length_hint(current.iterator) else None
+        if self.cancelled is None and not operator.length_hint(current.iterator):
             self._absorb_all()
             batch = self._choose()
             if batch is None:
                 return None
-            self._current = batch
-            self._iterator = iter(batch)
+            # Data events are never chosen while the batch of a control event is not handed out.
+            current = _current(current.handed_out(0), batch, control=self._taken is None)
+            self._current = current
         # Looked at after the batch was set: cancel() sets the failure before it empties the batch.
         if self.cancelled is not None:
             raise fresh(self.cancelled)
-        return self._iterator
+        return current.iterator
 
     def _absorb_all(self) -> None:
         while True:

@@ -46,6 +46,7 @@ class SubscriptionReader:
         link: ControlLink,
         coordinator: ReconnectCoordinator,
         options: Options,
+        from_slot: int | None = None,
     ) -> None:
         self._url = url
         self._conversation = conversation
@@ -62,7 +63,9 @@ class SubscriptionReader:
         self._attempts = 0
         self._ever_up = False
         self._closed_cleanly = False
-        self._received_up_to = delivery.route.start_slot - 1
+        self._next_ping = 0.0
+        self._from_slot = from_slot
+        self._received_up_to = (delivery.route.start_slot if from_slot is None else from_slot) - 1
         self.reconnects = 0
         self.bytes_received = 0
         self.state = SubscriptionState(conversation.label)
@@ -169,32 +172,38 @@ class SubscriptionReader:
         for request in conversation.connected():
             ws.send(request)
         answer_by = time.monotonic() + self._options.handshake_timeout
+        self._next_ping = time.monotonic() + self._options.ping_interval
         while not conversation.acknowledged:
             if self._stopping:
                 return
             if time.monotonic() >= answer_by:
                 raise LinkLost(f"no answer to the subscribe within {self._options.handshake_timeout:g} s")
-            self._receive(ws, answer_by)
-        if self._ever_up:
-            self.reconnects += 1
+            self._receive_alive(ws, answer_by)
+        self.reconnects += self._ever_up
+        if self._ever_up or self._from_slot is not None:
             self._check_for_gap()
+        else:
+            self._begin_with_what_is_kept()
         self._ever_up = True
         self._attempts = 0
         self._closed_cleanly = False
         self._report(up=True)
 
     def _stream(self, ws: DuplexWebSocket) -> None:
-        next_ping = time.monotonic() + self._options.ping_interval
         while not (self._stopping or self._conversation.ended):
             if self._buffer.is_full():
                 self._wait_for_room(ws)
-            self._receive(ws, min(next_ping, ws.last_inbound + self._options.dead_after))
-            now = time.monotonic()
-            if now - ws.last_inbound >= self._options.dead_after:
-                raise LinkLost(f"nothing was received for {self._options.dead_after:g} s")
-            if now >= next_ping:
-                ws.ping()
-                next_ping = now + self._options.ping_interval
+            self._receive_alive(ws, self._next_ping)
+
+    def _receive_alive(self, ws: DuplexWebSocket, deadline: float) -> None:
+        """Receive until ``deadline`` (monotonic seconds), with pings; a peer that is silent for too long is lost."""
+        self._receive(ws, min(deadline, self._next_ping, ws.last_inbound + self._options.dead_after))
+        now = time.monotonic()
+        if now - ws.last_inbound >= self._options.dead_after:
+            raise LinkLost(f"nothing was received for {self._options.dead_after:g} s")
+        if now >= self._next_ping:
+            ws.ping()
+            self._next_ping = now + self._options.ping_interval
 
     def _receive(self, ws: DuplexWebSocket, deadline: float) -> None:
         conversation = self._conversation
@@ -239,10 +248,16 @@ class SubscriptionReader:
         cursor = self._conversation.oldest_cursor
         if ws.is_drained or cursor is None:
             # Nothing was waiting in the socket, so what control has told of has been received.
-            self._received_up_to = max(self._received_up_to, position if ws.is_drained else route.start_slot - 1)
+            if ws.is_drained:
+                self._received_up_to = max(self._received_up_to, position)
         else:
             self._received_up_to = max(self._received_up_to, cursor)
         self._report()
+
+    def _begin_with_what_is_kept(self) -> None:
+        """Whoever subscribes late gets what the server still has; what was gone by then is not missing."""
+        position = self._link.ask_position(self._delivery.route)
+        self._received_up_to = max(self._received_up_to, position - self._options.replay_slots)
 
     def _check_for_gap(self) -> None:
         """The server sends again what it has kept; what is older is lost, and that must not pass unnoticed."""

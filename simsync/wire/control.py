@@ -7,7 +7,7 @@ exactly takes the tolerant one, with the same result.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from simsync.events import (
     BacktestError,
@@ -95,7 +95,7 @@ class ControlDecoder:
                 return ErrorReported(self._error(envelope.get("params")), sequence)
             reader = _RESPONSES.get(name)
             if reader is not None:
-                return reader(_object(envelope.get("params"), method))
+                return reader(_object(envelope.get("params"), method), sequence)
             if name in _EVENTS:
                 return OwnEvent(self._event(method, envelope.get("params")), sequence)
         except _Misfit as misfit:
@@ -224,23 +224,23 @@ def _slot_list(values: list[Any]) -> tuple[int, ...]:
     return tuple(value for value in values if type(value) is int)
 
 
-def _session_created(params: Mapping[str, Any]) -> ControlMessage:
+def _session_created(params: Mapping[str, Any], sequence: int | None) -> ControlMessage:
     fields = FoldedFields(params)
     session_id, endpoint = fields.text("session_id"), fields.text("rpc_endpoint")
     if session_id is None or endpoint is None:
         raise _Misfit("sessionCreated without session id or endpoint")
-    return SessionCreated(session_id, endpoint, fields.text("task_id"))
+    return SessionCreated(session_id, endpoint, fields.text("task_id"), sequence)
 
 
-def _session_attached(params: Mapping[str, Any]) -> ControlMessage:
+def _session_attached(params: Mapping[str, Any], sequence: int | None) -> ControlMessage:
     fields = FoldedFields(params)
     session_id = fields.text("session_id")
     if session_id is None:
         raise _Misfit("sessionAttached without session id")
-    return SessionAttached(session_id, fields.text("rpc_endpoint"), fields.text("task_id"))
+    return SessionAttached(session_id, fields.text("rpc_endpoint"), fields.text("task_id"), sequence)
 
 
-def _sessions_created(params: Mapping[str, Any]) -> ControlMessage:
+def _sessions_created(params: Mapping[str, Any], _sequence: int | None) -> ControlMessage:
     fields = FoldedFields(params)
     return SessionsCreated(
         fields.text("control_session_id"),
@@ -251,12 +251,12 @@ def _sessions_created(params: Mapping[str, Any]) -> ControlMessage:
     )
 
 
-def _parallel_attached(params: Mapping[str, Any]) -> ControlMessage:
+def _parallel_attached(params: Mapping[str, Any], _sequence: int | None) -> ControlMessage:
     fields = FoldedFields(params)
     return ParallelAttached(fields.text("control_session_id"), _text_list(fields.list("session_ids")))
 
 
-_RESPONSES: dict[str, Callable[[Mapping[str, Any]], ControlMessage]] = {
+_RESPONSES: dict[str, Callable[[Mapping[str, Any], Optional[int]], ControlMessage]] = {
     "sessioncreated": _session_created,
     "sessionattached": _session_attached,
     "sessionscreatedv2": _sessions_created,

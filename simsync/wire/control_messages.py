@@ -30,6 +30,7 @@ class SessionCreated:
     session_id: str
     rpc_endpoint: str
     task_id: Optional[str]
+    sequence: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class SessionAttached:
     session_id: str
     rpc_endpoint: Optional[str]
     task_id: Optional[str]
+    sequence: Optional[int] = None
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,20 @@ _TAG_KEYS = ("type", "kind", "code", "method", "error")
 _CONTENT_KEYS = ("params", "data", "content")
 
 
+_ADVICE = {
+    "BundleNotFound": "Client.available_ranges() lists what can be replayed; a single session has to begin at the start"
+    " of a range and end inside it",
+    "NoProducedBlocksInRange": "choose a longer range",
+    "SessionNotFound": "it is over, or its disconnect timeout was; create another one",
+}
+
+
+def advice(error: BacktestError) -> str:
+    """What the caller can do about it, in brackets; empty where nothing is known."""
+    text = _ADVICE.get(error.name)
+    return f" ({text})" if text else ""
+
+
 def is_terminal(error: BacktestError) -> bool:
     """The default rule of :class:`~simsync.wire.dialect.Dialect`: is going on pointless after this error?"""
     return error.name in TERMINAL

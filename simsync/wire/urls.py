@@ -69,6 +69,11 @@ def rpc_url(endpoint: str, websocket_url: str) -> str:
     return f"{_TO_HTTP[scheme.lower()]}://{rest}"
 
 
+def session_path(session_id: str) -> str:
+    """The path of a session's endpoint on the control host, where the server does not name it."""
+    return f"{_CONTROL_PATH}/{session_id}"
+
+
 def pubsub_url(rpc_address: str) -> str:
     """The WebSocket address of a session's subscriptions."""
     scheme, rest = rpc_address.split("://", 1)

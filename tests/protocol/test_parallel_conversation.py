@@ -10,7 +10,8 @@ from simsync.errors import ContinueSendError, ProtocolError, RemoteError
 from simsync.events import Completed, ReadyForContinue, SessionError, Slot, UnknownEvent
 from simsync.options import Options
 from simsync.protocol.continue_cycle import CycleState
-from simsync.protocol.parallel import ParallelConversation, Phase
+from simsync.protocol.control import Phase
+from simsync.protocol.parallel import ParallelConversation
 from simsync.protocol.verdict import Fatal, Transient
 
 from .conversation_peer import (

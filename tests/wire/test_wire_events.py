@@ -14,6 +14,7 @@ from simsync import events
 from simsync.events import (
     BacktestError,
     Completed,
+    Created,
     DiscoveryBatch,
     Event,
     Notification,
@@ -40,6 +41,7 @@ def data_event(kind: str, result: Any) -> Any:
 
 
 EXAMPLES: list[Event] = [
+    Created("backtest_a", None),
     ReadyForContinue(),
     Slot(5),
     Paused(5, 2, {"slot": 5}),

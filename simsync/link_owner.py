@@ -1,0 +1,59 @@
+"""Owning a control connection: the end of it, however the session object is left."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Callable, TypeVar
+
+from simsync.runtime.control import ControlLink
+
+if TYPE_CHECKING:
+    from simsync.session import Session
+
+Owner = TypeVar("Owner", bound="LinkOwner")
+
+
+class LinkOwner:
+    """A context manager that closes its connection; mixed into the sessions that :class:`~simsync.Client` makes."""
+
+    def _own(self, link: ControlLink, forget_token: Callable[[], None]) -> None:
+        self._link = link
+        self._forget_token = forget_token
+        self._closed = False
+
+    def _owned(self) -> Sequence[Session]:
+        """The sessions that end with the connection."""
+        raise NotImplementedError
+
+    def __enter__(self: Owner) -> Owner:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self._close("the session was closed" if error is None else f"the session was left with {type(error).__name__}")
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True) and self._link.process.is_here:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+            self._link.cancel("the session object was deleted")
+
+    @property
+    def reconnects(self) -> int:
+        """How often the control connection was attached again."""
+        return self._link.reconnects
+
+    def close(self) -> None:
+        """End everything and wait for the threads, within the close timeout. May be called twice, from any thread."""
+        self._close("the session was closed")
+
+    def _close(self, reason: str) -> None:
+        self._closed = True
+        self._forget_token()
+        self._link.cancel(reason)
+        for session in self._owned():
+            session._end_subscriptions()
+            session.rpc.close()
+        self._link.close(reason)

@@ -1,0 +1,216 @@
+"""The control conversation of a single session.
+
+The first connection creates the session, or attaches to one of an earlier process; each later one attaches again with
+the number of the last message seen, and then resumes it. Messages that come again are dropped.
+
+Whoever attaches from another process knows the number of the last event that was handled there, but not whether the
+engine has been told to go on since. So the message with that number is asked for once more, not to be delivered, but to
+see whether the engine was waiting; if it was, and nothing follows, nobody has told it to go on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from simsync.events import Completed, Created, Event, Paused, SessionError, Slot, Status
+from simsync.options import Options
+from simsync.params import Continue, ContinueTo, CreateSession
+from simsync.protocol.control import ControlConversation, Phase
+from simsync.protocol.route import NOTHING_SEEN, Route
+from simsync.protocol.verdict import Fatal, Transient
+from simsync.wire import requests, urls
+from simsync.wire.control_messages import (
+    ControlMessage,
+    ErrorReported,
+    NotUnderstood,
+    OwnEvent,
+    SessionAttached,
+    SessionCreated,
+    Succeeded,
+)
+from simsync.wire.server_errors import advice
+
+logger = logging.getLogger("simsync.control")
+
+
+class SingleConversation(ControlConversation):
+    """See the module, and :class:`ControlConversation` for how to use it.
+
+    ``create`` makes a session; with ``session_id`` it is attached to instead, and ``create`` (if it is known) says what
+    it was made with. ``last_sequence``: everything up to this number has been handled before; None: nothing was.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        create: CreateSession | None = None,
+        session_id: str | None = None,
+        last_sequence: int | None = None,
+    ) -> None:
+        super().__init__(options)
+        self._create = create
+        self._handled_before = NOTHING_SEEN
+        self._early: list[OwnEvent] = []
+        self._replies: set[int] = set()
+        self._resumed_once = False
+        self.survives_loss = create is None or create.disconnect_timeout > 0
+        if session_id is not None:
+            route = self._add_route(session_id)
+            route.attached = True
+            if last_sequence is not None:
+                self._handled_before = last_sequence
+                route.cursor = max(NOTHING_SEEN, last_sequence - 1)
+
+    def _add_route(self, session_id: str) -> Route:
+        route = Route(session_id)
+        if self._create is not None:
+            route.set_range(self._create.start_slot, self._create.last_slot)
+        self.routes = {session_id: route}
+        return route
+
+    @property
+    def established_once(self) -> bool:
+        return bool(self.routes)
+
+    @property
+    def _route(self) -> Route:
+        return next(iter(self.routes.values()))
+
+    def connected(self, now: float) -> bytes:
+        self.verdict = None
+        if not self.routes:
+            assert self._create is not None
+            self._early = []
+            self._await_answer(Phase.CREATING, now + self._options.create_timeout)
+            return requests.create_session(self._create, parallel=False)
+        self._await_answer(Phase.ATTACHING, now + self._options.handshake_timeout)
+        cursor = self._route.cursor
+        return requests.attach_session(self._route.session_id, None if cursor == NOTHING_SEEN else cursor)
+
+    # Receiving.
+
+    def receive(self, payloads: Iterable[bytes], now: float) -> list[Route]:
+        for message in map(self._decode, payloads):
+            self._take_message(message, now)
+            if self.verdict is not None:
+                break
+        if self.phase is Phase.CREATING:
+            self._handshake_deadline = now + self._options.create_timeout
+        # Before the session is there for the first time there is nobody to deliver to.
+        return self._take_dirty() if self._resumed_once else []
+
+    def _take_message(self, message: ControlMessage, now: float) -> None:
+        if isinstance(message, OwnEvent):
+            self._take_own_event(message)
+        elif isinstance(message, SessionCreated) and self.phase is Phase.CREATING:
+            self._finish_create(message, now)
+        elif isinstance(message, SessionAttached) and self.phase is Phase.ATTACHING:
+            self._note_reply(message.sequence)
+            self._route.task_id = message.task_id or self._route.task_id
+            self._route.rpc_endpoint = message.rpc_endpoint or urls.session_path(self._route.session_id)
+            self.outgoing.append(requests.resume_attached())
+            self._await_answer(Phase.RESUMING, now + self._options.handshake_timeout)
+        elif isinstance(message, Succeeded):
+            self._note_reply(message.sequence)
+            if self.phase is Phase.RESUMING:
+                logger.info("session %s attached", self._route.session_id)
+                self._establish(now)
+                self._resumed_once = True
+            self.close_acknowledged = self.closing
+        elif isinstance(message, ErrorReported):
+            self._take_error(message)
+        elif isinstance(message, NotUnderstood):
+            self._not_understood(message)
+        else:
+            logger.debug("ignored while %s: %s", self.phase.value, type(message).__name__)
+
+    def _finish_create(self, message: SessionCreated, now: float) -> None:
+        route = self._add_route(message.session_id)
+        route.announced = True
+        route.rpc_endpoint = message.rpc_endpoint
+        route.task_id = message.task_id
+        self.progress.append(Created(message.session_id, message.task_id))
+        logger.info("session %s created", message.session_id)
+        early, self._early = self._early, []
+        for before in early:
+            self._route_event(before.event, before.sequence)
+        if message.sequence is not None and message.sequence > route.cursor:
+            route.cursor = message.sequence
+            route.next_event_has(message.sequence + 1)
+        self._establish(now)
+        self._resumed_once = True
+
+    def _note_reply(self, sequence: int | None) -> None:
+        """Replies may be numbered among the events, and come before events with lower numbers."""
+        if sequence is not None:
+            self._replies.add(sequence)
+
+    def _take_own_event(self, message: OwnEvent) -> None:
+        if self.closing and isinstance(message.event, Completed):
+            self.close_acknowledged = True
+        if self.phase is not Phase.CREATING:
+            self._route_event(message.event, message.sequence)
+        elif isinstance(message.event, Status):
+            self.progress.append(message.event)
+        else:
+            self._early.append(message)
+
+    def _route_event(self, event: Event, sequence: int | None) -> None:
+        route = self._route
+        if sequence is not None:
+            if sequence <= route.cursor:
+                route.replays_dropped += 1
+                return
+            known = max(route.cursor, self._handled_before)
+            missing = max(0, sequence - known - 1) - len([reply for reply in self._replies if known < reply < sequence])
+            if sequence != route.cursor + 1:
+                self._sequence_jumps(route, sequence, missing)
+            self._replies = {reply for reply in self._replies if reply > sequence}
+            route.cursor = sequence
+            if sequence <= self._handled_before and not isinstance(event, Completed):
+                self._see_again(route, event)
+                route.next_event_has(sequence + 1)
+                return
+        if isinstance(event, Slot) and route.open:
+            self._note_slot(route, event)
+            if route.cycle.watching:
+                route.cycle.observe(event)
+            self._deliver(route, event)
+        elif self._take_event(route, event):
+            self._deliver(route, event)
+        elif sequence is not None:
+            route.next_event_has(sequence + 1)
+
+    @staticmethod
+    def _note_slot(route: Route, event: Slot) -> None:
+        if event.slot > route.highest_slot:
+            route.highest_slot = event.slot
+            route.slots_seen += 1
+
+    def _see_again(self, route: Route, event: Event) -> None:
+        """An event that an earlier process has handled: it tells where the engine stands."""
+        if isinstance(event, Slot):
+            self._note_slot(route, event)
+        elif isinstance(event, Paused):
+            route.note_pause(event)
+        route.cycle.see_again(event)
+
+    def _take_error(self, message: ErrorReported) -> None:
+        error = message.error
+        if self.phase is Phase.CREATING:
+            self.verdict = Fatal(f"the server did not create the session: {error}{advice(error)}", error)
+        elif self.closing:
+            logger.debug("while closing: %s", error)
+        elif self.phase is Phase.STEADY or self._is_event(message.sequence):
+            self._route_event(SessionError(error), message.sequence)
+        else:
+            reason = f"the server did not attach to {self._route.session_id}: {error}{advice(error)}"
+            self.verdict = Fatal(reason, error) if error.terminal else Transient(reason)
+
+    def _is_event(self, sequence: int | None) -> bool:
+        """Inside a handshake: a replayed error of the session, not an answer to us."""
+        return sequence is not None and sequence > self._route.cursor
+
+    def encode_continue(self, session_id: str, request: Continue | ContinueTo) -> bytes:
+        return requests.continue_single(request)

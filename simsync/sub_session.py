@@ -1,0 +1,52 @@
+"""One part of a parallel session."""
+
+from __future__ import annotations
+
+from simsync.errors import Cancelled
+from simsync.options import Options
+from simsync.runtime.control import ControlLink
+from simsync.runtime.coordinator import ReconnectCoordinator
+from simsync.runtime.delivery import Delivery
+from simsync.session import Session
+
+
+class SubSession(Session):
+    """One part of a parallel session: its own slots, events, RPC and subscriptions.
+
+    ``start_slot`` and ``end_slot`` are both included.
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        link: ControlLink,
+        coordinator: ReconnectCoordinator,
+        control_url: str,
+        options: Options,
+    ) -> None:
+        super().__init__(delivery, link, coordinator, control_url, options)
+        self.start_slot: int = delivery.route.start_slot
+        self.end_slot: int = delivery.route.end_slot
+
+    def __repr__(self) -> str:
+        return f"<SubSession {self.session_id} slots {self.start_slot}-{self.end_slot} {self.status}>"
+
+    def __enter__(self) -> SubSession:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End this sub-session and its subscriptions; the others go on. May be called twice and from any thread.
+
+        A loop over all sub-sessions goes on without it.
+        """
+        self._closed = True
+        if not self._delivery.done:
+            self._delivery.cancel(Cancelled(f"session {self.session_id} was closed"))
+        self._end_subscriptions()
+        if not self._released:
+            self._released = True
+            self._link.release(self._delivery, close=True)
+        self.rpc.close()

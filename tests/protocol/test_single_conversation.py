@@ -1,0 +1,319 @@
+"""The control conversation of a single session, fed with messages and time; no thread, no socket, no clock."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from simsync.errors import ProtocolError, RemoteError
+from simsync.events import Completed, Created, Event, Paused, ReadyForContinue, SessionError, Slot, Status
+from simsync.options import Options
+from simsync.params import Continue, ContinueTo, CreateSession
+from simsync.protocol.continue_cycle import CycleState
+from simsync.protocol.control import Phase
+from simsync.protocol.route import Route
+from simsync.protocol.single import SingleConversation
+from simsync.protocol.verdict import Fatal, Transient
+
+ID = "backtest_a"
+READY = ReadyForContinue()
+GRACE = Options().continue_grace
+
+
+def message(method: str, params: Any = None, sequence: int | None = None) -> bytes:
+    envelope: dict[str, Any] = {"method": method, "params": params}
+    return json.dumps(envelope if sequence is None else {"seqId": sequence, **envelope}).encode()
+
+
+def created(sequence: int | None = 1) -> bytes:
+    return message("sessionCreated", {"session_id": ID, "rpc_endpoint": "/backtest/x", "task_id": "t"}, sequence)
+
+
+def attached(sequence: int | None = None) -> bytes:
+    return message("sessionAttached", {"session_id": ID, "rpc_endpoint": "/backtest/x"}, sequence)
+
+
+def slot(number: int, sequence: int | None) -> bytes:
+    return message("slotNotification", number, sequence)
+
+
+def ready(sequence: int | None) -> bytes:
+    return message("readyForContinue", None, sequence)
+
+
+def established(options: Options | None = None, **create: Any) -> SingleConversation:
+    machine = SingleConversation(options or Options(), CreateSession(1, 9, **create))
+    machine.connected(0.0)
+    machine.receive([created()], 0.0)
+    return machine
+
+
+def attaching(last_sequence: int | None, options: Options | None = None) -> SingleConversation:
+    machine = SingleConversation(options or Options(), None, ID, last_sequence)
+    machine.connected(0.0)
+    return machine
+
+
+def resumed(last_sequence: int | None, *replayed: bytes, options: Options | None = None) -> SingleConversation:
+    """Attached from another process, with what the server sends again."""
+    machine = attaching(last_sequence, options)
+    machine.receive([attached(), *replayed, message("success")], 0.0)
+    return machine
+
+
+def route_of(machine: SingleConversation) -> Route:
+    return machine.routes[ID]
+
+
+def delivered(machine: SingleConversation, *payloads: bytes) -> list[Event]:
+    events: list[Event] = []
+    for payload in payloads:
+        for route in machine.receive([payload], 1.0):
+            events.extend(route.take_batch())
+    return events
+
+
+# Creating.
+
+
+def test_the_first_message_creates_a_session_that_is_not_parallel() -> None:
+    request = json.loads(SingleConversation(Options(), CreateSession(1, 9)).connected(0.0))
+    assert request["method"] == "createBacktestSession"
+    assert "parallel" not in request["params"]
+
+
+def test_a_created_session_has_the_range_of_its_request() -> None:
+    machine = established()
+    route = route_of(machine)
+    assert machine.phase is Phase.STEADY
+    assert (route.start_slot, route.end_slot, route.range_known) == (1, 9, True)
+    assert (route.rpc_endpoint, route.task_id) == ("/backtest/x", "t")
+    assert machine.take_progress() == [Created(ID, "t")]
+
+
+def test_a_status_before_the_session_is_there_is_progress_and_other_events_are_kept() -> None:
+    machine = SingleConversation(Options(), CreateSession(1, 9))
+    machine.connected(0.0)
+    assert machine.receive([message("status", {"status": "preparingBundle"}), slot(1, None)], 0.0) == []
+    assert machine.take_progress() == [Status("preparingBundle")]
+    assert delivered(machine, created(None)) == [Slot(1)]
+
+
+def test_an_error_while_creating_is_final() -> None:
+    machine = SingleConversation(Options(), CreateSession(1, 9))
+    machine.connected(0.0)
+    machine.receive([message("error", {"bundleNotFound": {"start_slot": 1, "end_slot": 9}})], 0.0)
+    assert isinstance(machine.verdict, Fatal)
+    assert "BundleNotFound" in machine.verdict.reason
+
+
+def test_a_connection_lost_while_creating_creates_again() -> None:
+    machine = SingleConversation(Options(), CreateSession(1, 9))
+    machine.connected(0.0)
+    machine.lost()
+    assert json.loads(machine.connected(1.0))["method"] == "createBacktestSession"
+
+
+# Numbers.
+
+
+def test_events_come_once_and_replays_are_dropped() -> None:
+    machine = established()
+    assert delivered(machine, slot(1, 2), ready(3), slot(1, 2), ready(3), slot(2, 4)) == [Slot(1), READY, Slot(2)]
+    assert route_of(machine).replays_dropped == 2
+
+
+def test_a_jump_is_counted_and_strict_sequence_makes_it_an_error() -> None:
+    machine = established()
+    delivered(machine, slot(1, 2), slot(2, 5))
+    assert route_of(machine).sequence_gaps == 2
+    strict = established(Options(strict_sequence=True))
+    delivered(strict, slot(1, 2), slot(2, 5))
+    assert isinstance(route_of(strict).failure, ProtocolError)
+
+
+def test_a_session_without_numbers_works_but_does_not_survive_its_connection() -> None:
+    machine = SingleConversation(Options(), CreateSession(1, 9, disconnect_timeout=0))
+    machine.connected(0.0)
+    assert delivered(machine, created(None), slot(1, None), ready(None)) == [Slot(1), READY]
+    assert not machine.survives_loss
+    assert established().survives_loss
+
+
+def test_which_event_has_which_number() -> None:
+    machine = established()
+    events = delivered(machine, slot(1, 2), message("success", None, 3), slot(2, 4), ready(7))
+    assert events == [Slot(1), Slot(2), READY]
+    numbers = [route_of(machine).sequence_of(handed_out) for handed_out in range(4)]
+    assert numbers == [None, 2, 4, 7]
+
+
+# Attaching again in the same process.
+
+
+def test_a_lost_connection_attaches_with_the_cursor_and_resumes() -> None:
+    machine = established()
+    delivered(machine, slot(1, 2), ready(3))
+    machine.lost()
+    request = json.loads(machine.connected(1.0))
+    assert request == {"method": "attachBacktestSession", "params": {"session_id": ID, "last_sequence": 3}}
+    assert delivered(machine, attached(), ready(3), slot(2, 4)) == [Slot(2)]
+    assert [json.loads(text) for text in machine.take_outgoing()] == [{"method": "resumeAttachedSession"}]
+    assert machine.phase.value == "resuming"
+    machine.receive([message("success")], 1.0)
+    assert machine.phase is Phase.STEADY
+
+
+def test_a_numbered_reply_is_no_gap_and_hides_no_event_with_a_lower_number() -> None:
+    machine = established()
+    delivered(machine, slot(1, 2))
+    machine.lost()
+    machine.connected(1.0)
+    assert delivered(machine, attached(4), slot(2, 3), message("success", None, 5), slot(3, 6)) == [Slot(2), Slot(3)]
+    assert route_of(machine).sequence_gaps == 0
+
+
+def test_completed_inside_the_handshake_completes() -> None:
+    machine = established()
+    machine.lost()
+    machine.connected(1.0)
+    assert delivered(machine, message("completed", {"summary": None}, 2)) == [Completed(None, None)]
+    assert machine.all_completed
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"), [("sessionNotFound", Fatal), ({"sessionOwnershipBusy": {"reason": "moving"}}, Transient)]
+)
+def test_an_error_that_answers_the_attach(error: Any, verdict: type) -> None:
+    machine = established()
+    machine.lost()
+    machine.connected(1.0)
+    machine.receive([message("error", error)], 1.0)
+    assert isinstance(machine.verdict, verdict)
+
+
+def test_a_replayed_error_inside_the_handshake_is_an_event() -> None:
+    machine = established()
+    machine.lost()
+    machine.connected(1.0)
+    (event,) = delivered(machine, message("error", {"invalidTransactionFormat": {"index": 0, "error": "x"}}, 2))
+    assert isinstance(event, SessionError)
+    assert machine.verdict is None
+
+
+# Errors of a session at work.
+
+
+def test_an_error_is_an_event_and_a_terminal_one_ends_the_session() -> None:
+    machine = established()
+    (event,) = delivered(machine, message("error", {"simulationError": {"error": "bad"}}, 2))
+    assert isinstance(event, SessionError)
+    (last,) = delivered(machine, message("error", {"advanceSlotFailed": {"slot": 3, "error": "frozen"}}, 3))
+    assert isinstance(last, SessionError)
+    assert isinstance(route_of(machine).failure, RemoteError)
+    assert machine.is_finished
+
+
+# Attaching from another process.
+
+
+def test_the_last_handled_event_is_asked_for_again() -> None:
+    machine = SingleConversation(Options(), None, ID, 57)
+    assert json.loads(machine.connected(0.0))["params"] == {"session_id": ID, "last_sequence": 56}
+    assert json.loads(SingleConversation(Options(), None, ID, None).connected(0.0))["params"] == {"session_id": ID}
+
+
+def test_what_was_handled_does_not_come_again_and_nothing_else_is_missing() -> None:
+    machine = attaching(5)
+    machine.receive([attached(), slot(3, 5), slot(4, 6), ready(7)], 0.0)
+    assert [route.take_batch() for route in machine.receive([message("success")], 0.0)] == [[Slot(4), READY]]
+    assert route_of(machine).sequence_gaps == 0
+    assert route_of(machine).sequence_of(2) == 7
+    assert machine.is_settled
+
+
+def test_events_that_the_server_has_lost_are_a_gap() -> None:
+    assert route_of(resumed(5, slot(9, 9))).sequence_gaps == 3
+
+
+@pytest.mark.parametrize("waiting", [ready(5), message("paused", {"slot": 4, "batchIndex": 2}, 5)])
+def test_an_engine_that_waited_is_ready_once_nothing_else_has_come_for_a_while(waiting: bytes) -> None:
+    machine = resumed(5, waiting)
+    assert machine.phase is Phase.STEADY
+    assert not machine.is_settled
+    assert machine.next_deadline == GRACE
+    assert machine.tick(GRACE - 0.1) == []
+    assert not machine.is_settled
+    assert machine.tick(GRACE) == []
+    assert machine.is_settled
+    assert route_of(machine).cycle.is_ready
+    assert route_of(machine).batch == []
+
+
+def test_an_engine_that_was_told_to_go_on_is_not_ready() -> None:
+    machine = resumed(5, ready(5), slot(4, 6))
+    assert route_of(machine).cycle.state is CycleState.RUNNING
+    machine.tick(GRACE)
+    assert not route_of(machine).cycle.is_ready
+
+
+def test_an_engine_that_was_executing_becomes_ready_by_its_event() -> None:
+    machine = resumed(5, slot(3, 5))
+    assert machine.is_settled
+    assert delivered(machine, slot(4, 6), ready(7)) == [Slot(4), READY]
+    assert route_of(machine).cycle.is_ready
+
+
+def test_a_connection_that_is_lost_before_it_is_settled_loses_nothing() -> None:
+    machine = resumed(5, ready(5))
+    machine.lost()
+    assert json.loads(machine.connected(1.0))["params"]["last_sequence"] == 5
+    machine.receive([attached(), message("success")], 1.0)
+    machine.tick(1.0 + GRACE)
+    assert route_of(machine).cycle.is_ready
+
+
+def test_the_range_of_an_attached_session_is_known_with_its_create_only() -> None:
+    assert not route_of(resumed(None)).range_known
+    machine = SingleConversation(Options(), CreateSession(1, 9), ID, 3)
+    assert (route_of(machine).start_slot, route_of(machine).end_slot) == (1, 9)
+
+
+def test_an_endpoint_that_is_not_named_follows_the_session_id() -> None:
+    machine = attaching(None)
+    machine.receive([message("sessionAttached", {"session_id": ID})], 0.0)
+    assert route_of(machine).rpc_endpoint == f"/backtest/{ID}"
+
+
+# Continues and the end.
+
+
+def test_continues_of_a_single_session_name_no_session() -> None:
+    machine = established()
+    assert json.loads(machine.encode_continue(ID, Continue(3))) == {"method": "continue", "params": {"advanceCount": 3}}
+    assert json.loads(machine.encode_continue(ID, ContinueTo(4, 1)))["method"] == "continueTo"
+
+
+@pytest.mark.parametrize("reply", [message("success"), message("completed", {}, 9)])
+def test_either_reply_acknowledges_a_close(reply: bytes) -> None:
+    machine = established()
+    assert json.loads(machine.close_request()) == {"method": "closeBacktestSession"}
+    assert not machine.close_acknowledged
+    machine.receive([reply], 1.0)
+    assert machine.close_acknowledged
+
+
+def test_a_pause_says_where_the_session_stands() -> None:
+    machine = established()
+    assert delivered(machine, message("paused", {"slot": 4, "batchIndex": 2}, 2)) == [
+        Paused(4, 2, {"slot": 4, "batchIndex": 2})
+    ]
+    assert route_of(machine).position == 4
+
+
+def test_an_answer_that_does_not_come_is_a_lost_connection() -> None:
+    machine = attaching(5)
+    machine.tick(Options().handshake_timeout)
+    assert isinstance(machine.verdict, Transient)
