@@ -24,7 +24,7 @@ def names() -> Iterator[dict[str, Any]]:
     options = simsync.Options(continue_grace=0.2)
     with contextlib.ExitStack() as stack:
         simulator = stack.enter_context(Simulator(ledger))
-        slow = stack.enter_context(Simulator(ledger, slot_delay=5.0))
+        slow = stack.enter_context(Simulator(ledger, slot_delay=1.0))
         client = simsync.Client(simulator.url, simulator.api_key, options=options)
 
         def opened(at: simsync.Client = client) -> simsync.BacktestSession:
@@ -38,8 +38,8 @@ def names() -> Iterator[dict[str, Any]]:
         closed.close()
         quick = simsync.Client(slow.url, slow.api_key, options=replace(options, close_timeout=1.0))
         busy = opened(quick)
-        busy._link.wait_until_ready(busy._delivery, None)
-        busy.send_continue(timeout=20)
+        busy.ensure_ready(timeout=20)
+        busy.send_continue(advance_count=SLOTS - 1, timeout=20)
         nobody = stack.enter_context(socket.socket())
         nobody.bind(("127.0.0.1", 0))  # not listening, and nobody else can listen there
         yield {

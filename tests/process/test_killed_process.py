@@ -16,7 +16,7 @@ from simsync.local import Ledger, Simulator
 PROGRAM = """
 import sys
 import simsync
-client = simsync.Client()
+client = simsync.Client(options=simsync.Options(continue_grace=1.0))
 create = simsync.CreateSession(1000, slot_count=12)
 if len(sys.argv) == 1:
     session = client.session(create)
