@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from simsync.errors import Cancelled
 from simsync.options import Options
 from simsync.runtime.control import ControlLink
 from simsync.runtime.coordinator import ReconnectCoordinator
@@ -44,7 +43,7 @@ class SubSession(Session):
         """
         self._closed = True
         if not self._delivery.done:
-            self._delivery.cancel(Cancelled(f"session {self.session_id} was closed"))
+            self._link.cancel_delivery(self._delivery, f"session {self.session_id} was closed")
         self._end_subscriptions()
         if not self._released:
             self._released = True

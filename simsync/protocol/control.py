@@ -173,9 +173,12 @@ class ControlConversation(ABC):
         return self._handshake_deadline if self._handshake_deadline is not None else self._proof_deadline
 
     def tick(self, now: float) -> list[tuple[Route, int]]:
-        """What is due. Returns the routes whose session has to be asked for its slot, with the inquiry's number."""
+        """What is due. Returns the routes whose session has to be asked for its slot, with the inquiry's number.
+
+        What became deliverable by this comes with the next :meth:`receive`.
+        """
         if self._handshake_deadline is not None and now >= self._handshake_deadline:
-            self.verdict = Transient(f"no answer in time while {self.phase.value}")
+            self._no_answer(now)
         if self._proof_deadline is None or now < self._proof_deadline:
             return []
         self._proof_deadline = None
@@ -184,6 +187,9 @@ class ControlConversation(ABC):
         return [
             (route, route.cycle.ask()) for route in self.routes.values() if route.cycle.state is CycleState.UNCERTAIN
         ]
+
+    def _no_answer(self, now: float) -> None:
+        self.verdict = Transient(f"no answer in time while {self.phase.value}")
 
     # Continues.
 

@@ -110,13 +110,11 @@ class SingleConversation(ControlConversation):
             self._route.task_id = message.task_id or self._route.task_id
             self._route.rpc_endpoint = message.rpc_endpoint or urls.session_path(self._route.session_id)
             self.outgoing.append(requests.resume_attached())
-            self._await_answer(Phase.RESUMING, now + self._options.handshake_timeout)
+            self._await_answer(Phase.RESUMING, now + self._options.continue_grace)
         elif isinstance(message, Succeeded):
             self._note_reply(message.sequence)
             if self.phase is Phase.RESUMING:
-                logger.info("session %s attached", self._route.session_id)
-                self._establish(now)
-                self._resumed_once = True
+                self._finish_attach(now)
             self.close_acknowledged = self.closing
         elif isinstance(message, ErrorReported):
             self._take_error(message)
@@ -124,6 +122,19 @@ class SingleConversation(ControlConversation):
             self._not_understood(message)
         else:
             logger.debug("ignored while %s: %s", self.phase.value, type(message).__name__)
+
+    def _finish_attach(self, now: float) -> None:
+        logger.info("session %s attached", self._route.session_id)
+        self._establish(now)
+        self._resumed_once = True
+
+    def _no_answer(self, now: float) -> None:
+        if self.phase is not Phase.RESUMING:
+            super()._no_answer(now)
+            return
+        # That a resume is answered is only likely, and whatever is sent now is read after it.
+        logger.warning("session %s: nothing came in answer to the resume; going on", self._route.session_id)
+        self._finish_attach(now)
 
     def _finish_create(self, message: SessionCreated, now: float) -> None:
         route = self._add_route(message.session_id)

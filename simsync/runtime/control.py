@@ -232,6 +232,14 @@ class ControlLink:
                 self._deferred.append(delivery)
         self.changed.notify_all()
 
+    def cancel_delivery(self, delivery: Delivery, reason: str) -> None:
+        """Wake everybody who waits for this session, with Cancelled; the others go on."""
+        if not self.process.is_here:
+            return
+        with self.changed:
+            delivery.cancel(Cancelled(reason))
+            self.changed.notify_all()
+
     def release(self, delivery: Delivery, *, close: bool = False) -> None:
         """The caller needs this session no more; with ``close`` the server is told so."""
         if not self.process.is_here:
@@ -412,6 +420,7 @@ class ControlLink:
             with self.changed:
                 dirty = conversation.receive(payloads, now)
                 due = conversation.tick(now)
+                dirty += conversation.receive((), now)
                 self._note_progress()
                 # Still under the lock, so that whoever is told of a state finds the events that led to it.
                 self._deliver(dirty)

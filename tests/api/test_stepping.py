@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 
@@ -116,26 +117,27 @@ def test_waiting_in_vain_loses_nothing(ledger: Ledger, options: simsync.Options)
             assert slots == list(range(FIRST, LAST + 1))
 
 
-def test_a_closed_session_wakes_a_step(ledger: Ledger, options: simsync.Options) -> None:
+@pytest.mark.parametrize("kind", ["single", "sub-session"])
+def test_a_closed_session_wakes_a_step(ledger: Ledger, options: simsync.Options, kind: str) -> None:
     with Simulator(ledger, slot_delay=0.5) as simulator:
         client = simsync.Client(simulator.url, simulator.api_key, options=options)
-        session = client.session(CREATE)
-        session.ensure_ready(timeout=20)
-        failures: list[BaseException] = []
+        with contextlib.contextmanager(open_session)(client, kind, CREATE) as session:
+            session.ensure_ready(timeout=20)
+            failures: list[BaseException] = []
 
-        def step() -> None:
-            try:
-                session.advance(5)
-            except simsync.SimsyncError as error:
-                failures.append(error)
+            def step() -> None:
+                try:
+                    session.advance(5)
+                except simsync.SimsyncError as error:
+                    failures.append(error)
 
-        stepping = threading.Thread(target=step)
-        stepping.start()
-        while session.next_event(timeout=20) != simsync.Slot(FIRST + 1):
-            pass
-        session.close()
-        stepping.join(10)
-        assert [type(failure) for failure in failures] == [simsync.Cancelled]
+            stepping = threading.Thread(target=step)
+            stepping.start()
+            while session.next_event(timeout=20) != simsync.Slot(FIRST + 1):
+                pass
+            session.close()  # type: ignore[attr-defined]
+            stepping.join(10)
+            assert [type(failure) for failure in failures] == [simsync.Cancelled]
 
 
 def test_stepping_and_taking_events_in_two_threads(session: Session) -> None:

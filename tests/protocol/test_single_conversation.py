@@ -313,6 +313,16 @@ def test_a_pause_says_where_the_session_stands() -> None:
     assert route_of(machine).position == 4
 
 
+def test_a_resume_that_is_not_answered_does_not_hold_the_session_up() -> None:
+    machine = attaching(5)
+    machine.receive([attached(), slot(4, 6), ready(7)], 0.0)
+    assert machine.receive([], GRACE - 0.1) == []
+    assert machine.tick(GRACE) == []
+    assert machine.verdict is None
+    assert machine.phase is Phase.STEADY
+    assert [route.take_batch() for route in machine.receive([], GRACE)] == [[Slot(4), READY]]
+
+
 def test_an_answer_that_does_not_come_is_a_lost_connection() -> None:
     machine = attaching(5)
     machine.tick(Options().handshake_timeout)
