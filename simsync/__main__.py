@@ -8,7 +8,7 @@ import sys
 def main() -> int:
     """Run the command line; returns the exit code."""
     try:
-        from simsync.cli.commands import run
+        from simsync.cli.app import run
     except ImportError as error:
         from simsync.errors import MissingExtra
 

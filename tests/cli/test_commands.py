@@ -13,7 +13,7 @@ import pytest
 
 import simsync
 from simsync.__main__ import main
-from simsync.cli.commands import run
+from simsync.cli.app import run
 from simsync.local import Ledger
 
 
@@ -80,6 +80,6 @@ def test_without_the_extra_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "click", None)
-    monkeypatch.delitem(sys.modules, "simsync.cli.commands", raising=False)
+    monkeypatch.delitem(sys.modules, "simsync.cli.app", raising=False)
     assert main() == 2
     assert "pip install 'simsync[cli]'" in capsys.readouterr().err

@@ -1,0 +1,84 @@
+"""The command ``simsync``: what holds for all commands, and the exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+
+import click
+
+import simsync
+from simsync.cli.bundles import bundle
+from simsync.cli.ledger import ledger
+from simsync.cli.local import local
+from simsync.cli.ranges import ranges
+from simsync.cli.settings import Settings
+from simsync.cli.usage import usage
+
+FAILED = 1
+USAGE = 2
+NOT_REACHABLE = 3
+INTERRUPTED = 130
+
+_REFUSED = (401, 403)
+_LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not reachable or not authorised, 130 interrupted.",
+)
+@click.option("--url", envvar="SIMULATOR_URL", help="Address of the simulator.  [env: SIMULATOR_URL]")
+@click.option("--api-key", envvar="SIMULATOR_API_KEY", help="Its API key.  [env: SIMULATOR_API_KEY]")
+@click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
+@click.option("-v", "--verbose", count=True, help="Log more; twice for everything but keys and payloads.")
+@click.version_option(simsync.__version__)
+@click.pass_context
+def cli(context: click.Context, url: str | None, api_key: str | None, quiet: bool, verbose: int) -> None:
+    """Drive a Solana backtest simulator from plain, blocking Python."""
+    context.obj = Settings(url, api_key)
+    context.with_resource(_logging(_LEVELS[0] if quiet else _LEVELS[min(1 + verbose, len(_LEVELS) - 1)]))
+
+
+@contextlib.contextmanager
+def _logging(level: int) -> Iterator[None]:
+    """What the library logs goes to standard error while the command runs."""
+    logger = logging.getLogger("simsync")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+for command in (ranges, usage, bundle, local, ledger):
+    cli.add_command(command)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Parse and run; whatever goes wrong is one line on standard error, never a traceback. Returns the exit code."""
+    try:
+        code = cli.main(arguments, prog_name="simsync", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (simsync.SimsyncError, OSError) as error:
+        click.echo(f"simsync: {error}", err=True)
+        return _exit_code(error)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0
+
+
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, simsync.InvalidParams):
+        return USAGE
+    if isinstance(error, simsync.HttpStatusError):
+        return NOT_REACHABLE if error.status in _REFUSED else FAILED
+    return NOT_REACHABLE if isinstance(error, simsync.ConnectError) else FAILED

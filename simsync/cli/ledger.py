@@ -1,0 +1,42 @@
+"""``simsync ledger``: files of the embedded simulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.group()
+def ledger() -> None:
+    """Make and look at ledger files of the embedded simulator (extra [local])."""
+
+
+@ledger.command("make")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--start-slot", type=click.IntRange(0), default=1_000, show_default=True)
+@click.option("--slots", type=click.IntRange(1), default=400, show_default=True)
+@click.option("--transactions-per-slot", type=click.IntRange(0), default=50, show_default=True)
+@click.option("--bundle-size", type=click.IntRange(1), default=50, show_default=True, help="Slots per bundle.")
+@click.option("--skip-every", type=click.IntRange(2), default=None, help="Every n-th slot carries no block.")
+@click.option("--tiny-program", is_flag=True, help="With an upgradeable program that some transactions call.")
+def make_ledger(path: Path, **options: Any) -> None:
+    """Generate a ledger of executed transactions; the same options give the same file. *.zst is compressed."""
+    from simsync.local import Ledger
+    from simsync.local.command import describe
+
+    made = Ledger.generate(**options)
+    made.save(path)
+    click.echo(describe(made))
+
+
+@ledger.command("show")
+@click.argument("path", type=click.Path(path_type=Path))
+def show_ledger(path: Path) -> None:
+    """Say what is in a ledger file."""
+    from simsync.local import Ledger
+    from simsync.local.command import describe
+
+    click.echo(describe(Ledger.load(path)))

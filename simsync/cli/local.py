@@ -1,0 +1,35 @@
+"""``simsync local``: the embedded simulator as a server."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from simsync.local import Simulator
+
+DEFAULT_KEY = "local-dev-key"
+
+
+@click.command()
+@click.option("--ledger", "path", type=click.Path(path_type=Path), help="Ledger file; without one a ledger is made.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8900, show_default=True, help="0 takes any free port.")
+@click.option("--api-key", envvar="SIMULATOR_API_KEY", default=DEFAULT_KEY, show_default=True, help="Empty: none.")
+def local(path: Path | None, port: int, api_key: str) -> None:
+    """Serve the embedded simulator on this machine until it is interrupted (extra [local])."""
+    from simsync.local import Ledger
+    from simsync.local.command import describe, serve
+
+    ledger = Ledger.generate() if path is None else Ledger.load(path)
+
+    def announce(simulator: Simulator) -> None:
+        click.echo(describe(ledger))
+        shown = api_key if api_key == DEFAULT_KEY else "..."
+        click.echo(f"serving on {simulator.url}; stop with Ctrl-C")
+        click.echo(f"in another shell: export SIMULATOR_URL={simulator.url} SIMULATOR_API_KEY={shown}")
+        sys.stdout.flush()
+
+    serve(ledger, port=port, api_key=api_key, on_ready=announce)

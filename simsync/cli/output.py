@@ -1,0 +1,50 @@
+"""Tables for people and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+_PIPED_WIDTH = 200
+"""Columns of a table that goes into a file or another program."""
+
+
+def show_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on standard output; numbers to the right. Plain text unless it is a terminal."""
+    rows = [tuple(row) for row in rows]
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, soft_wrap=False, width=_PIPED_WIDTH, no_color=True)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = any(isinstance(row[index], int) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_shown(cell) for cell in row))
+    console.print(table)
+
+
+def _shown(cell: object) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, datetime):
+        return cell.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+    return str(cell)
+
+
+def time_of_ms(milliseconds: int | None) -> datetime | None:
+    """Unix time in milliseconds."""
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, timezone.utc)

@@ -1,0 +1,56 @@
+"""Writes ``docs/cli.md`` from the commands: ``python -m tests.cli.cli_page``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from simsync.cli.app import cli
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
+
+HEAD = """# The command line
+
+`pip install 'simsync[cli]'` installs the command `simsync` (`[local]` besides for the embedded simulator). This page
+is written by `python -m tests.cli.cli_page` from the commands themselves, and the suite checks that it is current.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not reachable or not authorised, 130 interrupted. Whatever goes wrong is
+one line on standard error. Logs go there too; standard output holds the result only, as plain text when it is not a
+terminal, or as JSON with `--json`. For shell completion see `_SIMSYNC_COMPLETE=bash_source simsync` (or `zsh_source`,
+`fish_source`).
+"""
+
+
+def page() -> str:
+    return "\n".join([HEAD, *_command("simsync", cli, 2)])
+
+
+def _command(path: str, command: click.Command, level: int) -> Iterator[str]:
+    arguments = " ".join(one.name.upper() for one in command.params if isinstance(one, click.Argument) and one.name)
+    yield f"{'#' * level} `{path}{' ' + arguments if arguments else ''}`\n"
+    yield f"{command.help}\n"
+    options = [one for one in command.params if isinstance(one, click.Option)]
+    if options:
+        yield "| option | takes | meaning |\n| --- | --- | --- |"
+        yield from (_option(one) for one in options)
+        yield ""
+    if isinstance(command, click.Group):
+        for name in sorted(command.commands):
+            yield from _command(f"{path} {name}", command.commands[name], min(level + 1, 4))
+
+
+def _option(option: click.Option) -> str:
+    names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+    takes = "" if option.is_flag or option.count else (option.metavar or option.type.name.replace(" range", "")).upper()
+    meaning = (option.help or "").replace("|", "\\|")
+    if option.required:
+        meaning += " Required."
+    elif option.show_default and not option.is_flag:
+        meaning += f" Default: {option.default}."
+    return f"| {names} | {takes} | {meaning.strip()} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
