@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Sequence
 from enum import Enum
 from typing import Union
 
@@ -66,7 +66,7 @@ class ControlConversation(ABC):
         """A connection is up: the first message to send."""
 
     @abstractmethod
-    def receive(self, payloads: Iterable[bytes], now: float) -> list[Route]:
+    def receive(self, payloads: Sequence[bytes], now: float) -> list[Route]:
         """Take received messages, in order. Returns the routes that have events to deliver, or have failed."""
 
     @property

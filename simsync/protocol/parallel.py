@@ -7,7 +7,7 @@ with a cursor per sub-session and gets what was missed. Events that come again a
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from simsync.events import Created, Event, SessionError, Slot, Status
 from simsync.options import Options
@@ -67,7 +67,7 @@ class ParallelConversation(ControlConversation):
 
     # Receiving.
 
-    def receive(self, payloads: Iterable[bytes], now: float) -> list[Route]:
+    def receive(self, payloads: Sequence[bytes], now: float) -> list[Route]:
         routes = self.routes
         dirty = self._dirty
         for message in map(self._decode, payloads):
@@ -107,7 +107,8 @@ class ParallelConversation(ControlConversation):
                 dirty.append(route)
             batch.append(event)
         if self.phase is Phase.CREATING:
-            self._handshake_deadline = now + self._options.create_timeout
+            if payloads:
+                self._handshake_deadline = now + self._options.create_timeout
             return []  # there is nobody to deliver to yet
         return self._take_dirty()
 

@@ -11,7 +11,7 @@ see whether the engine was waiting; if it was, and nothing follows, nobody has t
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from simsync.events import Completed, Created, Event, Paused, SessionError, Slot, Status
 from simsync.options import Options
@@ -90,12 +90,12 @@ class SingleConversation(ControlConversation):
 
     # Receiving.
 
-    def receive(self, payloads: Iterable[bytes], now: float) -> list[Route]:
+    def receive(self, payloads: Sequence[bytes], now: float) -> list[Route]:
         for message in map(self._decode, payloads):
             self._take_message(message, now)
             if self.verdict is not None:
                 break
-        if self.phase is Phase.CREATING:
+        if payloads and self.phase is Phase.CREATING:
             self._handshake_deadline = now + self._options.create_timeout
         # Before the session is there for the first time there is nobody to deliver to.
         return self._take_dirty() if self._resumed_once else []

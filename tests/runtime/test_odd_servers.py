@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -61,6 +62,27 @@ def test_pings_begin_at_once_and_go_on_while_creating() -> None:
     with scripted(patient) as url:
         events, _reconnects = run(url, replace(OPTIONS, ping_interval=0.02, dead_after=0.05))
     assert isinstance(events[-1], simsync.Completed)
+
+
+@pytest.mark.parametrize("kind", ["parallel", "session"])
+def test_a_create_that_is_not_answered_ends_in_its_time_although_pings_are(kind: str) -> None:
+    over = threading.Event()
+
+    def mute(talk: Talk) -> None:
+        talk.expect("createBacktestSession")
+        while not over.is_set():
+            talk.expect_frame(PING)
+            talk.sock.sendall(encode(PONG, b""))
+
+    def answering(talk: Talk) -> None:
+        with contextlib.suppress(AssertionError, OSError):
+            mute(talk)
+
+    options = replace(OPTIONS, ping_interval=0.05, dead_after=20.0, create_timeout=0.5, reconnect_attempts=0)
+    with scripted(answering) as url:
+        with pytest.raises(simsync.ConnectError, match="no answer in time while creating"):
+            getattr(simsync.Client(url, "key", options=options), kind)(simsync.CreateSession(1, 9), timeout=20)
+        over.set()
 
 
 def test_pings_of_the_server_are_answered() -> None:
