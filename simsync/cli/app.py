@@ -10,10 +10,12 @@ import click
 
 import simsync
 from simsync.cli.bundles import bundle
+from simsync.cli.compare import compare
 from simsync.cli.ledger import ledger
 from simsync.cli.local import local
 from simsync.cli.ranges import ranges
 from simsync.cli.settings import Settings
+from simsync.cli.summarize import summarize
 from simsync.cli.usage import usage
 
 FAILED = 1
@@ -57,7 +59,7 @@ def _logging(level: int) -> Iterator[None]:
         logger.setLevel(before)
 
 
-for command in (ranges, usage, bundle, local, ledger):
+for command in (ranges, usage, bundle, summarize, compare, local, ledger):
     cli.add_command(command)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import simsync
 import simsync.local
+import simsync.run
 
 ROOT = Path(simsync.__file__).parent.parent
 PAGE = ROOT / "docs" / "features.md"

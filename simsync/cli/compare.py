@@ -1,0 +1,99 @@
+"""``simsync compare``: two recorded runs, transaction by transaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from simsync.cli.output import show_json, show_table
+from simsync.run import Comparison
+from simsync.run.comparison import BalanceDifference, ComparisonTotals, Difference
+
+VIEWS = ("all", "regressions", "improvements", "balances")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_ERROR_LENGTH = 60
+
+
+@click.command()
+@click.argument("base", type=_FILE)
+@click.argument("experiment", type=_FILE)
+@click.argument("view", type=click.Choice(VIEWS), default="all")
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Rows of each list.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(("regressions", "improvements", "differences")),
+    help="Exit code 1 if there are any; differences: anything at all.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def compare(base: Path, experiment: Path, view: str, limit: int, fail_on: str | None, as_json: bool) -> int:
+    """Compare two recorded runs: what fails now, what works now, other logs, compute units, balances."""
+    with Comparison(base, experiment) as comparison:
+        totals = comparison.totals()
+        lists = {
+            kind: list(comparison.differences(kind, limit))
+            for kind in ("regressions", "improvements")
+            if view in ("all", kind)
+        }
+        balances = comparison.balances(limit) if view in ("all", "balances") else []
+        any_balance = bool(balances or comparison.balances(1))
+    if as_json:
+        show_json(
+            {
+                "totals": totals.to_dict(),
+                **{kind: [row.to_dict() for row in rows] for kind, rows in lists.items()},
+                "balances": [{**row.to_dict(), "difference": row.difference} for row in balances],
+            }
+        )
+    else:
+        _show_totals(totals)
+        for kind, rows in lists.items():
+            _show_differences(kind, rows, getattr(totals, kind))
+        _show_balances(balances)
+    return int(_fails(totals, any_balance, fail_on))
+
+
+def _fails(totals: ComparisonTotals, any_balance: bool, fail_on: str | None) -> bool:
+    if fail_on == "differences":
+        unmatched = totals.only_base + totals.only_experiment
+        outcomes = totals.regressions + totals.improvements + totals.other_errors + totals.logs
+        return bool(unmatched or outcomes or totals.units or any_balance)
+    return fail_on is not None and getattr(totals, fail_on) > 0
+
+
+def _show_totals(totals: ComparisonTotals) -> None:
+    show_table(
+        ("transactions", "number"),
+        [
+            ("in both runs", totals.matched),
+            ("in the first only", totals.only_base),
+            ("in the second only", totals.only_experiment),
+            ("regressions: fail now", totals.regressions),
+            ("improvements: succeed now", totals.improvements),
+            ("fail in another way", totals.other_errors),
+            ("other logs", totals.logs),
+            ("compute units, difference", totals.units),
+        ],
+    )
+
+
+def _show_differences(kind: str, rows: list[Difference], total: int) -> None:
+    if rows:
+        click.echo(f"\n{kind} ({len(rows)} of {total})")
+        show_table(
+            ("slot", "signature", "before", "after", "units"),
+            [(row.slot, row.signature, _brief(row.before), _brief(row.after), row.units) for row in rows],
+        )
+
+
+def _show_balances(rows: list[BalanceDifference]) -> None:
+    if rows:
+        click.echo("\nbalances, what each account gained")
+        show_table(
+            ("account", "mint", "first", "second", "difference"),
+            [(row.account, row.mint or "lamports", row.base, row.experiment, row.difference) for row in rows],
+        )
+
+
+def _brief(error: str | None) -> str:
+    return "ok" if error is None else error if len(error) <= _ERROR_LENGTH else error[: _ERROR_LENGTH - 1] + "…"

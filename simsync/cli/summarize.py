@@ -1,0 +1,81 @@
+"""``simsync summarize``: one recorded run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from simsync.cli.output import show_json, show_table
+from simsync.run import summarize as summarize_file
+from simsync.run.totals import RunTotals
+
+Row = TypeVar("Row")
+
+_MOST = 10
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--accounts", metavar="A,B", default="", help="Addresses whose balances are followed, with commas.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def summarize(file: Path, accounts: str, as_json: bool) -> None:
+    """Sum up a recorded run: totals, errors, programs, and balances of accounts."""
+    totals = summarize_file(file, [one.strip() for one in accounts.split(",") if one.strip()])
+    if as_json:
+        show_json(totals.to_dict())
+        return
+    show_table(("run", "value"), _run_rows(totals))
+    if totals.errors:
+        click.echo("\nerrors")
+        show_table(("transactions", "error"), [(count, error) for error, count in _first(totals.errors)])
+    if totals.programs:
+        click.echo("\nprograms")
+        show_table(
+            ("transactions", "failed", "program"),
+            [(row.transactions, row.failed, program) for program, row in _first(totals.programs)],
+        )
+    if totals.accounts:
+        click.echo("\naccounts")
+        show_table(
+            ("account", "mint", "opening", "closing", "change", "changes"),
+            [
+                (
+                    row.account,
+                    row.mint or "lamports",
+                    row.opening,
+                    row.closing,
+                    row.closing - row.opening,
+                    row.changes,
+                )
+                for row in totals.accounts
+            ],
+        )
+
+
+def _run_rows(totals: RunTotals) -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = [
+        ("slots of the range", _range(totals.metadata.get("start_slot"), totals.metadata.get("end_slot"))),
+        ("slots with transactions", _range(totals.first_slot, totals.last_slot)),
+        ("transactions", f"{totals.transactions:,}"),
+        ("succeeded", f"{totals.succeeded:,}"),
+        ("failed", f"{totals.failed:,}"),
+    ]
+    if totals.compute_units:
+        rows.append(("compute units", f"{totals.compute_units:,}"))
+    if totals.diffs:
+        rows.append(("account diffs", f"{totals.diffs:,}"))
+    programs = totals.metadata.get("program_ids")
+    if isinstance(programs, list) and programs:
+        rows.append(("programs asked for", ", ".join(map(str, programs))))
+    rows.append(("complete", totals.complete))
+    return rows
+
+
+def _range(first: object, last: object) -> str | None:
+    return None if first is None or last is None else f"{first} to {last}"
+
+
+def _first(rows: dict[str, Row]) -> list[tuple[str, Row]]:
+    return list(rows.items())[:_MOST]

@@ -1,0 +1,96 @@
+"""``summarize`` and ``compare`` over files, as a shell sees them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from simsync.cli.app import run
+
+from ..run.files import tx, write_lines, write_object
+
+WALLET = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> str:
+    gain = {"account": WALLET, "pre": 100, "post": 150}
+    return str(write_lines(tmp_path / "base.ndjson", [tx(10, "s1", sol_changes=[gain]), tx(11, "s2", error="boom")]))
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> str:
+    return str(write_object(tmp_path / "experiment.json", [tx(10, "s1", error="a" * 100), tx(11, "s2")]))
+
+
+def test_summarize(base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["summarize", base, "--accounts", f" {WALLET} ,"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["failed", "1"] in lines
+    assert ["1", "boom"] in lines
+    assert [WALLET, "lamports", "100", "150", "50", "1"] in lines
+    assert run(["summarize", base, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["transactions"] == 2
+
+
+def test_compare(base: str, experiment: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", base, experiment]) == 0
+    output = capsys.readouterr().out
+    assert "regressions (1 of 1)" in output
+    assert "improvements (1 of 1)" in output
+    assert "a" * 59 + "…" in output
+    (balance,) = [line.split() for line in output.splitlines() if line.startswith(WALLET)]
+    assert balance == [WALLET, "lamports", "50", "0", "-50"]
+    assert "\x1b" not in output
+
+
+@pytest.mark.parametrize(
+    ("view", "keys"),
+    [
+        ("regressions", {"totals", "regressions", "balances"}),
+        ("improvements", {"totals", "improvements", "balances"}),
+        ("balances", {"totals", "balances"}),
+        ("all", {"totals", "regressions", "improvements", "balances"}),
+    ],
+)
+def test_views(base: str, experiment: str, capsys: pytest.CaptureFixture[str], view: str, keys: set[str]) -> None:
+    assert run(["compare", base, experiment, view, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == keys
+    assert len(found["balances"]) == (view in ("all", "balances"))
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "same", "other"), [("regressions", 0, 1), ("improvements", 0, 1), ("differences", 0, 1)]
+)
+def test_the_exit_code_can_depend_on_what_is_found(
+    base: str, experiment: str, capsys: pytest.CaptureFixture[str], fail_on: str, same: int, other: int
+) -> None:
+    assert run(["compare", base, base, "--fail-on", fail_on]) == same
+    assert run(["compare", base, experiment, "--fail-on", fail_on]) == other
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["summarize", "no-such-file"], 2, "does not exist"),
+        (["summarize", "{base}", "--accounts", "typo"], 2, "accounts[0]='typo'"),
+        (["summarize", "{odd}"], 2, "is no recorded run"),
+        (["compare", "{base}"], 2, "Missing argument"),
+        (["compare", "{base}", "{odd}"], 2, "is no recorded run"),
+        (["compare", "{base}", "{base}", "surprises"], 2, "is not one of"),
+    ],
+)
+def test_mistakes(
+    base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, words: str
+) -> None:
+    odd = tmp_path / "odd"
+    odd.write_text("#!/bin/sh\n", encoding="utf-8")
+    assert run([argument.format(base=base, odd=odd) for argument in arguments]) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert words in captured.err
+    assert "Traceback" not in captured.err

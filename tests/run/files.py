@@ -1,0 +1,51 @@
+"""Files of recorded runs, in the shapes of the vendor's tool."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ALICE, BOB, MINT = "A" * 43, "B" * 43, "M" * 43
+PROGRAM = "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc"
+
+
+def tx(slot: int, signature: str, **more: Any) -> dict[str, Any]:
+    """A transaction that succeeded, unless ``more`` says otherwise."""
+    return {
+        "slot": slot,
+        "timestamp": 1_761_000_000 + slot,
+        "signature": signature,
+        "success": "error" not in more,
+        "error": None,
+        "logs": [f"Program {PROGRAM} invoke [1]", f"Program {PROGRAM} success"],
+        "sol_changes": [],
+        "token_changes": [],
+        "account_diffs": [],
+        **more,
+    }
+
+
+METADATA = {"start_slot": 10, "end_slot": 19, "program_ids": [PROGRAM], "program_so": [], "session_ids": []}
+SUMMARY = {"total_transactions": 3, "succeeded": 2, "failed": 1, "session_ids": ["backtest_a"]}
+
+
+def write_lines(path: Path, transactions: Sequence[dict[str, Any]], *, end: bool = True) -> Path:
+    """One record a line; without ``end`` as a run that was cut off between two records."""
+    records = [
+        {"type": "metadata", "data": METADATA},
+        {"type": "session_started", "data": {"session_id": "backtest_a"}},
+    ]
+    records += [{"type": "tx", "data": one} for one in transactions]
+    if end:
+        records.append({"type": "summary", "data": SUMMARY})
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def write_object(path: Path, transactions: Sequence[dict[str, Any]]) -> Path:
+    """The older shape: one object."""
+    content = {"metadata": METADATA, "transactions": list(transactions), "summary": SUMMARY}
+    path.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    return path
