@@ -14,6 +14,7 @@ from simsync.cli.compare import compare
 from simsync.cli.ledger import ledger
 from simsync.cli.local import local
 from simsync.cli.ranges import ranges
+from simsync.cli.run import run as run_command
 from simsync.cli.settings import Settings
 from simsync.cli.summarize import summarize
 from simsync.cli.usage import usage
@@ -59,7 +60,7 @@ def _logging(level: int) -> Iterator[None]:
         logger.setLevel(before)
 
 
-for command in (ranges, usage, bundle, summarize, compare, local, ledger):
+for command in (ranges, run_command, usage, bundle, summarize, compare, local, ledger):
     cli.add_command(command)
 
 

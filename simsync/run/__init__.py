@@ -1,12 +1,23 @@
-"""Working with recorded runs: reading the files of the vendor's tool, summing them up, comparing two of them.
+"""Recorded runs: driving and recording one, reading the files of the vendor's tool, summing up, comparing.
 
-On the public API of simsync only; the command line (``simsync summarize``, ``simsync compare``) is a thin layer above.
+On the public API of simsync only; the command line (``simsync run``, ``summarize``, ``compare``) is a thin layer above.
 """
 
 from __future__ import annotations
 
 from simsync.run.comparison import Comparison
+from simsync.run.driver import RunPlan, record_run
+from simsync.run.recording import Recorder
 from simsync.run.records import Record, read_records
 from simsync.run.totals import RunTotals, summarize
 
-__all__ = ["Comparison", "Record", "RunTotals", "read_records", "summarize"]
+__all__ = [
+    "Comparison",
+    "Record",
+    "Recorder",
+    "RunPlan",
+    "RunTotals",
+    "read_records",
+    "record_run",
+    "summarize",
+]

@@ -1,0 +1,132 @@
+"""``simsync run`` as a shell sees it: the file, the exit code, and what is left when it does not end well."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from simsync.cli.app import run
+from simsync.local import TINY_PROGRAM, Ledger, Simulator, tiny_program
+from simsync.run import read_records, summarize
+
+RANGE = ["--start-slot", "1000", "--end-slot", "1019"]
+
+
+@pytest.fixture(scope="module")
+def ledger() -> Ledger:
+    return Ledger.generate(seed=5, slots=20, transactions_per_slot=10, bundle_size=10, tiny_program=True)
+
+
+@pytest.fixture
+def simulator(ledger: Ledger) -> Iterator[Simulator]:
+    with Simulator(ledger) as running:
+        yield running
+
+
+@pytest.fixture
+def slow_simulator(ledger: Ledger) -> Iterator[Simulator]:
+    with Simulator(ledger, slot_delay=0.1) as running:
+        yield running
+
+
+def arguments(simulator: Simulator, path: Path, *more: str) -> list[str]:
+    return ["--url", simulator.url, "--api-key", simulator.api_key, "run", *RANGE, "--output-file", str(path), *more]
+
+
+def test_a_baseline_and_an_experiment(simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base, experiment, binary = tmp_path / "base.ndjson", tmp_path / "experiment.ndjson", tmp_path / "v2.so"
+    binary.write_bytes(tiny_program(result=7))
+    program = ["--parallel", "--program-id", str(TINY_PROGRAM)]
+    assert run(arguments(simulator, base, *program)) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == f"{base}: 20 slots, 2 session(s), complete\n"
+    assert run(arguments(simulator, experiment, *program, "--program-so", str(binary))) == 0
+    assert run(["compare", str(base), str(experiment), "--fail-on", "regressions"]) == 1
+    assert "regressions: fail now" in capsys.readouterr().out
+
+
+def test_account_diffs_and_a_larger_limit(simulator: Simulator, tmp_path: Path) -> None:
+    path = tmp_path / "run.ndjson"
+    more = ["--parallel", "--subscriptions", "account-diff", "--program-id", "11111111111111111111111111111111"]
+    assert run(arguments(simulator, path, *more, "--extra-compute-units", "1000", "--advance", "1")) == 0
+    assert summarize(path).diffs > 0
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "words"),
+    [
+        (["--program-so", "{file}"], 2, "1 --program-so for 0 --program-id"),
+        (["--program-id", "typo"], 2, "program_ids[0]='typo'"),
+        (["--subscriptions", "account-diff"], 2, "needs the programs"),
+        (["--start-slot", "1020"], 2, "must not lie before"),
+        ([], 1, "BundleNotFound"),
+        (["--parallel", "--program-id", str(TINY_PROGRAM), "--program-so", "{file}"], 2, "is no ELF file"),
+    ],
+)
+def test_mistakes(
+    simulator: Simulator,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    code: int,
+    words: str,
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("#!/bin/sh\n", encoding="utf-8")
+    path = tmp_path / "run.ndjson"
+    assert run(["-q", *arguments(simulator, path, *[one.format(file=file) for one in more])]) == code
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert "Traceback" not in captured.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-q", *arguments(simulator, Path("/dev/full"), "--parallel")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "No space left on device" in line
+
+
+def test_a_deadline(slow_simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "run.ndjson"
+    assert run(["-q", *arguments(slow_simulator, path, "--parallel", "--advance", "1", "--deadline", "0.4")]) == 1
+    assert "the cancel token was fired" in capsys.readouterr().err
+    assert list(read_records(path))[-1].kind == "stopped"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_stopped_from_outside_leaves_a_file_that_says_where(
+    slow_simulator: Simulator, tmp_path: Path, number: signal.Signals
+) -> None:
+    pipe, path = tmp_path / "pipe", tmp_path / "run.ndjson"
+    os.mkfifo(pipe)
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        " from simsync.__main__ import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", program, *arguments(slow_simulator, pipe, "--parallel", "--advance", "1")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        with pipe.open("rb") as written:
+            lines: list[bytes] = []
+            while sum(b'"progress"' in line for line in lines) < 4:
+                lines.append(written.readline())
+            process.send_signal(number)
+            lines += written.readlines()
+        _output, errors = process.communicate(timeout=30)
+    path.write_bytes(b"".join(lines))
+    assert "Traceback" not in errors
+    *_records, last = read_records(path)
+    if number is signal.SIGINT:
+        assert process.returncode == 130
+        assert last.kind == "stopped"
+    else:
+        assert process.returncode == -signal.SIGKILL
+        assert last.kind == "progress"
+    assert not summarize(path).complete
