@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Optional
 
 from dataclasses_json import DataClassJsonMixin
@@ -11,14 +11,7 @@ from dataclasses_json import DataClassJsonMixin
 from simsync.events import SessionSummary
 from simsync.protocol.coverage import Coverage
 
-_TOTALS = (
-    "correct_simulation",
-    "incorrect_simulation",
-    "execution_errors",
-    "balance_diff",
-    "log_diff",
-    "unsanitizable",
-)
+_TOTALS = tuple(one.name for one in fields(SessionSummary) if one.type == "int")
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code = cli.main(arguments, prog_name="simsync", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        hint = f" (see: {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
+        click.echo(f"simsync: {error.format_message()}{hint}", err=True)
         return error.exit_code
     except (simsync.SimsyncError, OSError) as error:
         click.echo(f"simsync: {error}", err=True)

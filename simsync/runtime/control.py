@@ -357,7 +357,9 @@ class ControlLink:
         if finished_well:
             logger.info("control connection closed")
         elif not isinstance(failure, Cancelled):
-            logger.error("control connection failed: %s", failure)
+            # Whoever waits for the session to be created gets the failure as an exception and has no need of a log.
+            level = logging.ERROR if self._established_once else logging.DEBUG
+            logger.log(level, "control connection failed: %s", failure)
 
     def _connection(self) -> None:
         """One connection, from dialling to its end."""
