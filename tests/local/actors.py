@@ -14,6 +14,7 @@ from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
+from simsync.local import tiny_program
 from simsync.local.programs import SYSTEM_PROGRAM, memo, system_transfer
 
 RICH = Keypair.from_seed(b"r" * 32)
@@ -55,24 +56,9 @@ def account_data(
     }
 
 
-def program_elf(result: int) -> bytes:
-    """Return a program that ends with ``result``: 0 is success, anything else a custom error."""
-    code = b"\xb7\0\0\0" + struct.pack("<i", result) + b"\x95" + bytes(7)
-    names = b"\0.text\0.shstrtab\0"
-    start = 64 + 56
-    sections = start + len(code) + len(names)
-    padding = -sections % 8
-    header = b"\x7fELF\2\1\1" + bytes(9)
-    header += struct.pack("<HHIQQQIHHHHHH", 3, 247, 1, start, 64, sections + padding, 0, 64, 56, 1, 64, 3, 2)
-    segment = struct.pack("<IIQQQQQQ", 1, 5, start, start, start, len(code), len(code), 4096)
-    text = struct.pack("<IIQQQQIIQQ", 1, 1, 6, start, start, len(code), 0, 0, 8, 0)
-    strings = struct.pack("<IIQQQQIIQQ", 7, 3, 0, 0, start + len(code), len(names), 0, 0, 1, 0)
-    return header + segment + code + names + bytes(padding) + bytes(64) + text + strings
-
-
 def program_data(result: int, deploy_slot: int = 0) -> bytes:
     """Return ProgramData with a program that ends with ``result``, deployed in that slot."""
-    return struct.pack("<IQB", 3, deploy_slot, 1) + bytes(RICH.pubkey()) + program_elf(result)
+    return struct.pack("<IQB", 3, deploy_slot, 1) + bytes(RICH.pubkey()) + tiny_program(result)
 
 
 def program_account(program: Pubkey) -> tuple[Pubkey, Account]:

@@ -12,7 +12,7 @@ from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from simsync.local import Block, Bundle, Ledger, Simulator
+from simsync.local import Block, Bundle, Ledger, Simulator, tiny_program
 from simsync.local.engine import AccountRefused, Engine
 from simsync.local.programs import MEMO_PROGRAM
 
@@ -25,7 +25,6 @@ from .actors import (
     note,
     program_account,
     program_data,
-    program_elf,
     transaction,
     wallet,
 )
@@ -136,7 +135,7 @@ def test_a_built_in_program_can_be_removed_too(engine: Engine) -> None:
 def test_an_upgrade_by_transaction_follows_the_rule(engine: Engine) -> None:
     buffer = Keypair.from_seed(b"b" * 32).pubkey()
     owner = bytes(RICH.pubkey())
-    source = struct.pack("<IB", 1, 1) + owner + program_elf(7)
+    source = struct.pack("<IB", 1, 1) + owner + tiny_program(7)
     engine.set_accounts([*deployed(0, 10), (buffer, holding(source))])
     upgrade = Instruction(
         UPGRADEABLE_LOADER,
@@ -181,13 +180,13 @@ def test_a_refused_change_leaves_the_old_code_in_use(engine: Engine) -> None:
 def test_code_that_does_not_begin_at_byte_45_is_refused(engine: Engine, header: bytes) -> None:
     engine.set_accounts(deployed(0, 10))
     with pytest.raises(AccountRefused, match="byte 45"):
-        engine.set_accounts([(PROGRAM_DATA, holding(header + program_elf(7)))])
+        engine.set_accounts([(PROGRAM_DATA, holding(header + tiny_program(7)))])
     assert engine.account(PROGRAM_DATA) == holding(program_data(0, 10))
     assert engine.execute(CALL).error is None
 
 
 def test_code_after_padding_instead_of_an_authority_runs(engine: Engine) -> None:
-    padded = struct.pack("<IQB", 3, 10, 0) + bytes(32) + program_elf(7)
+    padded = struct.pack("<IQB", 3, 10, 0) + bytes(32) + tiny_program(7)
     engine.set_accounts([(PROGRAM, PROGRAM_ACCOUNT), (PROGRAM_DATA, holding(padded))])
     assert engine.execute(CALL).error == failed_with(7)
 
@@ -248,7 +247,7 @@ def test_a_new_program_with_a_continue(simulator: Simulator, deploy_slot: int) -
 
 
 def test_a_short_header_is_refused_by_rpc_and_continue(simulator: Simulator) -> None:
-    short = struct.pack("<IQB", 3, 10, 0) + program_elf(7)
+    short = struct.pack("<IQB", 3, 10, 0) + tiny_program(7)
     changes = {**injection(0, 10), str(PROGRAM_DATA): account_data(SOL, short, UPGRADEABLE_LOADER)}
     with Control(simulator) as control:
         rpc = Rpc(simulator, control.create(1000, 1009))
