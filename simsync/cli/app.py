@@ -11,6 +11,7 @@ import click
 import simsync
 from simsync.cli.bundles import bundle
 from simsync.cli.compare import compare
+from simsync.cli.doctor import doctor
 from simsync.cli.ledger import ledger
 from simsync.cli.local import local
 from simsync.cli.ranges import ranges
@@ -60,7 +61,7 @@ def _logging(level: int) -> Iterator[None]:
         logger.setLevel(before)
 
 
-for command in (ranges, run_command, usage, bundle, summarize, compare, local, ledger):
+for command in (ranges, run_command, usage, bundle, summarize, compare, doctor, local, ledger):
     cli.add_command(command)
 
 
