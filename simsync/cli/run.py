@@ -15,8 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import simsync
 from simsync.cli.settings import Settings, pass_settings
 from simsync.run.driver import Progress as RunProgress
-from simsync.run.driver import Report, RunPlan, record_run
+from simsync.run.driver import Report, RunPlan, metadata_of, record_run
 from simsync.run.recording import Recorder
+from simsync.run.resuming import keep_finished
 
 _EVERY = 64
 """Events between two looks at the progress bar."""
@@ -46,6 +47,7 @@ _EVERY = 64
 @click.option("--extra-compute-units", type=click.IntRange(0), help="Added to each transaction's limit.")
 @click.option("--advance", type=click.IntRange(1), default=100, show_default=True, help="Blocks per continue.")
 @click.option("--capacity-wait", type=click.IntRange(0, 65_535), default=900, show_default=True, help="Seconds.")
+@click.option("--resume", is_flag=True, help="Go on with the output file: run only what is missing in it.")
 @click.option("--deadline", type=click.FloatRange(0), help="Seconds after which the run is given up.")
 @pass_settings
 def run(
@@ -60,6 +62,7 @@ def run(
     extra_compute_units: int | None,
     advance: int,
     capacity_wait: int,
+    resume: bool,
     deadline: float | None,
 ) -> int:
     """Run a range and record every transaction. Exit code 1 if the run is not complete."""
@@ -81,8 +84,12 @@ def run(
         advance=advance,
     )
     client = settings.client()
-    with _cancelled_after(deadline) as token, Recorder(output_file) as recorder, _shown_progress(plan) as report:
-        summary = record_run(client, plan, recorder, report=report, cancel=token)
+    kept = keep_finished(output_file, metadata_of(plan)) if resume else None
+    with contextlib.ExitStack() as stack:
+        token = stack.enter_context(_cancelled_after(deadline))
+        recorder = stack.enter_context(Recorder(output_file, append=resume))
+        report = stack.enter_context(_shown_progress(plan))
+        summary = record_run(client, plan, recorder, kept=kept, report=report, cancel=token)
     outcome = "complete" if summary.complete else "INCOMPLETE: " + "; ".join(summary.reasons)
     click.echo(f"{output_file}: {summary.slots_seen} slots, {summary.sessions} session(s), {outcome}", err=True)
     return int(not summary.complete)

@@ -9,14 +9,17 @@ from simsync.run.comparison import Comparison
 from simsync.run.driver import RunPlan, record_run
 from simsync.run.recording import Recorder
 from simsync.run.records import Record, read_records
+from simsync.run.resuming import Kept, keep_finished
 from simsync.run.totals import RunTotals, summarize
 
 __all__ = [
     "Comparison",
+    "Kept",
     "Record",
     "Recorder",
     "RunPlan",
     "RunTotals",
+    "keep_finished",
     "read_records",
     "record_run",
     "summarize",

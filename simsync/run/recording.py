@@ -22,16 +22,20 @@ _BLOCK = 256 * 1024
 
 
 class Recorder:
-    """A context manager around one file, which is replaced if it is there. For one thread. Raises OSError."""
+    """A context manager around one file, which is replaced if it is there, unless it is to ``append``.
 
-    def __init__(self, path: PathLike) -> None:
+    For one thread. Raises OSError.
+    """
+
+    def __init__(self, path: PathLike, *, append: bool = False) -> None:
         self.path = Path(path)
+        self._mode = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if append else os.O_TRUNC)
         self._number: Optional[int] = None
         self._lines: list[str] = []
         self._size = 0
 
     def __enter__(self) -> Recorder:
-        self._number = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+        self._number = os.open(self.path, self._mode, 0o644)
         return self
 
     def __exit__(

@@ -130,3 +130,40 @@ def test_a_run_that_is_stopped_from_outside_leaves_a_file_that_says_where(
         assert process.returncode == -signal.SIGKILL
         assert last.kind == "progress"
     assert not summarize(path).complete
+
+
+@pytest.mark.parametrize("killed_after", [1, 5, 9, 14])
+def test_a_run_that_was_killed_is_gone_on_with(
+    slow_simulator: Simulator, simulator: Simulator, tmp_path: Path, killed_after: int
+) -> None:
+    """``killed_after``: so many times an engine had come to a stop."""
+    pipe, path = tmp_path / "pipe", tmp_path / "run.ndjson"
+    os.mkfifo(pipe)
+    more = ["--parallel", "--advance", "1"]
+    command = [sys.executable, "-m", "simsync", *arguments(slow_simulator, pipe, *more)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        with pipe.open("rb") as written:
+            lines: list[bytes] = []
+            while sum(b'"progress"' in line for line in lines) < killed_after:
+                lines.append(written.readline())
+            process.kill()
+            lines += written.readlines()
+    path.write_bytes(b"".join(lines))
+    assert not summarize(path).complete
+    assert run(["-q", *arguments(simulator, path, *more, "--resume")]) == 0
+    whole = tmp_path / "whole.ndjson"
+    assert run(["-q", *arguments(simulator, whole, *more)]) == 0
+    assert run(["compare", str(whole), str(path), "--fail-on", "differences"]) == 0
+    assert summarize(path).complete
+
+
+def test_resuming_another_run_is_refused(
+    simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.ndjson"
+    assert run(["-q", *arguments(simulator, path, "--parallel")]) == 0
+    capsys.readouterr()
+    assert run(["-q", *arguments(simulator, path, "--parallel", "--end-slot", "1009", "--resume")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "was begun with 1019" in line
+    assert run(["-q", *arguments(simulator, tmp_path / "nothing", "--parallel", "--resume")]) == 1
