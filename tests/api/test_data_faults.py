@@ -57,7 +57,7 @@ def test_a_connection_that_is_dead_is_made_again(ledger: Ledger, undisturbed: Co
 
 
 def test_a_connection_that_is_alive_but_says_nothing_ends_the_run(ledger: Ledger) -> None:
-    faults = Faults().stall_data(after=20)
+    faults = Faults().stall_data(after=100)  # long after every subscribe was acknowledged
     with Simulator(ledger, faults=faults) as simulator:
         with pytest.raises(simsync.SubscriptionFailed, match="so the stream is incomplete"):
             run(simulator, replace(OPTIONS, drain_idle=0.5))
