@@ -3,6 +3,7 @@
 As it is, it starts the embedded simulator, whose ledger calls a tiny program, and the new version fails with the custom
 error 7. For another simulator set SIMULATOR_URL and SIMULATOR_API_KEY and give the range, the program and its binary:
 upgrade_regression.py FIRST LAST PROGRAM_ID new.so
+The exit code is 1 if there are regressions.
 """
 
 from __future__ import annotations

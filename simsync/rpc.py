@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 logger = logging.getLogger("simsync.rpc")
 
-_ADVICE = {404: "the session is over or was never there"}
+_ADVICE = {404: "the session is over or was never there; read its last state before a loop takes Completed"}
 
 
 class Rpc:

@@ -231,7 +231,8 @@ class Session:
         Returns ``Completed`` when the range ended before another match. While no match is announced the engine is moved
         block by block, so that it does not run past one that is announced in the meantime (when announcements come is
         not known). A match that was passed nevertheless is logged; its event comes as any other. ``timeout`` (seconds)
-        bounds all of it. Raises as :meth:`continue_until_ready`.
+        bounds all of it. Raises as :meth:`continue_until_ready`, and :class:`~simsync.InvalidParams` when the session
+        was created without discovery filters.
         """
         deadline = _deadline(timeout)
         while self._link.wait_until_ready(self._delivery, deadline):

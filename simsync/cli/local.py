@@ -23,6 +23,8 @@ def local(path: Path | None, port: int, api_key: str) -> None:
     from simsync.local import Ledger
     from simsync.local.command import describe, serve
 
+    if path is None:
+        click.echo("making a ledger ...", err=True)
     ledger = Ledger.generate() if path is None else Ledger.load(path)
 
     def announce(simulator: Simulator) -> None:

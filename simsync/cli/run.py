@@ -26,7 +26,9 @@ _EVERY = 64
 @click.command()
 @click.option("--start-slot", type=click.IntRange(0), required=True, help="First slot, included.")
 @click.option("--end-slot", type=click.IntRange(0), required=True, help="Last slot, included.")
-@click.option("--output-file", type=click.Path(dir_okay=False, path_type=Path), required=True, help="NDJSON to write.")
+@click.option(
+    "--output-file", type=click.Path(dir_okay=False, path_type=Path), required=True, help="NDJSON to write; replaced."
+)
 @click.option("--parallel", is_flag=True, help="Let the server split the range into sub-sessions.")
 @click.option(
     "--program-id", "program_ids", multiple=True, metavar="ADDRESS", help="Record what mentions this program."

@@ -118,6 +118,11 @@ class CreateSession(DataClassJsonMixin):
         return action
 
     @property
+    def announces_discoveries(self) -> bool:
+        """Are there discovery filters, or anything in ``extra`` that may be some?"""
+        return bool(self.discoveries or "discoveries" in self.extra)
+
+    @property
     def last_slot(self) -> int:
         """The last slot of the range."""
         if self.end_slot is not None:

@@ -43,6 +43,9 @@ class ControlConversation(ABC):
     survives_loss = True
     """Can the session be attached to again when its connection is lost?"""
 
+    announces_discoveries = True
+    """Was the session created with discovery filters, as far as is known?"""
+
     def __init__(self, options: Options) -> None:
         self._options = options
         self._decode = ControlDecoder(options.dialect).decode

@@ -39,6 +39,7 @@ class ParallelConversation(ControlConversation):
         super().__init__(options)
         self._create = create
         self.survives_loss = create.disconnect_timeout > 0
+        self.announces_discoveries = create.announces_discoveries
 
     @property
     def established_once(self) -> bool:

@@ -55,6 +55,7 @@ class SingleConversation(ControlConversation):
         self._replies: set[int] = set()
         self._resumed_once = False
         self.survives_loss = create is None or create.disconnect_timeout > 0
+        self.announces_discoveries = create is None or create.announces_discoveries
         if session_id is not None:
             route = self._add_route(session_id)
             route.attached = True

@@ -120,6 +120,9 @@ def _connection(host: str, port: int, context: ssl.SSLContext | None, *, tls: bo
     except ssl.SSLCertVerificationError as error:
         advice = "for an own CA pass Options(ssl_context=...); never switch the check off"
         return Finding(what, FAILED, f"the certificate was not accepted: {error.verify_message}", advice)
+    except ssl.SSLError as error:
+        advice = f"if the server there speaks no TLS, write ws://{host}:{port} (a bare host means TLS)"
+        return Finding(what, FAILED, f"the handshake with {host}:{port} failed ({error.reason})", advice)
     except OSError as error:
         advice = "is the simulator running there? Is a firewall in between?"
         return Finding(what, FAILED, f"{host}:{port} cannot be reached ({error})", advice)

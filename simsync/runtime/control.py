@@ -23,6 +23,7 @@ from simsync.errors import (
     ControlFailed,
     CreateError,
     EventTimeout,
+    InvalidParams,
     RemoteError,
     SimsyncError,
 )
@@ -206,7 +207,9 @@ class ControlLink:
                 self.changed.wait(remaining)
 
     def take_discovery(self, delivery: Delivery) -> tuple[DiscoveryBatch | None, int]:
-        """The nearest announced match ahead, and how many were passed since the last call."""
+        """The nearest announced match ahead, and how many were passed since the last call. Raises InvalidParams."""
+        if not self._conversation.announces_discoveries:
+            raise InvalidParams("discoveries", (), "the session was created without CreateSession(discoveries=[...])")
         with self.changed:
             return delivery.route.take_discovery()
 

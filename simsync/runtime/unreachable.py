@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from urllib.parse import urlsplit
 
 import websocket
 
 _LONGEST_CHAIN = 10
+_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
+"""What the handshake says when the peer answers in another protocol; the words depend on the version of OpenSSL."""
 
 
 def unreachable_reason(url: str, error: BaseException) -> str | None:
@@ -23,6 +26,9 @@ def unreachable_reason(url: str, error: BaseException) -> str | None:
                 f"nothing is listening on {parts.netloc}: start the simulator there"
                 " ('simsync local' starts an embedded one) or check the address"
             )
+        if isinstance(current, ssl.SSLError) and current.reason in _NO_TLS:
+            plain = "ws://" if parts.scheme in ("ws", "wss") else "http://"
+            return f"the server there speaks no TLS: write {plain}{parts.netloc} (a bare host means TLS)"
         wrapped = (*current.args, getattr(current, "reason", None))
         inner = next((part for part in wrapped if isinstance(part, BaseException) and part not in seen), None)
         following = inner or current.__cause__ or current.__context__

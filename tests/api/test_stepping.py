@@ -181,9 +181,19 @@ def test_ready_and_then_a_match_in_a_range_of_one_slot(client: simsync.Client) -
         assert session.coverage.complete
 
 
-def test_without_a_filter_the_range_is_run_to_its_end(session: Session) -> None:
-    assert isinstance(session.advance_to_discovery(timeout=20), simsync.Completed)
-    assert session.coverage.slots_seen == BUNDLE
+def test_without_a_match_the_range_is_run_to_its_end(client: simsync.Client) -> None:
+    nobody = simsync.ProgramExecuted("whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc")
+    with client.session(simsync.CreateSession(FIRST, slot_count=BUNDLE, discoveries=[nobody])) as session:
+        assert isinstance(session.advance_to_discovery(timeout=20), simsync.Completed)
+        assert session.coverage.slots_seen == BUNDLE
+
+
+def test_without_a_filter_nothing_is_run(session: Session) -> None:
+    with pytest.raises(simsync.InvalidParams, match="created without"):
+        session.advance_to_discovery(timeout=20)
+    with pytest.raises(simsync.InvalidParams, match="created without"):
+        list(session.discoveries(timeout=20))
+    assert session.status == "ready"
 
 
 def test_a_match_that_was_passed_is_told(matching: Session, caplog: pytest.LogCaptureFixture) -> None:
