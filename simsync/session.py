@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Callable
 
 from simsync import programs
-from simsync.errors import Cancelled, ControlClosed, InvalidParams
+from simsync.errors import Cancelled, ControlClosed, InvalidParams, RemoteError
 from simsync.events import Completed, Event
 from simsync.options import Options
 from simsync.params import AccountData, Continue, ContinueTo, checks
@@ -242,6 +242,8 @@ class Session:
             request = Continue() if discovery is None else ContinueTo(discovery.slot, discovery.batch_index)
             payload = self._link.encode_continue(self._delivery, request)
             step = step_result(self._link.step(self._delivery, payload, deadline))
+            if step.errors and step.paused is None and not step.slots and not step.completed:
+                raise RemoteError(step.errors[-1], f"session {self.session_id} did not go on to the next match")
             if discovery is not None and not step.completed:
                 return DiscoveryPause(discovery, step)
         completion = self._delivery.route.completion

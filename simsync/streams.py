@@ -28,6 +28,7 @@ Advance = Optional[Callable[[Delivery], None]]
 def note_handed_out(delivery: Delivery, event: Event) -> None:
     """The caller is about to get ``event``."""
     if type(event) is not Slot and isinstance(event, _ENGINE_WAITS):
+        delivery.stops_handed_out += 1
         delivery.continue_is_due = True
 
 

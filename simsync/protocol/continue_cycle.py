@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from enum import Enum
 
-from simsync.events import Completed, DiscoveryBatch, Event, Paused, ReadyForContinue, SessionError, Slot, UnknownEvent
+from simsync.events import (
+    Completed,
+    DiscoveryBatch,
+    Event,
+    Paused,
+    ReadyForContinue,
+    SessionError,
+    Slot,
+    Status,
+    UnknownEvent,
+)
 from simsync.protocol.step import StepRecord
 from simsync.wire.server_errors import refuses_continue
 
@@ -34,7 +44,18 @@ _DISPROVED_BY_EVENTS = (CycleState.INHERITED, *_UNPROVEN)
 class ContinueCycle:
     """See the module. ``watching`` tells the receiving loop whether events have to be shown to :meth:`observe`."""
 
-    __slots__ = ("_ready_may_follow", "_record", "inquiry", "payload", "resent", "state", "watching")
+    __slots__ = (
+        "_ready_may_follow",
+        "_ready_while_unproven",
+        "_record",
+        "inquiry",
+        "payload",
+        "ready_at",
+        "resent",
+        "state",
+        "stops",
+        "watching",
+    )
 
     def __init__(self) -> None:
         self.state = CycleState.STARTING
@@ -42,7 +63,11 @@ class ContinueCycle:
         self.watching = False
         self.inquiry = 0
         self.resent = 0
+        # How many events came after which an engine may wait, and which of them has made it ready.
+        self.stops = 0
+        self.ready_at = 0
         self._ready_may_follow = False
+        self._ready_while_unproven = False
         self._record: StepRecord | None = None
 
     @property
@@ -67,14 +92,17 @@ class ContinueCycle:
             self._become(self.state)
 
     def see_again(self, event: Event) -> None:
-        """The last event that an earlier process has handled. If the engine waited, a continue may have gone since."""
+        """An event that an earlier process has handled. If the engine waited, a continue may have gone since."""
         refused = isinstance(event, SessionError) and refuses_continue(event.error)
         if refused or isinstance(event, (ReadyForContinue, Paused)):
             self._become(CycleState.INHERITED)
+        elif isinstance(event, Slot):
+            self._become(CycleState.STARTING)
 
     def settle(self) -> None:
         """No event came, so the earlier process has sent nothing."""
         if self.state is CycleState.INHERITED:
+            self.ready_at = self.stops
             self._become(CycleState.READY)
 
     def withdraw(self) -> None:
@@ -103,7 +131,12 @@ class ContinueCycle:
         if self._record is not None and self.state is not CycleState.QUEUED:
             self._record.note(event)
         kind = type(event)
+        self.stops += kind in (ReadyForContinue, Paused, SessionError)
         if kind is ReadyForContinue:
+            if self.state in (CycleState.UNCERTAIN, CycleState.ASKING):
+                # An engine that never got the continue would say just this when it is taken up again.
+                self._ready_while_unproven = True
+                return
             if self._ready_may_follow and self.is_outstanding:
                 # With no slot in between, this ready belongs to the pause (or refusal) before the new continue.
                 self._ready_may_follow = False
@@ -113,6 +146,9 @@ class ContinueCycle:
             self._answered(ready_may_follow=True)
         elif kind is DiscoveryBatch or kind is UnknownEvent:
             # Discovery scans ahead by itself and proves nothing; of unknown events nothing is known.
+            return
+        elif kind is Status and self.state is not CycleState.SENT:
+            # A server that takes a session up again may say so; behind a continue on one connection it is its work.
             return
         else:
             if kind is Slot:
@@ -126,6 +162,7 @@ class ContinueCycle:
             self._become(CycleState.QUEUED)
             return
         self._end_record()
+        self.ready_at = self.stops
         self._become(CycleState.READY)
 
     def finish(self, completed: Completed | None = None) -> None:
@@ -142,8 +179,13 @@ class ContinueCycle:
             self._record = None
 
     def connection_lost(self) -> None:
+        self._ready_while_unproven = False
         if self.state in _UNPROVEN:
             self._become(CycleState.UNCERTAIN)
+        elif self.state in (CycleState.READY, CycleState.QUEUED):
+            # The server may say again that it is ready, which then answers no continue.
+            self._ready_may_follow = True
+            self._become(self.state)
 
     def ask(self) -> int:
         """The time for a proof is over: the session has to be asked. Returns the number of the inquiry."""
@@ -153,10 +195,14 @@ class ContinueCycle:
 
     def send_again(self) -> None:
         self.resent += 1
+        self._ready_while_unproven = False
         self._become(CycleState.QUEUED)
 
     def did_arrive(self) -> None:
         self._become(CycleState.RUNNING)
+        if self._ready_while_unproven:
+            self._ready_while_unproven = False
+            self._answered(ready_may_follow=False)
 
     def _become(self, state: CycleState) -> None:
         self.state = state

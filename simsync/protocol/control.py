@@ -14,7 +14,7 @@ from simsync.options import Options
 from simsync.params import Continue, ContinueTo
 from simsync.protocol.continue_cycle import CycleState
 from simsync.protocol.odd_messages import OddMessages
-from simsync.protocol.route import NOTHING_SEEN, Route
+from simsync.protocol.route import Route
 from simsync.protocol.verdict import Fatal, Transient
 from simsync.wire import requests
 from simsync.wire.control import ControlDecoder
@@ -42,6 +42,9 @@ class ControlConversation(ABC):
 
     survives_loss = True
     """Can the session be attached to again when its connection is lost?"""
+
+    created_here = True
+    """Did this process make the session? Then giving up ends it; another process's session is left as it is."""
 
     announces_discoveries = True
     """Was the session created with discovery filters, as far as is known?"""
@@ -155,7 +158,7 @@ class ControlConversation(ABC):
     def _sequence_jumps(self, route: Route, sequence: int, missing: int) -> None:
         """The next event has a number that does not follow the cursor."""
         route.next_event_has(sequence)
-        if route.cursor == NOTHING_SEEN or missing <= 0:
+        if missing <= 0:
             return
         route.sequence_gaps += missing
         text = f"session {route.session_id}: the sequence jumped from {route.cursor} to {sequence}"
@@ -209,6 +212,12 @@ class ControlConversation(ABC):
             self._fail(
                 route,
                 ContinueSendError(f"{where}, no event came since, and its RPC could not be asked whether it arrived"),
+            )
+            return False
+        if not route.position_is_known:
+            self._fail(
+                route,
+                ContinueSendError(f"{where}, no event came since, and where the session stood before is not known"),
             )
             return False
         if slot > route.position:

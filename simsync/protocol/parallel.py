@@ -90,8 +90,10 @@ class ParallelConversation(ControlConversation):
                     route.replays_dropped += 1
                     continue
                 if sequence != cursor + 1:
-                    self._sequence_jumps(route, sequence, sequence - cursor - 1)
+                    self._sequence_jumps(route, sequence, 0 if cursor == NOTHING_SEEN else sequence - cursor - 1)
                 route.cursor = sequence
+            else:
+                route.next_event_has_none()
             if type(event) is Slot and route.open:
                 slot = event.slot
                 if slot > route.highest_slot:
@@ -100,8 +102,7 @@ class ParallelConversation(ControlConversation):
                 if route.cycle.watching:
                     route.cycle.observe(event)
             elif event is None or not self._take_event(route, event):
-                if sequence is not None:
-                    route.next_event_has(sequence + 1)
+                route.event_was_swallowed()
                 continue
             batch = route.batch
             if not batch:

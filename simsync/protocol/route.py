@@ -19,6 +19,7 @@ class Route:
     __slots__ = (
         "_breaks",
         "_discoveries",
+        "_passed",
         "_paused_batch",
         "_taken",
         "announced",
@@ -32,6 +33,7 @@ class Route:
         "failure",
         "highest_slot",
         "late_events",
+        "learned_slot",
         "open",
         "paused_slot",
         "range_known",
@@ -59,6 +61,7 @@ class Route:
         self.cycle = ContinueCycle()
         self.highest_slot = NOTHING_SEEN
         self.paused_slot = NOTHING_SEEN
+        self.learned_slot: int | None = None
         self.slots_seen = 0
         self.sequence_gaps = 0
         self.replays_dropped = 0
@@ -69,7 +72,8 @@ class Route:
         self.released = False
         self.failure: SimsyncError | None = None
         self._paused_batch = NOTHING_SEEN
-        self._discoveries: list[DiscoveryBatch] = []
+        self._discoveries: dict[tuple[int, int], DiscoveryBatch] = {}
+        self._passed = 0
         self._taken = 0
         self._breaks: list[tuple[int, int]] = []
 
@@ -81,8 +85,13 @@ class Route:
 
     @property
     def position(self) -> int:
-        """The slot at which the session stands as far as events tell."""
-        return max(self.start_slot, self.highest_slot, self.paused_slot)
+        """The slot at which the session stands as far as is known: by its events, or by having asked once."""
+        return max(self.start_slot, self.highest_slot, self.paused_slot, self.learned_slot or 0)
+
+    @property
+    def position_is_known(self) -> bool:
+        """The events of a session that was attached to need not tell where it stood before."""
+        return not self.attached or self.learned_slot is not None
 
     def note_pause(self, paused: Paused) -> None:
         self.paused_slot = paused.slot
@@ -92,8 +101,26 @@ class Route:
 
     def next_event_has(self, sequence: int) -> None:
         """The numbers do not run on: the next event that goes into ``batch`` has this one."""
-        ordinal = self._taken + len(self.batch)
-        if self._breaks and self._breaks[-1][0] == ordinal:
+        self._break_at(self._taken + len(self.batch), sequence)
+
+    def next_event_has_none(self) -> None:
+        """The next event carries no number; the one after it goes on where the numbers are."""
+        if self.cursor != NOTHING_SEEN:
+            ordinal = self._taken + len(self.batch)
+            self._break_at(ordinal, self.cursor)
+            self._break_at(ordinal + 1, self.cursor + 1)
+
+    def event_was_swallowed(self) -> None:
+        """Its number, if it had one, is no event's."""
+        if self.cursor != NOTHING_SEEN:
+            self.next_event_has(self.cursor + 1)
+
+    def begin_after(self, sequence: int) -> None:
+        """Everything up to this number was handed out before, by another process."""
+        self._break_at(-1, sequence)
+
+    def _break_at(self, ordinal: int, sequence: int) -> None:
+        while self._breaks and self._breaks[-1][0] >= ordinal:
             self._breaks.pop()
         self._breaks.append((ordinal, sequence))
 
@@ -113,24 +140,27 @@ class Route:
     # What discovery has announced.
 
     def note_discovery(self, discovery: DiscoveryBatch) -> None:
-        self._discoveries = [known for known in self._discoveries if known.slot > self.highest_slot]
-        self._discoveries.append(discovery)
+        self._drop_passed()
+        self._discoveries.setdefault((discovery.slot, _batch_order(discovery.batch_index)), discovery)
+
+    def _drop_passed(self) -> None:
+        for place in [place for place in self._discoveries if place[0] <= self.highest_slot]:
+            del self._discoveries[place]
+            self._passed += 1
 
     def take_discovery(self) -> tuple[DiscoveryBatch | None, int]:
-        """The nearest announced batch that has not been passed, and how many were passed without a pause there.
+        """The nearest announced batch ahead, and how many were passed without a pause there since the last call.
 
         Announcements come in any order.
         """
+        self._drop_passed()
         stands_at = (self.paused_slot, self._paused_batch)
-        passed = sum(known.slot <= self.highest_slot for known in self._discoveries)
-        ahead = [
-            known
-            for known in self._discoveries
-            if known.slot > self.highest_slot and (known.slot, _batch_order(known.batch_index)) > stands_at
-        ]
-        nearest = min(ahead, key=lambda known: (known.slot, _batch_order(known.batch_index)), default=None)
-        self._discoveries = [known for known in ahead if known is not nearest]
-        return nearest, passed
+        for place in [place for place in self._discoveries if place <= stands_at]:
+            del self._discoveries[place]
+            self._passed += place < stands_at  # at the very place nothing was missed
+        passed, self._passed = self._passed, 0
+        nearest = min(self._discoveries, default=None)
+        return (None if nearest is None else self._discoveries.pop(nearest)), passed
 
     # The end.
 

@@ -4,8 +4,9 @@ The first connection creates the session, or attaches to one of an earlier proce
 the number of the last message seen, and then resumes it. Messages that come again are dropped.
 
 Whoever attaches from another process knows the number of the last event that was handled there, but not whether the
-engine has been told to go on since. So the message with that number is asked for once more, not to be delivered, but to
-see whether the engine was waiting; if it was, and nothing follows, nobody has told it to go on.
+engine has been told to go on since. So everything that the server still keeps is asked for, and what was handled is not
+delivered, but looked at: it tells where the engine stood, and which matches were announced. If the engine was waiting,
+and nothing follows for a while, nobody has told it to go on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from simsync.events import Completed, Created, Event, Paused, SessionError, Slot, Status
+from simsync.events import Completed, Created, DiscoveryBatch, Event, Paused, SessionError, Slot, Status
 from simsync.options import Options
 from simsync.params import Continue, ContinueTo, CreateSession
 from simsync.protocol.control import ControlConversation, Phase
@@ -54,14 +55,18 @@ class SingleConversation(ControlConversation):
         self._early: list[OwnEvent] = []
         self._replies: set[int] = set()
         self._resumed_once = False
+        self._awaits_handled = False
+        self._now = 0.0
         self.survives_loss = create is None or create.disconnect_timeout > 0
         self.announces_discoveries = create is None or create.announces_discoveries
         if session_id is not None:
             route = self._add_route(session_id)
             route.attached = True
+            self.created_here = False
             if last_sequence is not None:
                 self._handled_before = last_sequence
-                route.cursor = max(NOTHING_SEEN, last_sequence - 1)
+                route.begin_after(last_sequence)
+                self._awaits_handled = last_sequence > 0
 
     def _add_route(self, session_id: str) -> Route:
         route = Route(session_id)
@@ -72,7 +77,7 @@ class SingleConversation(ControlConversation):
 
     @property
     def established_once(self) -> bool:
-        return bool(self.routes)
+        return self._resumed_once
 
     @property
     def _route(self) -> Route:
@@ -91,7 +96,17 @@ class SingleConversation(ControlConversation):
 
     # Receiving.
 
+    @property
+    def is_settled(self) -> bool:
+        return not self._awaits_handled and super().is_settled
+
+    def tick(self, now: float) -> list[tuple[Route, int]]:
+        if self._proof_deadline is not None and now >= self._proof_deadline:
+            self._awaits_handled = False
+        return super().tick(now)
+
     def receive(self, payloads: Sequence[bytes], now: float) -> list[Route]:
+        self._now = now
         for message in map(self._decode, payloads):
             self._take_message(message, now)
             if self.verdict is not None:
@@ -120,6 +135,7 @@ class SingleConversation(ControlConversation):
         elif isinstance(message, ErrorReported):
             self._take_error(message)
         elif isinstance(message, NotUnderstood):
+            self._note_reply(message.sequence)
             self._not_understood(message)
         else:
             logger.debug("ignored while %s: %s", self.phase.value, type(message).__name__)
@@ -127,7 +143,13 @@ class SingleConversation(ControlConversation):
     def _finish_attach(self, now: float) -> None:
         logger.info("session %s attached", self._route.session_id)
         self._establish(now)
+        self._await_proof()
         self._resumed_once = True
+
+    def _await_proof(self) -> None:
+        """Whether the engine waits is not known yet: give what may still come its time."""
+        if not self.is_settled and self.phase is Phase.STEADY and self._proof_deadline is None:
+            self._proof_deadline = self._now + self._options.continue_grace
 
     def _no_answer(self, now: float) -> None:
         if self.phase is not Phase.RESUMING:
@@ -154,7 +176,7 @@ class SingleConversation(ControlConversation):
         self._resumed_once = True
 
     def _note_reply(self, sequence: int | None) -> None:
-        """Replies may be numbered among the events, and come before events with lower numbers."""
+        """What is no event may be numbered among the events, and come before events with lower numbers."""
         if sequence is not None:
             self._replies.add(sequence)
 
@@ -176,14 +198,22 @@ class SingleConversation(ControlConversation):
                 return
             known = max(route.cursor, self._handled_before)
             missing = max(0, sequence - known - 1) - len([reply for reply in self._replies if known < reply < sequence])
+            if known == NOTHING_SEEN:
+                missing = 0  # the first one, whatever its number
             if sequence != route.cursor + 1:
                 self._sequence_jumps(route, sequence, missing)
+            self._awaits_handled = self._awaits_handled and sequence < self._handled_before
             self._replies = {reply for reply in self._replies if reply > sequence}
             route.cursor = sequence
             if sequence <= self._handled_before and not isinstance(event, Completed):
                 self._see_again(route, event)
-                route.next_event_has(sequence + 1)
+                route.event_was_swallowed()
+                self._await_proof()
                 return
+            if sequence <= self._handled_before:
+                route.next_event_has(sequence)  # completed, once more
+        else:
+            route.next_event_has_none()
         if isinstance(event, Slot) and route.open:
             self._note_slot(route, event)
             if route.cycle.watching:
@@ -191,8 +221,8 @@ class SingleConversation(ControlConversation):
             self._deliver(route, event)
         elif self._take_event(route, event):
             self._deliver(route, event)
-        elif sequence is not None:
-            route.next_event_has(sequence + 1)
+        else:
+            route.event_was_swallowed()
 
     @staticmethod
     def _note_slot(route: Route, event: Slot) -> None:
@@ -206,6 +236,8 @@ class SingleConversation(ControlConversation):
             self._note_slot(route, event)
         elif isinstance(event, Paused):
             route.note_pause(event)
+        elif isinstance(event, DiscoveryBatch):
+            route.note_discovery(event)
         route.cycle.see_again(event)
 
     def _take_error(self, message: ErrorReported) -> None:

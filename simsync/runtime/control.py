@@ -82,6 +82,7 @@ class ControlLink:
         self.up = False
         self.reconnects = 0
         self._established_once = False
+        self._handed_over = False
         self._ever_connected = False
         self._closing: Cancelled | None = None
         self._failure: SimsyncError | None = None
@@ -105,6 +106,21 @@ class ControlLink:
             if on_progress is not None:
                 for event in news:
                     on_progress(event)
+        for delivery in self.deliveries.values():
+            if delivery.route.attached:
+                self._learn_position(delivery.route)
+        with self.changed:
+            self._handed_over = True
+
+    def _learn_position(self, route: Route) -> None:
+        """Where a session stands that was attached to; without it a continue that is lost cannot be decided."""
+        try:
+            slot = self._ask_slot(route)
+        except SimsyncError as error:
+            logger.warning("session %s could not be asked for its slot: %s", route.session_id, error)
+            return
+        with self.changed:
+            route.learned_slot = slot
 
     def _wait_for_news(self, deadline: float | None) -> tuple[bool, list[Event]]:
         """Whether the session is there, and what the server has told since the last call."""
@@ -121,8 +137,8 @@ class ControlLink:
                 raise EventTimeout("the session was not created or attached in time")
             self.changed.wait(remaining)
         for delivery in self.deliveries.values():
-            if delivery.route.attached and delivery.route.cycle.is_ready:
-                delivery.continue_is_due = True  # its ready was handed out in another process
+            if there and delivery.route.attached:
+                delivery.continue_is_due = True  # its ready may have been handed out in another process
         return there, news
 
     @property
@@ -215,10 +231,12 @@ class ControlLink:
 
     def continue_when_possible(self, delivery: Delivery, payload: bytes) -> None:
         """Queue a continue without waiting; it is sent once the subscriptions are up. Nothing if it is not its turn."""
+        self.process.check()
         with self.changed:
             delivery.continue_is_due = False
-            if not delivery.route.cycle.is_ready:
-                return
+            cycle = delivery.route.cycle
+            if not cycle.is_ready or delivery.stops_handed_out < cycle.ready_at:
+                return  # it will be due when the event that made it ready is handed out
             delivery.route.cycle.submit(payload)
             if _gate_is_open(delivery):
                 self._outbox.put_continue_now(delivery.route)
@@ -507,11 +525,13 @@ class ControlLink:
         """Ask the server to end the sessions, then close the WebSocket; reading goes on, or the server could block."""
         end = time.monotonic() + self._options.close_timeout
         with self.changed:
+            ours = self._conversation.created_here or self._handed_over
             request = self._conversation.close_request()
-        self._outbox.put_urgent(request)
         try:
+            if ours:
+                self._outbox.put_urgent(request)
             acknowledged_by = time.monotonic() + self._options.close_timeout / 2
-            while not self._conversation.close_acknowledged and time.monotonic() < acknowledged_by:
+            while ours and not self._conversation.close_acknowledged and time.monotonic() < acknowledged_by:
                 payloads = ws.recv_batch(acknowledged_by, None)
                 with self.changed:
                     self._conversation.receive(payloads, time.monotonic())
@@ -528,8 +548,7 @@ class ControlLink:
         """The slot at which the engine stands, as far as can be known; may take one RPC call."""
         with self.changed:
             position = route.position
-            # Of a session that was attached to, the events do not tell how far it had come before.
-            settled = self.up and not route.cycle.is_outstanding and not route.attached
+            settled = self.up and not route.cycle.is_outstanding and route.position_is_known
         if settled:
             return position
         try:

@@ -154,6 +154,7 @@ class Delivery:
         self.announced = False
         self.done = False
         self.continue_is_due = False
+        self.stops_handed_out = 0
         self.subscriptions: list[SubscriptionState] = []
         self._arrivals = arrivals
         self._drain_idle = drain_idle

@@ -80,7 +80,8 @@ class Writer:
         """Write frames in one piece; continues that were not wholly written go back into the outbox."""
         with self._conversation_lock:
             frames = [frame for frame in frames if isinstance(frame, UrgentFrame) or frame.cycle.take()]
-        encoded = [_encode(frame) for frame in frames]
+            # Here, because a session that ends drops the continue that it holds.
+            encoded = [_encode(frame) for frame in frames]
         data = memoryview(b"".join(encoded))
         sent = 0
         try:

@@ -99,8 +99,8 @@ class ControlDecoder:
             if name in _EVENTS:
                 return OwnEvent(self._event(method, envelope.get("params")), sequence)
         except _Misfit as misfit:
-            return NotUnderstood(message, str(misfit))
-        return NotUnderstood(message, f"unknown method {method!r}")
+            return NotUnderstood(message, str(misfit), sequence=sequence)
+        return NotUnderstood(message, f"unknown method {method!r}", sequence=sequence)
 
     def _session_event(self, params: Any) -> SessionEvent:
         fields = FoldedFields(_object(params, "sessionEvent"))

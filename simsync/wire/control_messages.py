@@ -80,6 +80,7 @@ class NotUnderstood:
     raw: Any
     reason: str
     is_json: bool = True
+    sequence: Optional[int] = None
 
 
 ControlMessage = Union[

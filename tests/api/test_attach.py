@@ -90,10 +90,12 @@ def test_the_number_of_the_last_handled_event(client: simsync.Client) -> None:
 def test_data_events_do_not_count_for_the_number(client: simsync.Client) -> None:
     with client.session(CREATE) as session:
         session.subscribe_transactions()
-        number = 1
+        number, transactions = 1, 0
         for event in session.events(advance=2, timeout=20):
             number += not isinstance(event, simsync.Transaction)
+            transactions += isinstance(event, simsync.Transaction)
             assert (session.last_sequence or 1) == number
+        assert transactions > 0
 
 
 def test_closing_early_keeps_the_number_of_what_was_handled(client: simsync.Client) -> None:
@@ -159,3 +161,61 @@ def test_a_session_that_cannot_be_attached_to(client: simsync.Client) -> None:
 def test_bad_arguments(client: simsync.Client, arguments: tuple[object, ...]) -> None:
     with pytest.raises(simsync.InvalidParams):
         client.attach(*arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_continue_that_is_lost_after_an_attach_is_sent_again(
+    quiet_client: simsync.Client, simulator: Simulator, options: simsync.Options, known: bool
+) -> None:
+    client = simsync.Client(simulator.url, simulator.api_key, options=options)
+    first = quiet_client.session(CREATE)
+    first.advance(2, timeout=20)
+    list(first.pending())
+    with client.attach(first.session_id, first.last_sequence, create=CREATE if known else None, timeout=20) as second:
+        simulator.faults.reset().lose_continue(1)
+        assert second.advance(timeout=20).slots == (FIRST + 3,)
+        assert simulator.faults.fired == ("lose_continue",)
+        assert second.reconnects == 1
+    first.close()
+
+
+def test_an_attach_that_is_given_up_leaves_the_session_alone(
+    quiet_client: simsync.Client, simulator: Simulator, options: simsync.Options
+) -> None:
+    first = quiet_client.session(CREATE)
+    first.ensure_ready(timeout=20)
+    list(first.pending())
+    patient = simsync.Client(simulator.url, simulator.api_key, options=replace(options, continue_grace=30.0))
+    with pytest.raises(simsync.EventTimeout):
+        patient.attach(first.session_id, first.last_sequence, timeout=0.3)
+    with quiet_client.attach(first.session_id, first.last_sequence, create=CREATE, timeout=20) as second:
+        assert second.status == "ready"
+        assert len(second.advance(timeout=20).slots) == 1
+    first.close()
+
+
+def test_matches_are_still_paused_at_after_an_attach(simulator: Simulator, quiet_client: simsync.Client) -> None:
+    token = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
+    create = replace(CREATE, discoveries=[simsync.ProgramExecuted(token)])
+    with quiet_client.session(create) as undisturbed_session:
+        expected = [pause.discovery for pause in undisturbed_session.discoveries(timeout=20)]
+    assert expected
+    first = quiet_client.session(create)
+    first.ensure_ready(timeout=20)
+    list(first.pending())
+    with quiet_client.attach(first.session_id, first.last_sequence, create=create, timeout=20) as second:
+        assert [pause.discovery for pause in second.discoveries(timeout=20)] == expected
+    first.close()
+
+
+def test_attaching_again_and_again_repeats_nothing(quiet_client: simsync.Client) -> None:
+    first = quiet_client.session(CREATE)
+    first.advance(2, timeout=20)
+    list(first.pending())
+    number = first.last_sequence
+    second = quiet_client.attach(first.session_id, number, create=CREATE, timeout=20)
+    assert second.last_sequence == number
+    with quiet_client.attach(first.session_id, second.last_sequence, create=CREATE, timeout=20) as third:
+        assert list(third.pending()) == []
+    for one in (first, second):
+        one.close()

@@ -87,7 +87,7 @@ def test_a_written_continue_is_uncertain_when_the_connection_is_lost() -> None:
     assert not cycle.take()
 
 
-@pytest.mark.parametrize("proof", [Slot(2), Status("executing"), SessionError(BacktestError("Internal", {}, {}))])
+@pytest.mark.parametrize("proof", [Slot(2), SessionError(BacktestError("Internal", {}, {}))])
 def test_an_event_of_the_replay_proves_that_it_arrived(proof: Event) -> None:
     cycle = sent_cycle()
     cycle.connection_lost()
@@ -95,7 +95,7 @@ def test_an_event_of_the_replay_proves_that_it_arrived(proof: Event) -> None:
     assert cycle.state is CycleState.RUNNING
 
 
-@pytest.mark.parametrize("event", [DISCOVERY, UnknownEvent("news", {})])
+@pytest.mark.parametrize("event", [DISCOVERY, UnknownEvent("news", {}), Status("startingRuntime"), READY])
 def test_events_that_come_by_themselves_prove_nothing(event: Event) -> None:
     cycle = sent_cycle()
     cycle.connection_lost()
@@ -193,3 +193,33 @@ def test_the_receiving_loop_is_asked_to_show_slots_only_where_they_matter() -> N
     assert not cycle.watching
     cycle.observe(PAUSED)
     assert cycle.watching
+
+
+def test_a_ready_that_is_said_again_after_a_re_attach_answers_no_continue() -> None:
+    cycle = ready_cycle()
+    cycle.connection_lost()
+    cycle.submit(b"continue")
+    cycle.take()
+    cycle.observe(READY)
+    assert cycle.state is CycleState.SENT
+    cycle.observe(Slot(2))
+    cycle.observe(READY)
+    assert cycle.is_ready
+
+
+def test_a_ready_behind_a_lost_continue_counts_once_the_inquiry_says_that_it_arrived() -> None:
+    cycle = sent_cycle()
+    cycle.connection_lost()
+    cycle.observe(READY)
+    cycle.ask()
+    cycle.did_arrive()
+    assert cycle.is_ready
+
+
+def test_a_ready_behind_a_lost_continue_does_not_keep_it_from_being_sent_again() -> None:
+    cycle = sent_cycle()
+    cycle.connection_lost()
+    cycle.observe(READY)
+    cycle.ask()
+    cycle.send_again()
+    assert cycle.take()

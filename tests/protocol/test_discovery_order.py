@@ -52,11 +52,20 @@ def test_the_batch_before_which_the_session_stands_is_not_ahead() -> None:
     assert nearest == match(5, 3)
 
 
-def test_what_is_long_past_is_not_kept() -> None:
+def test_what_was_passed_is_counted_once_whenever_it_is_noticed() -> None:
     route = route_with(match(1, 0), match(2, 0))
     route.highest_slot = 10
     route.note_discovery(match(12, 0))
-    assert route.take_discovery() == (match(12, 0), 0)
+    assert route.take_discovery() == (match(12, 0), 2)
+    route.note_discovery(match(11, 0))
+    route.note_pause(Paused(12, 0, {}))
+    assert route.take_discovery() == (None, 1)
+
+
+def test_a_match_that_is_announced_twice_is_one() -> None:
+    route = route_with(match(5, 1), match(5, 1))
+    assert route.take_discovery() == (match(5, 1), 0)
+    assert route.take_discovery() == (None, 0)
 
 
 def sent(record: StepRecord) -> ContinueCycle:
@@ -115,8 +124,11 @@ def test_events_before_the_continue_was_sent_are_not_its_work() -> None:
 def test_a_forgotten_record_gets_nothing_more() -> None:
     record = StepRecord()
     cycle = sent(record)
+    assert cycle.watching
+    cycle.observe(Slot(3))
     cycle.forget(record)
+    assert not cycle.watching
     cycle.observe(Slot(4))
-    assert record.slots == []
+    assert record.slots == [3]
     cycle.observe(READY)
     assert cycle.is_ready

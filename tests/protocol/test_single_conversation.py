@@ -175,6 +175,13 @@ def test_a_numbered_reply_is_no_gap_and_hides_no_event_with_a_lower_number() -> 
     assert route_of(machine).sequence_gaps == 0
 
 
+def test_a_numbered_message_of_an_unknown_kind_is_no_gap() -> None:
+    machine = established(Options(strict_sequence=True))
+    assert delivered(machine, slot(1, 2), message("novelty", {}, 3), slot(2, 4)) == [Slot(1), Slot(2)]
+    assert route_of(machine).sequence_gaps == 0
+    assert route_of(machine).failure is None
+
+
 def test_completed_inside_the_handshake_completes() -> None:
     machine = established()
     machine.lost()
@@ -219,10 +226,84 @@ def test_an_error_is_an_event_and_a_terminal_one_ends_the_session() -> None:
 # Attaching from another process.
 
 
-def test_the_last_handled_event_is_asked_for_again() -> None:
+def test_a_first_attach_asks_for_everything_and_later_ones_for_what_is_new() -> None:
     machine = SingleConversation(Options(), None, ID, 57)
-    assert json.loads(machine.connected(0.0))["params"] == {"session_id": ID, "last_sequence": 56}
-    assert json.loads(SingleConversation(Options(), None, ID, None).connected(0.0))["params"] == {"session_id": ID}
+    assert json.loads(machine.connected(0.0))["params"] == {"session_id": ID}
+    machine.receive([attached(), slot(3, 57), message("success")], 0.0)
+    machine.lost()
+    assert json.loads(machine.connected(1.0))["params"] == {"session_id": ID, "last_sequence": 57}
+
+
+def test_a_replay_that_follows_the_success_is_waited_for() -> None:
+    machine = resumed(5)
+    assert not machine.is_settled
+    assert machine.next_deadline == GRACE
+    machine.receive([ready(5)], 0.1)
+    machine.tick(GRACE)
+    assert machine.is_settled
+    assert route_of(machine).cycle.is_ready
+
+
+def test_a_replay_that_never_comes_is_not_waited_for_for_ever() -> None:
+    machine = resumed(5)
+    machine.tick(GRACE)
+    assert machine.is_settled
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        message("discoveryBatch", {"slot": 9, "batchIndex": 1, "matched": [], "transactions": []}, 6),
+        message("status", {"status": "startingRuntime"}, 6),
+        message("error", {"simulationError": {"error": "bad"}}, 6),
+    ],
+)
+def test_an_engine_that_waits_is_found_behind_what_proves_nothing(behind: bytes) -> None:
+    machine = resumed(6, slot(4, 4), ready(5), behind)
+    assert not machine.is_settled
+    machine.tick(GRACE)
+    assert route_of(machine).cycle.is_ready
+
+
+def test_a_status_inside_the_attach_is_no_proof_that_the_engine_goes_on() -> None:
+    machine = resumed(5, ready(5), message("status", {"status": "startingRuntime"}))
+    machine.tick(GRACE)
+    assert route_of(machine).cycle.is_ready
+
+
+def test_matches_that_were_announced_to_the_earlier_process_are_known() -> None:
+    found = message("discoveryBatch", {"slot": 9, "batchIndex": 1, "matched": [], "transactions": []}, 3)
+    nearest, passed = route_of(resumed(5, found, slot(4, 4), ready(5))).take_discovery()
+    assert nearest is not None
+    assert (nearest.slot, nearest.batch_index, passed) == (9, 1, 0)
+
+
+def test_a_terminal_error_inside_the_attach_reaches_the_caller() -> None:
+    machine = attaching(5)
+    failure = message("error", {"advanceSlotFailed": {"slot": 3, "error": "frozen"}}, 7)
+    machine.receive([attached(), slot(4, 6), failure], 0.0)
+    assert not machine.is_finished
+    (route,) = machine.receive([message("success")], 0.0)
+    first, second = route.take_batch()
+    assert first == Slot(4)
+    assert isinstance(second, SessionError)
+    assert isinstance(route.failure, RemoteError)
+
+
+def test_before_the_first_event_the_number_is_the_given_one() -> None:
+    machine = resumed(5, ready(5), slot(4, 6))
+    assert [route_of(machine).sequence_of(handed_out) for handed_out in (0, 1)] == [5, 6]
+    again = resumed(5, message("completed", {}, 5))
+    assert route_of(again).completed
+    assert route_of(again).sequence_of(1) == 5
+
+
+def test_events_without_a_number_do_not_move_the_number() -> None:
+    machine = established()
+    unnumbered = message("error", {"simulationError": {"error": "bad"}})
+    assert len(delivered(machine, slot(1, 2), unnumbered, slot(2, 3), ready(4))) == 4
+    numbers = [route_of(machine).sequence_of(handed_out) for handed_out in range(5)]
+    assert numbers == [None, 2, 2, 3, 4]
 
 
 def test_what_was_handled_does_not_come_again_and_nothing_else_is_missing() -> None:
