@@ -138,6 +138,7 @@ class SingleConversation(ControlConversation):
             self._note_reply(message.sequence)
             self._not_understood(message)
         else:
+            self._note_reply(getattr(message, "sequence", None))
             logger.debug("ignored while %s: %s", self.phase.value, type(message).__name__)
 
     def _finish_attach(self, now: float) -> None:

@@ -175,9 +175,10 @@ def test_a_numbered_reply_is_no_gap_and_hides_no_event_with_a_lower_number() -> 
     assert route_of(machine).sequence_gaps == 0
 
 
-def test_a_numbered_message_of_an_unknown_kind_is_no_gap() -> None:
+@pytest.mark.parametrize("strange", [message("novelty", {}, 3), attached(3), created(3)])
+def test_a_numbered_message_that_is_no_event_is_no_gap(strange: bytes) -> None:
     machine = established(Options(strict_sequence=True))
-    assert delivered(machine, slot(1, 2), message("novelty", {}, 3), slot(2, 4)) == [Slot(1), Slot(2)]
+    assert delivered(machine, slot(1, 2), strange, slot(2, 4)) == [Slot(1), Slot(2)]
     assert route_of(machine).sequence_gaps == 0
     assert route_of(machine).failure is None
 
