@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from simsync.reports import BLOCKS, AvailableRange, time_from_text, time_to_text
 
 logger = logging.getLogger("simsync.ranges")
 
+_Test = tuple[Callable[[AvailableRange], Any], Callable[[Any], bool]]
+"""What a choice looks at, and whether that fits."""
 _SIZE_TOLERANCE = 10
 """Percent."""
 
@@ -86,11 +89,11 @@ def filter_ranges(
     low = None if after is None else RangeBound.of(after, "after")
     high = None if before is None else RangeBound.of(before, "before")
     checks.optional_integer("size", size, 1, checks.U64)
-    tests: list[tuple[Callable[[AvailableRange], Any], Callable[[Any], bool]]] = []
+    tests: list[_Test] = []
     if low is not None:
-        tests.append(_after(low))
+        tests.append(_bounded("start", low, operator.ge))
     if high is not None:
-        tests.append(_before(high))
+        tests.append(_bounded("end", high, operator.le))
     if size is not None:
         tests.append((_slots_of, lambda found: abs(found - size) * 100 <= size * _SIZE_TOLERANCE))
     kept, lacking = [], 0
@@ -105,16 +108,10 @@ def filter_ranges(
     return kept
 
 
-def _after(bound: RangeBound) -> tuple[Callable[[AvailableRange], Any], Callable[[Any], bool]]:
-    if bound.time is None:
-        return (lambda candidate: candidate.start_slot), (lambda start: start >= bound.slot)
-    return (lambda candidate: candidate.start_time), (lambda start: start >= bound.time)
-
-
-def _before(bound: RangeBound) -> tuple[Callable[[AvailableRange], Any], Callable[[Any], bool]]:
-    if bound.time is None:
-        return (lambda candidate: candidate.end_slot), (lambda end: end <= bound.slot)
-    return (lambda candidate: candidate.end_time), (lambda end: end <= bound.time)
+def _bounded(side: str, bound: RangeBound, fits: Callable[[Any, Any], bool]) -> _Test:
+    """``side``: ``start`` or ``end``."""
+    name, limit = (f"{side}_slot", bound.slot) if bound.time is None else (f"{side}_time", bound.time)
+    return operator.attrgetter(name), lambda value: fits(value, limit)
 
 
 def _slots_of(candidate: AvailableRange) -> int | None:
@@ -140,10 +137,7 @@ def split_range(
     not tell is taken to end before the next start of its kind. Raises InvalidParams when no bundle starts at
     ``start_slot`` or the bundles do not reach ``end_slot``, naming what is not covered.
     """
-    checks.integer("start_slot", start_slot, 0, checks.U64)
-    checks.integer("end_slot", end_slot, 0, checks.U64)
-    if end_slot < start_slot:
-        raise InvalidParams("end_slot", end_slot, f"must not lie before start_slot={start_slot}")
+    checks.slot_range(start_slot, end_slot)
     reach = _reach(ranges, checks.text("kind", kind))
     starts = [start for start in sorted(reach) if start_slot <= start <= end_slot]
     if start_slot not in reach:

@@ -6,7 +6,6 @@ import itertools
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from simsync import programs
 from simsync.errors import InvalidParams
@@ -17,6 +16,7 @@ from simsync.reports import SignatureStatus, Simulation
 from simsync.runtime.http import HttpClient
 from simsync.runtime.retry import HttpRetry
 from simsync.wire import rpc as wire
+from simsync.wire import urls
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Rpc:
     """
 
     def __init__(self, endpoint: str, options: Options | None = None) -> None:
-        self.endpoint = _checked_endpoint(endpoint)
+        self.endpoint = urls.http_endpoint(endpoint)
         options = options if options is not None else Options()
         if not isinstance(options, Options):
             raise InvalidParams("options", options, "must be an Options(...)")
@@ -114,7 +114,7 @@ class Rpc:
         More than 256 signatures take several requests.
         """
         wanted = [
-            wire.signature_text(f"signatures[{index}]", signature)
+            checks.signature(f"signatures[{index}]", signature)
             for index, signature in enumerate(checks.items("signatures", signatures))
         ]
         found: list[SignatureStatus | None] = []
@@ -125,7 +125,7 @@ class Rpc:
 
     def get_transaction(self, signature: object) -> Any:
         """A transaction that was executed in this session, as the RPC writes it; None when there is none."""
-        return self._read(wire.get_transaction(wire.signature_text("signature", signature)))
+        return self._read(wire.get_transaction(checks.signature("signature", signature)))
 
     def get_minimum_balance_for_rent_exemption(self, size: int) -> int:
         """Lamports that keep an account with ``size`` bytes of data from owing rent."""
@@ -201,22 +201,3 @@ class Rpc:
 
 def _chunks(values: Sequence[str], size: int) -> list[Sequence[str]]:
     return [values[index : index + size] for index in range(0, len(values), size)]
-
-
-def _checked_endpoint(endpoint: str) -> str:
-    text = checks.text("endpoint", endpoint)
-    if "@" in text:
-        endpoint = "(hidden)"  # a password may be in there
-    if not text.isprintable() or " " in text:
-        raise InvalidParams("endpoint", endpoint, "must not contain white space")
-    try:
-        parts = urlsplit(text)
-        _port = parts.port  # checked when it is read
-    except ValueError as error:
-        detail = f" ({error})" if endpoint == text else ""
-        raise InvalidParams("endpoint", endpoint, f"is no valid address{detail}") from None
-    if parts.username or parts.password:
-        raise InvalidParams("endpoint", endpoint, "must not hold a user name or password")
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
-        raise InvalidParams("endpoint", endpoint, "must be an http:// or https:// address")
-    return text

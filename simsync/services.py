@@ -93,7 +93,7 @@ class Services:
         tried again after a failure that may pass, because without an answer nobody knows whether it arrived. See
         :meth:`wait_for_bundle`.
         """
-        _check_range(start_slot, end_slot)
+        checks.slot_range(start_slot, end_slot)
         checks.optional_integer("bundle_size", bundle_size, 1, checks.U64)
         if kind is not None:
             _check_word("kind", kind)
@@ -162,7 +162,7 @@ class Services:
 
         Never tried twice: a second attempt would hit whatever was built in the meantime, or nothing.
         """
-        _check_range(start_slot, end_slot)
+        checks.slot_range(start_slot, end_slot)
         path = wire.delete_path(start_slot, end_slot, _check_word("kind", kind))
         return wire.read_deleted(self._http.delete(self._base + path))
 
@@ -203,13 +203,6 @@ def _is_unavailable(error: BaseException) -> bool:
 def _report_odd(odd: int, path: str) -> None:
     if odd:
         logger.warning("%s: %d entries could not be read and were left out", path, odd)
-
-
-def _check_range(start_slot: int, end_slot: int) -> None:
-    checks.integer("start_slot", start_slot, 0, checks.U64)
-    checks.integer("end_slot", end_slot, 0, checks.U64)
-    if end_slot < start_slot:
-        raise InvalidParams("end_slot", end_slot, f"must not lie before start_slot={start_slot}")
 
 
 def _check_word(argument: str, value: object) -> str:

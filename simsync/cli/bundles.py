@@ -5,13 +5,10 @@ from __future__ import annotations
 import click
 
 import simsync
+from simsync.cli import options
 from simsync.cli.output import show_json, show_table, time_of_ms
 from simsync.cli.settings import Settings, pass_settings
 from simsync.reports import BLOCKS
-
-_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_START = click.option("--start-slot", type=click.IntRange(0), required=True, help="First slot, included.")
-_END = click.option("--end-slot", type=click.IntRange(0), required=True, help="Last slot, included.")
 
 
 @click.group()
@@ -20,14 +17,14 @@ def bundle() -> None:
 
 
 @bundle.command("build")
-@_START
-@_END
+@options.start_slot
+@options.end_slot
 @click.option("--bundle-size", type=click.IntRange(1), help="Slots per bundle; else the server chooses.")
 @click.option("--kind", help="Kind of bundle; else blocks.")
 @click.option("--idempotency-key", metavar="TEXT", help="Any text: asking again with it is not charged again.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until the build is over.")
 @click.option("--timeout", type=click.FloatRange(0), help="Seconds to wait at most; the build goes on.")
-@_AS_JSON
+@options.as_json
 @pass_settings
 def build(
     settings: Settings,
@@ -56,7 +53,7 @@ def build(
 
 @bundle.command("status")
 @click.argument("request_id")
-@_AS_JSON
+@options.as_json
 @pass_settings
 def status(settings: Settings, request_id: str, as_json: bool) -> None:
     """Say how a build stands."""
@@ -68,7 +65,7 @@ def status(settings: Settings, request_id: str, as_json: bool) -> None:
 
 
 @bundle.command("list")
-@_AS_JSON
+@options.as_json
 @pass_settings
 def list_bundles(settings: Settings, as_json: bool) -> None:
     """List the builds that this key asked for, and its bundles."""
@@ -94,8 +91,8 @@ def list_bundles(settings: Settings, as_json: bool) -> None:
 
 
 @bundle.command("delete")
-@_START
-@_END
+@options.start_slot
+@options.end_slot
 @click.option("--kind", default=BLOCKS, show_default=True, help="Kind of bundle.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @pass_settings

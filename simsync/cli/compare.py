@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Callable
 
 import click
 
+from simsync.cli import options
 from simsync.cli.output import show_json, show_table
 from simsync.run import Comparison
 from simsync.run.comparison import BalanceDifference, ComparisonTotals, Difference
 
 VIEWS = ("all", "regressions", "improvements", "balances")
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _ERROR_LENGTH = 60
 
 
 @click.command()
-@click.argument("base", type=_FILE)
-@click.argument("experiment", type=_FILE)
+@click.argument("base", type=options.EXISTING_FILE)
+@click.argument("experiment", type=options.EXISTING_FILE)
 @click.argument("view", type=click.Choice(VIEWS), default="all")
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Rows of each list.")
 @click.option(
@@ -25,7 +26,7 @@ _ERROR_LENGTH = 60
     type=click.Choice(("regressions", "improvements", "differences")),
     help="Exit code 1 if there are any; differences: anything at all.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@options.as_json
 def compare(base: Path, experiment: Path, view: str, limit: int, fail_on: str | None, as_json: bool) -> int:
     """Compare two recorded runs: what fails now, what works now, other logs, compute units, balances."""
     with Comparison(base, experiment) as comparison:
@@ -36,7 +37,7 @@ def compare(base: Path, experiment: Path, view: str, limit: int, fail_on: str | 
             if view in ("all", kind)
         }
         balances = comparison.balances(limit) if view in ("all", "balances") else []
-        any_balance = bool(balances or comparison.balances(1))
+        failed = _fails(totals, fail_on, lambda: bool(balances or comparison.balances(1)))
     if as_json:
         show_json(
             {
@@ -50,14 +51,14 @@ def compare(base: Path, experiment: Path, view: str, limit: int, fail_on: str | 
         for kind, rows in lists.items():
             _show_differences(kind, rows, getattr(totals, kind))
         _show_balances(balances)
-    return int(_fails(totals, any_balance, fail_on))
+    return int(failed)
 
 
-def _fails(totals: ComparisonTotals, any_balance: bool, fail_on: str | None) -> bool:
+def _fails(totals: ComparisonTotals, fail_on: str | None, has_balances: Callable[[], bool]) -> bool:
     if fail_on == "differences":
         unmatched = totals.only_base + totals.only_experiment
         outcomes = totals.regressions + totals.improvements + totals.other_errors + totals.logs
-        return bool(unmatched or outcomes or totals.units or any_balance)
+        return bool(unmatched or outcomes or totals.units) or has_balances()
     return fail_on is not None and getattr(totals, fail_on) > 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from simsync.cli import options
 from simsync.cli.output import show_json
 from simsync.cli.settings import Settings, pass_settings
 from simsync.run.checkup import FAILED, OK, check_up
@@ -12,7 +13,7 @@ _STYLES = {OK: "green", FAILED: "red"}
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@options.as_json
 @pass_settings
 def doctor(settings: Settings, as_json: bool) -> int:
     """Check Python, packages, address, connection, key, ranges and clock. Exit code 1 if something failed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 import simsync
+from simsync.cli import options
 from simsync.cli.output import show_json, show_table
 from simsync.cli.settings import Settings, pass_settings
 
@@ -13,7 +14,7 @@ from simsync.cli.settings import Settings, pass_settings
 @click.option("--after", metavar="BOUND", help="Only ranges that start at or after this slot, date or RFC 3339 time.")
 @click.option("--before", metavar="BOUND", help="Only ranges that end at or before it.")
 @click.option("--size", type=click.IntRange(1), help="Only bundles within 10 % of so many slots.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@options.as_json
 @pass_settings
 def ranges(settings: Settings, after: str | None, before: str | None, size: int | None, as_json: bool) -> None:
     """List what can be replayed, and where a session may start. Works without a key."""

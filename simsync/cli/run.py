@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import simsync
+from simsync.cli import options
 from simsync.cli.settings import Settings, pass_settings
 from simsync.run.driver import Progress as RunProgress
 from simsync.run.driver import Report, RunPlan, metadata_of, record_run
@@ -24,8 +25,8 @@ _EVERY = 64
 
 
 @click.command()
-@click.option("--start-slot", type=click.IntRange(0), required=True, help="First slot, included.")
-@click.option("--end-slot", type=click.IntRange(0), required=True, help="Last slot, included.")
+@options.start_slot
+@options.end_slot
 @click.option(
     "--output-file", type=click.Path(dir_okay=False, path_type=Path), required=True, help="NDJSON to write; replaced."
 )
@@ -37,7 +38,7 @@ _EVERY = 64
     "--program-so",
     "binaries",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=options.EXISTING_FILE,
     help="Put this binary in the place of the program; as many as --program-id, in their order.",
 )
 @click.option(

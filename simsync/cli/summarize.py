@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import click
 
+from simsync.cli import options
 from simsync.cli.output import show_json, show_table
 from simsync.run import summarize as summarize_file
 from simsync.run.totals import RunTotals
@@ -17,9 +18,9 @@ _MOST = 10
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=options.EXISTING_FILE)
 @click.option("--accounts", metavar="A,B", default="", help="Addresses whose balances are followed, with commas.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@options.as_json
 def summarize(file: Path, accounts: str, as_json: bool) -> None:
     """Sum up a recorded run: totals, errors, programs, and balances of accounts."""
     totals = summarize_file(file, [one.strip() for one in accounts.split(",") if one.strip()])

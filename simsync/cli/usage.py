@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from simsync.cli import options
 from simsync.cli.output import show_json, show_table
 from simsync.cli.settings import Settings, pass_settings
 
@@ -11,7 +12,7 @@ from simsync.cli.settings import Settings, pass_settings
 @click.command()
 @click.option("--since", metavar="TIME", help="A date or an RFC 3339 time; rounded down to the UTC day.")
 @click.option("--until", metavar="TIME", help="A date or an RFC 3339 time.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@options.as_json
 @pass_settings
 def usage(settings: Settings, since: str | None, until: str | None, as_json: bool) -> None:
     """Say what the API key has used."""

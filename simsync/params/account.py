@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Union
 
 from dataclasses_json import DataClassJsonMixin, config
 
 from simsync.errors import InvalidParams
 from simsync.params import checks
+from simsync.params.stand_ins import restored
 
 SYSTEM_PROGRAM = "11111111111111111111111111111111"
 
@@ -93,8 +94,4 @@ def checked_modifications(argument: str, values: object) -> dict[str, AccountDat
 
 def modifications_from_json(value: Mapping[str, Any]) -> dict[str, AccountData | Mapping[str, Any]]:
     """Undo ``to_dict``: account states become ``AccountData`` again, plain mappings stay what they are."""
-    names = {member.name for member in fields(AccountData)}
-    return {
-        address: AccountData.from_dict(dict(state)) if set(state) == names else state
-        for address, state in value.items()
-    }
+    return {address: restored(AccountData, state) for address, state in value.items()}

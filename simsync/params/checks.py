@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Mapping
-from typing import Any, Callable
+from typing import Any
 
 from simsync.errors import InvalidParams
 from simsync.params import base58
@@ -21,8 +21,8 @@ LONGEST = 1e9
 _DEEPEST = 64
 """Levels of nesting in a value that is sent as it is."""
 
-_LONGEST_ADDRESS = 44
-"""Characters; no longer base58 text stands for 32 bytes."""
+_LONGEST_ADDRESS, _LONGEST_SIGNATURE = 44, 88
+"""Characters; no longer base58 text stands for 32 and 64 bytes."""
 
 
 def integer(argument: str, value: object, low: int, high: int) -> int:
@@ -44,6 +44,13 @@ def flag(argument: str, value: object) -> bool:
     return value
 
 
+def slot_range(start_slot: object, end_slot: object) -> None:
+    """Two slots, both included."""
+    start = integer("start_slot", start_slot, 0, U64)
+    if integer("end_slot", end_slot, 0, U64) < start:
+        raise InvalidParams("end_slot", end_slot, f"must not lie before start_slot={start_slot}")
+
+
 def seconds(argument: str, value: object, low: float = 0.0) -> float:
     """A number of seconds from ``low`` to :data:`LONGEST`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -57,13 +64,22 @@ def address(argument: str, value: object) -> str:
     """A Solana address: base58 of 32 bytes. Objects that print as one (solders' ``Pubkey``) are taken as well."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise InvalidParams(argument, value, "must be base58 text, not bytes")
+    return _base58_text(argument, value, "address", 32, _LONGEST_ADDRESS)
+
+
+def signature(argument: str, value: object) -> str:
+    """Base58 of 64 bytes. Objects that print as such (solders' ``Signature``) are taken as well."""
+    return _base58_text(argument, value, "signature", 64, _LONGEST_SIGNATURE)
+
+
+def _base58_text(argument: str, value: object, what: str, size: int, longest: int) -> str:
     text = value if isinstance(value, str) else str(value)
     try:
-        data = base58.decode(text[: _LONGEST_ADDRESS + 1])
+        data = base58.decode(text[: longest + 1])
     except ValueError as error:
-        raise InvalidParams(argument, value, f"is no base58 address: {error}") from error
-    if len(data) != 32:
-        raise InvalidParams(argument, value, "is no address: base58 of exactly 32 bytes is needed")
+        raise InvalidParams(argument, value, f"is no base58 {what}: {error}") from error
+    if len(data) != size:
+        raise InvalidParams(argument, value, f"is no {what}: base58 of exactly {size} bytes is needed")
     return text
 
 
@@ -135,11 +151,6 @@ def plain_mapping(argument: str, value: object) -> dict[str, Any]:
     """A copy of a mapping that is sent as it is."""
     checked: dict[str, Any] = plain(argument, mapping(argument, value))
     return checked
-
-
-def plain_or(check: Callable[[str, object], Any], argument: str, value: object) -> Any:
-    """A mapping is sent as it is; everything else has to pass ``check``."""
-    return plain(argument, value) if isinstance(value, Mapping) else check(argument, value)
 
 
 def _plain(argument: str, value: object, levels: int) -> Any:

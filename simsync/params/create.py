@@ -12,9 +12,10 @@ from simsync.errors import InvalidParams
 from simsync.params import checks
 from simsync.params.account import checked_modifications, modifications_from_json
 from simsync.params.discovery import checked_filter, filters_from_json
-from simsync.params.probe import checked_probe, probes_from_json
-from simsync.params.reroute import Reroute, checked_reroute, reroute_from_json
-from simsync.params.schedule import ScheduledAction, actions_from_json
+from simsync.params.probe import DiagnosticProbe
+from simsync.params.reroute import Reroute
+from simsync.params.schedule import ScheduledAction
+from simsync.params.stand_ins import checked, checked_each, must_be, restored, restored_each
 
 MAX_DISCONNECT_TIMEOUT = 900
 """Seconds; the server's limit."""
@@ -57,15 +58,15 @@ class CreateSession(DataClassJsonMixin):
     disconnect_timeout: int = MAX_DISCONNECT_TIMEOUT
     extra_compute_units: Optional[int] = None
     discoveries: Sequence[Any] = field(default=(), metadata=config(decoder=filters_from_json))
-    actions: Sequence[Any] = field(default=(), metadata=config(decoder=actions_from_json))
+    actions: Sequence[Any] = field(default=(), metadata=config(decoder=restored_each(ScheduledAction)))
     overrides: Mapping[int, Mapping[str, Any]] = field(
         default_factory=dict, metadata=config(decoder=_overrides_from_json)
     )
     replay_account_state: bool = False
     reroute: Optional[Union[Reroute, Mapping[str, Any]]] = field(
-        default=None, metadata=config(decoder=reroute_from_json)
+        default=None, metadata=config(decoder=lambda value: restored(Reroute, value))
     )
-    diagnostic_probes: Sequence[Any] = field(default=(), metadata=config(decoder=probes_from_json))
+    diagnostic_probes: Sequence[Any] = field(default=(), metadata=config(decoder=restored_each(DiagnosticProbe)))
     agents: Sequence[Any] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -74,9 +75,7 @@ class CreateSession(DataClassJsonMixin):
         if (self.end_slot is None) == (self.slot_count is None):
             raise InvalidParams("end_slot", self.end_slot, "give exactly one of end_slot and slot_count")
         if self.end_slot is not None:
-            checks.integer("end_slot", self.end_slot, 0, checks.U64)
-            if self.end_slot < self.start_slot:
-                raise InvalidParams("end_slot", self.end_slot, f"must not lie before start_slot={self.start_slot}")
+            checks.slot_range(self.start_slot, self.end_slot)
         else:
             checks.integer("slot_count", self.slot_count, 1, checks.U64 - self.start_slot + 1)
         checks.optional_integer("capacity_wait_timeout", self.capacity_wait_timeout, 0, checks.U16)
@@ -87,26 +86,17 @@ class CreateSession(DataClassJsonMixin):
         checks.assign(
             self,
             signer_filter=checks.addresses("signer_filter", self.signer_filter),
-            discoveries=tuple(
-                checks.plain_or(checked_filter, f"discoveries[{index}]", value)
-                for index, value in enumerate(checks.items("discoveries", self.discoveries))
-            ),
-            actions=tuple(
-                checks.plain_or(self._checked_action, f"actions[{index}]", action)
-                for index, action in enumerate(checks.items("actions", self.actions))
-            ),
+            discoveries=checked_each("discoveries", self.discoveries, checked_filter),
+            actions=checked_each("actions", self.actions, self._checked_action),
             overrides={
                 int(checks.integer("overrides key", slot, self.start_slot, self.last_slot)): checked_modifications(
                     f"overrides[{slot}]", states
                 )
                 for slot, states in checks.mapping("overrides", self.overrides).items()
             },
-            diagnostic_probes=tuple(
-                checks.plain_or(checked_probe, f"diagnostic_probes[{index}]", probe)
-                for index, probe in enumerate(checks.items("diagnostic_probes", self.diagnostic_probes))
-            ),
+            diagnostic_probes=checked_each("diagnostic_probes", self.diagnostic_probes, must_be(DiagnosticProbe)),
             agents=tuple(checks.plain("agents", checks.items("agents", self.agents))),
-            reroute=None if self.reroute is None else checks.plain_or(checked_reroute, "reroute", self.reroute),
+            reroute=None if self.reroute is None else checked("reroute", self.reroute, must_be(Reroute)),
             extra=checks.plain_mapping("extra", self.extra),
         )
 

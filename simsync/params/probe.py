@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Optional
+from dataclasses import dataclass
+from typing import Optional
 
 from dataclasses_json import DataClassJsonMixin
 
@@ -35,15 +35,3 @@ class DiagnosticProbe(DataClassJsonMixin):
         checks.assign(self, markets=checks.addresses("markets", self.markets), usd_values=usd_values)
         if self.label is not None:
             checks.text("label", self.label)
-
-
-def checked_probe(argument: str, value: object) -> DiagnosticProbe:
-    if not isinstance(value, DiagnosticProbe):
-        raise InvalidParams(argument, value, "must be a DiagnosticProbe(...) or a mapping")
-    return value
-
-
-def probes_from_json(values: Sequence[Any]) -> list[Any]:
-    """Undo ``to_dict``. A mapping of another form stays what it is."""
-    names = {member.name for member in fields(DiagnosticProbe)}
-    return [DiagnosticProbe.from_dict(dict(value)) if set(value) == names else value for value in values]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from dataclasses_json import DataClassJsonMixin, config
@@ -11,6 +11,7 @@ from dataclasses_json import DataClassJsonMixin, config
 from simsync.errors import InvalidParams
 from simsync.params import checks
 from simsync.params.account import data_from_json, data_to_json
+from simsync.params.stand_ins import checked_each, must_be, restored_each
 
 AGGREGATORS = ("jupiter", "okx", "titan", "dflow")
 FILL_MODES = ("ExactIn", "ExactOut")
@@ -143,15 +144,11 @@ class Reroute(DataClassJsonMixin):
     """
 
     aggregators: Sequence[str] = ()
-    pairs: Optional[Sequence[Any]] = field(
-        default=None, metadata=config(decoder=lambda values: _each_from_json(MintPair, values))
-    )
+    pairs: Optional[Sequence[Any]] = field(default=None, metadata=config(decoder=restored_each(MintPair)))
     detect_failed_l1_swaps: bool = False
     circular_arbs: bool = False
     requote: bool = True
-    direct_fill: Sequence[Any] = field(
-        default=(), metadata=config(decoder=lambda values: _each_from_json(DirectFill, values))
-    )
+    direct_fill: Sequence[Any] = field(default=(), metadata=config(decoder=restored_each(DirectFill)))
     extra_markets: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -164,8 +161,8 @@ class Reroute(DataClassJsonMixin):
                 _aggregator(f"aggregators[{index}]", name)
                 for index, name in enumerate(checks.items("aggregators", self.aggregators))
             ),
-            pairs=None if self.pairs is None else _checked(MintPair, "pairs", self.pairs),
-            direct_fill=_checked(DirectFill, "direct_fill", self.direct_fill),
+            pairs=None if self.pairs is None else checked_each("pairs", self.pairs, must_be(MintPair)),
+            direct_fill=checked_each("direct_fill", self.direct_fill, must_be(DirectFill)),
             extra_markets=checks.addresses("extra_markets", self.extra_markets),
         )
         if self.pairs is not None and not self.pairs:
@@ -182,34 +179,3 @@ def _aggregator(argument: str, name: object) -> str:
     if not isinstance(name, str) or name.lower() not in AGGREGATORS:
         raise InvalidParams(argument, name, "must be one of " + ", ".join(AGGREGATORS))
     return name.lower()
-
-
-def _checked(kind: type, argument: str, values: object) -> tuple[Any, ...]:
-    """Objects of one kind; a mapping is sent as it is."""
-
-    def check(place: str, value: object) -> object:
-        if not isinstance(value, kind):
-            raise InvalidParams(place, value, f"must be a {kind.__name__}(...)")
-        return value
-
-    return tuple(
-        checks.plain_or(check, f"{argument}[{index}]", value)
-        for index, value in enumerate(checks.items(argument, values))
-    )
-
-
-def _each_from_json(kind: Any, values: Sequence[Any]) -> list[Any]:
-    names = {member.name for member in fields(kind)}
-    return [kind.from_dict(dict(value)) if set(value) == names else value for value in values]
-
-
-def checked_reroute(argument: str, value: object) -> Reroute:
-    if not isinstance(value, Reroute):
-        raise InvalidParams(argument, value, "must be a Reroute(...) or a mapping")
-    return value
-
-
-def reroute_from_json(value: Any) -> Any:
-    """Undo ``to_dict``. A mapping of another form stays what it is."""
-    names = {member.name for member in fields(Reroute)}
-    return Reroute.from_dict(dict(value)) if isinstance(value, Mapping) and set(value) == names else value

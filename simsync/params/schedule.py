@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from dataclasses_json import DataClassJsonMixin, config
@@ -86,9 +86,3 @@ class ScheduledAction(DataClassJsonMixin):
             raise InvalidParams("account_overrides", self.account_overrides, "cannot go with kind='send'")
         if self.label is not None:
             checks.text("label", self.label)
-
-
-def actions_from_json(values: Sequence[Any]) -> list[Any]:
-    """Undo ``to_dict``. A mapping of another form stays what it is."""
-    names = {member.name for member in fields(ScheduledAction)}
-    return [ScheduledAction.from_dict(dict(value)) if set(value) == names else value for value in values]

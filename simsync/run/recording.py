@@ -7,7 +7,6 @@ to a stop. So a run that is killed leaves a file that can be read, and its last 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from types import TracebackType
 from typing import Any, Optional
 
 from simsync.events import AccountDiff, AccountState, Transaction
-from simsync.run.records import PathLike
+from simsync.run.records import PathLike, line_of
 
 _BLOCK = 256 * 1024
 """Bytes after which a block is written, when no progress record came."""
@@ -50,7 +49,7 @@ class Recorder:
 
     def write(self, kind: str, data: Mapping[str, Any]) -> None:
         """One record; it reaches the file with its block."""
-        line = json.dumps({"type": kind, "data": data}, separators=(",", ":")) + "\n"
+        line = line_of(kind, data)
         self._lines.append(line)
         self._size += len(line)
         if self._size >= _BLOCK:

@@ -1,4 +1,4 @@
-"""Reading the files of a recorded run, in both shapes that the vendor's tool has written.
+"""The files of a recorded run, read in both shapes that the vendor's tool has written.
 
 From its version 0.5 on: one JSON object ``{"type", "data"}`` a line. Before: one object with ``metadata``,
 ``transactions`` and ``summary``. A file whose writer was killed ends in the middle of a line; that line is left out.
@@ -30,6 +30,11 @@ class Record(NamedTuple):
 
     kind: str
     data: Mapping[str, Any]
+
+
+def line_of(kind: str, data: Mapping[str, Any]) -> str:
+    """One record as it stands in a file."""
+    return json.dumps({"type": kind, "data": data}, separators=(",", ":")) + "\n"
 
 
 def read_records(path: PathLike) -> Iterator[Record]:

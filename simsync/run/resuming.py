@@ -6,7 +6,6 @@ engine gives the same records for the same slots, so the file ends up as if noth
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from dataclasses_json import DataClassJsonMixin
 
 from simsync.errors import InvalidParams
 from simsync.events import SessionSummary
-from simsync.run.records import PathLike, read_records
+from simsync.run.records import PathLike, line_of, read_records
 
 SESSION_FINISHED = "session_completed"
 _OF_ONE_SESSION = ("session_started", "tx", "diff", "progress", SESSION_FINISHED)
@@ -70,7 +69,7 @@ def keep_finished(path: PathLike, metadata: Mapping[str, Any]) -> Kept:
                 kept.transactions += record.kind == "tx"
                 kept.failed += record.kind == "tx" and record.data.get("error") is not None
                 kept.diffs += record.kind == "diff"
-                file.write(json.dumps({"type": record.kind, "data": record.data}, separators=(",", ":")) + "\n")
+                file.write(line_of(*record))
             file.flush()
             os.fsync(file.fileno())
             Path(file.name).replace(target)

@@ -27,7 +27,6 @@ MAX_SIGNATURES = 256
 """Signatures in one getSignatureStatuses."""
 MAX_COMPARED = 128
 """Bytes in one memcmp filter."""
-_LONGEST_SIGNATURE = 88
 _LONGEST_COMPARED = 175
 """Characters of base58."""
 
@@ -166,23 +165,9 @@ def transaction_config(**more: Any) -> dict[str, Any]:
     return {"encoding": "base64", **more}
 
 
-def signature_text(argument: str, value: object) -> str:
-    """Base58 of 64 bytes. Objects that print as such (solders' ``Signature``) are taken as well."""
-    text = value if isinstance(value, str) else str(value)
-    try:
-        size = len(base58.decode(text[: _LONGEST_SIGNATURE + 1]))
-    except ValueError as error:
-        raise InvalidParams(argument, value, f"is no base58 signature: {error}") from error
-    if size != 64:
-        raise InvalidParams(argument, value, "is no signature: base58 of exactly 64 bytes is needed")
-    return text
-
-
 def message_text(argument: str, value: object) -> str:
     """A transaction's message as base64. solders leaves the version out of the bytes of a ``MessageV0``."""
-    text = checks.base64_text(argument, value)
-    if not text:
-        raise InvalidParams(argument, value, "is empty")
+    text = transaction_text(argument, value)
     if not hasattr(value, "address_table_lookups"):
         return text
     data = base64.b64decode(text)

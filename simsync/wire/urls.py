@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from simsync.errors import InvalidParams, ProtocolError
+from simsync.params import checks
 
 _CONTROL_PATH = "/backtest"
 _HIDDEN = "(hidden)"
@@ -24,16 +25,7 @@ def control_url(url: str) -> str:
         raise InvalidParams("url", url, "must name a host or an address, for example ws://localhost:8900")
     if "@" in text or "?" in text:
         url = _HIDDEN  # a password or a key may be in there
-    if not text.isprintable() or " " in text:
-        raise InvalidParams("url", url, "must not contain white space")
-    if "://" not in text:
-        text = f"wss://{text}"
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        detail = "" if url == _HIDDEN else f" ({error})"
-        raise InvalidParams("url", url, f"is no valid address{detail}") from None
+    parts = _split("url", text if "://" in text else f"wss://{text}", url)
     scheme = _TO_WEBSOCKET.get(parts.scheme.lower())
     if scheme is None:
         raise InvalidParams("url", url, "must begin with ws://, wss://, http:// or https://, or be a bare host")
@@ -47,7 +39,32 @@ def control_url(url: str) -> str:
     path = parts.path.rstrip("/")
     if not path.endswith(_CONTROL_PATH):
         path += _CONTROL_PATH
-    return f"{scheme}://{host}{f':{port}' if port is not None else ''}{path}"
+    return f"{scheme}://{host}{f':{parts.port}' if parts.port is not None else ''}{path}"
+
+
+def http_endpoint(endpoint: str) -> str:
+    """The address of a session's RPC as the caller gives it. Raises :class:`~simsync.errors.InvalidParams`."""
+    text = checks.text("endpoint", endpoint)
+    shown = _HIDDEN if "@" in text else text  # a password may be in there
+    parts = _split("endpoint", text, shown)
+    if parts.username or parts.password:
+        raise InvalidParams("endpoint", shown, "must not hold a user name or password")
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+        raise InvalidParams("endpoint", shown, "must be an http:// or https:// address")
+    return text
+
+
+def _split(argument: str, text: str, shown: str) -> SplitResult:
+    """The parts, among them a port that can be read. ``shown``: what an error may quote."""
+    if not text.isprintable() or " " in text:
+        raise InvalidParams(argument, shown, "must not contain white space")
+    try:
+        parts = urlsplit(text)
+        _port = parts.port  # checked when it is read
+    except ValueError as error:
+        detail = "" if shown == _HIDDEN else f" ({error})"
+        raise InvalidParams(argument, shown, f"is no valid address{detail}") from None
+    return parts
 
 
 def http_base(websocket_url: str) -> str:

@@ -15,7 +15,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from simsync.errors import InvalidParams, ProtocolError, RpcError
-from simsync.params import AccountData
+from simsync.params import AccountData, checks
 from simsync.reports import SignatureStatus, Simulation
 from simsync.wire import rpc
 
@@ -363,13 +363,13 @@ def test_messages_of_version_0_are_sent_with_their_version() -> None:
 
 @pytest.mark.parametrize("good", [SIGNATURE, "5" * 87, Signature.default(), Signature(bytes(range(64)))])
 def test_signatures(good: object) -> None:
-    assert rpc.signature_text("signature", good) == str(good)
+    assert checks.signature("signature", good) == str(good)
 
 
 @pytest.mark.parametrize("bad", ["", "sig1", "1" * 63, "1" * 65, "0" * 64, "z" * 88, "5" * 9999, None, b"1" * 64])
 def test_bad_signatures(bad: object) -> None:
     with pytest.raises(InvalidParams, match=r"^signature="):
-        rpc.signature_text("signature", bad)
+        checks.signature("signature", bad)
 
 
 @settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
