@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Union
 
 from simsync.errors import ContinueSendError, ProtocolError, RemoteError
-from simsync.events import Completed, DiscoveryBatch, Event, Paused, SessionError
+from simsync.events import BacktestError, Completed, Event, SessionError
 from simsync.options import Options
 from simsync.params import Continue, ContinueTo
 from simsync.protocol.continue_cycle import CycleState
@@ -19,6 +19,7 @@ from simsync.protocol.verdict import Fatal, Transient
 from simsync.wire import requests
 from simsync.wire.control import ControlDecoder
 from simsync.wire.control_messages import NotUnderstood
+from simsync.wire.server_errors import advice
 
 logger = logging.getLogger("simsync.control")
 
@@ -117,6 +118,12 @@ class ControlConversation(ABC):
         if any(route.cycle.state in doubtful for route in self.routes.values()):
             self._proof_deadline = now + self._options.continue_grace
 
+    def _refused(self, error: BacktestError, attempt: str) -> None:
+        """The server answered a create or an attach with an error. ``attempt``: what it did not do."""
+        reason = f"the server did not {attempt}: {error}{advice(error)}"
+        fatal = error.terminal or self.phase is Phase.CREATING
+        self.verdict = Fatal(reason, error) if fatal else Transient(reason)
+
     def _take_dirty(self) -> list[Route]:
         dirty, self._dirty = self._dirty, []
         return dirty
@@ -133,10 +140,7 @@ class ControlConversation(ABC):
         if isinstance(event, Completed):
             route.complete(event)
             return True
-        if isinstance(event, Paused):
-            route.note_pause(event)
-        elif isinstance(event, DiscoveryBatch):
-            route.note_discovery(event)
+        route.note_place(event)
         route.cycle.observe(event)
         if isinstance(event, SessionError) and event.error.terminal:
             logger.error("session %s failed: %s", route.session_id, event.error)

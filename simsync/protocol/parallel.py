@@ -14,7 +14,7 @@ from simsync.options import Options
 from simsync.params import Continue, ContinueTo, CreateSession
 from simsync.protocol.control import ControlConversation, Phase
 from simsync.protocol.route import NOTHING_SEEN, Route
-from simsync.protocol.verdict import Fatal, Transient
+from simsync.protocol.verdict import Fatal
 from simsync.wire import requests
 from simsync.wire.control_messages import (
     ControlMessage,
@@ -27,7 +27,7 @@ from simsync.wire.control_messages import (
     SessionsCreated,
     Succeeded,
 )
-from simsync.wire.server_errors import advice, is_ignored
+from simsync.wire.server_errors import is_ignored
 
 logger = logging.getLogger("simsync.control")
 
@@ -157,10 +157,9 @@ class ParallelConversation(ControlConversation):
     def _take_error(self, message: ErrorReported) -> None:
         error = message.error
         if self.phase is Phase.CREATING:
-            self.verdict = Fatal(f"the server did not create the session: {error}{advice(error)}", error)
+            self._refused(error, "create the session")
         elif self.phase is Phase.ATTACHING:
-            reason = f"the server did not re-attach {self.control_session_id}: {error}{advice(error)}"
-            self.verdict = Fatal(reason, error) if error.terminal else Transient(reason)
+            self._refused(error, f"re-attach {self.control_session_id}")
         elif self.closing:
             logger.debug("while closing: %s", error)
         elif error.terminal:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+
 from simsync.errors import SimsyncError
-from simsync.events import Completed, DiscoveryBatch, Event, Paused
+from simsync.events import Completed, DiscoveryBatch, Event, Paused, Slot
 from simsync.protocol.continue_cycle import ContinueCycle
 
 NOTHING_SEEN = -1
@@ -21,6 +23,7 @@ class Route:
         "_discoveries",
         "_passed",
         "_paused_batch",
+        "_places",
         "_taken",
         "announced",
         "attached",
@@ -73,6 +76,7 @@ class Route:
         self.failure: SimsyncError | None = None
         self._paused_batch = NOTHING_SEEN
         self._discoveries: dict[tuple[int, int], DiscoveryBatch] = {}
+        self._places: list[tuple[int, int]] = []  # their keys, as a heap
         self._passed = 0
         self._taken = 0
         self._breaks: list[tuple[int, int]] = []
@@ -93,9 +97,17 @@ class Route:
         """The events of a session that was attached to need not tell where it stood before."""
         return not self.attached or self.learned_slot is not None
 
-    def note_pause(self, paused: Paused) -> None:
-        self.paused_slot = paused.slot
-        self._paused_batch = _batch_order(paused.batch_index)
+    def note_place(self, event: Event) -> None:
+        """What an event tells of where the engine stands, and of what lies ahead of it."""
+        if isinstance(event, Slot):
+            if event.slot > self.highest_slot:
+                self.highest_slot = event.slot
+                self.slots_seen += 1
+        elif isinstance(event, Paused):
+            self.paused_slot = event.slot
+            self._paused_batch = _batch_order(event.batch_index)
+        elif isinstance(event, DiscoveryBatch):
+            self._note_discovery(event)
 
     # Which event has which sequence number.
 
@@ -139,13 +151,19 @@ class Route:
 
     # What discovery has announced.
 
-    def note_discovery(self, discovery: DiscoveryBatch) -> None:
+    def _note_discovery(self, discovery: DiscoveryBatch) -> None:
         self._drop_passed()
-        self._discoveries.setdefault((discovery.slot, _batch_order(discovery.batch_index)), discovery)
+        place = (discovery.slot, _batch_order(discovery.batch_index))
+        if place not in self._discoveries:
+            self._discoveries[place] = discovery
+            heapq.heappush(self._places, place)
+
+    def _take_nearest(self) -> DiscoveryBatch:
+        return self._discoveries.pop(heapq.heappop(self._places))
 
     def _drop_passed(self) -> None:
-        for place in [place for place in self._discoveries if place[0] <= self.highest_slot]:
-            del self._discoveries[place]
+        while self._places and self._places[0][0] <= self.highest_slot:
+            self._take_nearest()
             self._passed += 1
 
     def take_discovery(self) -> tuple[DiscoveryBatch | None, int]:
@@ -155,12 +173,11 @@ class Route:
         """
         self._drop_passed()
         stands_at = (self.paused_slot, self._paused_batch)
-        for place in [place for place in self._discoveries if place <= stands_at]:
-            del self._discoveries[place]
-            self._passed += place < stands_at  # at the very place nothing was missed
+        while self._places and self._places[0] <= stands_at:
+            self._passed += self._places[0] < stands_at  # at the very place nothing was missed
+            self._take_nearest()
         passed, self._passed = self._passed, 0
-        nearest = min(self._discoveries, default=None)
-        return (None if nearest is None else self._discoveries.pop(nearest)), passed
+        return (self._take_nearest() if self._places else None), passed
 
     # The end.
 

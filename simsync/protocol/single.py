@@ -14,12 +14,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from simsync.events import Completed, Created, DiscoveryBatch, Event, Paused, SessionError, Slot, Status
+from simsync.events import Completed, Created, Event, SessionError, Slot, Status
 from simsync.options import Options
 from simsync.params import Continue, ContinueTo, CreateSession
 from simsync.protocol.control import ControlConversation, Phase
 from simsync.protocol.route import NOTHING_SEEN, Route
-from simsync.protocol.verdict import Fatal, Transient
 from simsync.wire import requests, urls
 from simsync.wire.control_messages import (
     ControlMessage,
@@ -30,7 +29,6 @@ from simsync.wire.control_messages import (
     SessionCreated,
     Succeeded,
 )
-from simsync.wire.server_errors import advice
 
 logger = logging.getLogger("simsync.control")
 
@@ -207,7 +205,8 @@ class SingleConversation(ControlConversation):
             self._replies = {reply for reply in self._replies if reply > sequence}
             route.cursor = sequence
             if sequence <= self._handled_before and not isinstance(event, Completed):
-                self._see_again(route, event)
+                route.note_place(event)
+                route.cycle.see_again(event)
                 route.event_was_swallowed()
                 self._await_proof()
                 return
@@ -216,7 +215,7 @@ class SingleConversation(ControlConversation):
         else:
             route.next_event_has_none()
         if isinstance(event, Slot) and route.open:
-            self._note_slot(route, event)
+            route.note_place(event)
             if route.cycle.watching:
                 route.cycle.observe(event)
             self._deliver(route, event)
@@ -225,33 +224,16 @@ class SingleConversation(ControlConversation):
         else:
             route.event_was_swallowed()
 
-    @staticmethod
-    def _note_slot(route: Route, event: Slot) -> None:
-        if event.slot > route.highest_slot:
-            route.highest_slot = event.slot
-            route.slots_seen += 1
-
-    def _see_again(self, route: Route, event: Event) -> None:
-        """An event that an earlier process has handled: it tells where the engine stands."""
-        if isinstance(event, Slot):
-            self._note_slot(route, event)
-        elif isinstance(event, Paused):
-            route.note_pause(event)
-        elif isinstance(event, DiscoveryBatch):
-            route.note_discovery(event)
-        route.cycle.see_again(event)
-
     def _take_error(self, message: ErrorReported) -> None:
         error = message.error
         if self.phase is Phase.CREATING:
-            self.verdict = Fatal(f"the server did not create the session: {error}{advice(error)}", error)
+            self._refused(error, "create the session")
         elif self.closing:
             logger.debug("while closing: %s", error)
         elif self.phase is Phase.STEADY or self._is_event(message.sequence):
             self._route_event(SessionError(error), message.sequence)
         else:
-            reason = f"the server did not attach to {self._route.session_id}: {error}{advice(error)}"
-            self.verdict = Fatal(reason, error) if error.terminal else Transient(reason)
+            self._refused(error, f"attach to {self._route.session_id}")
 
     def _is_event(self, sequence: int | None) -> bool:
         """Inside a handshake: a replayed error of the session, not an answer to us."""

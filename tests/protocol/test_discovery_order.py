@@ -26,7 +26,7 @@ def match(slot: int, batch_index: int | None) -> DiscoveryBatch:
 def route_with(*matches: DiscoveryBatch) -> Route:
     route = Route("backtest_a")
     for one in matches:
-        route.note_discovery(one)
+        route.note_place(one)
     return route
 
 
@@ -47,7 +47,7 @@ def test_a_match_in_an_executed_slot_was_passed() -> None:
 
 def test_the_batch_before_which_the_session_stands_is_not_ahead() -> None:
     route = route_with(match(5, 1), match(5, 2), match(5, 3))
-    route.note_pause(Paused(5, 2, {}))
+    route.note_place(Paused(5, 2, {}))
     nearest, _passed = route.take_discovery()
     assert nearest == match(5, 3)
 
@@ -55,10 +55,10 @@ def test_the_batch_before_which_the_session_stands_is_not_ahead() -> None:
 def test_what_was_passed_is_counted_once_whenever_it_is_noticed() -> None:
     route = route_with(match(1, 0), match(2, 0))
     route.highest_slot = 10
-    route.note_discovery(match(12, 0))
+    route.note_place(match(12, 0))
     assert route.take_discovery() == (match(12, 0), 2)
-    route.note_discovery(match(11, 0))
-    route.note_pause(Paused(12, 0, {}))
+    route.note_place(match(11, 0))
+    route.note_place(Paused(12, 0, {}))
     assert route.take_discovery() == (None, 1)
 
 
