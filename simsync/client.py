@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from typing import Any, Callable
 
 from simsync.errors import InvalidParams
@@ -20,6 +19,7 @@ from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, 
 from simsync.rpc import Rpc
 from simsync.runtime.cancel import CancelToken
 from simsync.runtime.control import ControlLink
+from simsync.runtime.deadline import deadline_after
 from simsync.runtime.threads import spawn
 from simsync.services import POLL_INTERVAL, Moment, Services
 from simsync.single import BacktestSession
@@ -141,7 +141,7 @@ class Client:
             raise InvalidParams("cancel", cancel, "must be a CancelToken()")
         if on_progress is not None and not callable(on_progress):
             raise InvalidParams("on_progress", on_progress, "must be a function of one event")
-        deadline = None if timeout is None else time.monotonic() + checks.seconds("timeout", timeout)
+        deadline = deadline_after(timeout)
         link = ControlLink(self._control_url, self._api_key, conversation(), self.options, self._ask_slot)
         token = cancel if cancel is not None else CancelToken()
         # In a thread of its own, as a token may be fired in a signal handler, in the middle of anything.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Callable, TypeVar
 
+from simsync.run_summary import RunSummary, run_summary
 from simsync.runtime.control import ControlLink
 
 if TYPE_CHECKING:
@@ -44,6 +45,14 @@ class LinkOwner:
     def reconnects(self) -> int:
         """How often the control connection was attached again."""
         return self._link.reconnects
+
+    @property
+    def run_summary(self) -> RunSummary:
+        """What has come of the run so far, over all sessions, in one object that can be logged."""
+        sessions = self._owned()
+        completions = [session._delivery.route.completion for session in sessions]
+        summaries = [completion.summary for completion in completions if completion is not None]
+        return run_summary([session.coverage for session in sessions], summaries, self.reconnects)
 
     def close(self) -> None:
         """End everything and wait for the threads, within the close timeout. May be called twice, from any thread."""

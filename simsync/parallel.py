@@ -14,7 +14,6 @@ from simsync.link_owner import LinkOwner
 from simsync.options import Options
 from simsync.params import Continue, checks
 from simsync.protocol.coverage import Coverage
-from simsync.run_summary import RunSummary, run_summary
 from simsync.runtime.control import ControlLink
 from simsync.runtime.coordinator import ReconnectCoordinator
 from simsync.runtime.delivery import Delivery
@@ -70,13 +69,6 @@ class ParallelSession(LinkOwner):
     def coverage(self) -> tuple[Coverage, ...]:
         """Of each sub-session, in the order of :attr:`sub_sessions`."""
         return tuple(session.coverage for session in self.sub_sessions)
-
-    @property
-    def run_summary(self) -> RunSummary:
-        """What has come of the run so far, over all sub-sessions, in one object that can be logged."""
-        completions = [delivery.route.completion for delivery in self._sessions]
-        summaries = [None if completion is None else completion.summary for completion in completions]
-        return run_summary(self.coverage, summaries, self.reconnects)
 
     def events(self, timeout: float | None = None, advance: int | None = None) -> MergedEventStream:
         """The events of all sub-sessions as ``(sub_session, event)``, as they come.

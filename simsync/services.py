@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from datetime import date, datetime
 from typing import Any, Callable, TypeVar, Union
 
@@ -13,8 +12,10 @@ from simsync.params import checks
 from simsync.ranges import moment
 from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, UsageReport
 from simsync.runtime.cancel import CancelToken
-from simsync.runtime.http import HttpClient, Watch
+from simsync.runtime.deadline import deadline_after
+from simsync.runtime.http import HttpClient
 from simsync.runtime.retry import HttpRetry, is_transient
+from simsync.runtime.watch import Watch
 from simsync.wire import services as wire
 from simsync.wire import urls
 
@@ -128,14 +129,12 @@ class Services:
         was seen last, and :class:`~simsync.Cancelled` as soon as ``cancel`` is fired; the build goes on in both cases.
         """
         request_id = _check_id("build", build.request_id if isinstance(build, BundleBuild) else build)
-        if timeout is not None:
-            checks.seconds("timeout", timeout)
+        deadline = deadline_after(timeout)
         checks.seconds("poll_interval", poll_interval, _SHORTEST_POLL)
         if cancel is not None and not isinstance(cancel, CancelToken):
             raise InvalidParams("cancel", cancel, "must be a CancelToken()")
         url = self._base + wire.build_path(request_id)
         seen = build.status if isinstance(build, BundleBuild) else "nothing"
-        deadline = None if timeout is None else time.monotonic() + timeout
 
         def ask() -> BundleBuild:
             return wire.read_build(self._http.get(url))

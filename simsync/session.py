@@ -19,6 +19,7 @@ from simsync.protocol.subscription import SubscriptionConversation
 from simsync.rpc import Rpc
 from simsync.runtime.control import ControlLink
 from simsync.runtime.coordinator import ReconnectCoordinator
+from simsync.runtime.deadline import deadline_after
 from simsync.runtime.delivery import Delivery
 from simsync.runtime.subscription import SubscriptionReader
 from simsync.stepping import DiscoveryPause, StepResult, step_result
@@ -60,6 +61,8 @@ class Session:
         self._closed = False
         self.session_id: str = route.session_id
         self.task_id: str | None = route.task_id
+        self.start_slot: int | None = route.start_slot if route.range_known else None
+        self.end_slot: int | None = route.end_slot if route.range_known else None
         self.rpc_endpoint: str = urls.rpc_url(route.rpc_endpoint, control_url)
         self.rpc = Rpc(self.rpc_endpoint, options)
 
@@ -88,8 +91,8 @@ class Session:
         finished = self._delivery.done or (route.completed and all(state.ended for state in states))
         failure = None if finished else self._delivery.failure or route.failure
         return Coverage(
-            start_slot=route.start_slot if route.range_known else None,
-            end_slot=route.end_slot if route.range_known else None,
+            start_slot=self.start_slot,
+            end_slot=self.end_slot,
             highest_slot=None if route.highest_slot == NOTHING_SEEN else route.highest_slot,
             slots_seen=route.slots_seen,
             completed=finished,
@@ -126,7 +129,7 @@ class Session:
 
     def next_event(self, timeout: float | None = None) -> Event:
         """The next event. Raises as :meth:`events`, and :class:`~simsync.ControlClosed` after ``Completed``."""
-        batch = self._delivery.next_batch(_deadline(timeout))
+        batch = self._delivery.next_batch(deadline_after(timeout))
         if self._delivery.done:
             self._release()
         for event in batch or ():
@@ -183,7 +186,7 @@ class Session:
         self._send(ContinueTo(slot, batch_index), timeout)
 
     def _send(self, request: Continue | ContinueTo, timeout: float | None) -> None:
-        deadline = _deadline(timeout)
+        deadline = deadline_after(timeout)
         self._link.send_continue(self._delivery, self._link.encode_continue(self._delivery, request), deadline)
 
     # Steps.
@@ -193,7 +196,7 @@ class Session:
 
         Takes no events. Raises :class:`~simsync.EventTimeout` after ``timeout`` seconds, or what ended the session.
         """
-        return self._link.wait_until_ready(self._delivery, _deadline(timeout))
+        return self._link.wait_until_ready(self._delivery, deadline_after(timeout))
 
     def continue_until_ready(
         self, request: Continue | ContinueTo | None = None, *, timeout: float | None = None
@@ -208,7 +211,7 @@ class Session:
         elif not isinstance(request, (Continue, ContinueTo)):
             raise InvalidParams("request", request, "must be a Continue(...) or ContinueTo(...)")
         payload = self._link.encode_continue(self._delivery, request)
-        return step_result(self._link.step(self._delivery, payload, _deadline(timeout)))
+        return step_result(self._link.step(self._delivery, payload, deadline_after(timeout)))
 
     def advance(
         self,
@@ -234,7 +237,7 @@ class Session:
         bounds all of it. Raises as :meth:`continue_until_ready`, and :class:`~simsync.InvalidParams` when the session
         was created without discovery filters.
         """
-        deadline = _deadline(timeout)
+        deadline = deadline_after(timeout)
         while self._link.wait_until_ready(self._delivery, deadline):
             discovery, passed = self._link.take_discovery(self._delivery)
             if passed:
@@ -274,8 +277,7 @@ class Session:
         :class:`~simsync.Rpc`, and :class:`~simsync.InvalidParams` when ``program_id`` is no upgradeable program.
         """
         if deploy_slot is None:
-            route = self._delivery.route
-            first = route.start_slot if route.range_known else self.rpc.get_slot()
+            first = self.rpc.get_slot() if self.start_slot is None else self.start_slot
             deploy_slot = programs.deploy_slot_before(first)
         return self.rpc.modify_program(program_id, elf, deploy_slot=deploy_slot, authority=authority)
 
@@ -387,8 +389,3 @@ class Session:
         for reader in self._readers:
             reader.join(deadline - time.monotonic())
         self._readers.clear()
-
-
-def _deadline(timeout: float | None) -> float | None:
-    """In monotonic seconds."""
-    return None if timeout is None else time.monotonic() + checks.seconds("timeout", timeout)

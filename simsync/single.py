@@ -6,7 +6,6 @@ from typing import Callable
 
 from simsync.link_owner import LinkOwner
 from simsync.options import Options
-from simsync.run_summary import RunSummary, run_summary
 from simsync.runtime.control import ControlLink
 from simsync.runtime.coordinator import ReconnectCoordinator
 from simsync.session import Session
@@ -24,9 +23,6 @@ class BacktestSession(LinkOwner, Session):
         (delivery,) = link.deliveries.values()
         Session.__init__(self, delivery, link, ReconnectCoordinator(link), control_url, options)
         self._own(link, forget_token)
-        route = delivery.route
-        self.start_slot: int | None = route.start_slot if route.range_known else None
-        self.end_slot: int | None = route.end_slot if route.range_known else None
 
     def __repr__(self) -> str:
         slots = "" if self.start_slot is None else f" slots {self.start_slot}-{self.end_slot}"
@@ -34,9 +30,3 @@ class BacktestSession(LinkOwner, Session):
 
     def _owned(self) -> tuple[BacktestSession]:
         return (self,)
-
-    @property
-    def run_summary(self) -> RunSummary:
-        """What has come of the run so far, in one object that can be logged."""
-        completion = self._delivery.route.completion
-        return run_summary([self.coverage], [None if completion is None else completion.summary], self.reconnects)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 
 from simsync.errors import Cancelled, EventTimeout, SimsyncError
 from simsync.events import Event, Paused, ReadyForContinue, SessionError, Slot
+from simsync.runtime.deadline import deadline_after, seconds_until
 from simsync.runtime.delivery import Arrivals, Delivery
 from simsync.runtime.failure import fresh
 
@@ -83,7 +84,7 @@ class EventStream(Iterator[Event]):
     def _next_batch(self) -> Iterator[Event] | None:
         if self._delivery.continue_is_due:
             self._continue()
-        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        deadline = deadline_after(self._timeout)
         batch = self._delivery.next_batch(deadline)
         if self._delivery.done:
             self._session._release()
@@ -175,12 +176,12 @@ class MergedEventStream(Iterator["tuple[SubSession, Event]"]):
 
     def _take(self, draining: set[Delivery]) -> Delivery:
         """The next session with something new, or with a drain whose time is over."""
-        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        deadline = deadline_after(self._timeout)
         while True:
             limits = {delivery: delivery.drain_deadline for delivery in draining}
             drains = [limit for limit in limits.values() if limit is not None]
             nearest = min(drains if deadline is None else [*drains, deadline], default=None)
-            delivery = self._arrivals.take(None if nearest is None else max(0.0, nearest - time.monotonic()))
+            delivery = self._arrivals.take(seconds_until(nearest))
             if delivery is not None:
                 return delivery
             now = time.monotonic()

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from simsync.options import Options
-from simsync.runtime.control import ControlLink
-from simsync.runtime.coordinator import ReconnectCoordinator
-from simsync.runtime.delivery import Delivery
 from simsync.session import Session
 
 
@@ -15,17 +11,8 @@ class SubSession(Session):
     ``start_slot`` and ``end_slot`` are both included.
     """
 
-    def __init__(
-        self,
-        delivery: Delivery,
-        link: ControlLink,
-        coordinator: ReconnectCoordinator,
-        control_url: str,
-        options: Options,
-    ) -> None:
-        super().__init__(delivery, link, coordinator, control_url, options)
-        self.start_slot: int = delivery.route.start_slot
-        self.end_slot: int = delivery.route.end_slot
+    start_slot: int
+    end_slot: int
 
     def __repr__(self) -> str:
         return f"<SubSession {self.session_id} slots {self.start_slot}-{self.end_slot} {self.status}>"

@@ -34,6 +34,7 @@ from simsync.protocol.control import ControlConversation, Phase
 from simsync.protocol.route import Route
 from simsync.protocol.step import StepRecord
 from simsync.protocol.verdict import Fatal
+from simsync.runtime.deadline import seconds_until
 from simsync.runtime.delivery import Arrivals, Delivery, Ending
 from simsync.runtime.dial import Dial, DialFailed
 from simsync.runtime.duplex import DuplexWebSocket, LinkLost
@@ -106,10 +107,12 @@ class ControlLink:
             if on_progress is not None:
                 for event in news:
                     on_progress(event)
-        for delivery in self.deliveries.values():
-            if delivery.route.attached:
-                self._learn_position(delivery.route)
+        attached = [delivery for delivery in self.deliveries.values() if delivery.route.attached]
+        for delivery in attached:
+            self._learn_position(delivery.route)
         with self.changed:
+            for delivery in attached:
+                delivery.continue_is_due = True  # its ready may have been handed out in another process
             self._handed_over = True
 
     def _learn_position(self, route: Route) -> None:
@@ -129,17 +132,17 @@ class ControlLink:
             there = self._established_once and conversation.is_settled
             news = conversation.take_progress()
             if there or news:
-                break
+                return there, news
             if self._failure is not None:
                 raise fresh(self._failure)
-            remaining = None if deadline is None else deadline - time.monotonic()
-            if remaining is not None and remaining <= 0:
-                raise EventTimeout("the session was not created or attached in time")
-            self.changed.wait(remaining)
-        for delivery in self.deliveries.values():
-            if there and delivery.route.attached:
-                delivery.continue_is_due = True  # its ready may have been handed out in another process
-        return there, news
+            self._wait_for_change(deadline, lambda: "the session was not created or attached in time")
+
+    def _wait_for_change(self, deadline: float | None, late: Callable[[], str]) -> None:
+        """Call while holding ``changed``. Raises EventTimeout, with what ``late`` says, once the time is over."""
+        left = seconds_until(deadline)
+        if left is not None and left <= 0:
+            raise EventTimeout(late())
+        self.changed.wait(left)
 
     @property
     def control_session_id(self) -> str:
@@ -170,12 +173,10 @@ class ControlLink:
                     )
                 if cycle.is_ready and self.up and _gate_is_open(delivery):
                     break
-                remaining = None if deadline is None else deadline - time.monotonic()
-                if remaining is not None and remaining <= 0:
-                    raise EventTimeout(
-                        f"session {route.session_id} could not continue in time: {self._obstacle(delivery)}"
-                    )
-                self.changed.wait(remaining)
+                self._wait_for_change(
+                    deadline,
+                    lambda: f"session {route.session_id} could not continue in time: {self._obstacle(delivery)}",
+                )
             cycle.submit(payload, record)
             delivery.continue_is_due = False
         if not self._outbox.put_continue(route, deadline):
@@ -187,20 +188,19 @@ class ControlLink:
     def step(self, delivery: Delivery, payload: bytes, deadline: float | None) -> StepRecord:
         """Send a continue as :meth:`send_continue` and wait until it is answered. Events stay with the delivery."""
         record = StepRecord()
-        cycle = delivery.route.cycle
+        route, cycle = delivery.route, delivery.route.cycle
         try:
             self.send_continue(delivery, payload, deadline, record)
             with self.changed:
                 while not record.done:
                     self._check_alive(delivery)
-                    remaining = None if deadline is None else deadline - time.monotonic()
-                    if remaining is not None and remaining <= 0:
-                        raise EventTimeout(
-                            f"session {delivery.route.session_id} did not finish the step in time (at slot"
-                            f" {delivery.route.position}, {cycle.state.value}); its continue goes on, wait for its end"
-                            " with ensure_ready()"
-                        )
-                    self.changed.wait(remaining)
+                    self._wait_for_change(
+                        deadline,
+                        lambda: (
+                            f"session {route.session_id} did not finish the step in time (at slot {route.position},"
+                            f" {cycle.state.value}); its continue goes on, wait for its end with ensure_ready()"
+                        ),
+                    )
         finally:
             with self.changed:
                 cycle.forget(record)
@@ -217,10 +217,9 @@ class ControlLink:
                 self._check_alive(delivery)
                 if route.cycle.is_ready:
                     return True
-                remaining = None if deadline is None else deadline - time.monotonic()
-                if remaining is not None and remaining <= 0:
-                    raise EventTimeout(f"session {route.session_id} is not ready in time: {self._obstacle(delivery)}")
-                self.changed.wait(remaining)
+                self._wait_for_change(
+                    deadline, lambda: f"session {route.session_id} is not ready in time: {self._obstacle(delivery)}"
+                )
 
     def take_discovery(self, delivery: Delivery) -> tuple[DiscoveryBatch | None, int]:
         """The nearest announced match ahead, and how many were passed since the last call. Raises InvalidParams."""
@@ -237,7 +236,7 @@ class ControlLink:
             cycle = delivery.route.cycle
             if not cycle.is_ready or delivery.stops_handed_out < cycle.ready_at:
                 return  # it will be due when the event that made it ready is handed out
-            delivery.route.cycle.submit(payload)
+            cycle.submit(payload)
             if _gate_is_open(delivery):
                 self._outbox.put_continue_now(delivery.route)
             else:

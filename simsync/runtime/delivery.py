@@ -15,11 +15,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
 from simsync.errors import Cancelled, EventTimeout, SimsyncError, SubscriptionFailed
 from simsync.events import Completed, Event
 from simsync.protocol.route import Route
+from simsync.runtime.deadline import seconds_until
 from simsync.runtime.failure import fresh
 from simsync.runtime.process import OwnProcess
 
@@ -130,20 +131,25 @@ class Arrivals:
         return delivery
 
 
-class _Current(NamedTuple):
+class _Current:
     """The batch that is being handed out. ``before``: how many control events were handed out before it."""
 
-    before: int
-    events: list[Event]
-    size: int
-    iterator: Iterator[Event]
+    __slots__ = ("_before", "_control", "events", "iterator")
 
-    def handed_out(self, left: int) -> int:
-        return self.before + self.size - left if self.size else self.before
+    def __init__(self, before: int, events: list[Event], *, control: bool) -> None:
+        self._before = before
+        self._control = len(events) if control else 0
+        self.events = events
+        self.iterator = iter(events)
 
+    @property
+    def left(self) -> int:
+        return operator.length_hint(self.iterator)
 
-def _current(before: int, events: list[Event], *, control: bool) -> _Current:
-    return _Current(before, events, len(events) if control else 0, iter(events))
+    @property
+    def handed_out(self) -> int:
+        """Control events up to now. Of no use once ``events`` was emptied."""
+        return self._before + self._control - (self.left if self._control else 0)
 
 
 class Delivery:
@@ -162,7 +168,7 @@ class Delivery:
         # Written in C: Ctrl-C cannot leave its lock taken, as it can that of queue.Queue.
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._consumer = threading.Lock()  # guards everything below: one consumer at a time
-        self._current = _current(0, [], control=True)
+        self._current = _Current(0, [], control=True)
         self._handed_out_at_cancel: int | None = None
         self._control: deque[list[Event]] = deque()
         self._data: deque[DataBatch] = deque()
@@ -185,7 +191,7 @@ class Delivery:
         # The consumer looks at ``cancelled`` whenever it has set another batch, so this one is the last.
         current = self._current
         if self._handed_out_at_cancel is None:
-            self._handed_out_at_cancel = current.handed_out(operator.length_hint(current.iterator))
+            self._handed_out_at_cancel = current.handed_out
         current.events.clear()  # ends the loop that is running over it
         self.put(None)
 
@@ -199,11 +205,10 @@ class Delivery:
     @property
     def last_sequence(self) -> int | None:
         """The number of the last control event that was handed out; None before the first, or without numbers."""
-        handed_out = self._handed_out_at_cancel
-        if handed_out is None:
-            current = self._current
-            handed_out = current.handed_out(operator.length_hint(current.iterator))
-        return self.route.sequence_of(handed_out)
+        handed_out = self._current.handed_out
+        # Looked at afterwards: cancel() sets it before it empties the batch.
+        at_cancel = self._handed_out_at_cancel
+        return self.route.sequence_of(handed_out if at_cancel is None else at_cancel)
 
     @property
     def drain_deadline(self) -> float | None:
@@ -222,7 +227,8 @@ class Delivery:
         failure that ended the events.
         """
         self._arrivals.process.check()
-        if not self._consumer.acquire(timeout=_seconds_until(deadline)):
+        left = seconds_until(deadline)
+        if not self._consumer.acquire(timeout=-1 if left is None else left):
             raise self._timeout()
         try:
             while True:
@@ -233,7 +239,7 @@ class Delivery:
                 if deadline is not None and time.monotonic() >= deadline:
                     raise self._timeout()
                 try:
-                    item = self._inbox.get(timeout=_positive_seconds_until(min(limits, default=None)))
+                    item = self._inbox.get(timeout=seconds_until(min(limits, default=None)))
                 except queue.Empty:
                     continue
                 self._absorb(item)
@@ -260,14 +266,14 @@ class Delivery:
     def _next_at_hand(self) -> Iterator[Event] | None:
         current = self._current
         if self.done:
-            return current.iterator if operator.length_hint(current.iterator) else None
-        if self.cancelled is None and not operator.length_hint(current.iterator):
+            return current.iterator if current.left else None
+        if self.cancelled is None and not current.left:
             self._absorb_all()
             batch = self._choose()
             if batch is None:
                 return None
             # Data events are never chosen while the batch of a control event is not handed out.
-            current = _current(current.handed_out(0), batch, control=self._taken is None)
+            current = _Current(current.handed_out, batch, control=self._taken is None)
             self._current = current
         # Looked at after the batch was set: cancel() sets the failure before it empties the batch.
         if self.cancelled is not None:
@@ -351,12 +357,3 @@ class Delivery:
             )
             raise fresh(self._ending)
         return None
-
-
-def _seconds_until(deadline: float | None) -> float:
-    """For Lock.acquire, where -1 means for ever."""
-    return -1 if deadline is None else max(0.0, deadline - time.monotonic())
-
-
-def _positive_seconds_until(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - time.monotonic())

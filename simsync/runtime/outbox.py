@@ -11,6 +11,7 @@ from typing import Union
 import websocket
 
 from simsync.protocol.route import Route
+from simsync.runtime.deadline import seconds_until
 
 TEXT = websocket.ABNF.OPCODE_TEXT
 PING = websocket.ABNF.OPCODE_PING
@@ -77,10 +78,10 @@ class Outbox:
         """Wait for a place until ``deadline`` (monotonic seconds); False when there was none, or the outbox closed."""
         with self._changed:
             while len(self._continues) >= self._limit and not self._closed:
-                remaining = None if deadline is None else deadline - time.monotonic()
-                if remaining is not None and remaining <= 0:
+                left = seconds_until(deadline)
+                if left is not None and left <= 0:
                     return False
-                self._changed.wait(remaining)
+                self._changed.wait(left)
             if self._closed:
                 return False
             self._continues.append(route)
