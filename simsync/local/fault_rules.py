@@ -31,10 +31,9 @@ class DataPlan:
 
 @dataclass
 class HttpPlan:
-    """What to do with one HTTP request: refuse it with ``status``, or drop it, before or after it is carried out."""
+    """What to do with one HTTP request: refuse it with ``status``, or drop it, once it was ``taken`` or before."""
 
-    status: int | None = None
-    drop: bool = False
+    status: int | None
     taken: bool = False
 
 

@@ -311,21 +311,17 @@ class Faults:
         """Count a continue; return ``lose_continue`` or ``drop_after_continue`` if a rule says so."""
         with self._lock:
             self._continues += 1
-            for rule in self._rules:
-                if rule.what in ("lose_continue", "drop_after_continue") and rule.number == self._continues:
-                    self._fire(rule)
-                    return rule.what
-            return None
+            rule = self._fire_first(
+                lambda rule: rule.what in ("lose_continue", "drop_after_continue") and rule.number == self._continues
+            )
+            return None if rule is None else rule.what
 
     def refused_status(self, where: str) -> int | None:
         """Return the HTTP status with which this upgrade is refused, None to accept it."""
         with self._lock:
-            for rule in self._rules:
-                if rule.what == "refuse_upgrade" and rule.where == where:
-                    self._refused += 1
-                    self._fire(rule)
-                    return rule.status
-            return None
+            rule = self._fire_first(lambda rule: rule.what == "refuse_upgrade" and rule.where == where)
+            self._refused += rule is not None
+            return None if rule is None else rule.status
 
     def count_data_socket(self) -> None:
         with self._lock:
@@ -335,12 +331,9 @@ class Faults:
         """Count a subscribe; return code and message with which it is refused, None to accept it."""
         with self._lock:
             self._subscribes += 1
-            for rule in self._rules:
-                if rule.what == "refuse_subscribe" and rule.where in ("", method):
-                    self._subscribes_refused += 1
-                    self._fire(rule)
-                    return rule.status, rule.text
-            return None
+            rule = self._fire_first(lambda rule: rule.what == "refuse_subscribe" and rule.where in ("", method))
+            self._subscribes_refused += rule is not None
+            return None if rule is None else (rule.status, rule.text)
 
     def count_quiet(self, wanted: int, sent: int) -> int:
         """Count and return how many of the next ``wanted`` notifications of a socket no rule is about.
@@ -390,22 +383,15 @@ class Faults:
         """Count an HTTP request; return what is to be done with it, None to carry it out."""
         with self._lock:
             self._http_requests += 1
-            for rule in self._rules:
-                if rule.what in HTTP_RULES and path.startswith(rule.where):
-                    self._fire(rule)
-                    if rule.what == "drop_http":
-                        return HttpPlan(drop=True, taken=rule.taken)
-                    return HttpPlan(status=rule.status)
-            return None
+            rule = self._fire_first(lambda rule: rule.what in HTTP_RULES and path.startswith(rule.where))
+            if rule is None:
+                return None
+            return HttpPlan(None if rule.what == "drop_http" else rule.status, taken=rule.taken)
 
     def empties_rpc(self) -> bool:
         """Is the body of this RPC reply to be left out?"""
         with self._lock:
-            for rule in self._rules:
-                if rule.what == "empty_rpc":
-                    self._fire(rule)
-                    return True
-            return False
+            return self._fire_first(lambda rule: rule.what == "empty_rpc") is not None
 
     def lags(self) -> dict[str, int]:
         """Return by how many notifications which kinds lag behind."""
@@ -415,11 +401,7 @@ class Faults:
     def drops_terminal(self) -> bool:
         """Is the socket to be dropped instead of sending this end of a subscription?"""
         with self._lock:
-            for rule in self._rules:
-                if rule.what == "drop_at_terminal":
-                    self._fire(rule)
-                    return True
-            return False
+            return self._fire_first(lambda rule: rule.what == "drop_at_terminal") is not None
 
     def add_stalled(self, wake: Callable[[], None]) -> None:
         """A data socket is stalled; ``wake`` may be called from any thread."""
@@ -434,6 +416,13 @@ class Faults:
     def terminals_withheld(self) -> bool:
         with self._lock:
             return self._withhold
+
+    def _fire_first(self, fits: Callable[[Rule], bool]) -> Rule | None:
+        """Let the first rule that fits take effect, if there is one."""
+        rule = next(filter(fits, self._rules), None)
+        if rule is not None:
+            self._fire(rule)
+        return rule
 
     def _fire(self, rule: Rule) -> None:
         if rule.what != "slow_data" or not rule.fired:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from simsync.local.groups import SessionTable
     from simsync.local.ledger import Ledger
 
+    _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 _log = logging.getLogger("simsync.local.http")
 _MAX_MESSAGE = 64 * 1024 * 1024
 """Largest request in bytes, on sockets and over HTTP."""
@@ -55,11 +57,11 @@ class Routes:
         application.router.add_get("/available-ranges", self._ranges)
         application.router.add_get("/health", self._health)
         application.router.add_get("/ready", self._ready)
-        application.router.add_get("/usage", self._usage)
-        application.router.add_post("/build-bundle", self._request_build)
-        application.router.add_get("/build-bundle", self._list_builds)
-        application.router.add_get("/build-bundle/{request_id}", self._build_status)
-        application.router.add_delete("/bundles", self._delete_bundle)
+        application.router.add_get("/usage", self._with_key(self._usage))
+        application.router.add_post("/build-bundle", self._with_key(self._request_build))
+        application.router.add_get("/build-bundle", self._with_key(self._list_builds))
+        application.router.add_get("/build-bundle/{request_id}", self._with_key(self._build_status))
+        application.router.add_delete("/bundles", self._with_key(self._delete_bundle))
         return application
 
     def abort_all(self) -> None:
@@ -71,7 +73,7 @@ class Routes:
         status = self._faults.refused_status("control")
         if status is not None:
             return web.Response(status=status, text="refused by a fault")
-        refusal = self._without_key(request)
+        refusal = self._refusal(request)
         if refusal is not None:
             return refusal
         socket, sender, _ = await self._upgrade(request)
@@ -124,9 +126,7 @@ class Routes:
     # -- services
 
     @web.middleware
-    async def _misbehave(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def _misbehave(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Refuse or drop an HTTP request if a fault says so; upgrades have faults of their own."""
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await handler(request)
@@ -142,7 +142,16 @@ class Routes:
         # Nobody gets this: the connection is gone.
         return web.Response()
 
-    def _without_key(self, request: web.Request) -> web.Response | None:
+    def _with_key(self, handler: _Handler) -> _Handler:
+        """Return a handler that refuses requests without the key."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            refusal = self._refusal(request)
+            return refusal if refusal is not None else await handler(request)
+
+        return handle
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
         """Return the refusal of a request that lacks the key, None if it has it or none is needed."""
         if self._api_key and request.headers.get("X-API-Key", "") != self._api_key:
             return web.Response(status=401, text="the X-API-Key header is missing or wrong")
@@ -158,18 +167,12 @@ class Routes:
         return web.Response(status=503, text="draining") if self.draining else web.Response(text="ok")
 
     async def _usage(self, request: web.Request) -> web.Response:
-        refusal = self._without_key(request)
-        if refusal is not None:
-            return refusal
         try:
             return _json(self._table.usage.report(request.query.get("since"), request.query.get("until")))
         except BadWindow as error:
             return web.Response(status=400, text=str(error))
 
     async def _request_build(self, request: web.Request) -> web.Response:
-        refusal = self._without_key(request)
-        if refusal is not None:
-            return refusal
         try:
             status, is_new = self._builds.request(read_build_request(load_json(await request.read())))
         except BadRequest as error:
@@ -183,19 +186,13 @@ class Routes:
         return _json(status)
 
     async def _list_builds(self, request: web.Request) -> web.Response:
-        return self._without_key(request) or _json(self._builds.listing())
+        return _json(self._builds.listing())
 
     async def _build_status(self, request: web.Request) -> web.Response:
-        refusal = self._without_key(request)
-        if refusal is not None:
-            return refusal
         status = self._builds.status(request.match_info["request_id"])
         return web.Response(status=404, text="unknown build request") if status is None else _json(status)
 
     async def _delete_bundle(self, request: web.Request) -> web.Response:
-        refusal = self._without_key(request)
-        if refusal is not None:
-            return refusal
         try:
             deleted = self._builds.delete(read_range(request.query))
         except BadRequest as error:

@@ -62,25 +62,24 @@ with simsync.Client().parallel(simsync.CreateSession(1000, slot_count=10)) as se
 """
 
 
-def test_a_fork_inside_a_merged_loop() -> None:
-    with Simulator(Ledger.generate(slots=10, transactions_per_slot=1, bundle_size=5)) as simulator:
+def printed_by(program: str, bundle_size: int) -> list[str]:
+    """The lines that a program prints that has a simulator, once it has ended well."""
+    with Simulator(Ledger.generate(slots=10, transactions_per_slot=1, bundle_size=bundle_size)) as simulator:
         environment = {**os.environ, "SIMULATOR_URL": simulator.url, "SIMULATOR_API_KEY": simulator.api_key}
         done = subprocess.run(
-            [sys.executable, "-c", MERGED], env=environment, capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
         )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["refused", "True"]
+    return done.stdout.splitlines()
+
+
+def test_a_fork_inside_a_merged_loop() -> None:
+    assert printed_by(MERGED, bundle_size=5) == ["refused", "True"]
 
 
 def test_a_fork_is_refused_and_the_parent_goes_on() -> None:
-    with Simulator(Ledger.generate(slots=10, transactions_per_slot=1, bundle_size=10)) as simulator:
-        environment = {**os.environ, "SIMULATOR_URL": simulator.url, "SIMULATOR_API_KEY": simulator.api_key}
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
-    assert done.returncode == 0, done.stderr
     calls = ("next_event", "events", "pending", "send_continue", "advance", "ensure_ready", "subscribe")
-    assert done.stdout.splitlines() == [
+    assert printed_by(PROGRAM, bundle_size=10) == [
         *(f"{call} refused" for call in calls),
         "slot 1000",
         "child ended with 0",
