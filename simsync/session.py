@@ -57,6 +57,7 @@ class Session:
         self._link = link
         self._options = options
         self._readers: list[SubscriptionReader] = []
+        self._ended_reconnects = 0
         self._released = False
         self._closed = False
         self.session_id: str = route.session_id
@@ -109,6 +110,11 @@ class Session:
         Whoever keeps it can attach later, also from another process, and gets what comes after that event.
         """
         return self._delivery.last_sequence
+
+    @property
+    def data_reconnects(self) -> int:
+        """How often connections of this session's subscriptions were made again."""
+        return self._ended_reconnects + sum(reader.reconnects for reader in tuple(self._readers))
 
     # Events.
 
@@ -388,4 +394,4 @@ class Session:
         deadline = time.monotonic() + self._options.close_timeout
         for reader in self._readers:
             reader.join(deadline - time.monotonic())
-        self._readers.clear()
+        self._ended_reconnects, self._readers = self.data_reconnects, []

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import simsync
 from simsync.cli import options
+from simsync.cli.live_progress import live_progress
+from simsync.cli.output import show_json
 from simsync.cli.settings import Settings, pass_settings
-from simsync.run.driver import Progress as RunProgress
-from simsync.run.driver import Report, RunPlan, metadata_of, record_run
+from simsync.run.driver import RunPlan, metadata_of, record_run
 from simsync.run.recording import Recorder
 from simsync.run.resuming import keep_finished
+from simsync.run.strategy import load_strategy
 
-_EVERY = 64
-"""Events between two looks at the progress bar."""
+_WORKERS_WITHIN_MEMORY = 8
+"""Sub-sessions driven at a time when memory is limited and nobody says how many."""
+_MIB = 1024 * 1024
 
 
 @click.command()
@@ -52,6 +53,29 @@ _EVERY = 64
 @click.option("--capacity-wait", type=click.IntRange(0, 65_535), default=900, show_default=True, help="Seconds.")
 @click.option("--resume", is_flag=True, help="Go on with the output file: run only what is missing in it.")
 @click.option("--deadline", type=click.FloatRange(0), help="Seconds after which the run is given up.")
+@click.option(
+    "--strategy",
+    metavar="MODULE:FUNCTION",
+    help="A Python function that is called with each session and drives it; see docs/recordings.md.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Sub-sessions driven at a time; by default all.")
+@click.option(
+    "--max-memory",
+    type=click.IntRange(1),
+    metavar="MIB",
+    help="MiB of received data that may wait for being written, in all; drives 8 sub-sessions at a time by default.",
+)
+@click.option(
+    "--reroute-order-flow",
+    type=click.Choice(("router", "venue")),
+    is_flag=False,
+    flag_value="router",
+    help="Simulate each historical swap anew: by new routes (the default), or against --venue-templates only.",
+)
+@click.option("--venue-templates", type=options.EXISTING_FILE, help="JSON list of direct fills; sent as it is.")
+@click.option("--reroute-aggregators", metavar="LIST", default="", help="Whose swaps, with commas: jupiter,okx,…")
+@click.option("--reroute-circular-arbs", is_flag=True, help="Reroute cycles too.")
+@options.as_json
 @pass_settings
 def run(
     settings: Settings,
@@ -67,10 +91,20 @@ def run(
     capacity_wait: int,
     resume: bool,
     deadline: float | None,
+    strategy: str | None,
+    workers: int | None,
+    max_memory: int | None,
+    reroute_order_flow: str | None,
+    venue_templates: Path | None,
+    reroute_aggregators: str,
+    reroute_circular_arbs: bool,
+    as_json: bool,
 ) -> int:
     """Run a range and record every transaction. Exit code 1 if the run is not complete."""
     if binaries and len(binaries) != len(program_ids):
         raise click.UsageError(f"{len(binaries)} --program-so for {len(program_ids)} --program-id: give one for each")
+    if workers is None and max_memory is not None:
+        workers = _WORKERS_WITHIN_MEMORY
     plan = RunPlan(
         simsync.CreateSession(
             start_slot,
@@ -78,6 +112,7 @@ def run(
             send_summary=True,
             extra_compute_units=extra_compute_units,
             capacity_wait_timeout=capacity_wait,
+            reroute=_reroute(reroute_order_flow, venue_templates, reroute_aggregators, reroute_circular_arbs),
         ),
         parallel=parallel,
         program_ids=program_ids,
@@ -85,17 +120,68 @@ def run(
         binary_names=[str(path) for path in binaries],
         account_diffs=bool(subscriptions),
         advance=advance,
+        strategy=None if strategy is None else load_strategy(strategy),
+        workers=workers,
     )
-    client = settings.client()
+    client = settings.client(_options(max_memory, workers, 1 + plan.account_diffs))
     kept = keep_finished(output_file, metadata_of(plan)) if resume else None
     with contextlib.ExitStack() as stack:
         token = stack.enter_context(_cancelled_after(deadline))
         recorder = stack.enter_context(Recorder(output_file, append=resume))
-        report = stack.enter_context(_shown_progress(plan))
-        summary = record_run(client, plan, recorder, kept=kept, report=report, cancel=token)
-    outcome = "complete" if summary.complete else "INCOMPLETE: " + "; ".join(summary.reasons)
-    click.echo(f"{output_file}: {summary.slots_seen} slots, {summary.sessions} session(s), {outcome}", err=True)
+        shown = stack.enter_context(live_progress(end_slot - start_slot + 1))
+        try:
+            summary = record_run(
+                client,
+                plan,
+                recorder,
+                kept=kept,
+                report=None if shown is None else shown.report,
+                on_create=None if shown is None else shown.creating,
+                cancel=token,
+            )
+        except simsync.Cancelled as error:
+            raise click.ClickException(f"the deadline of {deadline:g} s was over; --resume goes on") from error
+    if as_json:
+        show_json({"output_file": str(output_file), **summary.to_dict()})
+    else:
+        outcome = "complete" if summary.complete else "INCOMPLETE: " + "; ".join(summary.reasons)
+        click.echo(f"{output_file}: {summary.slots_seen} slots, {summary.sessions} session(s), {outcome}", err=True)
     return int(not summary.complete)
+
+
+def _options(max_memory: int | None, workers: int | None, subscriptions: int) -> simsync.Options:
+    """Buffers fill for the sub-sessions that are driven, each with its subscriptions."""
+    if max_memory is None or workers is None:
+        return simsync.Options()
+    return simsync.Options(buffer_bytes=max(1, max_memory * _MIB // (workers * subscriptions)))
+
+
+def _reroute(
+    order_flow: str | None, templates: Path | None, aggregators: str, circular: bool
+) -> simsync.Reroute | None:
+    if order_flow is None:
+        if templates is not None or aggregators or circular:
+            raise click.UsageError("--venue-templates and --reroute-… need --reroute-order-flow")
+        return None
+    fills = [] if templates is None else _json_list(templates)
+    if order_flow == "venue" and not fills:
+        raise click.UsageError("--reroute-order-flow venue needs --venue-templates")
+    return simsync.Reroute(
+        aggregators=[name.strip() for name in aggregators.split(",") if name.strip()],
+        circular_arbs=circular,
+        requote=order_flow == "router",
+        direct_fill=fills,
+    )
+
+
+def _json_list(path: Path) -> list[object]:
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise click.UsageError(f"{path} is no JSON: {error}") from error
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise click.UsageError(f"{path} must hold a list of objects")
+    return value
 
 
 @contextlib.contextmanager
@@ -112,31 +198,3 @@ def _cancelled_after(deadline: float | None) -> Iterator[simsync.CancelToken]:
     finally:
         timer.cancel()
         timer.join()
-
-
-@contextlib.contextmanager
-def _shown_progress(plan: RunPlan) -> Iterator[Report | None]:
-    """A bar on standard error while it is a terminal; nothing otherwise."""
-    console = Console(file=sys.stderr)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("slots, {task.fields[rate]} tx/s"),
-        TimeRemainingColumn(),
-    )
-    seen = 0
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("creating", total=plan.create.last_slot - plan.create.start_slot + 1, rate="0")
-
-        def report(progress: RunProgress) -> None:
-            nonlocal seen
-            seen += 1
-            if seen % _EVERY == 0 or progress.executed >= progress.slots:
-                rate = f"{progress.transactions / max(progress.elapsed, 1e-3):,.0f}"
-                bar.update(task, completed=progress.executed, description=f"{progress.sessions} session(s)", rate=rate)
-
-        yield report

@@ -17,14 +17,14 @@ class Settings:
     url: Optional[str]
     api_key: Optional[str] = field(repr=False)
 
-    def client(self) -> simsync.Client:
+    def client(self, options: Optional[simsync.Options] = None) -> simsync.Client:
         """Raises a usage error that names the option when there is no address."""
         if not self.url:
             raise click.UsageError(
                 "which simulator? Give --url before the command, or set SIMULATOR_URL"
                 " ('simsync local' starts an embedded one)"
             )
-        return simsync.Client(self.url, self.api_key or "")
+        return simsync.Client(self.url, self.api_key or "", options=options)
 
 
 pass_settings = click.make_pass_decorator(Settings)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional
 
 import simsync
+from simsync.errors import InvalidParams, SimsyncError
 from simsync.params import checks
-from simsync.run.recording import Recorder, diff_record, transaction_record
-from simsync.run.resuming import SESSION_FINISHED, FinishedSession, Kept
+from simsync.run.progress import Progress, SessionProgress
+from simsync.run.recording import KINDS, Recorder, diff_record, transaction_record
+from simsync.run.resuming import FinishedSession, Kept
+from simsync.run.strategy import AnySession, RecordedSession, Strategy, StrategyFailed
 from simsync.run_summary import run_summary
 
-AnySession = Union[simsync.BacktestSession, simsync.SubSession]
+logger = logging.getLogger("simsync.run")
+
+_SECONDS_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,7 @@ class RunPlan:
     ``create``: the range and its options. ``parallel``: let the server split it. ``program_ids``: record transactions
     that mention any of these; all without any. ``binaries``: program id → ELF file that takes its place.
     ``account_diffs``: also record diffs of the accounts that the programs own. ``advance``: blocks per continue.
+    ``strategy``: drives each session. ``workers``: how many sub-sessions are driven at a time; None: all.
     """
 
     create: simsync.CreateSession
@@ -32,34 +40,15 @@ class RunPlan:
     binary_names: Sequence[str] = ()
     account_diffs: bool = False
     advance: int = 100
+    strategy: Optional[Strategy] = None
+    workers: Optional[int] = None
 
     def __post_init__(self) -> None:
         checks.assign(self, program_ids=checks.addresses("program_ids", self.program_ids))
         checks.integer("advance", self.advance, 1, checks.U64)
+        checks.optional_integer("workers", self.workers, 1, checks.U32)
         if self.account_diffs and not self.program_ids:
             raise simsync.InvalidParams("account_diffs", True, "needs the programs whose accounts are followed")
-
-
-@dataclass
-class Progress:
-    """How far a run has come. Slots are counted over all sessions; times in seconds."""
-
-    slots: int
-    sessions: int = 0
-    executed: int = 0
-    transactions: int = 0
-    failed: int = 0
-    diffs: int = 0
-    began: float = field(default_factory=time.monotonic)
-
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self.began
-
-    @property
-    def remaining(self) -> float | None:
-        """Seconds until the end if it goes on like this; None before the first slot."""
-        return self.elapsed * (self.slots - self.executed) / self.executed if self.executed else None
 
 
 Report = Callable[[Progress], object]
@@ -102,7 +91,7 @@ def record_run(
         raise
     finally:
         if reasons:
-            recorder.write("stopped", {"reasons": reasons, "executed_slots": run.progress.executed})
+            recorder.write("stopped", {"reasons": reasons, "executed_slots": run.progress.executed, **_now()})
         recorder.flush()
 
 
@@ -134,12 +123,14 @@ class _Run:
     ) -> None:
         create = plan.create
         self.spans = [(create.start_slot, create.last_slot)] if kept is None else kept.spans
+        self._client, self._plan, self._on_create, self._cancel = client, plan, on_create, cancel
+        self._recording = threading.Lock()  # guards the recorder, its caller's report and everything below
+        self._recorder, self._report = recorder, report
         self.progress = Progress(create.last_slot - create.start_slot + 1)
-        self._client, self._plan, self._recorder = client, plan, recorder
-        self._report, self._on_create, self._cancel = report, on_create, cancel
         self._finished: list[FinishedSession] = []
         self._coverages: list[simsync.Coverage] = []
         self._reconnects = 0
+        self._data_reconnects: dict[str, int] = {}
         if kept is not None:
             self._finished = list(kept.finished)
             self.progress.executed = sum(one.slots_seen for one in kept.finished)
@@ -151,32 +142,102 @@ class _Run:
         open_session = self._client.parallel if self._plan.parallel else self._client.session
         create = replace(self._plan.create, start_slot=first, end_slot=last, slot_count=None)
         with open_session(create, cancel=self._cancel, on_progress=self._on_create) as session:
-            sessions = session.sub_sessions if isinstance(session, simsync.ParallelSession) else (session,)
-            self.progress.sessions += len(sessions)
+            sessions: Sequence[AnySession] = (
+                session.sub_sessions if isinstance(session, simsync.ParallelSession) else (session,)
+            )
             for one in sessions:
-                _prepare(one, self._plan, self._recorder)
-            for one, event in _events(session, self._plan.advance):
-                self._take(one, event)
-                if self._report is not None:
-                    self._report(self.progress)
-            self._reconnects += session.reconnects
-            self._coverages += [one.coverage for one in sessions]
+                self._begin(one)
+            before = self._reconnects
 
-    def _take(self, session: AnySession, event: simsync.Event) -> None:
-        recorder, progress = self._recorder, self.progress
-        if isinstance(event, simsync.Transaction):
-            recorder.write("tx", transaction_record(event, session.session_id))
-            progress.transactions += 1
-            progress.failed += event.error is not None
-        elif isinstance(event, simsync.AccountDiff):
-            recorder.write("diff", diff_record(event, session.session_id))
-            progress.diffs += 1
-        elif isinstance(event, simsync.Slot):
-            progress.executed += 1
-        elif isinstance(event, simsync.ReadyForContinue):
-            recorder.progress(session.session_id, session.coverage.highest_slot)
-        elif isinstance(event, simsync.Completed):
-            self._finish(session, event)
+            def drive(one: AnySession) -> Exception | None:
+                """What it failed with; it is raised when the others have come to their end."""
+                try:
+                    self._drive(one, lambda: before + session.reconnects)
+                except Exception as error:  # noqa: BLE001 (raised below)
+                    return error
+                return None
+
+            if isinstance(session, simsync.ParallelSession):
+                results = session.map(drive, workers=self._plan.workers)
+                errors = [result.error or result.value for result in results]
+            else:
+                errors = [drive(session)]
+            self._coverages += [one.coverage for one in sessions]
+            for error in filter(None, errors):
+                raise error
+
+    def _begin(self, session: AnySession) -> None:
+        """Everything that has to be there before the first continue."""
+        plan, session_id = self._plan, session.session_id
+        first, last = _range_of(session)
+        started = {"session_id": session_id, "start_slot": first, "end_slot": last, **_now()}
+        self._recorder.write("session_started", started)
+        self.progress.sessions[session_id] = SessionProgress(session_id, first, last)
+        session.subscribe_transactions(plan.program_ids)
+        if plan.account_diffs:
+            session.subscribe_account_diffs(plan.program_ids)
+        if plan.binaries:
+            session.ensure_ready()
+            for program_id, binary in plan.binaries.items():
+                session.modify_program(program_id, binary)
+
+    def _drive(self, session: AnySession, reconnects: Callable[[], int]) -> None:
+        def take(event: simsync.Event) -> None:
+            self._take(session, event, reconnects)
+
+        def record(kind: str, data: Mapping[str, Any]) -> None:
+            if kind in KINDS:
+                raise InvalidParams("kind", kind, "is a kind of simsync's own")
+            with self._recording:
+                self._recorder.write(kind, {**data, "session_id": session.session_id})
+
+        recorded = RecordedSession(session, take, record)
+        if self._plan.strategy is not None:
+            try:
+                self._plan.strategy(recorded)
+            except (SimsyncError, OSError):
+                raise
+            except Exception as error:
+                what = f"the strategy failed in session {session.session_id}: {type(error).__name__}: {error}"
+                logger.info(what, exc_info=True)
+                raise StrategyFailed(f"{what} (--verbose shows where)") from error
+        if not self.progress.sessions[session.session_id].finished:
+            for _event in recorded.events(advance=self._plan.advance):
+                pass
+
+    def _take(self, session: AnySession, event: simsync.Event, reconnects: Callable[[], int]) -> None:
+        session_id = session.session_id
+        with self._recording:
+            recorder, progress, own = self._recorder, self.progress, self.progress.sessions[session_id]
+            if isinstance(event, simsync.Transaction):
+                recorder.write("tx", transaction_record(event, session_id))
+                progress.transactions += 1
+                own.transactions += 1
+                progress.failed += event.error is not None
+            elif isinstance(event, simsync.AccountDiff):
+                recorder.write("diff", diff_record(event, session_id))
+                progress.diffs += 1
+            elif isinstance(event, simsync.Slot):
+                progress.executed += 1
+                own.executed += 1
+            elif isinstance(event, (simsync.ReadyForContinue, simsync.Completed)):
+                self._note_reconnects(session, reconnects())
+                if isinstance(event, simsync.Completed):
+                    own.finished = True
+                    self._finish(session, event)
+                recorder.progress({"session_id": session_id, "slot": session.coverage.highest_slot, **_now()})
+            if self._report is not None:
+                self._report(progress)
+
+    def _note_reconnects(self, session: AnySession, control: int) -> None:
+        if control > self._reconnects:
+            self._reconnects = control
+            self._recorder.write("reconnected", {"connection": "control", **_now()})
+        data = session.data_reconnects
+        if data > self._data_reconnects.get(session.session_id, 0):
+            self._data_reconnects[session.session_id] = data
+            reconnected = {"connection": "data", "session_id": session.session_id, **_now()}
+            self._recorder.write("reconnected", reconnected)
 
     def _finish(self, session: AnySession, event: simsync.Completed) -> None:
         coverage = session.coverage
@@ -190,8 +251,7 @@ class _Run:
                 event.summary,
             )
             self._finished.append(finished)
-            self._recorder.write(SESSION_FINISHED, finished.to_dict())
-        self._recorder.progress(session.session_id, coverage.highest_slot)
+            self._recorder.write("session_completed", {**finished.to_dict(), **_now()})
 
     def summary(self) -> simsync.RunSummary:
         """Of the whole file."""
@@ -218,24 +278,12 @@ class _Run:
         }
 
 
-def _prepare(session: AnySession, plan: RunPlan, recorder: Recorder) -> None:
-    """Everything that has to be there before the first continue."""
-    started = {"session_id": session.session_id, "start_slot": session.start_slot, "end_slot": session.end_slot}
-    recorder.write("session_started", started)
-    session.subscribe_transactions(plan.program_ids)
-    if plan.account_diffs:
-        session.subscribe_account_diffs(plan.program_ids)
-    if plan.binaries:
-        session.ensure_ready()
-        for program_id, binary in plan.binaries.items():
-            session.modify_program(program_id, binary)
+def _range_of(session: AnySession) -> tuple[int, int]:
+    """First and last slot; known in every session that was created here."""
+    assert session.start_slot is not None
+    assert session.end_slot is not None
+    return session.start_slot, session.end_slot
 
 
-def _events(
-    session: simsync.ParallelSession | simsync.BacktestSession, advance: int
-) -> Iterator[tuple[AnySession, simsync.Event]]:
-    if isinstance(session, simsync.ParallelSession):
-        yield from session.events(advance=advance)
-    else:
-        for event in session.events(advance=advance):
-            yield session, event
+def _now() -> dict[str, float]:
+    return {"at_unix_secs": round(time.time(), _SECONDS_DIGITS)}

@@ -2,7 +2,7 @@
 
 Records reach the file in blocks of whole lines, and a block ends with a ``progress`` record wherever an engine has come
 to a stop. So a run that is killed leaves a file that can be read, and its last ``progress`` says how far it came.
-``progress`` and ``stopped`` are simsync's own.
+``progress``, ``reconnected``, ``session_completed`` and ``stopped`` are simsync's own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ from typing import Any, Optional
 
 from simsync.events import AccountDiff, AccountState, Transaction
 from simsync.run.records import PathLike, line_of
+
+KINDS = (
+    *("metadata", "session_started", "tx", "diff", "summary"),
+    *("progress", "reconnected", "session_completed", "stopped"),
+)
+"""The vendor's kinds of records, and simsync's own."""
 
 _BLOCK = 256 * 1024
 """Bytes after which a block is written, when no progress record came."""
@@ -55,9 +61,9 @@ class Recorder:
         if self._size >= _BLOCK:
             self.flush()
 
-    def progress(self, session_id: str, slot: int | None) -> None:
-        """The session has executed up to ``slot``; all that has come so far is in the file when this returns."""
-        self.write("progress", {"session_id": session_id, "slot": slot})
+    def progress(self, data: Mapping[str, Any]) -> None:
+        """A session has come to a stop; all that has come so far is in the file when this returns."""
+        self.write("progress", data)
         self.flush()
 
     def flush(self) -> None:

@@ -19,8 +19,8 @@ from simsync.errors import InvalidParams
 from simsync.events import SessionSummary
 from simsync.run.records import PathLike, line_of, read_records
 
-SESSION_FINISHED = "session_completed"
-_OF_ONE_SESSION = ("session_started", "tx", "diff", "progress", SESSION_FINISHED)
+_OF_ONE_SESSION = ("session_started", "tx", "diff")
+"""Records that belong to a session, even when they do not say to which."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,10 @@ def keep_finished(path: PathLike, metadata: Mapping[str, Any]) -> Kept:
     with tempfile.NamedTemporaryFile("w", dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
         try:
             for record in read_records(target):
-                if record.kind in _OF_ONE_SESSION and record.data.get("session_id") not in wanted:
-                    continue
                 if record.kind in ("summary", "stopped"):
+                    continue
+                belongs = record.kind in _OF_ONE_SESSION or "session_id" in record.data
+                if belongs and record.data.get("session_id") not in wanted:
                     continue
                 kept.transactions += record.kind == "tx"
                 kept.failed += record.kind == "tx" and record.data.get("error") is not None
@@ -86,7 +87,7 @@ def _look(path: Path) -> tuple[Mapping[str, Any], list[FinishedSession]]:
     for record in read_records(path):
         if record.kind == "metadata":
             begun = record.data
-        elif record.kind == SESSION_FINISHED:
+        elif record.kind == "session_completed":
             finished.append(FinishedSession.from_dict(dict(record.data)))
     if not begun:
         raise InvalidParams("path", str(path), "has no metadata: it is not the beginning of a recorded run")

@@ -118,12 +118,19 @@ class SubscriptionReader:
                 self._park(turn)
             if self._is_over():
                 return
-            ws = self._open()
             try:
-                self._converse(ws, turn)
-            finally:
-                self.bytes_received += ws.bytes_received
-                ws.shutdown()
+                self._connect_and_converse(turn)
+            except Reconnectable:
+                if not self._stopping:
+                    raise
+
+    def _connect_and_converse(self, turn: contextlib.ExitStack) -> None:
+        ws = self._open()
+        try:
+            self._converse(ws, turn)
+        finally:
+            self.bytes_received += ws.bytes_received
+            ws.shutdown()
 
     def _park(self, turn: contextlib.ExitStack) -> None:
         self._report(held_up=True)

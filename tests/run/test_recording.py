@@ -138,7 +138,7 @@ def test_blocks_are_whole_lines_and_end_with_the_progress(tmp_path: Path) -> Non
     with Recorder(path) as recorder:
         recorder.write("tx", {"signature": "a"})
         assert path.read_bytes() == b""
-        recorder.progress("backtest_a", 7)
+        recorder.progress({"session_id": "backtest_a", "slot": 7})
         whole = path.read_text().splitlines()
         assert json.loads(whole[-1]) == {"type": "progress", "data": {"session_id": "backtest_a", "slot": 7}}
         recorder.write("tx", {"logs": ["x" * 300_000]})

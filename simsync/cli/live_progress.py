@@ -1,0 +1,107 @@
+"""The live view of a run: one line for the whole, one for each sub-session that runs."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from typing import Optional
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+import simsync
+from simsync.run.progress import Progress as RunProgress
+from simsync.run.progress import SessionProgress
+
+_INTERVAL = 0.1
+"""Seconds between two looks at the numbers."""
+_ROWS = 16
+"""Most sub-sessions that are shown at a time."""
+
+
+@contextlib.contextmanager
+def live_progress(slots: int, console: Optional[Console] = None) -> Iterator[Optional[LiveProgress]]:
+    """Show progress on standard error while it is a terminal; yields None, and shows nothing, otherwise."""
+    console = Console(file=sys.stderr) if console is None else console
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[slots]:>7} slots/s"),
+        TextColumn("{task.fields[transactions]:>7} tx/s"),
+        TextColumn("{task.fields[left]:>8}"),
+    )
+    with Progress(*columns, console=console, transient=True, expand=True) as bars:
+        yield LiveProgress(bars, min(_ROWS, max(1, console.height - 4)), slots)
+
+
+class LiveProgress:
+    """``rows``: most sub-sessions that are shown at a time."""
+
+    def __init__(self, bars: Progress, rows: int, slots: int) -> None:
+        self.bars, self._rows = bars, rows
+        self._whole = bars.add_task("creating", total=slots, slots="-", transactions="-", left="")
+        self._shown: dict[str, TaskID] = {}
+        self._next = 0.0
+
+    def creating(self, event: simsync.Event) -> None:
+        """What the server says before there is a session."""
+        if isinstance(event, simsync.Status):
+            self.bars.update(self._whole, description=f"creating: {event.status}")
+
+    def report(self, progress: RunProgress) -> None:
+        """To be called after each event, by one thread at a time."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _INTERVAL
+        sessions = progress.sessions.values()
+        # What a resumed file held already says nothing about the speed.
+        counts = sum(one.executed for one in sessions), sum(one.transactions for one in sessions)
+        name = f"{sum(not one.finished for one in sessions)} left of {len(sessions)}"
+        self._update(self._whole, name, (progress.executed, progress.slots), counts, now - progress.began)
+        for one in sessions:
+            if one.finished and one.session_id in self._shown:
+                self.bars.remove_task(self._shown.pop(one.session_id))
+        for one in sessions:
+            if one.executed and not one.finished:
+                self._show(one, now)
+
+    def _show(self, one: SessionProgress, now: float) -> None:
+        task = self._shown.get(one.session_id)
+        if task is None:
+            if len(self._shown) >= self._rows:
+                return
+            task = self.bars.add_task("", total=one.slots, visible=False, slots="", transactions="", left="")
+            self._shown[one.session_id] = task
+        counts = (one.executed, one.transactions)
+        self._update(task, f"{one.start_slot}-{one.end_slot}", (one.executed, one.slots), counts, now - one.began)
+
+    def _update(self, task: TaskID, name: str, slots: tuple[int, int], counts: tuple[int, int], seconds: float) -> None:
+        done, total = slots
+        executed, transactions = (count / seconds if seconds > 0 else 0.0 for count in counts)
+        self.bars.update(
+            task,
+            completed=done,
+            visible=True,
+            description=name,
+            slots=_rate(executed),
+            transactions=_rate(transactions),
+            left=_duration((total - done) / executed) if executed else "",
+        )
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def _duration(seconds: float) -> str:
+    """Hours, minutes and seconds that are left."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,96 @@
+"""The live view of a run: its lines fit the terminal, however long the numbers are, and stand still."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+
+import pytest
+from rich.console import Console
+
+import simsync
+from simsync.cli.live_progress import LiveProgress, live_progress
+from simsync.run.progress import Progress, SessionProgress
+
+FIRST = 312_000_000
+
+
+def terminal(width: int, height: int = 30) -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=width, height=height, color_system=None)
+
+
+def running(sessions: int, executed: int = 700) -> Progress:
+    progress = Progress(1_000 * sessions, executed=executed * sessions)
+    for number in range(sessions):
+        start = FIRST + 1_000 * number
+        session = SessionProgress(f"backtest_{number}", start, start + 999, executed, 125_000)
+        progress.sessions[session.session_id] = session
+        session.began -= 10
+    progress.began -= 10
+    return progress
+
+
+def lines(width: int, view: LiveProgress) -> list[str]:
+    """What is on the screen now."""
+    console = terminal(width)
+    with console.capture() as capture:
+        console.print(view.bars.get_renderable())
+    return capture.get().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 200])
+@pytest.mark.parametrize("sessions", [1, 5, 300])
+def test_every_session_that_is_shown_has_one_line(width: int, sessions: int) -> None:
+    console = terminal(width)
+    with live_progress(1_000 * sessions, console) as view:
+        assert view is not None
+        view.report(running(sessions))
+        shown = lines(console.width, view)
+    assert len(shown) == 1 + min(sessions, 16)
+    assert {len(line) for line in shown} <= set(range(60, width + 1))
+    assert all("slots/s" in line and "tx/s" in line for line in shown)
+    assert shown[1].startswith(f"{FIRST}-{FIRST + 999} ")
+    assert re.search(r" 70% +\d\d slots/s +12,\d{3} tx/s +0:0\d$", shown[1].rstrip())
+
+
+def test_a_small_window_shows_what_fits() -> None:
+    console = terminal(80, height=10)
+    with live_progress(300_000, console) as view:
+        assert view is not None
+        view.report(running(300))
+        assert len(lines(console.width, view)) <= 8
+
+
+def test_a_session_that_is_finished_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    console, progress = terminal(80), running(20)
+    clock = [time.monotonic()]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    with live_progress(20_000, console) as view:
+        assert view is not None
+        view.report(progress)
+        progress.sessions["backtest_0"].finished = True
+        view.report(progress)  # too soon for another look
+        assert f"{FIRST}-" in lines(console.width, view)[1]
+        clock[0] += 1
+        view.report(progress)
+        shown = lines(console.width, view)
+    assert len(shown) == 17
+    assert not any(line.startswith(f"{FIRST}-") for line in shown)
+    assert shown[0].startswith("19 left of 20 ")
+
+
+def test_while_the_session_is_created() -> None:
+    console = terminal(80)
+    with live_progress(10, console) as view:
+        assert view is not None
+        assert lines(console.width, view)[0].startswith("creating ")
+        view.creating(simsync.Status("waitingForCapacity"))
+        assert lines(console.width, view)[0].startswith("creating: waitingForCapacity ")
+
+
+def test_nothing_without_a_terminal() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    with live_progress(10, console) as view:
+        assert view is None
+    assert console.file.getvalue() == ""  # type: ignore[attr-defined]

@@ -1,0 +1,138 @@
+"""A run whose sessions are driven by a function of the caller: what it takes, and what it leaves, is in the file."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import simsync
+from simsync.local import Ledger, Simulator
+from simsync.run import Recorder, RunPlan, keep_finished, read_records, record_run
+from simsync.run.driver import metadata_of
+from simsync.run.strategy import RecordedSession, Strategy, StrategyFailed
+
+FIRST, SLOTS, BUNDLE = 1_000, 12, 4
+CREATE = simsync.CreateSession(FIRST, slot_count=SLOTS)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[simsync.Client]:
+    ledger = Ledger.generate(seed=3, start_slot=FIRST, slots=SLOTS, transactions_per_slot=4, bundle_size=BUNDLE)
+    with Simulator(ledger) as simulator:
+        yield simsync.Client(simulator.url, simulator.api_key)
+
+
+def recorded(client: simsync.Client, path: Path, strategy: Strategy | None, workers: int | None = None) -> Counter[str]:
+    """How many records of each kind a run leaves."""
+    with Recorder(path) as recorder:
+        assert record_run(client, RunPlan(CREATE, True, strategy=strategy, workers=workers), recorder).complete
+    return Counter(record.kind for record in read_records(path))
+
+
+def test_every_way_to_take_events_is_recorded(client: simsync.Client, tmp_path: Path) -> None:
+    seen: Counter[type] = Counter()
+
+    def strategy(session: RecordedSession) -> None:
+        seen[type(session.next_event())] += 1
+        session.advance(1)
+        for event in session.pending():
+            seen[type(event)] += 1
+        for event in session.events(advance=1):
+            seen[type(event)] += 1
+            if isinstance(event, simsync.ReadyForContinue):
+                break
+        session.send_continue(advance_count=1)
+        for event in session:
+            seen[type(event)] += 1
+            if isinstance(event, simsync.ReadyForContinue):
+                session.send_continue(advance_count=1)
+
+    kinds = recorded(client, tmp_path / "run.ndjson", strategy, workers=1)
+    assert seen[simsync.Slot] == SLOTS
+    assert kinds["tx"] == seen[simsync.Transaction] == 4 * SLOTS
+    assert kinds["progress"] == seen[simsync.ReadyForContinue] + seen[simsync.Completed]
+
+
+@pytest.mark.parametrize("steps", [0, 1, BUNDLE])
+def test_what_a_strategy_leaves_is_run_to_the_end(client: simsync.Client, tmp_path: Path, steps: int) -> None:
+    def strategy(session: RecordedSession) -> None:
+        for _ in range(steps):
+            if session.ensure_ready():
+                session.advance(1)
+
+    kinds = recorded(client, tmp_path / "run.ndjson", strategy)
+    assert (kinds["tx"], kinds["session_completed"]) == (4 * SLOTS, SLOTS // BUNDLE)
+
+
+def test_workers_bound_how_many_are_driven_at_a_time(client: simsync.Client, tmp_path: Path) -> None:
+    lock, running, most = threading.Lock(), 0, 0
+    both = threading.Barrier(2, timeout=30)
+
+    def strategy(session: RecordedSession) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        if session.start_slot < FIRST + 2 * BUNDLE:
+            both.wait()  # two are driven at the same time ...
+        for _event in session.events(advance=1):
+            pass
+        with lock:
+            running -= 1
+
+    recorded(client, tmp_path / "run.ndjson", strategy, workers=2)
+    assert most == 2  # ... and never a third
+
+
+def test_own_records_belong_to_their_session(client: simsync.Client, tmp_path: Path) -> None:
+    """Those of a session that is run again are taken out."""
+    path = tmp_path / "run.ndjson"
+
+    def strategy(session: RecordedSession) -> None:
+        session.record("quote", {"price": session.start_slot})
+
+    assert recorded(client, path, strategy)["quote"] == SLOTS // BUNDLE
+    lines = path.read_bytes().splitlines(keepends=True)
+    last_end = max(number for number, line in enumerate(lines) if b'"session_completed"' in line)
+    path.write_bytes(b"".join(lines[:last_end]))
+    plan = RunPlan(CREATE, True, strategy=strategy)
+    kept = keep_finished(path, metadata_of(plan))
+    with Recorder(path, append=True) as recorder:
+        assert record_run(client, plan, recorder, kept=kept).complete
+    prices = [record.data["price"] for record in read_records(path) if record.kind == "quote"]
+    assert sorted(prices) == list(range(FIRST, FIRST + SLOTS, BUNDLE))
+
+
+def test_one_that_fails_lets_the_others_end(client: simsync.Client, tmp_path: Path) -> None:
+    path = tmp_path / "run.ndjson"
+
+    def strategy(session: RecordedSession) -> None:
+        if session.start_slot == FIRST:
+            raise ValueError("no luck")
+
+    with Recorder(path) as recorder, pytest.raises(StrategyFailed, match="ValueError: no luck") as caught:
+        record_run(client, RunPlan(CREATE, True, strategy=strategy), recorder)
+    assert isinstance(caught.value.__cause__, ValueError)
+    kinds = Counter(record.kind for record in read_records(path))
+    assert (kinds["session_completed"], kinds["stopped"], kinds["summary"]) == (2, 1, 0)
+
+
+def test_a_single_session_is_driven_too(client: simsync.Client, tmp_path: Path) -> None:
+    path, threads = tmp_path / "run.ndjson", []
+    plan = RunPlan(
+        simsync.CreateSession(FIRST, slot_count=BUNDLE),
+        strategy=lambda session: threads.append(threading.current_thread()),
+    )
+    with Recorder(path) as recorder:
+        assert record_run(client, plan, recorder).complete
+    assert threads == [threading.main_thread()]
+
+
+@pytest.mark.parametrize("kind", ["tx", "metadata", "stopped"])
+def test_own_records_do_not_pass_for_simsyncs(client: simsync.Client, tmp_path: Path, kind: str) -> None:
+    with Recorder(tmp_path / "run.ndjson") as recorder, pytest.raises(simsync.InvalidParams, match="simsync's own"):
+        record_run(client, RunPlan(CREATE, True, strategy=lambda session: session.record(kind, {})), recorder)
