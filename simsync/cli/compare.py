@@ -12,7 +12,14 @@ from simsync.cli.output import show_json, show_table
 from simsync.run import Comparison
 from simsync.run.comparison import BalanceDifference, ComparisonTotals, Difference
 
-VIEWS = ("all", "regressions", "improvements", "balances")
+LISTS = ("regressions", "improvements", "logs", "units")
+VIEWS = ("all", *LISTS, "balances")
+_HEADINGS = {
+    "regressions": "regressions",
+    "improvements": "improvements",
+    "logs": "other logs",
+    "units": "compute units, the largest differences",
+}
 _ERROR_LENGTH = 60
 
 
@@ -26,18 +33,25 @@ _ERROR_LENGTH = 60
     type=click.Choice(("regressions", "improvements", "differences")),
     help="Exit code 1 if there are any; differences: anything at all.",
 )
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write everything as a page that needs no network (extra [report]).",
+)
 @options.as_json
-def compare(base: Path, experiment: Path, view: str, limit: int, fail_on: str | None, as_json: bool) -> int:
+def compare(
+    base: Path, experiment: Path, view: str, limit: int, fail_on: str | None, html: Path | None, as_json: bool
+) -> int:
     """Compare two recorded runs: what fails now, what works now, other logs, compute units, balances."""
     with Comparison(base, experiment) as comparison:
         totals = comparison.totals()
-        lists = {
-            kind: list(comparison.differences(kind, limit))
-            for kind in ("regressions", "improvements")
-            if view in ("all", kind)
-        }
+        lists = {kind: list(comparison.differences(kind, limit)) for kind in LISTS if view in ("all", kind)}
         balances = comparison.balances(limit) if view in ("all", "balances") else []
         failed = _fails(totals, fail_on, lambda: bool(balances or comparison.balances(1)))
+        if html is not None:
+            from simsync.run.report import write_comparison
+
+            write_comparison(comparison, html)
     if as_json:
         show_json(
             {
@@ -49,7 +63,7 @@ def compare(base: Path, experiment: Path, view: str, limit: int, fail_on: str | 
     else:
         _show_totals(totals)
         for kind, rows in lists.items():
-            _show_differences(kind, rows, getattr(totals, kind))
+            _show_differences(kind, rows, totals)
         _show_balances(balances)
     return int(failed)
 
@@ -78,9 +92,10 @@ def _show_totals(totals: ComparisonTotals) -> None:
     )
 
 
-def _show_differences(kind: str, rows: list[Difference], total: int) -> None:
+def _show_differences(kind: str, rows: list[Difference], totals: ComparisonTotals) -> None:
     if rows:
-        click.echo(f"\n{kind} ({len(rows)} of {total})")
+        total = "" if kind == "units" else f" ({len(rows)} of {getattr(totals, kind)})"
+        click.echo(f"\n{_HEADINGS[kind]}{total}")
         show_table(
             ("slot", "signature", "before", "after", "units"),
             [(row.slot, row.signature, _brief(row.before), _brief(row.after), row.units) for row in rows],

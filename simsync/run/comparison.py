@@ -105,7 +105,7 @@ class Comparison:
     """A context manager. Reading both files happens on entering; raises OSError or InvalidParams."""
 
     def __init__(self, base: PathLike, experiment: PathLike) -> None:
-        self._paths = (base, experiment)
+        self.paths = (base, experiment)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._database: sqlite3.Connection | None = None
 
@@ -118,7 +118,7 @@ class Comparison:
             database.execute("PRAGMA journal_mode = OFF")
             database.execute("PRAGMA synchronous = OFF")
             database.executescript(_SCHEMA)
-            for side, path in enumerate(self._paths):
+            for side, path in enumerate(self.paths):
                 self._load(side, path)
             database.executescript(_MATCH)
             database.commit()

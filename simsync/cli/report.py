@@ -1,0 +1,29 @@
+"""``simsync report``: a page about one recorded run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from simsync.cli import options
+from simsync.cli.output import show_json
+
+
+@click.command()
+@click.argument("file", type=options.EXISTING_FILE)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="HTML file; by default beside FILE, as .html."
+)
+@click.option("--accounts", metavar="A,B", default="", help="Addresses whose balances are drawn, with commas.")
+@options.as_json
+def report(file: Path, output: Path | None, accounts: str, as_json: bool) -> None:
+    """Write a page about a recorded run that needs no network (extra [report])."""
+    from simsync.run.report import write_report
+
+    target = file.with_suffix(".html") if output is None else output
+    totals = write_report(file, target, [one.strip() for one in accounts.split(",") if one.strip()])
+    if as_json:
+        show_json({"report": str(target), "complete": totals.complete, "transactions": totals.transactions})
+    else:
+        click.echo(f"{target}: {totals.transactions:,} transactions, {target.stat().st_size / 1e6:.1f} MB")

@@ -1,0 +1,136 @@
+"""The charts of the pages. Colours of text and grid are left to the page's style, which knows light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from simsync.run.report.series import SlotBins
+from simsync.run.report.timeline import SessionLine, Timeline
+
+GOOD, BAD, NEUTRAL = "#2f7ed8", "#d9541e", "#8a94a6"
+"""Blue and orange, which people who see few colours tell apart too."""
+
+_LAMPORTS = 1_000_000_000
+"""Of a SOL."""
+_ROW, _MOST_ROWS_HEIGHT = 22, 1_400
+"""Pixels of a session in the timeline, and of the whole timeline at most."""
+
+
+def outcome_by_slot(bins: SlotBins) -> go.Figure:
+    """Transactions by slot, those that failed on top."""
+    figure = _figure(260, "slot", "transactions")
+    for name, counts, colour in (("succeeded", bins.succeeded, GOOD), ("failed", bins.failed, BAD)):
+        figure.add_bar(x=bins.starts, y=counts, name=name, marker={"color": colour}, offset=0, width=bins.width)
+    figure.update_layout(barmode="stack", bargap=0)
+    return figure
+
+
+def units_by_slot(bins: SlotBins) -> go.Figure:
+    """Compute units by slot."""
+    figure = _figure(220, "slot", "compute units")
+    figure.add_bar(
+        x=bins.starts, y=bins.units, name="compute units", marker={"color": GOOD}, offset=0, width=bins.width
+    )
+    figure.update_layout(showlegend=False, bargap=0)
+    return figure
+
+
+def balance(points: Sequence[tuple[int, int]], mint: str | None) -> go.Figure:
+    """A balance over slots, in SOL or the token's smallest unit; it keeps its value until the next change."""
+    figure = _figure(190, "slot", "SOL" if mint is None else "smallest unit")
+    figure.update_yaxes(rangemode="normal", exponentformat="none", separatethousands=True)
+    slots = [slot for slot, _ in points]
+    amounts = [amount / (_LAMPORTS if mint is None else 1) for _, amount in points]
+    texts = [f"{amount:,} {'lamports' if mint is None else ''}" for _, amount in points]
+    figure.add_scatter(
+        x=slots,
+        y=amounts,
+        text=texts,
+        hovertemplate="slot %{x}: %{text}<extra></extra>",
+        mode="lines+markers" if len(points) < 60 else "lines",
+        line={"shape": "hv", "color": GOOD, "width": 2},
+        marker={"size": 4},
+    )
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def sessions(timeline: Timeline) -> go.Figure | None:
+    """When each session ran, and where its connections were made again; None when the file holds no times."""
+    began = timeline.began()
+    if began is None:
+        return None
+    lines = [line for line in timeline.in_order() if line.began is not None]
+    figure = _figure(min(_MOST_ROWS_HEIGHT, 110 + _ROW * len(lines)), "seconds since the first session began", "")
+    names = [session_name(line) for line in lines]
+    for name, wanted, colour in (("complete", True, GOOD), ("not complete", False, BAD)):
+        chosen = [(label, line) for label, line in zip(names, lines) if line.complete is wanted]
+        figure.add_bar(
+            y=[label for label, _ in chosen],
+            base=[(line.began or began) - began for _, line in chosen],
+            x=[(line.ended or began) - (line.began or began) for _, line in chosen],
+            name=name,
+            orientation="h",
+            marker={"color": colour},
+            width=0.6,
+            hovertemplate="%{y}: from %{base:.2f} s, %{x:.2f} s long<extra></extra>",
+        )
+    again = [(label, at - began) for label, line in zip(names, lines) for at in line.reconnects]
+    figure.add_scatter(
+        y=[label for label, _ in again],
+        x=[at for _, at in again],
+        name="data connection made again",
+        mode="markers",
+        marker={"symbol": "diamond", "size": 9, "color": BAD, "line": {"color": "#ffffff", "width": 1}},
+    )
+    edges = [names[0], names[-1], None]
+    control = sorted(at - began for at in timeline.reconnects)
+    figure.add_scatter(
+        y=edges * len(control),
+        x=[x for at in control for x in (at, at, None)],
+        name="control connection made again",
+        mode="lines+markers",
+        marker={"symbol": "line-ns-open", "size": 12, "color": NEUTRAL},
+        line={"color": NEUTRAL, "width": 1, "dash": "dot"},
+    )
+    figure.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names, title=None)
+    figure.update_layout(barmode="overlay")
+    return figure
+
+
+def largest(names: Sequence[str], values: Sequence[int], unit: str) -> go.Figure:
+    """Differences as bars to the left and to the right, the first on top."""
+    figure = _figure(90 + _ROW * len(names), unit, "")
+    colours = [GOOD if value < 0 else BAD for value in values]
+    figure.add_bar(y=list(names), x=list(values), orientation="h", marker={"color": colours}, width=0.6)
+    figure.update_yaxes(autorange="reversed", title=None)
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def session_name(line: SessionLine) -> str:
+    """The slots of a session, or its id where they are not known."""
+    return line.session_id if line.start_slot is None else f"{line.start_slot}–{line.end_slot}"
+
+
+def _figure(height: int, x_title: str, y_title: str) -> go.Figure:
+    clear = "rgba(0,0,0,0)"
+    figure = go.Figure()
+    figure.update_layout(
+        template="none",
+        height=height,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        paper_bgcolor=clear,
+        plot_bgcolor=clear,
+        dragmode=False,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
+        hoverlabel={"bgcolor": "#1c2330", "font": {"color": "#ffffff"}},
+        font={"family": "system-ui, sans-serif", "size": 12},
+    )
+    # Slots are names, not amounts: never 312M.
+    figure.update_xaxes(title=x_title, automargin=True, tickformat="d" if x_title == "slot" else None, fixedrange=True)
+    figure.update_xaxes(ticklabelstandoff=6)
+    figure.update_yaxes(title=y_title, title_standoff=10, automargin=True, rangemode="tozero", fixedrange=True)
+    return figure

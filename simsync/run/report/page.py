@@ -1,0 +1,75 @@
+"""Writing a page: the template, the style and the plotting library in one HTML file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from simsync.errors import MissingExtra
+from simsync.run.records import PathLike
+
+try:
+    import jinja2
+    import plotly.graph_objects as go
+    from markupsafe import Markup
+    from plotly.io import to_html
+    from plotly.offline import get_plotlyjs
+except ImportError as error:
+    raise MissingExtra("pages about runs", "report") from error
+
+_FOLDER = Path(__file__).parent / "templates"
+_CONFIG = {"displayModeBar": False, "responsive": True}
+
+
+def write_page(target: PathLike, template: str, values: Mapping[str, Any]) -> None:
+    """Fill the template of that name and write it, at once or not at all. Raises OSError.
+
+    Charts (plotly figures) are inserted with the filter ``chart``; everything else is escaped.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["chart"] = _Charts().insert
+    environment.filters["number"] = lambda value: "–" if value is None else f"{value:,}"
+    plotly_js = Markup(get_plotlyjs())
+    text = environment.get_template(template).render(plotly_js=plotly_js, **values)
+    path = Path(target)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).chmod(0o644)
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+class _Charts:
+    """Numbers the charts of a page, so that the same run gives the same page."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def insert(self, figure: go.Figure) -> Markup:
+        self._count += 1
+        height = figure.layout.height
+        text = to_html(
+            figure,
+            full_html=False,
+            include_plotlyjs=False,
+            config=_CONFIG,
+            div_id=f"chart-{self._count}",
+            default_height=f"{height}px",
+        )
+        return Markup(text)
