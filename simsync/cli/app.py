@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator, Sequence
 
 import click
@@ -11,10 +12,13 @@ import click
 import simsync
 from simsync.cli.bundles import bundle
 from simsync.cli.compare import compare
+from simsync.cli.demo import demo
 from simsync.cli.doctor import doctor
+from simsync.cli.export import export
 from simsync.cli.ledger import ledger
 from simsync.cli.local import local
 from simsync.cli.ranges import ranges
+from simsync.cli.report import report
 from simsync.cli.run import run as run_command
 from simsync.cli.settings import Settings
 from simsync.cli.summarize import summarize
@@ -42,6 +46,8 @@ _LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 def cli(context: click.Context, url: str | None, api_key: str | None, quiet: bool, verbose: int) -> None:
     """Drive a Solana backtest simulator from plain, blocking Python."""
     context.obj = Settings(url, api_key)
+    if os.environ.get("NO_COLOR"):
+        context.color = False
     context.with_resource(_logging(_LEVELS[0] if quiet else _LEVELS[min(1 + verbose, len(_LEVELS) - 1)]))
 
 
@@ -61,7 +67,7 @@ def _logging(level: int) -> Iterator[None]:
         logger.setLevel(before)
 
 
-for command in (ranges, run_command, usage, bundle, summarize, compare, doctor, local, ledger):
+for command in (ranges, run_command, usage, bundle, summarize, compare, report, export, demo, doctor, local, ledger):
     cli.add_command(command)
 
 
@@ -78,6 +84,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _exit_code(error)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except SystemExit:
+        # What click makes of a closed pipe; it has seen to it that the interpreter does not complain at its end.
+        click.echo("simsync: whoever read the output has stopped reading", err=True)
+        return FAILED
     return code if isinstance(code, int) else 0
 
 

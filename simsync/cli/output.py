@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
@@ -24,15 +25,19 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     """A table on standard output; numbers to the right. Plain text unless it is a terminal."""
     rows = [tuple(row) for row in rows]
     console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, soft_wrap=False, width=_PIPED_WIDTH, no_color=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
-        numeric = any(isinstance(row[index], int) for row in rows)
+        numeric = any(isinstance(row[index], int) and not isinstance(row[index], bool) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_shown(cell) for cell in row))
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    plain = Console(file=io.StringIO(), highlight=False, soft_wrap=False, width=_PIPED_WIDTH, no_color=True)
+    with plain.capture() as capture:
+        plain.print(table)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 def _shown(cell: object) -> str:

@@ -29,6 +29,7 @@ _EXTRAS = {
     "speed": ("orjson", "zstandard"),
     "local": ("solders", "aiohttp"),
     "cli": ("click", "rich"),
+    "report": ("plotly", "jinja2", "pyarrow"),
 }
 _SECONDS = 10.0
 """Longest time for each connection."""

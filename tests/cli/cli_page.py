@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def page() -> str:
 def _command(path: str, command: click.Command, level: int) -> Iterator[str]:
     arguments = " ".join(one.name.upper() for one in command.params if isinstance(one, click.Argument) and one.name)
     yield f"{'#' * level} `{path}{' ' + arguments if arguments else ''}`\n"
-    yield f"{command.help}\n"
+    yield f"{inspect.cleandoc(command.help or '')}\n"
     options = [one for one in command.params if isinstance(one, click.Option)]
     if options:
         yield "| option | takes | meaning |\n| --- | --- | --- |"

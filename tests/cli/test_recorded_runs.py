@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,7 +54,9 @@ def test_compare(base: str, experiment: str, capsys: pytest.CaptureFixture[str])
         ("regressions", {"totals", "regressions", "balances"}),
         ("improvements", {"totals", "improvements", "balances"}),
         ("balances", {"totals", "balances"}),
-        ("all", {"totals", "regressions", "improvements", "balances"}),
+        ("logs", {"totals", "logs", "balances"}),
+        ("units", {"totals", "units", "balances"}),
+        ("all", {"totals", "regressions", "improvements", "logs", "units", "balances"}),
     ],
 )
 def test_views(base: str, experiment: str, capsys: pytest.CaptureFixture[str], view: str, keys: set[str]) -> None:
@@ -73,9 +77,54 @@ def test_the_exit_code_can_depend_on_what_is_found(
     assert capsys.readouterr().err == ""
 
 
+def test_report(base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", base]) == 0
+    page = Path(base).with_suffix(".html")
+    assert capsys.readouterr().out.startswith(f"{page}: 2 transactions, ")
+    assert "boom" in page.read_text(encoding="utf-8")
+    other = tmp_path / "other.html"
+    assert run(["report", base, "--accounts", WALLET, "--output", str(other), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["report"] == str(other)
+    assert WALLET in other.read_text(encoding="utf-8")
+
+
+def test_a_comparison_as_a_page(base: str, experiment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.html"
+    assert run(["compare", base, experiment, "--html", str(page), "--fail-on", "regressions"]) == 1
+    assert "regressions: fail now" in capsys.readouterr().out
+    assert "Improvements: succeed now (1)" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv"])
+def test_export(base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], format: str) -> None:
+    folder = tmp_path / "tables"
+    assert run(["export", base, str(folder), "--format", format]) == 0
+    assert [str(folder / f"transactions.{format}"), "2"] in [
+        line.split() for line in capsys.readouterr().out.splitlines()
+    ]
+    assert run(["export", base, str(folder), "--format", format, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"]["balances"] == 1
+
+
+def test_nobody_reads_the_output(base: str) -> None:
+    command = [sys.executable, "-m", "simsync", "summarize", base]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert process.returncode == 1
+    assert errors == "simsync: whoever read the output has stopped reading\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
+        (["report", "{base}", "--accounts", "typo"], 2, "accounts[0]='typo'"),
+        (["report", "{odd}"], 2, "is no recorded run"),
+        (["report", "{base}", "--output", "/no/such/folder/page.html"], 1, "No such file"),
+        (["export", "{base}", "{odd}"], 2, "is a file"),
+        (["export", "{base}", "{base}.tables", "--format", "xlsx"], 2, "is not one of"),
         (["summarize", "no-such-file"], 2, "does not exist"),
         (["summarize", "{base}", "--accounts", "typo"], 2, "accounts[0]='typo'"),
         (["summarize", "{odd}"], 2, "is no recorded run"),

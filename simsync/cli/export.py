@@ -1,0 +1,28 @@
+"""``simsync export``: a recorded run as tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from simsync.cli import options
+from simsync.cli.output import show_json, show_table
+from simsync.run.export import FORMATS, export_run
+
+
+@click.command()
+@click.argument("file", type=options.EXISTING_FILE)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--format", type=click.Choice(tuple(FORMATS)), default="parquet", show_default=True, help="Of the files.")
+@options.as_json
+def export(file: Path, folder: Path, format: str, as_json: bool) -> None:
+    """Write a recorded run as one file a table into FOLDER; Parquet needs the extra [report].
+
+    The columns of each table are in docs/recordings.md.
+    """
+    counts = export_run(file, folder, format)
+    if as_json:
+        show_json({"folder": str(folder), "rows": counts})
+    else:
+        show_table(("file", "rows"), [(str(folder / f"{name}.{format}"), count) for name, count in counts.items()])
