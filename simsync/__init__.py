@@ -10,6 +10,7 @@ Start with :class:`Client`. ``simsync.local`` holds the embedded simulator.
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING, Any
 
 from simsync import accounts, programs
 from simsync._version import __version__
@@ -93,6 +94,9 @@ from simsync.wire.dialect import Dialect
 
 logging.getLogger("simsync").addHandler(logging.NullHandler())
 
+if TYPE_CHECKING:
+    from simsync.run.sweep import sweep
+
 __all__ = [
     "AccountData",
     "AccountDiff",
@@ -171,4 +175,14 @@ __all__ = [
     "filter_ranges",
     "programs",
     "split_range",
+    "sweep",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``sweep`` lies above the rest and is imported when it is used."""
+    if name == "sweep":
+        from simsync.run.sweep import sweep
+
+        return sweep
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,63 @@
+"""Strategies that other processes can import."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import simsync
+from simsync.run.sweep import AnySession
+
+
+class Stubborn(Exception):
+    """Can be pickled, but not restored."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} {other}")
+
+
+def failing(session: AnySession) -> dict[str, int]:
+    """Fails in every third range."""
+    if isinstance(session, simsync.BacktestSession) and (session.start_slot or 0) % 12 == 8:
+        raise ValueError(f"no luck at {session.start_slot}")
+    return slots(session)
+
+
+def slots(session: AnySession) -> dict[str, int]:
+    """Which slots were executed, and by which process."""
+    found = [event.slot for event in events(session) if isinstance(event, simsync.Slot)]
+    return {"first": min(found), "last": max(found), "count": len(found), "process": os.getpid()}
+
+
+def events(session: AnySession) -> Any:
+    if isinstance(session, simsync.ParallelSession):
+        return (event for _sub, event in session.events(advance=2))
+    return session.events(advance=2)
+
+
+def unsendable(session: AnySession) -> object:
+    return lambda: slots(session)
+
+
+def stubborn(session: AnySession) -> None:
+    raise Stubborn("one", "other")
+
+
+def die(session: AnySession) -> None:
+    os._exit(9)
+
+
+def die_once(session: AnySession) -> dict[str, int]:
+    """The first to come here takes its process with it."""
+    mark = Path(os.environ["SWEEP_TEST_MARK"])
+    found = slots(session)
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return found
+    os._exit(9)
+
+
+def client() -> simsync.Client:
+    return simsync.Client()

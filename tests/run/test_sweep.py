@@ -1,0 +1,239 @@
+"""A strategy over many ranges: every range once, whatever happens to it, on threads, processes and a cluster."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+import simsync
+from simsync.local import Faults, Ledger, Simulator
+from simsync.run.sweep import AnySession, RangeResult, SweepFailed
+
+from . import sweep_strategies as strategies
+
+FIRST, SLOTS, BUNDLE = 1_000, 24, 4
+LAST = FIRST + SLOTS - 1
+PIECES = [(start, start + BUNDLE - 1) for start in range(FIRST, LAST, BUNDLE)]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def ledger() -> Ledger:
+    return Ledger.generate(seed=3, start_slot=FIRST, slots=SLOTS, transactions_per_slot=2, bundle_size=BUNDLE)
+
+
+@pytest.fixture
+def simulator(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    with Simulator(ledger) as running:
+        monkeypatch.setenv("SIMULATOR_URL", running.url)
+        monkeypatch.setenv("SIMULATOR_API_KEY", running.api_key)
+        yield running
+
+
+@pytest.fixture
+def processes() -> Iterator[ProcessPoolExecutor]:
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+def ranges_of(results: list[RangeResult[Any]]) -> list[tuple[int, int]]:
+    return sorted((result.start_slot, result.end_slot) for result in results)
+
+
+def test_a_range_is_split_where_bundles_start(simulator: Simulator) -> None:
+    sweep = simsync.sweep(strategies.slots, (FIRST, LAST))
+    assert sweep.total == len(PIECES)
+    results = list(sweep)
+    assert ranges_of(results) == PIECES
+    assert (sweep.done, sweep.failed) == (len(PIECES), 0)
+    for result in results:
+        value = result.get()
+        assert (value["first"], value["last"], value["count"]) == (result.start_slot, result.end_slot, BUNDLE)
+        assert result.summary is not None
+        assert result.summary.complete
+        assert result.attempts == 1
+        assert result.seconds > 0
+
+
+def test_many_ranges_with_options_of_their_own(simulator: Simulator) -> None:
+    ranges = [simsync.CreateSession(start, end, send_summary=True) for start, end in PIECES[:2]]
+    results = list(simsync.sweep(strategies.slots, ranges))
+    assert ranges_of(results) == PIECES[:2]
+    assert all(result.summary is not None and result.summary.totals is not None for result in results)
+
+
+def test_parallel_sessions_are_split_by_the_server(simulator: Simulator) -> None:
+    (result,) = simsync.sweep(strategies.slots, (FIRST, LAST), parallel=True)
+    assert result.get()["count"] == SLOTS
+    assert result.summary is not None
+    assert result.summary.sessions == SLOTS // BUNDLE
+
+
+def test_what_fails_is_in_the_results_and_disturbs_nothing(simulator: Simulator) -> None:
+    with simsync.sweep(strategies.failing, (FIRST, LAST)) as sweep:
+        results = list(sweep)
+    failed = [result for result in results if result.error is not None]
+    assert ranges_of(results) == PIECES
+    assert ranges_of(failed) == [(start, end) for start, end in PIECES if start % 12 == 8]
+    assert sweep.failed == len(failed) == 2
+    with pytest.raises(ValueError, match="no luck at"):
+        failed[0].get()
+    assert failed[0].traceback is not None
+    assert "in failing" in failed[0].traceback
+
+
+def test_on_processes(simulator: Simulator, processes: ProcessPoolExecutor) -> None:
+    results = list(simsync.sweep(strategies.failing, (FIRST, LAST), processes, client=strategies.client))
+    assert ranges_of(results) == PIECES
+    assert sum(isinstance(result.error, ValueError) for result in results) == 2
+    used = {result.value["process"] for result in results if result.value is not None}
+    assert os.getpid() not in used
+
+
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [
+        (strategies.unsendable, "the value of the range 1000 to 1003 cannot be sent back from the worker"),
+        (strategies.stubborn, "the range 1000 to 1003 failed: Stubborn: one other"),
+        (strategies.die, "the workers died before the range 1000 to 1003 was done"),
+    ],
+)
+def test_what_cannot_come_back_says_so(
+    simulator: Simulator, processes: ProcessPoolExecutor, strategy: Callable[[AnySession], Any], words: str
+) -> None:
+    (result,) = simsync.sweep(strategy, PIECES[0], processes)
+    assert isinstance(result.error, SweepFailed)
+    assert words in str(result.error)
+
+
+def test_after_the_workers_died_the_rest_fails_too(simulator: Simulator, processes: ProcessPoolExecutor) -> None:
+    results = list(simsync.sweep(strategies.die, PIECES, processes, in_flight=1))
+    assert ranges_of(results) == PIECES
+    assert all(isinstance(result.error, SweepFailed) for result in results)
+
+
+def test_results_come_while_others_run(simulator: Simulator) -> None:
+    first_is_taken = threading.Event()
+
+    def strategy(session: AnySession) -> int:
+        if strategies.slots(session)["first"] != FIRST:
+            assert first_is_taken.wait(30)
+        return 1
+
+    with simsync.sweep(strategy, PIECES, workers=3) as sweep:
+        assert next(sweep).start_slot == FIRST
+        first_is_taken.set()
+        assert [result.get() for result in sweep] == [1] * (len(PIECES) - 1)
+
+
+class Counting(ThreadPoolExecutor):
+    """Counts what is submitted and not finished."""
+
+    def __init__(self) -> None:
+        super().__init__(8)
+        self.submitted = 0
+
+    def submit(self, *arguments: Any, **more: Any) -> Future[Any]:
+        self.submitted += 1
+        return super().submit(*arguments, **more)
+
+
+def test_no_more_is_submitted_than_asked_for(simulator: Simulator) -> None:
+    with Counting() as executor, simsync.sweep(strategies.slots, PIECES, executor, in_flight=2) as sweep:
+        for number, _result in enumerate(sweep, 1):
+            assert executor.submitted <= number + 1
+
+
+def test_another_attempt(ledger: Ledger) -> None:
+    faults = Faults().refuse_upgrade(404, times=2)
+    with Simulator(ledger, faults=faults) as simulator:
+        client = simsync.Client(simulator.url, simulator.api_key)
+        (result,) = simsync.sweep(strategies.slots, PIECES[0], client=client, attempts=3)
+        assert (result.error, result.attempts) == (None, 3)
+        faults.refuse_upgrade(404, times=2)
+        (result,) = simsync.sweep(strategies.slots, PIECES[0], client=client, attempts=2)
+        assert isinstance(result.error, simsync.ConnectError)
+        (result,) = simsync.sweep(strategies.failing, PIECES[1], client=client, attempts=2)
+        assert (type(result.error), result.attempts) == (ValueError, 1)  # it would fail again
+
+
+def test_leaving_early_cancels_what_runs(simulator: Simulator) -> None:
+    waiting = threading.Semaphore(0)
+
+    def strategy(session: simsync.BacktestSession) -> None:
+        if session.start_slot != FIRST:
+            waiting.release()
+            for _event in session:  # nothing more comes without a continue
+                pass
+
+    with simsync.sweep(strategy, PIECES, workers=3) as sweep:
+        assert next(sweep).start_slot == FIRST
+        assert waiting.acquire(timeout=30)
+    assert list(sweep) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more", "words"),
+    [
+        ((1, PIECES), {}, "strategy=1: must be a function"),
+        ((strategies.slots, "10-20"), {}, "ranges='10-20'"),
+        ((strategies.slots, [(1,)]), {}, r"ranges\[0\]=\(1,\): must be \(start_slot, end_slot\)"),
+        ((strategies.slots, [(9, 4)]), {}, "end_slot=4"),
+        ((strategies.slots, PIECES, 5), {}, "executor=5: must have submit"),
+        ((strategies.slots, PIECES), {"workers": 0}, "workers=0"),
+        ((strategies.slots, PIECES), {"attempts": 0}, "attempts=0"),
+        ((strategies.slots, PIECES), {"client": "key"}, "client='key': must be a Client"),
+        ((strategies.slots, (FIRST + 1, LAST)), {}, "start_slot=1001"),
+    ],
+)
+def test_bad_input(simulator: Simulator, arguments: tuple[Any, ...], more: dict[str, Any], words: str) -> None:
+    with pytest.raises(simsync.InvalidParams, match=words):
+        simsync.sweep(*arguments, **more)
+
+
+def test_what_cannot_go_to_a_process_is_refused_at_once(simulator: Simulator, processes: ProcessPoolExecutor) -> None:
+    with pytest.raises(simsync.InvalidParams, match=r"strategy=.* define it at the top of a module"):
+        simsync.sweep(lambda session: None, PIECES, processes)
+    with pytest.raises(simsync.InvalidParams, match="its key must not travel"):
+        simsync.sweep(strategies.slots, PIECES, processes, client=simsync.Client())
+
+
+CLUSTER = """
+import json, sys
+from distributed import Client, LocalCluster
+import simsync
+from tests.run import sweep_strategies as strategies
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50,
+                      host="127.0.0.1") as cluster, Client(cluster) as dask:
+        with dask.get_executor() as executor:
+            results = list(simsync.sweep(strategies.die_once, (1000, 1023), executor))
+    print(json.dumps([[one.start_slot, one.end_slot, repr(one.error), one.value] for one in results]))
+"""
+
+
+def test_a_cluster_runs_the_ranges_of_a_dead_worker_again(simulator: Simulator, tmp_path: Path) -> None:
+    program, mark = tmp_path / "cluster.py", tmp_path / "mark"
+    program.write_text(CLUSTER, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SWEEP_TEST_MARK": str(mark), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        [sys.executable, str(program)], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout.splitlines()[-1])
+    assert mark.exists()  # a worker has died
+    assert sorted((start, end) for start, end, _error, _value in results) == PIECES
+    for start, end, error, value in results:
+        assert error == "None"
+        assert (value["first"], value["last"]) == (start, end)
