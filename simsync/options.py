@@ -42,6 +42,9 @@ class Options:
         ``close_timeout``: for closing in all. ``strict_sequence``: a jump in sequence numbers fails the sub-session.
     Limits
         ``max_message``: bytes of one message, at least 65,536. ``rpc_timeout``: for one RPC call.
+    Speed
+        ``fast_path=False``: every frame is cut out by websocket-client and every message decoded by itself, with equal
+        results; to find out whether a fault lies in the quick way.
     """
 
     connect_timeout: float = 30.0
@@ -72,6 +75,7 @@ class Options:
     strict_sequence: bool = False
     max_message: int = 64 * 1024 * 1024
     rpc_timeout: float = 30.0
+    fast_path: bool = True
     dialect: Dialect = field(default_factory=Dialect)
 
     def __post_init__(self) -> None:

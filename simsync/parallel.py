@@ -120,8 +120,10 @@ class ParallelSession(LinkOwner):
                     logger.warning("the function failed for %s: %r", subs[index].session_id, error)
                     results[index] = SubResult(subs[index], error=error)
 
-        threads = [spawn(f"map-{number}", work) for number in range(min(count, len(subs)))]
+        threads: list[threading.Thread] = []
         try:
+            for number in range(min(count, len(subs))):
+                threads.append(spawn(f"map-{number}", work))
             for thread in threads:
                 thread.join()
         except BaseException:

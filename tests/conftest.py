@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 import threading
 import time
@@ -11,8 +12,23 @@ from pathlib import Path
 
 import pytest
 
+from simsync.options import Options
+
 THREADS_END_WITHIN = 10.0
 _DESCRIPTORS = Path("/proc/self/fd")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--plain-path", action="store_true", help="run everything with Options(fast_path=False)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--plain-path"):
+        names = list(inspect.signature(Options).parameters)
+        values = list(Options.__init__.__defaults__ or ())
+        values[names.index("fast_path") - len(names)] = False
+        Options.__init__.__defaults__ = tuple(values)
+        assert not Options().fast_path
 
 
 def _sockets() -> set[str]:

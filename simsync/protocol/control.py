@@ -52,7 +52,7 @@ class ControlConversation(ABC):
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._decode = ControlDecoder(options.dialect).decode
+        self._decode_all = ControlDecoder(options.dialect, quick=options.fast_path).decode_all
         self._dirty: list[Route] = []
         self._handshake_deadline: float | None = None
         self._proof_deadline: float | None = None

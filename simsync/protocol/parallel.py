@@ -71,8 +71,8 @@ class ParallelConversation(ControlConversation):
     def receive(self, payloads: Sequence[bytes], now: float) -> list[Route]:
         routes = self.routes
         dirty = self._dirty
-        for message in map(self._decode, payloads):
-            if type(message) is not SessionEvent:
+        for message in self._decode_all(payloads):
+            if type(message) is not tuple:
                 self._take_message(message, now)
                 routes = self.routes
                 if self.verdict is not None:

@@ -105,7 +105,7 @@ class SingleConversation(ControlConversation):
 
     def receive(self, payloads: Sequence[bytes], now: float) -> list[Route]:
         self._now = now
-        for message in map(self._decode, payloads):
+        for message in self._decode_all(payloads):
             self._take_message(message, now)
             if self.verdict is not None:
                 break

@@ -26,7 +26,7 @@ OK, WARNING, FAILED = "ok", "warning", "failed"
 _PYTHONS = ((3, 9), (3, 13))
 _NEEDED = ("websocket-client", "requests", "dataclasses-json", "tenacity")
 _EXTRAS = {
-    "speed": ("orjson", "zstandard"),
+    "speed": ("orjson", "msgspec", "zstandard"),
     "local": ("solders", "aiohttp"),
     "cli": ("click", "rich"),
     "report": ("plotly", "jinja2", "pyarrow"),

@@ -317,7 +317,8 @@ class ControlLink:
                 logger.warning("%s did not end in time and is left to end by itself", thread.name if thread else "")
 
     def _check_alive(self, delivery: Delivery) -> None:
-        failure = self._failure or delivery.cancelled or delivery.route.failure
+        # Closing the last sub-session ends the connection too; what the caller did comes first.
+        failure = delivery.cancelled or self._failure or delivery.route.failure
         if failure is None:
             failure = next((state.failure for state in delivery.subscriptions if state.failure is not None), None)
         if failure is not None:

@@ -96,7 +96,7 @@ class Dial:
         if self._url.startswith("wss:"):
             context = options.ssl_context or ssl.create_default_context()
             sslopt["context"] = _ObservedContext(context, self._observe)
-        ws = self._ws = DuplexWebSocket(max_message=options.max_message, sslopt=sslopt)
+        ws = self._ws = DuplexWebSocket(max_message=options.max_message, bulk=options.fast_path, sslopt=sslopt)
         ws.binary = bytes
         header = [f"User-Agent: simsync/{__version__}"]
         if self._api_key:

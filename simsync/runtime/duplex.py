@@ -66,11 +66,13 @@ class DuplexWebSocket(websocket.WebSocket):
     send_timeout = 10.0
     """Seconds that a control frame may wait for a peer that does not read."""
 
-    def __init__(self, *, max_message: int, **options: Any) -> None:
-        # ``max_message``: bytes, at least 65,536, so that only frames with a long header need the check.
+    def __init__(self, *, max_message: int, bulk: bool = True, **options: Any) -> None:
+        # ``max_message``: bytes, at least 65,536, so that only frames with a long header need the check. ``bulk``: cut
+        # plain frames out of the buffer here; without it the library gets each of them.
         options["skip_utf8_validation"] = True  # the JSON decoder validates, a thousand times faster
         super().__init__(**options)
         self.max_message = max_message
+        self._bulk = bulk
         self.last_inbound = time.monotonic()
         self.bytes_received = 0
         self._tls_call = threading.Lock()
@@ -116,7 +118,7 @@ class DuplexWebSocket(websocket.WebSocket):
             while True:
                 if self._end is not None:
                     raise LinkLost(self._end.reason, self._end.code)
-                if self._library_mode:
+                if self._library_mode or not self._bulk:
                     message = self._library_frame()
                     if message is not None:
                         return [message]
@@ -138,7 +140,8 @@ class DuplexWebSocket(websocket.WebSocket):
     @property
     def is_drained(self) -> bool:
         """Everything that had arrived was handed out, when it was last looked."""
-        in_hand = bool(self._chunks) or self._position < len(self._buffer) or self._library_mode
+        in_hand = bool(self._chunks) or self._position < len(self._buffer)
+        in_hand = in_hand or self._library_mode or self._library_bytes > 0
         return not in_hand and not self._more_at_hand
 
     def _cut_frames(self) -> list[bytes]:

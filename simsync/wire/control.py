@@ -1,12 +1,12 @@
 """Control frames → :mod:`~simsync.wire.control_messages`.
 
-Session events, the bulk of the traffic, take a short path that knows the likeliest spelling; whatever does not fit it
-exactly takes the tolerant one, with the same result.
+The bulk of the traffic is read by :mod:`~simsync.wire.quick_events`, everything else here, in whatever spelling.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Callable, Optional
 
 from simsync.events import (
@@ -15,7 +15,6 @@ from simsync.events import (
     DiscoveryBatch,
     Event,
     Paused,
-    ReadyForContinue,
     SessionError,
     SessionSummary,
     Slot,
@@ -36,11 +35,9 @@ from simsync.wire.control_messages import (
     Succeeded,
 )
 from simsync.wire.dialect import Dialect
+from simsync.wire.quick_events import BLOCK, READY, QuickEvents
 from simsync.wire.server_errors import decode_error
 from simsync.wire.spelling import FoldedFields, fold
-
-_READY = ReadyForContinue()
-"""The event carries nothing, so one object serves all."""
 
 
 class _Misfit(ValueError):
@@ -48,33 +45,46 @@ class _Misfit(ValueError):
 
 
 class ControlDecoder:
-    """Decodes control frames by the rules of a dialect. Holds no state."""
+    """Decodes control frames by the rules of a dialect. For one thread; it learns how the server spells.
 
-    def __init__(self, dialect: Dialect) -> None:
+    ``quick``: let :mod:`~simsync.wire.quick_events` do the bulk; the result is the same.
+    """
+
+    def __init__(self, dialect: Dialect, *, quick: bool = True) -> None:
         self._is_terminal = dialect.is_terminal
+        self._quick = QuickEvents() if quick else None
+
+    def decode_all(self, payloads: Sequence[bytes]) -> Iterator[ControlMessage]:
+        """One message for each payload. Never raises: what cannot be read becomes :class:`NotUnderstood`."""
+        # By blocks, so that what is made of a block is gone before the next, and the garbage collector has no work.
+        return chain.from_iterable(map(self._decode_block, self._blocks(payloads)))
+
+    def _blocks(self, payloads: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+        if len(payloads) <= BLOCK:
+            return iter((payloads,))
+        return (payloads[start : start + BLOCK] for start in range(0, len(payloads), BLOCK))
+
+    def _decode_block(self, block: Sequence[bytes]) -> Sequence[ControlMessage]:
+        quick = self._quick
+        if quick is None:
+            return [self.decode(payload) for payload in block]
+        events = quick.read(block)
+        if events is not None:
+            return events
+        messages: list[ControlMessage] = []
+        for payload in block:
+            alone = quick.read((payload,))
+            messages.append(self.decode(payload) if alone is None else alone[0])
+        return messages
 
     def decode(self, payload: bytes) -> ControlMessage:
-        """Never raises: what cannot be read becomes :class:`NotUnderstood`."""
+        """One message, in whatever spelling."""
         try:
             message = json_codec.loads(payload)
         except ValueError as error:
             return NotUnderstood(payload, f"no JSON: {error}", is_json=False)
-        try:
-            if message["method"] == "sessionEventV2":
-                params = message["params"]
-                event = params["event"]
-                sequence = params["seq_id"]
-                session_id = params["session_id"]
-                if type(sequence) is int and type(session_id) is str:
-                    kind = event["method"]
-                    if kind == "slotNotification":
-                        slot = event["params"]
-                        if type(slot) is int:
-                            return SessionEvent(session_id, sequence, Slot(slot))
-                    elif kind == "readyForContinue":
-                        return SessionEvent(session_id, sequence, _READY)
-        except (KeyError, TypeError):
-            pass
+        if self._quick is not None:
+            self._quick.learn(message)
         return self._decode_tolerantly(message)
 
     def _decode_tolerantly(self, message: Any) -> ControlMessage:
@@ -109,7 +119,7 @@ class ControlDecoder:
             raise _Misfit("a session event without session id")
         kind, payload = _tagged(fields.get("event"))
         event = None if fold(kind) == "success" else self._event(kind, payload)
-        return SessionEvent(session_id, fields.number("seq_id"), event)
+        return session_id, fields.number("seq_id"), event
 
     def _event(self, kind: str, payload: Any) -> Event:
         name = fold(kind)
@@ -205,7 +215,7 @@ def _completed(payload: Any) -> Completed:
 
 
 _EVENTS: dict[str, Callable[[Any], Event]] = {
-    "readyforcontinue": lambda _payload: _READY,
+    "readyforcontinue": lambda _payload: READY,
     "slotnotification": lambda payload: Slot(_slot_number(payload)),
     "paused": _paused,
     "discoverybatch": _discovery_batch,

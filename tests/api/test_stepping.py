@@ -139,6 +139,10 @@ def test_a_closed_session_wakes_a_step(ledger: Ledger, options: simsync.Options,
             session.close()  # type: ignore[attr-defined]
             stepping.join(10)
             assert [type(failure) for failure in failures] == [simsync.Cancelled]
+            # Also for whoever looks only after the connection has ended with its last session.
+            session._link.close()
+            with pytest.raises(simsync.Cancelled):
+                session.advance(1, timeout=20)
 
 
 def test_stepping_and_taking_events_in_two_threads(session: Session) -> None:

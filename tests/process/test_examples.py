@@ -109,3 +109,17 @@ def test_an_upgrade_that_breaks_something(given: dict[str, str], tmp_path: Path)
     code, output = run("upgrade_regression.py", "2000", "2059", str(TINY_PROGRAM), str(harmless), **given)
     assert code == 0
     assert "regressions 0, improvements 0, other logs 0, units +0" in output
+
+
+def test_one_strategy_over_many_ranges(given: dict[str, str]) -> None:
+    code, own = run("sweep.py")
+    assert code == 0
+    ranges = re.findall(r"^slots (\d+) to (\d+): (\d+) failures$", own, re.MULTILINE)
+    assert sorted((int(first), int(last)) for first, last, _ in ranges) == [
+        (first, first + 19) for first in range(1_000, 1_100, 20)
+    ]
+    listed = [int(line.split()[0]) for line in own.splitlines() if not line.startswith("slots ")]
+    assert sum(listed) == sum(int(failures) for *_, failures in ranges) > 0
+    code, other = run("sweep.py", "--first-slot", "2000", "--last-slot", "2059", "--workers", "1", **given)
+    assert code == 0
+    assert other.startswith("slots 2000 to 2059: ")

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from simsync.events import Completed, Event, Paused, ReadyForContinue, Slot
 from simsync.wire.control import ControlDecoder
-from simsync.wire.control_messages import ControlMessage, ErrorReported, NotUnderstood, OwnEvent, SessionEvent
+from simsync.wire.control_messages import ControlMessage, ErrorReported, NotUnderstood, OwnEvent
 from simsync.wire.dialect import Dialect
 
 pytestmark = pytest.mark.usefixtures("codec")
 
-_KINDS = ControlMessage.__args__  # type: ignore[attr-defined]
+_KINDS = tuple(getattr(kind, "__origin__", kind) for kind in ControlMessage.__args__)  # type: ignore[attr-defined]
 _SUPPRESSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 FUZZ = settings(max_examples=60, deadline=None, database=None, suppress_health_check=_SUPPRESSED)
 
@@ -126,37 +126,14 @@ INNER: st.SearchStrategy[tuple[dict[str, Any], Event]] = st.one_of(
 )
 
 
-@FUZZ
-@given(
-    session_id=IDS,
-    sequence=SLOTS,
-    inner=INNER,
-    spellings=st.lists(st.sampled_from(SPELLINGS[1:]), min_size=1, max_size=4),
-    turns=st.integers(0, 5),
-)
-def test_the_short_and_the_tolerant_path_agree(
-    session_id: str, sequence: int, inner: tuple[dict[str, Any], Event], spellings: list[Any], turns: int
-) -> None:
-    event, expected = inner
-    params = {"session_id": session_id, "seq_id": sequence, "event": event}
-    keys = list(params)
-    message = {
-        "method": "sessionEventV2",
-        "params": {key: params[key] for key in keys[turns % 3 :] + keys[: turns % 3]},
-    }
-    short = decode(json.dumps(message).encode())
-    assert short == SessionEvent(session_id, sequence, expected)
-    assert decode(json.dumps(respelled(message, spellings)).encode()) == short
-
-
 @pytest.mark.parametrize("kind", ["slotNotification", "readyForContinue", "unheardOf"])
-def test_the_paths_agree_on_every_payload(kind: str) -> None:
+def test_every_payload_reads_the_same_in_every_spelling(kind: str) -> None:
     for payload in ("5", True, 1.5, None, [5], {}, {"slot": 5}, {"slot": "5"}, 2**64 - 1, -1, 0):
         short = decode(json.dumps(session_event({"method": kind, "params": payload})).encode())
         tolerant = decode(json.dumps(session_event({"Method": kind, "Params": payload})).encode())
         assert short == tolerant, payload
-        assert isinstance(short, SessionEvent)
-        assert type(getattr(short.event, "slot", 0)) is int, payload
+        assert type(short) is tuple
+        assert type(getattr(short[2], "slot", 0)) is int, payload
 
 
 @pytest.mark.parametrize(
@@ -170,13 +147,13 @@ def test_the_paths_agree_on_every_payload(kind: str) -> None:
     ],
 )
 def test_nulls_and_unknown_keys_beside_the_known_ones_change_nothing(message: dict[str, Any]) -> None:
-    assert decode(json.dumps(message).encode()) == SessionEvent("s", 1, Slot(5))
+    assert decode(json.dumps(message).encode()) == ("s", 1, Slot(5))
 
 
 @pytest.mark.parametrize("sequence", [None, "7", 1.0, True, [], -0.5])
 def test_a_sequence_that_is_no_number_counts_as_missing(sequence: Any) -> None:
     message = session_event({"method": "slotNotification", "params": 5}, seq_id=sequence)
-    assert decode(json.dumps(message).encode()) == SessionEvent("s", None, Slot(5))
+    assert decode(json.dumps(message).encode()) == ("s", None, Slot(5))
 
 
 def test_addresses_and_outcome_names_are_not_respelled() -> None:
@@ -354,7 +331,7 @@ def test_numbers_that_json_does_not_have(constant: bytes) -> None:
 def test_of_duplicate_keys_the_last_counts() -> None:
     assert decode(b'{"method":"status","params":1,"method":"slotNotification","params":2}') == OwnEvent(Slot(2), None)
     text = b'{"method":"sessionEventV2","params":{"session_id":"a","session_id":"b","seq_id":1,"event":"success"}}'
-    assert decode(text) == SessionEvent("b", 1, None)
+    assert decode(text) == ("b", 1, None)
 
 
 def test_white_space_around_the_document_is_allowed() -> None:
