@@ -15,7 +15,7 @@ from importlib import metadata
 from typing import Any
 
 from benchmarks import streams
-from benchmarks.figures import rounded, spread, table
+from benchmarks.figures import spread, table
 from benchmarks.measures import Measure
 from benchmarks.readers.run import Run
 from benchmarks.runs import Variant, read, serving
@@ -96,8 +96,12 @@ class Results:
 
     def _rate(self, variant: Variant) -> list[str]:
         runs = [runs[variant] for runs in self.rounds]
-        row = [variant.stream, variant.label, spread(self.figures(variant, "rate"))]
-        row.append(spread([run.cpu / run.count * 1e6 for run in runs]))
+        row = [variant.stream, variant.label]
+        if variant.stream == streams.NOTHING:
+            row += ["", ""]
+        else:
+            row.append(spread(self.figures(variant, "rate")))
+            row.append(spread([run.cpu / run.count * 1e6 for run in runs]))
         row.append(f"{statistics.median(run.peak_rss for run in runs) / 1e6:.0f}")
         for name in ("p50", "p99"):
             row.append(spread([run.figures[name] * 1e6 for run in runs]) if name in runs[0].figures else "")
@@ -107,7 +111,7 @@ class Results:
         """For each stream, how much faster the server can be than the fastest that reads it."""
         rows = []
         for room in (variant for variant in self.variants if variant in HEAD_ROOM):
-            packed = room.reader == "bare.count_packed_bytes"
+            packed = "packed" in room.reader
             readers = [
                 one
                 for one in self.variants
@@ -173,10 +177,9 @@ def measure_all(measures: Sequence[Measure], events: int, sessions: int, rounds:
         for number in range(rounds):
             runs = {}
             for place, variant in enumerate(random.Random(number).sample(variants, len(variants)), start=1):
-                line = f"round {number + 1} of {rounds}, {place} of {len(variants)}: {variant.stream}, {variant.label}"
+                line = f"round {number + 1} of {rounds}, {place} of {len(variants)}: {variant.label}"
                 print(line, file=sys.stderr)
                 runs[variant] = read(variant, served[variant.stream])
-                print(f"    {rounded(runs[variant].figure('rate'))}/s", file=sys.stderr)
             results.append(runs)
     return Results(events, sessions, tuple(measures), tuple(results))
 

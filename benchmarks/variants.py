@@ -135,12 +135,12 @@ def two_workers(speed: bool) -> Variant:
 
 
 HEAD_ROOM = (
-    Variant("bytes counted", streams.CONTROL, "bare.count_bytes"),
-    Variant("bytes counted over TLS", streams.CONTROL, "bare.count_bytes", tls=True, needs=("trustme",)),
-    Variant("bytes counted", streams.CONTROL_TENTH, "bare.count_bytes"),
-    Variant("bytes counted, 1,024 sub-sessions", streams.MANY_SESSIONS, "bare.count_bytes"),
-    Variant("bytes counted", streams.TRANSACTIONS, "bare.count_data_bytes"),
-    Variant("bytes counted, zstd", streams.TRANSACTIONS, "bare.count_packed_bytes", needs=("zstandard",)),
-    Variant("prepared frames, bytes counted", streams.CLOSED_LOOP, "bare.drive_with_prepared_frames"),
+    Variant("bytes counted", streams.CONTROL, "byte_counts.count_slots"),
+    Variant("bytes counted over TLS", streams.CONTROL, "byte_counts.count_slots", tls=True, needs=("trustme",)),
+    Variant("bytes counted", streams.CONTROL_TENTH, "byte_counts.count_slots"),
+    Variant("bytes counted, 1,024 sub-sessions", streams.MANY_SESSIONS, "byte_counts.count_slots"),
+    Variant("bytes counted", streams.TRANSACTIONS, "byte_counts.count_transactions"),
+    Variant("bytes counted, zstd", streams.TRANSACTIONS, "byte_counts.count_packed_transactions", needs=("zstandard",)),
+    Variant("prepared frames, bytes counted", streams.CLOSED_LOOP, "byte_counts.drive_with_prepared_frames"),
 )
 """How fast each server can be, in the same unit as its readers."""

@@ -8,10 +8,9 @@ import time
 import zlib
 from typing import Any
 
-from benchmarks.readers.bare import trip_problems, warm
 from benchmarks.readers.created import Created, continue_request, create_request, subscribe_request
 from benchmarks.readers.queues import consumers, queues
-from benchmarks.readers.run import Run, Stopwatch, percentiles, slot_problems, transaction_problems
+from benchmarks.readers.run import Run, Stopwatch, percentiles, slot_problems, transaction_problems, trip_problems, warm
 from benchmarks.stream import Stream
 
 

@@ -1,47 +1,25 @@
-"""websocket-client with orjson in one loop, no queues, no threads; and counting bytes, which nothing can outrun."""
+"""websocket-client with orjson in one loop, no queues, no threads."""
 
 from __future__ import annotations
 
-import ssl
+import time
 import zlib
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import websocket
 
-from benchmarks.readers.created import Created, continue_request, create_request, subscribe_request
-from benchmarks.readers.run import Run, Stopwatch, percentiles, slot_problems, transaction_problems
+from benchmarks.readers.bare_session import BareSession
+from benchmarks.readers.created import continue_request
+from benchmarks.readers.run import (
+    Run,
+    Stopwatch,
+    percentiles,
+    slot_problems,
+    transaction_problems,
+    trip_problems,
+    warm,
+)
 from benchmarks.stream import Stream
-from benchmarks.traffic import Plan
-
-
-class BareSession:
-    """A session that was created with websocket-client and nothing else."""
-
-    def __init__(self, stream: Stream, **options: Any) -> None:
-        self._stream = stream
-        self.ws = _connect(stream, stream.url, **options)
-        self.created = Created()
-        self.ws.send(create_request(stream.events))
-        while not self.created.feed(self.ws.recv()):
-            pass
-
-    def subscribe(self, *, packed: bool = False) -> websocket.WebSocket:
-        """A data connection whose subscribe was acknowledged."""
-        ws = _connect(self._stream, f"{self._stream.url}/{self.created.ids[0]}")
-        ws.send(subscribe_request(packed=packed))
-        ws.recv()
-        return ws
-
-    def send_continue(self) -> None:
-        self.ws.send(continue_request(self.created.ids[-1], self._stream.events))
-
-
-def _connect(stream: Stream, url: str, **options: Any) -> websocket.WebSocket:
-    secured = {"context": ssl.create_default_context(cadata=stream.ca)} if stream.is_tls else {}
-    ws = websocket.WebSocket(**{"skip_utf8_validation": True, "sslopt": secured, **options})
-    ws.connect(url, suppress_origin=True)  # type: ignore[no-untyped-call]
-    return ws
 
 
 def read_slots(stream: Stream) -> Run:
@@ -129,8 +107,6 @@ def _inflated(ws: websocket.WebSocket) -> Iterator[bytes]:
 
 def drive_one(stream: Stream) -> Run:
     """Continue, wait for the ready, and again."""
-    import time
-
     import orjson
 
     watch = Stopwatch()
@@ -148,91 +124,3 @@ def drive_one(stream: Stream) -> Run:
     run = watch.stop(stream.events, trip_problems(stream.events, [trips]), percentiles(warm(trips)))
     session.ws.close()
     return run
-
-
-def warm(trips: list[float]) -> list[float]:
-    """Without the first ones."""
-    return trips[len(trips) // 40 :]
-
-
-def trip_problems(expected: int, drivers: Iterable[list[float]]) -> list[str]:
-    """Each answer is asked for and comes once: what can be wrong is their number."""
-    trips = sum(map(len, drivers))
-    return [] if trips == expected else [f"{trips} trips instead of {expected}"]
-
-
-# Counting bytes: how fast the server can be.
-
-
-def count_bytes(stream: Stream) -> Run:
-    watch = Stopwatch()
-    session = BareSession(stream)
-    watch.start()
-    session.send_continue()
-    run = watch.stop(stream.events, _count(session.ws, stream.size))
-    session.ws.close()
-    return run
-
-
-def count_data_bytes(stream: Stream) -> Run:
-    return _count_data_bytes(stream, packed=False)
-
-
-def count_packed_bytes(stream: Stream) -> Run:
-    return _count_data_bytes(stream, packed=True)
-
-
-def _count_data_bytes(stream: Stream, *, packed: bool) -> Run:
-    watch = Stopwatch()
-    session = BareSession(stream)
-    ws = session.subscribe(packed=packed)
-    watch.start()
-    session.send_continue()
-    run = watch.stop(stream.transactions, _count(ws, stream.packed if packed else stream.size))
-    ws.close()
-    session.ws.close()
-    return run
-
-
-def _count(ws: websocket.WebSocket, size: int) -> list[str]:
-    sock = ws.sock
-    assert sock is not None
-    buffer = bytearray(256 * 1024)
-    missing = size
-    while missing > 0:
-        received = sock.recv_into(buffer)
-        if not received:
-            break
-        missing -= received
-    return [f"{missing} bytes are missing"] if missing else []
-
-
-def drive_with_prepared_frames(stream: Stream) -> Run:
-    """One continue of every sub-session in one send, then all their answers, counted as bytes; and again."""
-    watch = Stopwatch()
-    session = BareSession(stream)
-    plan = Plan(stream.events, stream.sessions)
-    sock = session.ws.sock
-    assert sock is not None
-    rounds = []
-    for turn in range(1, max(plan.counts) + 1):
-        going = [number for number, count in enumerate(plan.counts) if turn <= count]
-        requests = (_masked(continue_request(plan.ids[number], 1)) for number in going)
-        answers = (
-            plan.completed(number, turn + 1) if turn == plan.counts[number] else plan.ready(number, turn + 1)
-            for number in going
-        )
-        rounds.append((b"".join(requests), sum(map(len, answers))))
-    problems: list[str] = []
-    watch.start()
-    for request, size in rounds:
-        sock.sendall(request)
-        problems += _count(session.ws, size)
-    run = watch.stop(stream.events, problems)
-    session.ws.close()
-    return run
-
-
-def _masked(payload: bytes) -> bytes:
-    """A client's frame of 126 to 65,535 bytes, with a mask that changes nothing."""
-    return bytes((0x81, 0x80 | 126)) + len(payload).to_bytes(2, "big") + bytes(4) + payload

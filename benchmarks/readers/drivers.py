@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks.readers.bare import trip_problems, warm
 from benchmarks.readers.loops import open_session
-from benchmarks.readers.run import Run, Stopwatch, percentiles
+from benchmarks.readers.run import Run, Stopwatch, percentiles, trip_problems, warm
 from benchmarks.stream import Stream
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any, Callable
 
 from dataclasses_json import DataClassJsonMixin, dataclass_json
 
-from benchmarks.readers.bare import BareSession
+from benchmarks.readers.bare_session import BareSession
 from benchmarks.readers.created import Created, continue_request, create_request
 from benchmarks.readers.run import Outcome, Run, Stopwatch, slot_problems
 from benchmarks.stream import Stream

@@ -92,3 +92,14 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float]:
     ordered = sorted(seconds)
     last = len(ordered) - 1
     return {"p50": ordered[last // 2], "p99": ordered[round(last * 0.99)], "max": ordered[last]}
+
+
+def warm(trips: list[float]) -> list[float]:
+    """Without the first ones."""
+    return trips[len(trips) // 40 :]
+
+
+def trip_problems(expected: int, drivers: Iterable[Sequence[float]]) -> list[str]:
+    """Each answer is asked for and comes once: what can be wrong is their number."""
+    trips = sum(map(len, drivers))
+    return [] if trips == expected else [f"{trips} trips instead of {expected}"]

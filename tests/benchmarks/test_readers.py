@@ -27,7 +27,7 @@ Served = Callable[[Variant], Stream]
 HERE = [variant for variant in variants_of(MEASURES) if variant.speed]
 """Those that can run in this process."""
 SLOTS, DATA = (streams.CONTROL, streams.CONTROL_TENTH, streams.MANY_SESSIONS, streams.PACED), (streams.TRANSACTIONS,)
-RECEIVERS = [one for one in HERE if one.stream in SLOTS + DATA and ".count_" not in one.reader]
+RECEIVERS = [one for one in HERE if one.stream in SLOTS + DATA and "byte_counts" not in one.reader]
 
 
 @pytest.fixture(scope="module")

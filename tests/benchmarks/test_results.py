@@ -82,7 +82,7 @@ def test_the_command_prints_and_writes_what_it_measured(tmp_path: Path, capsys: 
     assert {row["reader"] for row in written["variants"]} == {
         "loops.read_in_one_loop",
         "bare.read_slots",
-        "bare.count_bytes",
+        "byte_counts.count_slots",
     }
 
 
