@@ -20,20 +20,19 @@ from types import FrameType
 
 from benchmarks import streams
 from benchmarks.figures import rounded, table
+from benchmarks.measures import MEASURES
 from benchmarks.readers.__main__ import reader
+from benchmarks.results import variants_of
 from benchmarks.runs import serving
 from benchmarks.without import SPEED, forbid
 
 INTERVAL = 0.001
 """Seconds between two samples, and how long a thread may keep the interpreter from the sampler."""
 
-_STREAMS = {
-    "loops": streams.CONTROL,
-    "bare": streams.CONTROL,
-    "data_events": streams.TRANSACTIONS,
-    "drivers": streams.CLOSED_LOOP,
-    "latency": streams.PACED,
-}
+_STREAMS = {one.reader: one.stream for one in reversed(variants_of(MEASURES)) if one.stream != streams.NOTHING}
+"""Which one each reader is for."""
+
+_TICKS = os.sysconf("SC_CLK_TCK")
 _OWN = Path(__file__).resolve().parent.parent
 
 
@@ -80,9 +79,6 @@ class Sampler:
             self.processor[f"{thread.name} {thread.native_id}"] = (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-_TICKS = os.sysconf("SC_CLK_TCK")
-
-
 def _kind(thread: str) -> str:
     """Threads that do the same are counted together."""
     return thread.rstrip("0123456789").rstrip("-_ ")
@@ -96,8 +92,7 @@ def _place(frame: FrameType) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("reader", nargs="?", default="loops.read_in_one_loop", help="module.function of the readers")
-    parser.add_argument("--stream", default="", help="instead of the one that the reader's module is for")
+    parser.add_argument("reader", nargs="?", default="loops.read_in_one_loop", choices=sorted(_STREAMS))
     parser.add_argument("--events", type=int, default=500_000)
     parser.add_argument("--sessions", type=int, default=64)
     parser.add_argument("--without-speed", action="store_true")
@@ -106,8 +101,8 @@ def main() -> None:
     if options.without_speed:
         forbid(SPEED)
     importlib.import_module("simsync")  # before the first sample
-    name = options.stream or _STREAMS[options.reader.partition(".")[0]]
-    with serving(streams.server(name, options.events, options.sessions)) as stream:
+    server = streams.server(_STREAMS[options.reader], options.events, options.sessions)
+    with serving(server) as stream:
         read = reader(options.reader)
         began = time.process_time()
         with Sampler() as sampler:

@@ -126,6 +126,10 @@ class Results:
                 ratios = spread([able / done for able, done in pairs])
                 able = spread(self.figures(room, "rate"))
                 rows.append([f"{room.stream}: {room.label}", able, f"{ratios} × {fastest.label}"])
+        paced = [one for one in self.variants if one.stream == streams.PACED]
+        if paced:
+            sent = [run.figures["offered"] for runs in self.rounds for run in map(runs.__getitem__, paced)]
+            rows.append([streams.PACED, spread(sent), "as it was sent"])
         return table(["the server alone", "per second", "head-room"], rows) if rows else ""
 
     def as_json(self) -> dict[str, Any]:
