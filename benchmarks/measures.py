@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from benchmarks import variants
+from benchmarks import streams, variants
 from benchmarks.readers.run import Run
 from benchmarks.runs import Variant
 
@@ -31,6 +31,12 @@ class Measure:
         """In one round."""
         value = runs[self.variant].figure(self.figure)
         return value * self.scale if self.base is None else value / runs[self.base].figure(self.figure)
+
+    def by_processor_time(self, runs: Mapping[Variant, Run]) -> float | None:
+        """A ratio of rates as it would be if only the processor time of the clients counted; None for others."""
+        if self.figure != "rate" or self.base is None or self.variant.stream == streams.SWEPT:
+            return None
+        return runs[self.base].processor_time / runs[self.variant].processor_time
 
     def is_reached(self, median: float) -> bool:
         return self.target is None or (median <= self.target if self.at_most else median >= self.target)

@@ -31,6 +31,11 @@ class Run:
         """``rate`` (per second), or one of the figures."""
         return self.count / self.seconds if name == "rate" else self.figures[name]
 
+    @property
+    def processor_time(self) -> float:
+        """Seconds for each event."""
+        return self.cpu / self.count
+
 
 class Stopwatch:
     """Started twice: at the beginning, and when the stream begins."""

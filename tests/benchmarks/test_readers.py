@@ -16,7 +16,7 @@ from benchmarks import streams, variants
 from benchmarks.measures import MEASURES
 from benchmarks.readers import imports
 from benchmarks.readers.__main__ import reader
-from benchmarks.results import missing, variants_of
+from benchmarks.results import missing
 from benchmarks.runs import Variant, WrongEvents, read, serving
 from benchmarks.stream import Stream
 from tests.benchmarks import recorded
@@ -24,7 +24,8 @@ from tests.benchmarks import recorded
 EVENTS, SESSIONS, TRANSACTIONS = 400, 16, 120
 Served = Callable[[Variant], Stream]
 
-HERE = [variant for variant in variants_of(MEASURES) if variant.speed]
+ALL = dict.fromkeys([*(variant for measure in MEASURES for variant in measure.needs), *variants.HEAD_ROOM])
+HERE = [variant for variant in ALL if variant.speed]
 """Those that can run in this process."""
 SLOTS, DATA = (streams.CONTROL, streams.CONTROL_TENTH, streams.MANY_SESSIONS, streams.PACED), (streams.TRANSACTIONS,)
 RECEIVERS = [one for one in HERE if one.stream in SLOTS + DATA and "byte_counts" not in one.reader]
