@@ -1,6 +1,6 @@
 """Whether memory grows with the number of events, when the caller keeps up.
 
-    python benchmarks/memory_growth.py [--events 100000 200000 400000 800000] [--sessions 64] [--rounds 3]
+    python -m benchmarks.memory_growth [--events 100000 200000 400000 800000] [--sessions 64] [--rounds 3]
 
 Exit status 1 when a reader did not get every event once and in order; the figures are never judged.
 """
@@ -11,13 +11,12 @@ import argparse
 import statistics
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from benchmarks import streams, variants
+from benchmarks.figures import rounded, spread, table
+from benchmarks.runs import WrongEvents, read, serving
 
-from benchmarks.runs import Variant, WrongEvents, rounded, serving, spread, table
-
-LOOP = Variant("simsync, one loop over all sub-sessions", "loop")
+LOOP = variants.loop(True)
 
 
 def slope(xs: Sequence[float], ys: Sequence[float]) -> float:
@@ -40,8 +39,8 @@ def main() -> None:
     ys: list[float] = []
     try:
         for events in options.events:
-            with serving(events, options.sessions) as server:
-                peaks = [server.read(LOOP).peak_rss / 1e6 for _ in range(options.rounds)]
+            with serving(streams.server(streams.CONTROL, events, options.sessions)) as stream:
+                peaks = [read(LOOP, stream).peak_rss / 1e6 for _ in range(options.rounds)]
             rows.append([rounded(events), spread(peaks)])
             xs += [events / 1e6] * len(peaks)
             ys += peaks

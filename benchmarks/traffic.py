@@ -1,4 +1,4 @@
-"""What the server of the benchmarks says in one parallel session, as bytes that only have to be sent."""
+"""What the servers of the benchmarks say on a control connection, as bytes that only have to be sent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import random
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -15,24 +14,18 @@ FIRST_SLOT = 312_000_000
 CHUNK = 256 * 1024
 """Bytes of one send at most. A chunk holds whole frames, so that a pong may go out between two of them."""
 
+TEXT = 0x81
+BINARY = 0x82
+
 _SEED = 1
-_TEXT = 0x81
 _SLOT = (
     b'{"method":"sessionEventV2","params":{"session_id":"%s","seq_id":%d,'
     b'"event":{"method":"slotNotification","params":%d}}}'
 )
+_READY = b'{"method":"sessionEventV2","params":{"session_id":"%s","seq_id":%d,"event":{"method":"readyForContinue"}}}'
 
 
-@dataclass(frozen=True)
-class Traffic:
-    """``created`` answers the create request, each sub-session's first ready included. ``stream`` is everything after
-    the continue: the slot events, then a ``completed`` of each sub-session."""
-
-    created: bytes
-    stream: list[bytes]
-
-
-def frame(payload: bytes, first: int = _TEXT) -> bytes:
+def frame(payload: bytes, first: int = TEXT) -> bytes:
     """A WebSocket frame as a server sends it."""
     size = len(payload)
     if size < 126:
@@ -47,43 +40,8 @@ def message(method: str, params: Any = None) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def build(events: int, sessions: int) -> Traffic:
-    """``events`` slot events, shuffled over the sub-sessions; within each the slots and the ``seq_id`` count up."""
-    source = random.Random(_SEED)
-    ids = [f"backtest_{_uuid7(source)}" for _ in range(sessions)]
-    counts = [events // sessions + (number < events % sessions) for number in range(sessions)]
-    starts = [FIRST_SLOT + sum(counts[:number]) for number in range(sessions)]
-    created = [
-        *(_created(session_id) for session_id in ids),
-        message(
-            "sessionsCreatedV2",
-            {
-                "control_session_id": f"parallel_{_uuid7(source)}",
-                "session_ids": ids,
-                "task_ids": [None] * sessions,
-                "start_slots": starts,
-                "end_slots": [start + count - 1 for start, count in zip(starts, counts)],
-            },
-        ),
-        *(_event(session_id, 1, {"method": "readyForContinue"}) for session_id in ids),
-    ]
-    completed = {"method": "completed", "params": {"summary": None}}
-    ends = [_event(session_id, count + 2, completed) for session_id, count in zip(ids, counts)]
-    order = [number for number, count in enumerate(counts) for _ in range(count)]
-    source.shuffle(order)
-    frames = (frame(payload) for payload in (*_slots(order, ids, starts), *ends))
-    return Traffic(b"".join(map(frame, created)), list(_chunks(frames)))
-
-
-def _slots(order: list[int], ids: list[str], starts: list[int]) -> Iterator[bytes]:
-    keys = [session_id.encode() for session_id in ids]
-    sent = [0] * len(ids)
-    for number in order:
-        yield _SLOT % (keys[number], sent[number] + 2, starts[number] + sent[number])  # 1 was the first ready
-        sent[number] += 1
-
-
-def _chunks(frames: Iterable[bytes]) -> Iterator[bytes]:
+def chunks(frames: Iterable[bytes]) -> Iterator[bytes]:
+    """The frames, joined up to :data:`CHUNK` bytes."""
     chunk = bytearray()
     for item in frames:
         if len(chunk) + len(item) > CHUNK:
@@ -93,13 +51,63 @@ def _chunks(frames: Iterable[bytes]) -> Iterator[bytes]:
     yield bytes(chunk)
 
 
-def _created(session_id: str) -> bytes:
-    params = {"session_id": session_id, "rpc_endpoint": f"/backtest/{session_id}", "task_id": None}
-    return message("sessionCreated", params)
+class Plan:
+    """The sub-sessions of a parallel session and their frames, the same in every process that asks.
 
+    ``events`` slots are dealt out to ``sessions`` sub-sessions: ``counts`` says how many to each, ``starts`` with which
+    slot each begins. ``seq_id`` 1 is the first ready of each.
+    """
 
-def _event(session_id: str, sequence: int, event: Any) -> bytes:
-    return message("sessionEventV2", {"session_id": session_id, "seq_id": sequence, "event": event})
+    def __init__(self, events: int, sessions: int) -> None:
+        self._source = random.Random(_SEED)
+        self.events = events
+        self.ids = [f"backtest_{_uuid7(self._source)}" for _ in range(sessions)]
+        self.counts = [events // sessions + (number < events % sessions) for number in range(sessions)]
+        self.starts = [FIRST_SLOT + sum(self.counts[:number]) for number in range(sessions)]
+        self._control_id = f"parallel_{_uuid7(self._source)}"
+        self._keys = [session_id.encode() for session_id in self.ids]
+
+    def created(self) -> bytes:
+        """The answer to the create request, each sub-session's first ready included."""
+        listed = {
+            "control_session_id": self._control_id,
+            "session_ids": self.ids,
+            "task_ids": [None] * len(self.ids),
+            "start_slots": self.starts,
+            "end_slots": [start + count - 1 for start, count in zip(self.starts, self.counts)],
+        }
+        announced = [
+            {"session_id": session_id, "rpc_endpoint": f"/backtest/{session_id}", "task_id": None}
+            for session_id in self.ids
+        ]
+        frames = [frame(message("sessionCreated", one)) for one in announced]
+        frames.append(frame(message("sessionsCreatedV2", listed)))
+        frames += (self.ready(number, 1) for number in range(len(self.ids)))
+        return b"".join(frames)
+
+    def ready(self, number: int, sequence: int) -> bytes:
+        return frame(_READY % (self._keys[number], sequence))
+
+    def completed(self, number: int, sequence: int, agent_stats: Any = None) -> bytes:
+        params = {"summary": None, "agent_stats": agent_stats}
+        event = {"method": "completed", "params": params}
+        body = {"session_id": self.ids[number], "seq_id": sequence, "event": event}
+        return frame(message("sessionEventV2", body))
+
+    def slots(self) -> Iterator[tuple[int, bytes]]:
+        """Every slot event with its sub-session, shuffled; within each, the slots and ``seq_id`` count up."""
+        order = [number for number, count in enumerate(self.counts) for _ in range(count)]
+        random.Random(_SEED).shuffle(order)
+        sent = [0] * len(self.ids)
+        for number in order:
+            payload = _SLOT % (self._keys[number], sent[number] + 2, self.starts[number] + sent[number])
+            yield number, frame(payload)
+            sent[number] += 1
+
+    def stream(self) -> list[bytes]:
+        """All that follows a continue: the slot events, then a ``completed`` of each sub-session."""
+        ends = (self.completed(number, count + 2) for number, count in enumerate(self.counts))
+        return list(chunks(part for parts in ((item for _, item in self.slots()), ends) for part in parts))
 
 
 def _uuid7(source: random.Random) -> UUID:

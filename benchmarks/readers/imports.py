@@ -1,0 +1,41 @@
+"""How long an import takes, each time in a fresh interpreter that imports nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from benchmarks.readers.run import Run, Stopwatch, percentiles
+from benchmarks.stream import Stream
+from benchmarks.without import SPEED
+
+TIMES = 5
+
+_SCRIPT = """
+import sys, time
+sys.modules.update(dict.fromkeys({forbidden!r}))
+began = time.perf_counter()
+import {module}
+print(time.perf_counter() - began)
+"""
+
+
+def import_simsync(_stream: Stream) -> Run:
+    return _import("simsync")
+
+
+def import_requests(_stream: Stream) -> Run:
+    return _import("requests")
+
+
+def _import(module: str) -> Run:
+    """``p50`` in seconds."""
+    watch = Stopwatch()
+    forbidden = [name for name in SPEED if sys.modules.get(name, "") is None]
+    script = _SCRIPT.format(module=module, forbidden=forbidden)
+    watch.start()
+    seconds = [
+        float(subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.PIPE, text=True).stdout)
+        for _ in range(TIMES)
+    ]
+    return watch.stop(TIMES, [], percentiles(seconds))

@@ -1,0 +1,64 @@
+"""One session with transactions: its control connection, and a data connection of its own.
+
+The subscribe is acknowledged; the continue starts both streams. The data ends with the message that the embedded
+simulator sends.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+from benchmarks import traffic, transactions
+from benchmarks.server.connection import Connection, ControlConnection
+from benchmarks.stream import Stream
+
+
+class DataPlane:
+    """One client at a time. ``count`` transactions, plain or compressed as the subscribe asks."""
+
+    def __init__(self, count: int, folder: Path) -> None:
+        slots = -(-count // transactions.PER_SLOT)
+        plan = traffic.Plan(slots, 1)
+        self._created = plan.created()
+        self._stream = plan.stream()
+        self._data = transactions.build(folder, count)
+        self._continued = threading.Event()
+        self.serves = Stream(
+            events=slots,
+            sessions=1,
+            size=sum(map(len, self._data.plain)),
+            packed=sum(map(len, self._data.packed)),
+            transactions=count,
+            signatures=self._data.signatures,
+        )
+
+    def serve(self, connection: Connection) -> None:
+        if connection.path == "/backtest":
+            self._serve_control(ControlConnection(connection, self._created))
+        else:
+            self._serve_data(connection)
+
+    def _serve_control(self, control: ControlConnection) -> None:
+        self._continued = continued = threading.Event()
+        control.wait_for_continue()
+        continued.set()
+        for chunk in self._stream:
+            control.send(chunk)
+        control.serve_until_gone()
+
+    def _serve_data(self, connection: Connection) -> None:
+        requests: list[bytes] = []
+        while not requests:
+            requests = connection.messages()
+        request = json.loads(requests[0])
+        packed = request["params"][1].get("compression") == "zstd" and self.serves.packed
+        continued = self._continued
+        answer = {"jsonrpc": "2.0", "id": request["id"], "result": transactions.SUBSCRIPTION}
+        connection.send(traffic.frame(json.dumps(answer).encode()))
+        continued.wait()
+        for chunk in self._data.packed if packed else self._data.plain:
+            connection.send(chunk)
+            connection.messages(wait=False)
+        connection.serve_until_gone()
