@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Generic, NamedTuple, Optional, TypeVar
 
-from dataclasses_json import DataClassJsonMixin, Undefined, config, dataclass_json
+from simsync.json_form import JsonForm, config
 
 
 class Event:
@@ -123,9 +123,8 @@ class SessionError(Event):
     error: BacktestError
 
 
-@dataclass_json(undefined=Undefined.EXCLUDE)
 @dataclass
-class SessionSummary(DataClassJsonMixin):
+class SessionSummary(JsonForm):
     """Statistics of a finished session, in transactions.
 
     ``correct_simulation``: outcome equal to the chain's; ``balance_diff`` and ``log_diff``: balances or logs differ;

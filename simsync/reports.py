@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
-from dataclasses_json import DataClassJsonMixin, Undefined, config, dataclass_json
-
+from simsync.json_form import JsonForm, config
 from simsync.params import AccountData
 
 BLOCKS = "blocks"
@@ -67,9 +66,8 @@ _TIME_IN_JSON: Any = config(
 _NOT_IN_JSON: Any = config(exclude=lambda _value: True)
 
 
-@dataclass_json(undefined=Undefined.EXCLUDE)
 @dataclass(frozen=True)
-class AvailableRange(DataClassJsonMixin):
+class AvailableRange(JsonForm):
     """A bundle: a session may start at ``start_slot`` and end at or before ``end_slot``.
 
     ``end_slot``, the times of both, ``size`` (slots) and ``scope`` (``"global"``, or ``"user"`` for a bundle of this
@@ -86,9 +84,8 @@ class AvailableRange(DataClassJsonMixin):
     raw: Any = field(default=None, repr=False, compare=False, metadata=_NOT_IN_JSON)
 
 
-@dataclass_json(undefined=Undefined.EXCLUDE)
 @dataclass(frozen=True)
-class UsageReport(DataClassJsonMixin):
+class UsageReport(JsonForm):
     """What a key has used after ``since`` and up to ``until``; the server rounds ``since`` down to the UTC day.
 
     The numbers of sessions are counted apart and need not add up. ``session_duration_ms``: milliseconds. What the
@@ -108,9 +105,8 @@ class UsageReport(DataClassJsonMixin):
     raw: Any = field(default=None, repr=False, compare=False, metadata=_NOT_IN_JSON)
 
 
-@dataclass_json(undefined=Undefined.EXCLUDE)
 @dataclass(frozen=True)
-class BundleBuild(DataClassJsonMixin):
+class BundleBuild(JsonForm):
     """A request to build bundles; one build may produce several.
 
     ``status``: ``"in_progress"``, ``"completed"``, ``"failed"``, ``"needs_investigation"`` (the outcome is not known,
@@ -136,9 +132,8 @@ class BundleBuild(DataClassJsonMixin):
         return self.status == COMPLETED
 
 
-@dataclass_json(undefined=Undefined.EXCLUDE)
 @dataclass(frozen=True)
-class Bundle(DataClassJsonMixin):
+class Bundle(JsonForm):
     """A bundle of this key that can be used. ``completed_at``: Unix time in milliseconds. ``raw``: as it came."""
 
     start_slot: int
@@ -149,9 +144,8 @@ class Bundle(DataClassJsonMixin):
     raw: Any = field(default=None, repr=False, compare=False, metadata=_NOT_IN_JSON)
 
 
-@dataclass_json(undefined=Undefined.EXCLUDE)
 @dataclass(frozen=True)
-class BundleListing(DataClassJsonMixin):
+class BundleListing(JsonForm):
     """``builds``: requests of this key, newest first. ``bundles``: its bundles by range, None when not available."""
 
     builds: tuple[BundleBuild, ...] = ()

@@ -13,7 +13,6 @@ from simsync.options import Options
 from simsync.params import AccountData, checks
 from simsync.params.account import checked_modifications
 from simsync.reports import SignatureStatus, Simulation
-from simsync.runtime.http import HttpClient
 from simsync.runtime.retry import HttpRetry
 from simsync.wire import rpc as wire
 from simsync.wire import urls
@@ -43,6 +42,8 @@ class Rpc:
         options = options if options is not None else Options()
         if not isinstance(options, Options):
             raise InvalidParams("options", options, "must be an Options(...)")
+        from simsync.runtime.http import HttpClient  # requests is imported by whoever makes a client
+
         self._http = HttpClient(options.rpc_timeout, advice=_ADVICE, ssl_context=options.ssl_context)
         self._retry = HttpRetry(options, logger)
         self._numbers = itertools.count(1)

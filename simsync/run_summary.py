@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Optional
 
-from dataclasses_json import DataClassJsonMixin
-
 from simsync.events import SessionSummary
+from simsync.json_form import JsonForm
 from simsync.protocol.coverage import Coverage
 
 _TOTALS = tuple(one.name for one in fields(SessionSummary) if one.type == "int")
 
 
 @dataclass(frozen=True)
-class RunSummary(DataClassJsonMixin):
+class RunSummary(JsonForm):
     """What came of a run. ``to_json()`` makes one line for a log.
 
     ``sessions``: how many, ``completed`` of them; ``complete``: all of them are, to the last slot; ``reasons``: one per

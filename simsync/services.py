@@ -13,7 +13,6 @@ from simsync.ranges import moment
 from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, UsageReport
 from simsync.runtime.cancel import CancelToken
 from simsync.runtime.deadline import deadline_after
-from simsync.runtime.http import HttpClient
 from simsync.runtime.retry import HttpRetry, is_transient
 from simsync.runtime.watch import Watch
 from simsync.wire import services as wire
@@ -47,6 +46,8 @@ class Services:
         options = options if options is not None else Options()
         self._base = urls.http_base(urls.control_url(control_url))
         refused = _WITH_KEY if api_key else _WITHOUT_KEY
+        from simsync.runtime.http import HttpClient  # requests is imported by whoever makes a client
+
         self._http = HttpClient(
             options.rpc_timeout,
             {wire.KEY_HEADER: api_key} if api_key else {},

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Union
 
-from dataclasses_json import DataClassJsonMixin, config
-
 from simsync.errors import InvalidParams
+from simsync.json_form import JsonForm, config
 from simsync.params import checks
 from simsync.params.stand_ins import restored
 
@@ -17,7 +16,7 @@ SYSTEM_PROGRAM = "11111111111111111111111111111111"
 
 
 @dataclass(frozen=True)
-class EncodedBinary(DataClassJsonMixin):
+class EncodedBinary(JsonForm):
     """Binary data as text. No other encoding than ``base64`` is known."""
 
     data: str = ""
@@ -47,7 +46,7 @@ def data_from_json(value: Mapping[str, str]) -> bytes:
 
 
 @dataclass(frozen=True)
-class AccountData(DataClassJsonMixin):
+class AccountData(JsonForm):
     """A whole account state.
 
     ``lamports``: 1 SOL = 1,000,000,000 lamports. ``data`` may also be given as base64 text or ``EncodedBinary``. The

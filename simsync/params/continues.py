@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from dataclasses_json import DataClassJsonMixin, config
-
+from simsync.json_form import JsonForm, config
 from simsync.params import checks
 from simsync.params.account import checked_modifications, modifications_from_json
 
 
 @dataclass(frozen=True)
-class Continue(DataClassJsonMixin):
+class Continue(JsonForm):
     """Advance by ``advance_count`` blocks.
 
     ``transactions`` are the caller's own (base64 text, bytes, or objects with a byte form such as solders'
@@ -36,7 +35,7 @@ class Continue(DataClassJsonMixin):
 
 
 @dataclass(frozen=True)
-class ContinueTo(DataClassJsonMixin):
+class ContinueTo(JsonForm):
     """Advance until ``slot``, and there to the batch ``batch_index`` (None: the slot boundary)."""
 
     slot: int

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
-from dataclasses_json import DataClassJsonMixin, config
-
 from simsync.errors import InvalidParams
+from simsync.json_form import JsonForm, config
 from simsync.params import checks
 from simsync.params.account import checked_modifications, modifications_from_json
 from simsync.params.discovery import checked_filter, filters_from_json
@@ -31,7 +30,7 @@ def _slot_from_json(key: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class CreateSession(DataClassJsonMixin):
+class CreateSession(JsonForm):
     """A session over the slots ``start_slot`` to ``end_slot``, both included.
 
     Give exactly one of ``end_slot`` and ``slot_count``. ``Client.parallel`` and ``Client.session`` decide whether the

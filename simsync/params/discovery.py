@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dataclasses_json import DataClassJsonMixin
-
 from simsync.errors import InvalidParams
+from simsync.json_form import JsonForm
 from simsync.params import checks
 
 
@@ -17,7 +16,7 @@ class DiscoveryFilter:
 
 
 @dataclass(frozen=True)
-class ProgramExecuted(DiscoveryFilter, DataClassJsonMixin):
+class ProgramExecuted(DiscoveryFilter, JsonForm):
     """Batches in which ``program`` (an address) is invoked."""
 
     program: str
@@ -27,7 +26,7 @@ class ProgramExecuted(DiscoveryFilter, DataClassJsonMixin):
 
 
 @dataclass(frozen=True)
-class OracleUpdate(DiscoveryFilter, DataClassJsonMixin):
+class OracleUpdate(DiscoveryFilter, JsonForm):
     """Batches with a token-free write by one of ``programs``, to one of ``accounts`` if any are given."""
 
     programs: Sequence[str] = ()

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from dataclasses_json import DataClassJsonMixin
-
 from simsync.errors import InvalidParams
+from simsync.json_form import JsonForm
 from simsync.params import checks
 from simsync.params.schedule import Anchor
 
 
 @dataclass(frozen=True)
-class DiagnosticProbe(DataClassJsonMixin):
+class DiagnosticProbe(JsonForm):
     """Ask the router at ``anchor`` what each of ``markets`` (addresses of pools) gives for each of ``usd_values``.
 
     ``usd_values``: whole US dollars. ``label``: text of your own. Results come as diagnostic notifications.

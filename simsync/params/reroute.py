@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from dataclasses_json import DataClassJsonMixin, config
-
 from simsync.errors import InvalidParams
+from simsync.json_form import JsonForm, config
 from simsync.params import checks
 from simsync.params.account import data_from_json, data_to_json
 from simsync.params.stand_ins import checked_each, must_be, restored_each
@@ -20,7 +19,7 @@ _AMOUNT_SIZE = 8
 
 
 @dataclass(frozen=True)
-class MintPair(DataClassJsonMixin):
+class MintPair(JsonForm):
     """Two mints (addresses); swaps in either direction."""
 
     mint_a: str
@@ -33,7 +32,7 @@ class MintPair(DataClassJsonMixin):
 
 
 @dataclass(frozen=True)
-class FillAccount(DataClassJsonMixin):
+class FillAccount(JsonForm):
     """An account of a fill's instruction. Where the server puts the taker's, give the system program."""
 
     address: str
@@ -51,7 +50,7 @@ def _accounts_from_json(values: Sequence[Mapping[str, Any]]) -> list[FillAccount
 
 
 @dataclass(frozen=True)
-class FillInstruction(DataClassJsonMixin):
+class FillInstruction(JsonForm):
     """The instruction that swaps. ``data`` may also be given as base64 text; the least output in it should be 0."""
 
     program_id: str
@@ -72,7 +71,7 @@ class FillInstruction(DataClassJsonMixin):
 
 
 @dataclass(frozen=True)
-class FillTaker(DataClassJsonMixin):
+class FillTaker(JsonForm):
     """Which accounts of the instruction the server replaces by the taker's, as indices into its ``accounts``."""
 
     user: Sequence[int]
@@ -90,7 +89,7 @@ class FillTaker(DataClassJsonMixin):
 
 
 @dataclass(frozen=True)
-class DirectFill(DataClassJsonMixin):
+class DirectFill(JsonForm):
     """An instruction of your own against which historical swaps are priced; one direction.
 
     ``label``: unique, names it in the summary. ``amount_offset``: where in the data the amount goes, 8 bytes, little
@@ -133,7 +132,7 @@ class DirectFill(DataClassJsonMixin):
 
 
 @dataclass(frozen=True)
-class Reroute(DataClassJsonMixin):
+class Reroute(JsonForm):
     """Route each historical swap anew and simulate that just before the original; nothing of it stays.
 
     ``aggregators``: whose swaps, of ``jupiter``, ``okx``, ``titan`` and ``dflow``; without any the server's default.

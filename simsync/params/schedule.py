@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from dataclasses_json import DataClassJsonMixin, config
-
 from simsync.errors import InvalidParams
+from simsync.json_form import JsonForm, config
 from simsync.params import checks
 from simsync.params.account import checked_modifications, modifications_from_json
 from simsync.params.discovery import DiscoveryFilter, checked_filter, filter_from_json
@@ -19,7 +18,7 @@ EVERY_ANCHORS = ("before_every_slot", "after_every_slot")
 
 
 @dataclass(frozen=True)
-class Anchor(DataClassJsonMixin):
+class Anchor(JsonForm):
     """Where an action fires.
 
     ``where``: ``after_slot`` or ``before_slot`` (of ``slots``; without any: of each slot), ``before_match`` or
@@ -54,7 +53,7 @@ class Anchor(DataClassJsonMixin):
 
 
 @dataclass(frozen=True)
-class ScheduledAction(DataClassJsonMixin):
+class ScheduledAction(JsonForm):
     """Transactions, account overrides, or both, that the server runs at ``anchor``.
 
     ``kind``: ``simulate`` (scratch state, seen by later transactions of the same action only) or ``send`` (committed;

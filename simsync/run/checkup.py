@@ -17,9 +17,9 @@ from typing import Optional
 from urllib.parse import urlsplit
 
 import requests
-from dataclasses_json import DataClassJsonMixin
 
 import simsync
+from simsync.json_form import JsonForm
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 
@@ -40,7 +40,7 @@ _PORTS = {"ws": 80, "wss": 443}
 
 
 @dataclass(frozen=True)
-class Finding(DataClassJsonMixin):
+class Finding(JsonForm):
     """``result``: ``ok``, ``warning`` or ``failed``; ``advice``: what to do, None where there is nothing."""
 
     check: str

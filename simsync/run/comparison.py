@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Optional
 
-from dataclasses_json import DataClassJsonMixin
-
 from simsync.errors import InvalidParams
+from simsync.json_form import JsonForm
 from simsync.params import checks
 from simsync.run.records import PathLike, read_records
 from simsync.run.transactions import transaction_of
@@ -44,7 +43,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True)
-class ComparisonTotals(DataClassJsonMixin):
+class ComparisonTotals(JsonForm):
     """How many transactions. ``only_base`` and ``only_experiment`` have no partner; ``units``: the sum of differences
     in compute units, None where one of the runs did not record any."""
 
@@ -61,7 +60,7 @@ class ComparisonTotals(DataClassJsonMixin):
 
 
 @dataclass(frozen=True)
-class Difference(DataClassJsonMixin):
+class Difference(JsonForm):
     """One transaction with a different outcome. ``before`` and ``after``: the error, None for success.
 
     ``units``: difference in compute units.
@@ -75,7 +74,7 @@ class Difference(DataClassJsonMixin):
 
 
 @dataclass(frozen=True)
-class BalanceDifference(DataClassJsonMixin):
+class BalanceDifference(JsonForm):
     """What an account gained in each run, in lamports (``mint`` None) or the token's smallest unit."""
 
     account: str

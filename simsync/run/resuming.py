@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
-from dataclasses_json import DataClassJsonMixin
-
 from simsync.errors import InvalidParams
 from simsync.events import SessionSummary
+from simsync.json_form import JsonForm
 from simsync.run.records import PathLike, line_of, read_records
 
 _OF_ONE_SESSION = ("session_started", "tx", "diff")
@@ -24,7 +23,7 @@ _OF_ONE_SESSION = ("session_started", "tx", "diff")
 
 
 @dataclass(frozen=True)
-class FinishedSession(DataClassJsonMixin):
+class FinishedSession(JsonForm):
     """A session whose whole range is in the file; also the data of its last record. Both slots are included."""
 
     session_id: str

@@ -7,15 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from dataclasses_json import DataClassJsonMixin
-
+from simsync.json_form import JsonForm
 from simsync.params import checks
 from simsync.run.records import PathLike, read_records
 from simsync.run.transactions import BalanceChange, RecordedTransaction, transaction_of
 
 
 @dataclass
-class ProgramTotals(DataClassJsonMixin):
+class ProgramTotals(JsonForm):
     """Transactions whose logs name the program."""
 
     transactions: int = 0
@@ -23,7 +22,7 @@ class ProgramTotals(DataClassJsonMixin):
 
 
 @dataclass
-class AccountTrace(DataClassJsonMixin):
+class AccountTrace(JsonForm):
     """Lamports (``mint`` None) or tokens of one account: at the start of its first change, at the end of its last.
 
     Sub-sessions are recorded side by side, so first and last go by slots, not by places in the file.
@@ -46,7 +45,7 @@ class AccountTrace(DataClassJsonMixin):
 
 
 @dataclass
-class RunTotals(DataClassJsonMixin):
+class RunTotals(JsonForm):
     """``complete``: the file has its last record, the summary. Slots are those of transactions."""
 
     transactions: int = 0

@@ -5,22 +5,13 @@ from __future__ import annotations
 import logging
 import random
 import time
-from typing import Any, Callable, TypeVar
-
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_exponential,
-    wait_incrementing,
-    wait_random,
-)
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from simsync.errors import ConnectError, HttpStatusError, ProtocolError
 from simsync.options import Options
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 T = TypeVar("T")
 
@@ -68,8 +59,10 @@ class ReconnectPolicy:
 
     def run(self, connection: Callable[[], None]) -> None:
         """Call ``connection`` until it returns. Raises the last Reconnectable when the budget is spent."""
-        retrying = Retrying(
-            retry=retry_if_exception_type(Reconnectable),
+        import tenacity  # here, and not above, because importing it takes as long as importing simsync
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(Reconnectable),
             after=self._count,
             stop=self._is_spent,
             wait=self._delay,
@@ -126,35 +119,45 @@ class HttpRetry:
 
     def read(self, request: Callable[[], T], is_transient: Callable[[BaseException], bool] = is_transient) -> T:
         """For what changes nothing. Raises the last failure."""
+        import tenacity
+
         return self._run(
             request,
             is_transient,
-            stop=stop_after_attempt(READ_ATTEMPTS),
-            wait=wait_exponential(multiplier=READ_BACKOFF, max=READ_BACKOFF_MAX) + wait_random(0, READ_BACKOFF),
+            stop=tenacity.stop_after_attempt(READ_ATTEMPTS),
+            wait=tenacity.wait_exponential(multiplier=READ_BACKOFF, max=READ_BACKOFF_MAX)
+            + tenacity.wait_random(0, READ_BACKOFF),
         )
 
     def write(self, request: Callable[[], T]) -> T:
         """For what may be done twice. Raises the last failure."""
+        import tenacity
+
         return self._run(
             request,
             is_transient,
-            stop=stop_after_attempt(WRITE_ATTEMPTS),
-            wait=wait_incrementing(start=WRITE_DELAY, increment=WRITE_DELAY),
+            stop=tenacity.stop_after_attempt(WRITE_ATTEMPTS),
+            wait=tenacity.wait_incrementing(start=WRITE_DELAY, increment=WRITE_DELAY),
         )
 
     def watch(self, request: Callable[[], T]) -> T:
         """For a caller who waits long anyway: an outage may last as long as that of a connection."""
+        import tenacity
+
         options = self._options
         return self._run(
             request,
             is_transient,
-            stop=stop_after_attempt(options.reconnect_attempts + 1) | stop_after_delay(options.reconnect_window),
-            wait=wait_exponential(multiplier=options.backoff_initial, max=options.backoff_max),
+            stop=tenacity.stop_after_attempt(options.reconnect_attempts + 1)
+            | tenacity.stop_after_delay(options.reconnect_window),
+            wait=tenacity.wait_exponential(multiplier=options.backoff_initial, max=options.backoff_max),
         )
 
     def _run(self, request: Callable[[], T], is_transient: Callable[[BaseException], bool], **policy: Any) -> T:
-        retrying = Retrying(
-            retry=retry_if_exception(is_transient),
+        import tenacity
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(is_transient),
             sleep=self._sleep,
             before_sleep=self._report,
             reraise=True,
