@@ -174,32 +174,37 @@ class Notification(Event):
 Fields = TypeVar("Fields", bound=NamedTuple)
 
 
+class Reading(NamedTuple):
+    """How the payload of a data-plane event is read: its fields, and its content as the server sent it."""
+
+    fields: Callable[[bytes], Any]
+    raw: Callable[[bytes], Any]
+
+
 class _Decoded(Event, Generic[Fields]):
     """A data-plane event: its slot is known, the rest is decoded on first use, once."""
 
-    __slots__ = ("_decode", "_fields", "_payload", "_result", "slot")
+    __slots__ = ("_fields", "_payload", "_raw", "_reading", "slot")
 
-    def __init__(self, slot: int, payload: bytes, decode: Callable[[bytes], tuple[Any, Fields]]) -> None:
+    def __init__(self, slot: int, payload: bytes, reading: Reading) -> None:
         self.slot = slot
         self._payload = payload
-        self._decode = decode
-        self._result: Any = None
+        self._reading = reading
+        self._raw: Any = None
         self._fields: Fields | None = None
 
     def _load(self) -> Fields:
-        payload = self._payload  # before the look at _fields: another thread may be decoding the same event
         fields = self._fields
         if fields is None:
-            self._result, fields = self._decode(payload)
-            self._fields = fields
-            self._payload = b""
+            fields = self._fields = self._reading.fields(self._payload)
         return fields
 
     @property
     def raw(self) -> Any:
         """The content as the server sent it."""
-        self._load()
-        return self._result
+        if self._raw is None:
+            self._raw = self._reading.raw(self._payload)
+        return self._raw
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.slot == other.slot and self.raw == other.raw

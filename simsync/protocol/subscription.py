@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from simsync.events import Event
 from simsync.protocol.odd_messages import OddMessages
 from simsync.protocol.replay import ReplayFilter
 from simsync.protocol.verdict import Fatal, Transient
 from simsync.wire import compression
-from simsync.wire.dialect import Dialect
+from simsync.wire.dialect import Dialect, ends_stream
 from simsync.wire.pubsub import (
     Incoming,
     SubscribeAck,
@@ -24,6 +24,7 @@ from simsync.wire.pubsub import (
     slot_of,
     subscribe_request,
 )
+from simsync.wire.quick_transactions import Seen, look, look_at_nothing
 
 logger = logging.getLogger("simsync.subscription")
 
@@ -48,7 +49,13 @@ class SubscriptionConversation:
     """
 
     def __init__(
-        self, specs: Sequence[SubscribeSpec], dialect: Dialect, *, compressed: bool, from_slot: int | None = None
+        self,
+        specs: Sequence[SubscribeSpec],
+        dialect: Dialect,
+        *,
+        compressed: bool,
+        from_slot: int | None = None,
+        quick: bool = True,
     ) -> None:
         self._specs = specs
         self._dialect = dialect
@@ -59,6 +66,8 @@ class SubscriptionConversation:
         self._numbers: dict[Any, int] = {}
         self._early: list[_Held] = []
         self._connections = 0
+        plain = all(spec.is_plain_transactions for spec in specs) and dialect.ends_stream is ends_stream
+        self._look: Callable[[bytes], Seen | None] = look if quick and plain else look_at_nothing
         self.verdict: Transient | Fatal | None = None
         self.last_slot: int | None = None
         self.odd_messages = OddMessages(logger)
@@ -120,12 +129,18 @@ class SubscriptionConversation:
         events: list[Event] = []
         size = 0
         for payload in payloads:
+            seen = self._look(payload)
+            if seen is not None:
+                index = self._numbers.get(seen.subscription)
+                if index is not None and not self._dialect.ends_stream(seen.method, None):
+                    size += self._deliver(index, seen.slot, seen.signature, seen.method, None, payload, events)
+                    continue
             message = decode_pubsub(payload)
             if isinstance(message, Incoming):
                 if message.subscription is not None and message.subscription not in self._numbers:
                     self._hold(_Held(message, payload))
-                elif self._take(message, payload, events):
-                    size += len(payload)
+                else:
+                    size += self._take(message, payload, events)
             elif isinstance(message, SubscribeAck):
                 size += self._acknowledge(message, events)
             elif isinstance(message, SubscribeRefused):
@@ -155,7 +170,7 @@ class SubscriptionConversation:
         held, self._early = self._early, []
         for early in held:
             if early.message.subscription in self._numbers:
-                size += len(early.payload) * self._take(early.message, early.payload, events)
+                size += self._take(early.message, early.payload, events)
             else:
                 self._hold(early)
         return size
@@ -167,26 +182,33 @@ class SubscriptionConversation:
         passing = self._dialect.is_capacity(message.code, message.message)
         self.verdict = Transient(reason) if passing else Fatal(reason)
 
-    def _take(self, message: Incoming, payload: bytes, events: list[Event]) -> bool:
-        """True when the notification became an event."""
+    def _take(self, message: Incoming, payload: bytes, events: list[Event]) -> int:
+        """How many bytes became an event."""
         index = self._numbers.get(message.subscription)
         if self._dialect.ends_stream(message.method, message.result):
             self._end(index)
-            return False
+            return 0
         if index is None:
             self.odd_messages.note("a notification without a subscription", message)
-            return False
-        spec = self._specs[index]
+            return 0
         slot = slot_of(message.result)
         if slot is None:
             slot = self._replay.cursors[index].slot or 0
+        key = self._specs[index].key(message.result)
+        return self._deliver(index, slot, key, message.method, message.result, payload, events)
+
+    def _deliver(
+        self, index: int, slot: int, key: Any, method: str, result: Any, payload: bytes, events: list[Event]
+    ) -> int:
+        """How many bytes became an event: none of what was delivered before."""
+        spec = self._specs[index]
         self.last_slot = slot if self.last_slot is None else max(slot, self.last_slot)
-        admitted = self._replay.admit(index, slot, spec.key(message.result))
+        admitted = self._replay.admit(index, slot, key)
         if admitted:
-            events.append(spec.make_event(message.method, slot, message.result, payload))
+            events.append(spec.make_event(method, slot, result, payload))
         if spec.single:
             self._end(index)
-        return admitted
+        return len(payload) if admitted else 0
 
     def _end(self, index: int | None) -> None:
         """One stream has ended; all of the connection when none is named."""

@@ -11,7 +11,16 @@ from simsync.events import Event
 from simsync.params import checks
 from simsync.wire import compression, json_codec
 from simsync.wire.spelling import FoldedFields
-from simsync.wire.streams import Key, MakeEvent, StreamRow, content, notification, notification_params
+from simsync.wire.streams import (
+    Key,
+    MakeEvent,
+    StreamRow,
+    content,
+    notification,
+    notification_params,
+    transaction,
+    transaction_key,
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,11 @@ class SubscribeSpec:
                 return chosen(name, result)
 
         return cls(method, filter, make_event, content if row is None else row.key, row is not None and row.single)
+
+    @property
+    def is_plain_transactions(self) -> bool:
+        """Is it read as the table of subscriptions reads transactions?"""
+        return self.make_event is transaction and self.key is transaction_key
 
     def __str__(self) -> str:
         return f"{self.method}({json_codec.dumps(self.filter).decode('utf-8')})"

@@ -10,8 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from simsync.events import AccountDiff, ActionResult, Event, Notification, Transaction
-from simsync.wire import json_codec
+from simsync.events import (
+    AccountDiff,
+    AccountDiffFields,
+    ActionResult,
+    ActionResultFields,
+    Event,
+    Notification,
+    Reading,
+    Transaction,
+    TransactionFields,
+)
+from simsync.wire import json_codec, quick_transactions
 from simsync.wire.account_diffs import account_diff_fields
 from simsync.wire.action_results import action_result_fields
 from simsync.wire.spelling import FoldedFields
@@ -48,31 +58,34 @@ def _result(payload: bytes) -> Any:
     return notification_params(json_codec.loads(payload)).get("result")
 
 
-def _transaction(_method: str, slot: int, _result: Any, payload: bytes) -> Event:
-    return Transaction(slot, payload, _load_transaction)
+def _transaction_fields(payload: bytes) -> TransactionFields:
+    fields = quick_transactions.read(payload)
+    return transaction_fields(_result(payload)) if fields is None else fields
 
 
-def _load_transaction(payload: bytes) -> Any:
-    result = _result(payload)
-    return result, transaction_fields(result)
+def _account_diff_fields(payload: bytes) -> AccountDiffFields:
+    return account_diff_fields(_result(payload))
+
+
+def _action_result_fields(payload: bytes) -> ActionResultFields:
+    return action_result_fields(_result(payload))
+
+
+_TRANSACTION = Reading(_transaction_fields, _result)
+_ACCOUNT_DIFF = Reading(_account_diff_fields, _result)
+_ACTION_RESULT = Reading(_action_result_fields, _result)
+
+
+def transaction(_method: str, slot: int, _result: Any, payload: bytes) -> Event:
+    return Transaction(slot, payload, _TRANSACTION)
 
 
 def _account_diff(_method: str, slot: int, _result: Any, payload: bytes) -> Event:
-    return AccountDiff(slot, payload, _load_account_diff)
-
-
-def _load_account_diff(payload: bytes) -> Any:
-    result = _result(payload)
-    return result, account_diff_fields(result)
+    return AccountDiff(slot, payload, _ACCOUNT_DIFF)
 
 
 def _action_result(_method: str, slot: int, _result: Any, payload: bytes) -> Event:
-    return ActionResult(slot, payload, _load_action_result)
-
-
-def _load_action_result(payload: bytes) -> Any:
-    result = _result(payload)
-    return result, action_result_fields(result)
+    return ActionResult(slot, payload, _ACTION_RESULT)
 
 
 def notification(method: str, _slot: int, result: Any, _payload: bytes) -> Event:
@@ -105,7 +118,7 @@ def _text(result: Any, *names: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _transaction_key(result: Any) -> Any:
+def transaction_key(result: Any) -> Any:
     signatures = _path("transaction", "signatures")(result)
     first = signatures[0] if isinstance(signatures, list) and signatures else None
     return first if isinstance(first, str) else content(result)
@@ -142,7 +155,7 @@ def _nothing(_value: str | None) -> Any:
 
 
 STREAMS: Mapping[str, StreamRow] = {
-    "transactions": StreamRow("transactionSubscribe", _mentions, _transaction, _transaction_key),
+    "transactions": StreamRow("transactionSubscribe", _mentions, transaction, transaction_key),
     "program_diffs": StreamRow(
         "accountDiffSubscribe", lambda key: {"address": key, "address_type": "program"}, _account_diff, _diff_key
     ),

@@ -19,6 +19,7 @@ from simsync.events import (
     Event,
     Notification,
     Paused,
+    Reading,
     ReadyForContinue,
     SessionError,
     SessionSummary,
@@ -140,21 +141,25 @@ def test_fields_of_a_transaction(name: str, value: Any) -> None:
 
 
 def test_a_transaction_is_decoded_on_first_use_and_only_once() -> None:
-    calls = 0
+    calls: list[str] = []
 
-    def decode(_payload: bytes) -> tuple[Any, TransactionFields]:
-        nonlocal calls
-        calls += 1
-        return PAYLOAD, transaction_fields(PAYLOAD)
+    def fields(_payload: bytes) -> TransactionFields:
+        calls.append("fields")
+        return transaction_fields(PAYLOAD)
 
-    transaction = Transaction(5, b"...", decode)
+    def raw(_payload: bytes) -> Any:
+        calls.append("raw")
+        return PAYLOAD
+
+    transaction = Transaction(5, b"...", Reading(fields, raw))
     assert transaction.slot == 5
-    assert calls == 0
+    assert calls == []
     for name, _value in FIELDS:
         getattr(transaction, name)
-    assert transaction.raw is PAYLOAD
+    assert calls == ["fields"]
+    assert transaction.raw is transaction.raw is PAYLOAD
     assert repr(transaction) == "Transaction(slot=5, signature='sig', error='AccountInUse')"
-    assert calls == 1
+    assert calls == ["fields", "raw"]
 
 
 def test_transactions_compare_by_their_content() -> None:

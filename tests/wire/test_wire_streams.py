@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simsync.errors import ProtocolError
-from simsync.events import AccountDiff, ActionResult, Notification, Transaction, TransactionOutcome
+from simsync.events import AccountDiff, ActionResult, Notification, Reading, Transaction, TransactionOutcome
 from simsync.wire import compression
 from simsync.wire.account_diffs import account_diff_fields
 from simsync.wire.accounts import account_state, decode_data
@@ -301,11 +301,8 @@ class Overtaken(AccountDiff):
 
 
 def test_an_event_may_be_looked_at_by_two_threads_at_once() -> None:
-    def decode(payload: bytes) -> Any:
-        result = json.loads(payload)
-        return result, account_diff_fields(result)
-
-    assert Overtaken(5, b'{"account":"a"}', decode).account == "a"
+    reading = Reading(lambda payload: account_diff_fields(json.loads(payload)), json.loads)
+    assert Overtaken(5, b'{"account":"a"}', reading).account == "a"
 
 
 # A subscription of the user's own.

@@ -1,0 +1,135 @@
+"""Transactions read the quick way are those of the tolerant way, however a notification is spoilt."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from simsync.protocol.subscription import SubscriptionConversation
+from simsync.wire import quick_transactions
+from simsync.wire.dialect import Dialect
+from simsync.wire.pubsub import SubscribeSpec
+from simsync.wire.streams import STREAMS, _result
+from simsync.wire.transactions import transaction_fields
+
+pytest.importorskip("msgspec")
+
+FUZZ = settings(
+    max_examples=300, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+RESULT: dict[str, Any] = {
+    "slot": 312_000_004,
+    "blockTime": 1_761_000_000,
+    "version": 0,
+    "transaction": {
+        "signatures": ["sig1", "sig2"],
+        "message": {"accountKeys": ["a", "b"], "instructions": [{"data": "x", "accounts": [0, 1]}]},
+    },
+    "meta": {
+        "err": {"InstructionError": [0, {"Custom": 1}]},
+        "logMessages": ["Program a invoke [1]", "ä"],
+        "fee": 5_000,
+        "computeUnitsConsumed": 150,
+        "preBalances": [1, 2, 3],
+        "postBalances": [1, 2, 4],
+        "preTokenBalances": [],
+        "postTokenBalances": [{"accountIndex": 1, "mint": "m", "uiTokenAmount": {"amount": "5", "decimals": 6}}],
+        "loadedAddresses": {"writable": ["c"], "readonly": []},
+    },
+}
+PLACES = [
+    *[(name,) for name in RESULT],
+    *[("meta", name) for name in RESULT["meta"]],
+    *[("transaction", name) for name in RESULT["transaction"]],
+    ("transaction", "message", "accountKeys"),
+    ("meta", "loadedAddresses", "writable"),
+]
+VALUES: list[Any] = [
+    *(None, 0, -1, 1.5, True, "", "text", [], {}, [None], ["x", 5], 2**63, {"a": 1}),
+    *([{"pubkey": "a"}], [[1]], {"writable": None}, ["only"], {"completed": True}),
+]
+
+SPOILT_VALUES = st.sampled_from(VALUES).map(lambda value: json.loads(json.dumps(value)))
+
+
+def notification(result: Any, subscription: Any = 7, method: str = "transactionNotification") -> bytes:
+    params = {"subscription": subscription, "result": result}
+    return json.dumps({"jsonrpc": "2.0", "method": method, "params": params}, ensure_ascii=False).encode()
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> dict[str, Any]:
+    """A few places of the usual form hold something else, or nothing."""
+    result: Any = json.loads(json.dumps(RESULT))
+    for place in draw(st.lists(st.sampled_from(PLACES), max_size=3)):
+        inner = result
+        for name in place[:-1]:
+            inner = inner.get(name) if isinstance(inner, dict) else None
+        if isinstance(inner, dict):
+            if draw(st.booleans()):
+                inner[place[-1]] = draw(SPOILT_VALUES)
+            else:
+                inner.pop(place[-1], None)
+    if draw(st.booleans()):
+        result[draw(st.text(max_size=3))] = draw(SPOILT_VALUES)
+    return dict(result)
+
+
+@FUZZ
+@given(result=spoilt())
+def test_the_fields_are_equal(result: dict[str, Any]) -> None:
+    payload = notification(result)
+    found = quick_transactions.read(payload)
+    if found is not None:
+        assert repr(found) == repr(transaction_fields(_result(payload)))
+
+
+def received(payloads: list[bytes], *, quick: bool) -> Any:
+    spec = SubscribeSpec.of(STREAMS["transactions"])
+    conversation = SubscriptionConversation([spec], Dialect(), compressed=False, quick=quick)
+    conversation.connected()
+    found = conversation.receive([b'{"jsonrpc":"2.0","id":1,"result":7}', *payloads])
+    shown = [(type(event), event.slot, event.raw, event.signature) for event in found.events]  # type: ignore[attr-defined]
+    return shown, found.size, conversation.last_slot, conversation.ended, conversation.odd_messages.total
+
+
+SUBSCRIPTIONS = st.sampled_from([7, 7, 7, 8, "7", None, 1.5])
+METHODS = st.sampled_from(["transactionNotification", "transactionNotification", "transactionEnd", ""])
+PAYLOADS = st.one_of(
+    st.builds(notification, spoilt(), SUBSCRIPTIONS, METHODS),
+    st.sampled_from([b"", b"{", b"\xff", notification({"completed": True}), notification(5), notification(None)]),
+)
+
+
+@FUZZ
+@given(payloads=st.lists(PAYLOADS, max_size=6))
+def test_both_ways_deliver_the_same(payloads: list[bytes]) -> None:
+    assert received(payloads, quick=True) == received(payloads, quick=False)
+
+
+def test_the_usual_form_is_read_the_quick_way() -> None:
+    payload = notification(RESULT)
+    assert quick_transactions.look(payload) == ("transactionNotification", 7, 312_000_004, "sig1")
+    assert quick_transactions.read(payload) == transaction_fields(RESULT)
+    fields = quick_transactions.read(payload)
+    assert fields is not None
+    assert fields.account_keys == ("a", "b", "c")
+
+
+def test_recorded_payloads_are_read_the_quick_way(data_folder: Any) -> None:
+    total = quick = 0
+    for path in sorted(data_folder.glob("mainnet/transactions_*.jsonl")):
+        for line in path.read_bytes().splitlines():
+            reply = json.loads(line)
+            payload = notification(reply.get("result", reply))
+            total += 1
+            assert quick_transactions.look(payload) is not None
+            found = quick_transactions.read(payload)
+            quick += found is not None  # all but those with parsed account keys
+            assert found in (None, transaction_fields(_result(payload)))
+    assert quick > total / 2
