@@ -51,6 +51,7 @@ from simsync.events import (
     TransactionOutcome,
     UnknownEvent,
 )
+from simsync.frames import Frame
 from simsync.options import Options
 from simsync.parallel import ParallelSession, SubResult
 from simsync.params import (
@@ -131,6 +132,7 @@ __all__ = [
     "FillAccount",
     "FillInstruction",
     "FillTaker",
+    "Frame",
     "HttpStatusError",
     "InvalidParams",
     "MintPair",
