@@ -465,6 +465,8 @@ class ControlLink:
                 self._outbox.put_urgent(message)
             for inquiry in due:
                 self._inquire(*inquiry)
+            if self._drop_asked:
+                raise LinkLost("it was dropped on request")
             if verdict is not None:
                 if isinstance(verdict, Fatal):
                     raise self._fatal(verdict)
@@ -472,9 +474,6 @@ class ControlLink:
             if finished or self._closing is not None:
                 self._say_goodbye(ws)
                 raise _Finished
-            if self._drop_asked:
-                self._drop_asked = False
-                raise LinkLost("it was dropped on request")
             if writer.failure is not None:
                 raise LinkLost(writer.failure)
             if conversation.phase is not Phase.CREATING and now - ws.last_inbound >= self._options.dead_after:
