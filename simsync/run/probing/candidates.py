@@ -52,6 +52,10 @@ class FilterForm:
         """As Python text, with the name ``id`` for the address."""
         return repr(self.template).replace(f"'{_ID}'", "id").replace("'", '"')
 
+    @property
+    def shown(self) -> str:
+        return "null" if self.template is None else self.text
+
 
 def _filled(template: Any, address: str) -> Any:
     if isinstance(template, dict):
@@ -63,7 +67,7 @@ def _filled(template: Any, address: str) -> Any:
 
 @dataclass(frozen=True)
 class StreamForms:
-    """The forms of the filter of one row of ``STREAMS``; the first is simsync's. ``address``: what the probe asks for."""
+    """The forms of the filter of one row of ``STREAMS``, simsync's first. ``address``: what the probe asks for."""
 
     row: str
     method: str

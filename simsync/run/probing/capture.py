@@ -224,10 +224,10 @@ def _shortened(value: Any) -> Any:
 def _place_only(message: Any) -> Any:
     """Of a notification: which subscription and slot it is about, and of which transaction."""
     result = field(message, "params", "result")
-    signatures = field(result, "transaction", "signatures")
+    signatures, context = field(result, "transaction", "signatures"), field(result, "context", "slot")
     place = {
         "slot": field(result, "slot"),
-        "context": {"slot": field(result, "context", "slot")},
+        "context": {"slot": context} if context is not None else None,
         "signature": field(result, "signature"),
         "transaction": {"signatures": signatures[:1]} if isinstance(signatures, list) else None,
     }

@@ -204,6 +204,9 @@ class Capture:
                 step, _, reason = record.text.partition(": ")
                 self.failures[step] = reason
 
+    def reached(self, step: str) -> bool:
+        return any(one.plane == "probe" and one.kind == "step" and one.text == step for one in self.records)
+
     @property
     def singles(self) -> list[Control]:
         """The connections on which a single session was asked for."""
@@ -211,7 +214,13 @@ class Capture:
 
     @property
     def parallels(self) -> list[Control]:
-        return [one for one in self.controls if one.create is not None and field(one.create.params, "parallel")]
+        """Those of parallel sessions, made or attached to."""
+        return [
+            one
+            for one in self.controls
+            if (one.create is not None and field(one.create.params, "parallel"))
+            or one.requests("attachParallelControlSessionV2")
+        ]
 
     def events(self, kind: str) -> list[Event]:
         return [event for control in self.controls for event in control.events if event.kind == fold(kind)]
@@ -222,6 +231,11 @@ class Capture:
             if any(field(message.params, "sessionId") == session for message in control.replies("sessionCreated")):
                 return control
         return None
+
+    def shows_block(self, slot: int) -> bool:
+        """Did a transaction of this slot come?"""
+        results = (result for one in self.subscribed("transactionSubscribe") for _method, result in one.results)
+        return any(field(result, "slot") == slot for result in results)
 
     def subscribed(self, method: str) -> list[Subscribe]:
         return [one for one in self.subscribes if one.method == method]

@@ -91,7 +91,8 @@ class _Probe:
             rpc_timeout=limits.wait,
             drain_idle=limits.wait,
             continue_grace=min(2.0, limits.wait),
-            reconnect_attempts=4,
+            backoff_initial=0.1,
+            reconnect_attempts=6,
             reconnect_window=limits.wait,
         )
         self._range = (0, 0)

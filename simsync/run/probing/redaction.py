@@ -23,7 +23,23 @@ _SESSION_KEYS = {"sessionid": "session", "sessionids": "session", "controlsessio
 _TASK_KEYS = {"taskid": "task", "taskids": "task"}
 _ID_KEYS = {**_SESSION_KEYS, **_TASK_KEYS, "requestid": "build", "idempotencykey": "idempotency-key"}
 _PRIVATE_KEYS = frozenset(
-    ["apikey", "apikeyid", "apikeyname", "keyname", "email", "user", "username", "userid", "organization", "organizationid", "team", "tenant", "customer", "accountid", "sessionname"]
+    [
+        "apikey",
+        "apikeyid",
+        "apikeyname",
+        "keyname",
+        "email",
+        "user",
+        "username",
+        "userid",
+        "organization",
+        "organizationid",
+        "team",
+        "tenant",
+        "customer",
+        "accountid",
+        "sessionname",
+    ]
 )
 _PATH_ID = re.compile(r"/(backtest|build-bundle)/([^/?#\s\"']+)")
 _PATH_KINDS = {"backtest": "session", "build-bundle": "build"}
