@@ -199,6 +199,11 @@ NO_READINGS = {
 }
 
 
+def short(value: Mapping[str, Any]) -> str:
+    """Names of switches; nothing for what is expected."""
+    return ",".join(f"{name}={choice}" for name, choice in value.items() if name in Behaviour.__dataclass_fields__)
+
+
 @pytest.fixture(scope="module")
 def ledger() -> Ledger:
     """Slots 1000 to 1009; slot 1004 carries no block."""
@@ -245,7 +250,7 @@ def test_the_usual_readings_hold(usual: Mapping[str, Told]) -> None:
     assert count[HOLDS] > 60
 
 
-@pytest.mark.parametrize(("switches", "expected"), READINGS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("switches", "expected"), READINGS, ids=short)
 def test_exactly_the_lines_of_a_reading_report_it(
     ledger: Ledger,
     usual: Mapping[str, Told],
@@ -295,7 +300,7 @@ def ordinary_run(simulator: Simulator, dialect: simsync.Dialect, create: Mapping
     extra = dict(create.get("extra", {}))
     if extra:
         extra.update(start_slot=1_000, end_slot=1_009)
-    actions = [
+    actions: list[Any] = [
         {"kind": "simulate", "transactions": [], "label": "mine", **action} for action in create.get("actions", [])
     ] or [simsync.ScheduledAction(simsync.Anchor())]
     discoveries = create.get("discoveries") or [simsync.ProgramExecuted(PROGRAM)]
@@ -318,7 +323,7 @@ def ordinary_run(simulator: Simulator, dialect: simsync.Dialect, create: Mapping
 SETTABLE = [(switches, told) for switches, told in READINGS if any(one.setting for one in told.values())]
 
 
-@pytest.mark.parametrize(("switches", "expected"), SETTABLE, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("switches", "expected"), SETTABLE, ids=short)
 def test_with_the_setting_an_ordinary_run_completes_and_without_it_does_not(
     ledger: Ledger, switches: dict[str, Any], expected: dict[str, Told]
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simsync.run.probing.conversation import Capture, Event, error_name
-from simsync.run.probing.fields import field, fold
+from simsync.run.probing.fields import field, fold, number
 from simsync.run.probing.observation import Row, Seen, also
 from simsync.run.probing.spelling_rows import continue_forms
 
@@ -21,13 +21,11 @@ def layout(capture: Capture) -> Seen | str | None:
 
 def too_many_blocks(capture: Capture) -> Seen | None:
     for control in capture.singles:
+        create = control.create and control.create.params
+        start, end = number(create, "startSlot"), number(create, "endSlot")
         for request in control.requests("continue"):
-            count, end = (
-                field(request.params, "advanceCount"),
-                field(control.create and control.create.params, "endSlot"),
-            )
-            start = field(control.create and control.create.params, "startSlot")
-            if isinstance(count, int) and count > end - start:
+            count = number(request.params, "advanceCount")
+            if count is not None and start is not None and end is not None and count > end - start:
                 stop = _next_stop(control.events, request.place)
                 if stop is not None and stop.kind == "completed":
                     return Seen("ends in `completed`")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from functools import cached_property
 from typing import Any, Optional
 
 from simsync.run.probing.capture import Record
-from simsync.run.probing.fields import field, fold
+from simsync.run.probing.fields import entries, field, fold, number, text
 
 _EVENTS = ("readyforcontinue", "slotnotification", "paused", "discoverybatch", "status", "completed")
 _TAGS = ("type", "kind", "code", "method", "error")
@@ -26,8 +27,8 @@ class Message:
     kind: str
 
     @property
-    def sequence(self) -> Any:
-        return field(self.raw, "seqId")
+    def sequence(self) -> int | None:
+        return number(self.raw, "seqId")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Event:
     kind: str
     payload: Any
     session: Optional[str]
-    sequence: Any
+    sequence: Optional[int]
     form: str
 
 
@@ -79,6 +80,12 @@ class Control:
         return next(iter(self.replies("sessionCreated")), None)
 
     @property
+    def notified(self) -> list[int]:
+        """The slots of which it was told."""
+        payloads = [event.payload for event in self.events if event.kind == "slotnotification"]
+        return [one for one in payloads if isinstance(one, int) and not isinstance(one, bool)]
+
+    @cached_property
     def events(self) -> list[Event]:
         return [event for message in self.received for event in _event(message)]
 
@@ -92,7 +99,7 @@ def _event(message: Message) -> Iterator[Event]:
     if message.method in _EVENTS or message.method == "error":
         yield Event(message.place, message.method, message.params, None, message.sequence, "plain")
     elif message.method in ("sessioneventv2", "sessioneventv1"):
-        session, sequence = field(message.params, "sessionId"), field(message.params, "seqId")
+        session, sequence = text(message.params, "sessionId"), number(message.params, "seqId")
         kind, payload, form = _inner(field(message.params, "event"))
         yield Event(message.place, kind, payload, session, sequence, form)
 
@@ -247,7 +254,7 @@ class Capture:
         return [one for one in self.exchanges if one.call == method]
 
 
-def _subscribes(number: int, rows: Sequence[tuple[int, Record]]) -> list[Subscribe]:
+def _subscribes(connection: int, rows: Sequence[tuple[int, Record]]) -> list[Subscribe]:
     found: dict[Any, Subscribe] = {}
     for place, record in rows:
         message = record.message
@@ -255,12 +262,13 @@ def _subscribes(number: int, rows: Sequence[tuple[int, Record]]) -> list[Subscri
             for one in found.values():
                 one.closed_with, one.closed_at = record.status, place
         elif record.direction == "sent" and isinstance(field(message, "method"), str):
-            params = field(message, "params") or []
+            params = entries(message, "params")
             session = record.url.rsplit("/", 1)[-1]
             wanted, config = (*params, None, None)[:2]
-            found[field(message, "id")] = Subscribe(place, number, session, field(message, "method"), wanted, config)
+            method = text(message, "method") or ""
+            found[_id(message)] = Subscribe(place, connection, session, method, wanted, config)
         elif field(message, "id") is not None and not isinstance(field(message, "method"), str):
-            one_answered = found.get(field(message, "id"))
+            one_answered = found.get(_id(message))
             if one_answered is not None:
                 one_answered.answer, one_answered.answer_place = message, place
                 one_answered.answer_kind = record.kind
@@ -271,6 +279,10 @@ def _subscribes(number: int, rows: Sequence[tuple[int, Record]]) -> list[Subscri
                 if (one.number == subscription and one.accepted) or subscription is None:
                     one.notifications.append((place, record))
     return list(found.values())
+
+
+def _id(message: Any) -> str:
+    return repr(field(message, "id"))
 
 
 def _exchange(rows: Sequence[tuple[int, Record]]) -> Iterator[Exchange]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from simsync.run.probing.candidates import LAMPORTS, MADE_UP_ACCOUNT
 from simsync.run.probing.conversation import Capture, Control, error_name
-from simsync.run.probing.fields import field, fold
+from simsync.run.probing.fields import entries, field, fold, number, text
 from simsync.run.probing.observation import Row, Seen, also
 
 _TAGS = ("type", "kind", "method", "tag")
@@ -38,9 +38,11 @@ def other_options(capture: Capture) -> Seen | None:
 
 def last_slot(capture: Capture) -> Seen | None:
     for control in capture.singles:
-        slots = [event.payload for event in control.events if event.kind == "slotnotification"]
+        slots = control.notified
         if any(event.kind == "completed" for event in control.events) and slots and control.create is not None:
-            end = field(control.create.params, "endSlot")
+            end = number(control.create.params, "endSlot")
+            if end is None:
+                continue
             if max(slots) == end:
                 return Seen("the end slot is the last one")
             if max(slots) > end:
@@ -123,7 +125,7 @@ def overrides(capture: Capture) -> Seen | None:
         mine = any(field(action, "accountOverrides", MADE_UP_ACCOUNT) is not None for action in actions)
         asked = asked or (mine and control.created is not None)
     for call in capture.calls("getBalance"):
-        if asked and field(call.request, "params")[0] == MADE_UP_ACCOUNT and call.status == 200:
+        if asked and entries(call.request, "params")[:1] == [MADE_UP_ACCOUNT] and call.status == 200:
             value = field(call.reply, "result", "value")
             if value == LAMPORTS:
                 return Seen("in effect from its slot on")
@@ -138,10 +140,10 @@ def early_events(capture: Capture) -> Seen | None:
         done = False
         for message in control.received:
             if message.method == "sessioncreated":
-                announced.add(field(message.params, "sessionId"))
+                announced.add(text(message.params, "sessionId"))
             done = done or message.method == "sessionscreatedv2"
             if message.method.startswith("sessionevent") and not done:
-                early = field(message.params, "sessionId") not in announced
+                early = text(message.params, "sessionId") not in announced
                 order = order or ("before it" if early else "behind it, while others are announced")
         order = order or ("when all are announced" if done else "")
     if not order:
@@ -154,29 +156,28 @@ def action_results(capture: Capture) -> list[tuple[Any, Any]]:
     found = []
     for subscribe in capture.subscribed("actionSubscribe"):
         control = capture.control_of(subscribe.session)
-        actions = (
-            field(control.create.params, "actions") if control is not None and control.create is not None else None
-        )
+        create = control.create if control is not None else None
+        actions = entries(create.params, "actions") if create is not None else []
         for _method, result in subscribe.results:
-            action = _action_of(result, actions or [])
+            action = _action_of(result, actions)
             if action is not None:
                 found.append((action, result))
     return found
 
 
 def _action_of(result: Any, actions: list[Any]) -> Any:
-    label, index = field(result, "label"), field(result, "actionIndex")
+    label, index = text(result, "label"), number(result, "actionIndex")
     named = [action for action in actions if label is not None and field(action, "label") == label]
     if named:
         return named[0]
-    return actions[index] if isinstance(index, int) and 0 <= index < len(actions) else None
+    return actions[index] if index is not None and 0 <= index < len(actions) else None
 
 
 def _creates_with(capture: Capture, key: str) -> list[tuple[Control, list[Any]]]:
     found = []
     for control in capture.singles:
-        values = field(control.create.params, key) if control.create is not None else None
-        if isinstance(values, list) and values:
+        values = entries(control.create.params, key) if control.create is not None else []
+        if values:
             found.append((control, values))
     return found
 

@@ -8,7 +8,7 @@ from typing import Any
 from simsync.run.probing.candidates import MADE_UP_ACCOUNT, STREAM_FORMS
 from simsync.run.probing.conversation import Capture, Subscribe
 from simsync.run.probing.create_rows import action_results
-from simsync.run.probing.fields import field, fold
+from simsync.run.probing.fields import entries, field, fold, text
 from simsync.run.probing.observation import Look, Row, Seen, also
 from simsync.run.probing.probe import UNKNOWN_METHOD
 
@@ -144,7 +144,7 @@ def action_shape(capture: Capture) -> Seen | None:
 
 def account_data(capture: Capture) -> Seen | None:
     states = [field(one, side) for one in _diffs(capture) for side in ("pre", "post")]
-    states += [one for _action, result in action_results(capture) for one in field(result, "accounts") or []]
+    states += [one for _action, result in action_results(capture) for one in entries(result, "accounts")]
     data = [field(one, "data") for one in states if field(one, "data") is not None]
     if not data:
         return None
@@ -219,7 +219,7 @@ def _ends(method: str, result: Any) -> str:
 def _endings(capture: Capture) -> set[str] | None:
     """How the streams of completed single sessions have ended; None without one."""
     done = {
-        field(control.created.params, "sessionId")
+        text(control.created.params, "sessionId")
         for control in capture.singles
         if control.created is not None and any(event.kind == "completed" for event in control.events)
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from simsync.run.probing.continue_rows import ERROR_ROWS
 from simsync.run.probing.conversation import Capture, Control, error_name
-from simsync.run.probing.fields import field, fold
+from simsync.run.probing.fields import field, fold, number
 from simsync.run.probing.observation import Row, Seen, also
 
 _METHODS = frozenset(
@@ -115,7 +115,12 @@ def summary(capture: Capture) -> Seen | str | None:
 def unknown_kinds(capture: Capture) -> Seen | None:
     if not any(control.received for control in capture.controls):
         return None
-    odd = {field(m.raw, "method") for control in capture.controls for m in control.received if m.method not in _METHODS}
+    odd = {
+        str(field(m.raw, "method"))
+        for control in capture.controls
+        for m in control.received
+        if m.method not in _METHODS
+    }
     while_running = {
         str(field(event.payload, "status") or event.payload)
         for event in capture.events("status")
@@ -138,8 +143,10 @@ def notified_slots(capture: Capture) -> Seen | None:
         events = control.events
         if control.create is None or not any(event.kind == "completed" for event in events):
             continue
-        slots = [event.payload for event in events if event.kind == "slotnotification"]
-        start = field(control.create.params, "startSlot")
+        slots = control.notified
+        start = number(control.create.params, "startSlot")
+        if start is None:
+            continue
         count = slots.count(start)
         words = {0: "start slot not notified", 1: "start slot notified"}.get(count, "start slot notified twice")
         blockless = {slot for slot in range(start, max(slots, default=start)) if not capture.shows_block(slot)}

@@ -22,6 +22,24 @@ def field(value: Any, *path: str) -> Any:
     return value
 
 
+def text(value: Any, *path: str) -> str | None:
+    """The same if it is a text."""
+    found = field(value, *path)
+    return found if isinstance(found, str) else None
+
+
+def number(value: Any, *path: str) -> int | None:
+    """The same if it is a whole number."""
+    found = field(value, *path)
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def entries(value: Any, *path: str) -> list[Any]:
+    """The same if it is a list, else an empty one."""
+    found = field(value, *path)
+    return found if isinstance(found, list) else []
+
+
 def spelling(name: str) -> str | None:
     """``snake_case``, ``camelCase``, or None for one word."""
     if "_" in name:

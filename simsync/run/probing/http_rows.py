@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from simsync.run.probing.conversation import Capture, Exchange
-from simsync.run.probing.fields import field, spellings
+from simsync.run.probing.fields import entries, field, spellings
 from simsync.run.probing.observation import Look, Row, Seen, also
 
 _NO_SUCH_METHOD = -32601
@@ -96,7 +96,7 @@ def bundles(capture: Capture) -> Seen | str | None:
     listing = _reply(capture, "/build-bundle")
     if not isinstance(listing, dict):
         return _missing(capture, "/build-bundle")
-    builds, owned = field(listing, "builds") or [], field(listing, "bundles") or []
+    builds, owned = entries(listing, "builds"), entries(listing, "bundles")
     if not builds and not owned:
         return "this key has built nothing"
     odd = [name for one in builds for name in ("requestId", "status") if field(one, name) is None]

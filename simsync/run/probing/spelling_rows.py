@@ -54,8 +54,10 @@ def continue_forms(capture: Capture) -> tuple[list[tuple[str, str]], list[tuple[
         for method in ("continueSessionV1", "continueToSessionV1"):
             for request in control.requests(method):
                 layout = "nested" if field(request.params, "request") is not None else "flat"
+                if not isinstance(request.params, dict):
+                    continue
                 names = {key for key in request.params if fold(key) == "sessionid"}
-                case = "both spellings" if len(names) > 1 else spelling(next(iter(names), "")) or ""
+                case = "both spellings" if len(names) > 1 else spelling(next(iter(names), "")) or "neither spelling"
                 answered = any(
                     event.place > request.place and event.kind in ("slotnotification", "completed") for event in events
                 )
@@ -70,6 +72,8 @@ def id_spelling(capture: Capture) -> Seen | str | None:
     case = taken[0][1]
     if case == "both spellings":
         return Seen("takes both at once")
+    if case not in ID_SETTINGS:
+        return "the continue that was taken named no session"
     return Seen(f"takes {case} only, refuses both at once", ID_SETTINGS[case])
 
 
