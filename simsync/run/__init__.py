@@ -1,6 +1,7 @@
 """Recorded runs: driving and recording one, reading the files of the vendor's tool, summing up, comparing.
 
 On the public API of simsync only; the command line (``simsync run``, ``summarize``, ``compare``) is a thin layer above.
+``simsync.run.probing`` finds out how a server speaks (``simsync doctor --capture``).
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class Limits:
     """Seconds: for a session to be there, for each other answer, and for everything."""
 
     create: float = 300.0
-    wait: float = 30.0
+    wait: float = 60.0
     total: float = 1200.0
 
 
@@ -203,6 +203,9 @@ class _Probe:
         since = self._capture.place
         client = self._client(reconnect_attempts=0)
         with self._first_session(client) as session:
+            # A server that still starts may let subscribes wait, and then nothing could be told from their silence.
+            self._wait(_is_ready, since=since, seconds=self._limits.create)
+            since = self._capture.place
             for forms in STREAM_FORMS.values():
                 session.subscribe(forms.method, forms.forms[0].make(forms.address))
             session.subscribe("logsSubscribe", {"mentions": [TOKEN_ACCOUNT_PROGRAM]})
@@ -211,7 +214,6 @@ class _Probe:
             self._wait(_answers_subscribe, since=since, count=len(STREAM_FORMS) + 3)
             self._try_other_filters(session)
             self._ask(session.rpc)
-            self._wait(_is_ready, since=since, seconds=self._limits.create)
             session.drop_connection()
         self._attach(session.session_id)
 
