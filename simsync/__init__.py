@@ -52,6 +52,7 @@ from simsync.events import (
     TransactionOutcome,
     UnknownEvent,
 )
+from simsync.frames import Frame
 from simsync.options import Options
 from simsync.parallel import ParallelSession, SubResult
 from simsync.params import (
@@ -135,6 +136,7 @@ __all__ = [
     "FillAccount",
     "FillInstruction",
     "FillTaker",
+    "Frame",
     "HttpStatusError",
     "InvalidParams",
     "MintPair",

@@ -46,6 +46,13 @@ class LinkOwner:
         """How often the control connection was attached again."""
         return self._link.reconnects
 
+    def drop_connection(self) -> None:
+        """Lose the control connection without a word, as if the network had failed; returns before it has happened.
+
+        The session is then attached to again like after any loss. For trying out what a run, or a server, does then.
+        """
+        self._link.drop()
+
     @property
     def run_summary(self) -> RunSummary:
         """What has come of the run so far, over all sessions, in one object that can be logged."""

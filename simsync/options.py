@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Optional
 
 from simsync.errors import InvalidParams
+from simsync.frames import OnFrame
 from simsync.params import checks
 from simsync.wire.dialect import Dialect
 
@@ -45,6 +46,10 @@ class Options:
     Speed
         ``fast_path=False``: every frame is cut out by websocket-client and every message decoded by itself, with equal
         results; to find out whether a fault lies in the quick way.
+    Watching
+        ``on_frame``: called with a :class:`~simsync.Frame` for each frame of each connection and each HTTP exchange, in
+        the thread that writes or reads it, so in several at once. What it raises is logged, and it gets no more frames
+        of that connection.
     """
 
     connect_timeout: float = 30.0
@@ -77,6 +82,7 @@ class Options:
     rpc_timeout: float = 30.0
     fast_path: bool = True
     dialect: Dialect = field(default_factory=Dialect)
+    on_frame: Optional[OnFrame] = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for option in fields(self):
@@ -89,6 +95,8 @@ class Options:
             raise InvalidParams("ssl_context", self.ssl_context, "must be an ssl.SSLContext")
         if not isinstance(self.dialect, Dialect):
             raise InvalidParams("dialect", self.dialect, "must be a Dialect(...)")
+        if self.on_frame is not None and not callable(self.on_frame):
+            raise InvalidParams("on_frame", self.on_frame, "must be a function of one Frame")
         checks.integer("reconnect_attempts", self.reconnect_attempts, 0, checks.U32)
         checks.integer("ungated_reconnects", self.ungated_reconnects, 0, checks.U32)
         checks.integer("replay_slots", self.replay_slots, 1, checks.U32)

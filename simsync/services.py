@@ -54,6 +54,7 @@ class Services:
             secret=api_key,
             advice={401: refused, 403: refused, 404: _UNKNOWN, 405: _UNKNOWN},
             ssl_context=options.ssl_context,
+            on_frame=options.on_frame,
         )
         self._options = options
         self._retry = HttpRetry(options, logger)

@@ -27,12 +27,15 @@ _EVERY = ("everyNSlots", "every", "n")
 _U64 = 2**64 - 1
 
 
-def read_actions(items: list[Any]) -> tuple[Action, ...]:
-    """Return the actions of a create request. Raises BadRequest with the error that fits the first bad one."""
-    return tuple(_action(index, item) for index, item in enumerate(items))
+def read_actions(items: list[Any], tagging: str = "any") -> tuple[Action, ...]:
+    """Return the actions of a create request. Raises BadRequest with the error that fits the first bad one.
+
+    ``tagging``: the form of anchors that is accepted, one of ``any``, ``external`` and ``tagged``.
+    """
+    return tuple(_action(index, item, tagging) for index, item in enumerate(items))
 
 
-def _action(index: int, item: Any) -> Action:
+def _action(index: int, item: Any, tagging: str) -> Action:
     where = f"actions[{index}]"
     fields = Fields(item, where)
     if fields.flag("feedsReroute"):
@@ -44,9 +47,12 @@ def _action(index: int, item: Any) -> Action:
     label = fields.get("label")
     if label is not None and not isinstance(label, str):
         raise invalid(f"label of {where} must be a string, not {label!r}")
+    anchor = fields.get("anchor")
+    if tagging != "any" and (tagging == "tagged") != _is_tagged(anchor):
+        raise invalid(f"the anchor of {where} must be {tagging}, not {anchor!r}")
     return Action(
         index=index,
-        anchor=_anchor(fields.get("anchor"), where),
+        anchor=_anchor(anchor, where),
         commits=commits,
         transactions=_transactions(fields, where),
         overrides=overrides,
@@ -140,6 +146,10 @@ def _variant(value: Any, where: str) -> tuple[str, Any]:
         raise invalid(f"{where} must have one key or a tag, not {sorted(value)}")
     ((name, content),) = value.items()
     return plain(name), content
+
+
+def _is_tagged(value: Any) -> bool:
+    return isinstance(value, dict) and any(isinstance(value.get(tag), str) for tag in _TAGS)
 
 
 def _member(content: Any, name: str, where: str) -> Any:

@@ -12,6 +12,13 @@ _CHOICES = {
     "error_form": ("external", "tagged"),
     "inline_case": ("snake", "camel"),
     "action_form": ("0.11", "0.10"),
+    "continue_layout": ("any", "nested", "flat"),
+    "inline_keys": ("any", "snake", "camel"),
+    "create_keys": ("any", "camel", "snake"),
+    "discovery_tagging": ("external", "tagged"),
+    "anchor_tagging": ("any", "external", "tagged"),
+    "transaction_filter": ("mentions", "address"),
+    "diff_filter": ("typed", "external"),
 }
 
 
@@ -54,6 +61,20 @@ class Behaviour:
     """Send the first notifications of a subscription before its acknowledgement."""
     action_form: str = "0.11"
     """Results of actions: ``0.11`` with one outcome per transaction, ``0.10`` with those of the last at the top."""
+    continue_layout: str = "any"
+    """Where continues of sub-sessions have their fields: ``nested`` under ``request``, ``flat`` beside the id, any."""
+    inline_keys: str = "any"
+    """Refuse continues, closes and attaches with ids and cursors in another spelling than ``snake`` or ``camel``."""
+    create_keys: str = "any"
+    """Overlook the keys of a create request that are not in ``camel`` or not in ``snake`` case."""
+    discovery_tagging: str = "external"
+    """Form of discovery filters: ``external`` (one-key object) or ``tagged`` (``type`` and ``program``)."""
+    anchor_tagging: str = "any"
+    """Form of anchors: ``external`` (string or one-key object), ``tagged`` (``type`` and fields), or either."""
+    transaction_filter: str = "mentions"
+    """Filter of ``transactionSubscribe`` for one account: ``mentions`` (a list under that key), or bare ``address``."""
+    diff_filter: str = "typed"
+    """Filter of ``accountDiffSubscribe``: ``typed`` (``address`` and ``address_type``) or ``external`` (one key)."""
     refuse_old_replay: bool = False
     """Refuse a subscription from a slot that is no longer kept, instead of starting with the oldest kept one."""
     serve_completed: bool = True

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, Union
 from simsync.local.action_requests import read_actions
 from simsync.local.backtest import Advance, AdvanceTo
 from simsync.local.encoding import load_json
-from simsync.local.request_fields import Fields, invalid, read_accounts, read_address, read_transaction
+from simsync.local.request_fields import Fields, invalid, plain, read_accounts, read_address, read_transaction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from simsync.local.actions import Action
+    from simsync.local.behaviour import Behaviour
 
 MAX_DISCONNECT_TIMEOUT = 900
 """Longest time in seconds that a session may outlive its control socket."""
 _U32 = 2**32 - 1
+_INLINE_KEYS = frozenset(("sessionid", "lastsequence", "controlsessionid", "lastsequences"))
 _UNSUPPORTED = (
     "agents",
     "replayAccountState",
@@ -82,8 +84,8 @@ class AttachParallel:
 Request = Union[Create, Continue, CloseAll, CloseSession, Attach, Resume, AttachParallel]
 
 
-def read_request(text: str | bytes) -> Request:
-    """Return the request in a frame. Raises BadRequest with the error to answer."""
+def read_request(text: str | bytes, behaviour: Behaviour) -> Request:
+    """Return the request in a frame, as far as the behaviour accepts its form. Raises BadRequest with the answer."""
     try:
         message = load_json(text)
     except ValueError as error:
@@ -91,13 +93,17 @@ def read_request(text: str | bytes) -> Request:
     method = message.get("method") if isinstance(message, dict) else None
     if not isinstance(method, str):
         raise invalid("a request is an object with a method")
-    fields = Fields(message.get("params"), method)
+    params = message.get("params")
+    fields = Fields(params, method)
     if method == "createBacktestSession":
-        return _create(fields)
+        return _create(Fields(_in_case(params, behaviour.create_keys), method), behaviour)
+    _check_inline_keys(params, behaviour.inline_keys)
     if method in ("continue", "continueTo"):
         return Continue(None, fields, method == "continueTo")
     if method in ("continueSessionV1", "continueToSessionV1"):
         nested = fields.get("request")
+        if behaviour.continue_layout != "any" and (behaviour.continue_layout == "nested") != (nested is not None):
+            raise invalid(f"{method} wants its fields {behaviour.continue_layout}")
         body = fields if nested is None else Fields(nested, method)
         return Continue(fields.text("sessionId"), body, method == "continueToSessionV1")
     if method == "closeBacktestSession":
@@ -113,6 +119,28 @@ def read_request(text: str | bytes) -> Request:
     raise invalid(f"unknown method {method!r}")
 
 
+def _in_case(params: Any, case: str) -> Any:
+    """The params without the keys of another spelling, as a server that ignores unknown keys sees them."""
+    if case == "any" or not isinstance(params, dict):
+        return params
+    return {key: value for key, value in params.items() if _spelling_of(key) in (None, case)}
+
+
+def _check_inline_keys(params: Any, case: str) -> None:
+    if case == "any" or not isinstance(params, dict):
+        return
+    for key in params:
+        if plain(key) in _INLINE_KEYS and _spelling_of(key) not in (None, case):
+            raise invalid(f"unknown field `{key}`")
+
+
+def _spelling_of(key: str) -> str | None:
+    """``snake``, ``camel``, or None for a key of one word."""
+    if "_" in key:
+        return "snake"
+    return None if key == key.lower() else "camel"
+
+
 def _cursors(value: Any) -> dict[str, int]:
     cursors = {} if value is None else value
     if not isinstance(cursors, dict) or not all(isinstance(item, int) for item in cursors.values()):
@@ -120,7 +148,7 @@ def _cursors(value: Any) -> dict[str, int]:
     return cursors
 
 
-def _create(fields: Fields) -> Create:
+def _create(fields: Fields, behaviour: Behaviour) -> Create:
     for name in _UNSUPPORTED:
         if fields.get(name):
             raise invalid(f"{name} is not supported by the local simulator")
@@ -131,8 +159,8 @@ def _create(fields: Fields) -> Create:
         signer_filter=frozenset(fields.addresses("signerFilter")),
         send_summary=fields.flag("sendSummary"),
         disconnect_timeout=fields.integer("disconnectTimeoutSecs", 0, MAX_DISCONNECT_TIMEOUT),
-        discover_programs=tuple(_program(item) for item in fields.items("discoveries")),
-        actions=read_actions(fields.items("actions")),
+        discover_programs=tuple(_program(item, behaviour.discovery_tagging) for item in fields.items("discoveries")),
+        actions=read_actions(fields.items("actions"), behaviour.anchor_tagging),
         extra_units=fields.integer("extraComputeUnits", 0, _U32),
     )
     fields.integer("capacityWaitTimeoutSecs", 0)
@@ -141,8 +169,12 @@ def _create(fields: Fields) -> Create:
     return create
 
 
-def _program(value: Any) -> str:
-    program = Fields(value, "a discovery").get("programExecuted")
+def _program(value: Any, tagging: str) -> str:
+    fields = Fields(value, "a discovery")
+    if tagging == "tagged":
+        program = fields.get("program") if fields.get("type") == "programExecuted" else None
+    else:
+        program = fields.get("programExecuted")
     if program is None:
         raise invalid("the local simulator knows only programExecuted among the discoveries")
     return read_address(program, "programExecuted")

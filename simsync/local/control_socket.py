@@ -86,7 +86,7 @@ class ControlConnection:
 
     def _take(self, text: str | bytes) -> None:
         try:
-            self._handle(control_requests.read_request(text))
+            self._handle(control_requests.read_request(text, self._table.behaviour))
         except BadRequest as error:
             self.send(self._encoder.error(error.refused))
 

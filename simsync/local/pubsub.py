@@ -12,7 +12,7 @@ from simsync.local.account_json import zstandard
 from simsync.local.data_sender import DataSender, Notification
 from simsync.local.encoding import dump_json, load_json
 from simsync.local.pubsub_kinds import SUBSCRIBE, UNSUBSCRIBE
-from simsync.local.pubsub_params import InvalidSubscription, config_of
+from simsync.local.pubsub_params import InvalidSubscription, config_of, usual_params
 from simsync.local.rpc_errors import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class DataConnection:
             await self._refuse(number, *refusal)
             return
         try:
-            pick = kind.picker(params)
+            pick = kind.picker(usual_params(kind.stem, params, self._behaviour))
         except InvalidSubscription as error:
             await self._refuse(number, INVALID_PARAMS, str(error))
             return

@@ -10,6 +10,7 @@ from solders.pubkey import Pubkey
 from simsync.local.account_json import zstandard
 
 if TYPE_CHECKING:
+    from simsync.local.behaviour import Behaviour
     from simsync.local.stream import StreamItem
 
     Pick = Callable[[StreamItem], Sequence[bytes]]
@@ -42,6 +43,24 @@ def config_of(params: list[Any]) -> dict[str, Any]:
 
 def filter_of(params: list[Any]) -> Any:
     return params[0] if params else None
+
+
+def usual_params(stem: str, params: list[Any], behaviour: Behaviour) -> list[Any]:
+    """Return the params with the filter in its usual form, where the behaviour wants another.
+
+    Raises InvalidSubscription.
+    """
+    wanted = filter_of(params)
+    if stem == "transaction" and behaviour.transaction_filter == "address" and wanted != "all":
+        if not isinstance(wanted, str):
+            raise InvalidSubscription('the filter must be "all" or an address')
+        return [{"mentions": [wanted]}, *params[1:]]
+    if stem == "accountDiff" and behaviour.diff_filter == "external":
+        if not isinstance(wanted, dict) or len(wanted) != 1 or next(iter(wanted)) not in ("program", "account"):
+            raise InvalidSubscription('the filter must be {"program": X} or {"account": X}')
+        ((kind, of),) = wanted.items()
+        return [{"address": of, "address_type": kind}, *params[1:]]
+    return params
 
 
 def address(value: Any) -> str:

@@ -54,7 +54,7 @@ class ParallelConversation(ControlConversation):
             return requests.create_session(self._create, parallel=True)
         self._await_answer(Phase.ATTACHING, now + self._options.handshake_timeout)
         cursors = {route.session_id: route.cursor for route in self.routes.values() if route.cursor != NOTHING_SEEN}
-        return requests.attach_parallel(self.control_session_id, cursors)
+        return requests.attach_parallel(self.control_session_id, cursors, self._options.dialect)
 
     def _forget_attempt(self) -> None:
         if self.routes:

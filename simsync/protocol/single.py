@@ -90,7 +90,8 @@ class SingleConversation(ControlConversation):
             return requests.create_session(self._create, parallel=False)
         self._await_answer(Phase.ATTACHING, now + self._options.handshake_timeout)
         cursor = self._route.cursor
-        return requests.attach_session(self._route.session_id, None if cursor == NOTHING_SEEN else cursor)
+        last_sequence = None if cursor == NOTHING_SEEN else cursor
+        return requests.attach_session(self._route.session_id, last_sequence, self._options.dialect)
 
     # Receiving.
 

@@ -2,6 +2,7 @@
 
 On the public API of simsync only; the command line (``simsync run``, ``summarize``, ``compare``) is a thin layer above.
 Pages are in :mod:`simsync.run.report` and tables in :mod:`simsync.run.export`, since they need the extra ``[report]``.
+``simsync.run.probing`` finds out how a server speaks (``simsync doctor --capture``).
 """
 
 from __future__ import annotations

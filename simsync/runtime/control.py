@@ -28,6 +28,7 @@ from simsync.errors import (
     SimsyncError,
 )
 from simsync.events import DiscoveryBatch, Event
+from simsync.frames import CONTROL
 from simsync.options import Options
 from simsync.protocol.continue_cycle import CycleState
 from simsync.protocol.control import ControlConversation, Phase
@@ -88,6 +89,7 @@ class ControlLink:
         self._closing: Cancelled | None = None
         self._failure: SimsyncError | None = None
         self._finished = False
+        self._drop_asked = False
         self._dial: Dial | None = None
         self._deferred: list[Delivery] = []
         self._inquirers: list[threading.Thread] = []
@@ -305,6 +307,13 @@ class ControlLink:
             dial.abort(reason)
         self._waker.wake()
 
+    def drop(self) -> None:
+        """Lose the connection soon, as if the network had failed; nothing where it is lost already."""
+        self.process.check()
+        with self.changed:
+            self._drop_asked = self.up
+        self._waker.wake()
+
     def close(self, reason: str = "the session was closed") -> None:
         """End everything and wait for the threads, within the close timeout."""
         if not self.process.is_here:
@@ -393,11 +402,14 @@ class ControlLink:
         try:
             with self.changed:
                 hello = self._conversation.connected(time.monotonic())
+                self._drop_asked = False  # it was meant for the connection before
             self._outbox.open()
             self._outbox.put_urgent(hello)
             writer.start()
             self._converse(ws, writer)
         except LinkLost as lost:
+            if ws.tap is not None:
+                ws.tap.ended(lost.reason, lost.code)
             if self._conversation.all_completed:
                 logger.warning("the control connection was lost after the last event: %s", lost.reason)
             if self._established_once and not self._conversation.survives_loss:
@@ -417,7 +429,7 @@ class ControlLink:
         return time.monotonic() - began if self._established_once else 0.0
 
     def _open(self) -> DuplexWebSocket:
-        dial = Dial(self._url, self._options, self._api_key)
+        dial = Dial(self._url, self._options, self._api_key, plane=CONTROL)
         with self.changed:
             self._dial = dial
         self._raise_if_closing()
@@ -436,7 +448,7 @@ class ControlLink:
     def _converse(self, ws: DuplexWebSocket, writer: Writer) -> None:
         conversation = self._conversation
         while True:
-            payloads = ws.recv_batch(self._next_deadline(ws), self._waker)
+            payloads = _receive(ws, self._next_deadline(ws), self._waker)
             if not payloads:
                 self._waker.clear()
             now = time.monotonic()
@@ -454,6 +466,8 @@ class ControlLink:
                 self._outbox.put_urgent(message)
             for inquiry in due:
                 self._inquire(*inquiry)
+            if self._drop_asked:
+                raise LinkLost("it was dropped on request")
             if verdict is not None:
                 if isinstance(verdict, Fatal):
                     raise self._fatal(verdict)
@@ -532,14 +546,16 @@ class ControlLink:
                 self._outbox.put_urgent(request)
             acknowledged_by = time.monotonic() + self._options.close_timeout / 2
             while ours and not self._conversation.close_acknowledged and time.monotonic() < acknowledged_by:
-                payloads = ws.recv_batch(acknowledged_by, None)
+                payloads = _receive(ws, acknowledged_by, None)
                 with self.changed:
                     self._conversation.receive(payloads, time.monotonic())
             ws.send_close(websocket.STATUS_NORMAL)
             while time.monotonic() < end:
-                ws.recv_batch(end, None)
+                _receive(ws, end, None)
             logger.warning("the server did not close the connection within %g s", self._options.close_timeout)
         except LinkLost as lost:
+            if ws.tap is not None:
+                ws.tap.ended(lost.reason, lost.code)
             logger.debug("closed: %s", lost.reason)
 
     # Finding out where a session stands.
@@ -575,6 +591,14 @@ class ControlLink:
 
         self._inquirers = [thread for thread in self._inquirers if thread.is_alive()]
         self._inquirers.append(spawn("inquiry", ask))
+
+
+def _receive(ws: DuplexWebSocket, deadline: float, waker: Waker | None) -> list[bytes]:
+    payloads = ws.recv_batch(deadline, waker)
+    if ws.tap is None:
+        return payloads
+    ws.tap.received(payloads)
+    return [bytes(payload) for payload in payloads]
 
 
 def _gate_is_open(delivery: Delivery) -> bool:

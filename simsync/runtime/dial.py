@@ -18,8 +18,10 @@ import websocket
 
 from simsync._version import __version__
 from simsync.errors import ConnectError, HttpStatusError
+from simsync.frames import DATA
 from simsync.options import Options
-from simsync.runtime.duplex import DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import BinaryMessage, DuplexWebSocket, LinkLost
+from simsync.runtime.tap import Tap
 from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
 
@@ -70,8 +72,9 @@ def _proxy_settings(url: str) -> dict[str, Any]:
 class Dial:
     """One attempt. :meth:`run` in one thread, :meth:`abort` from any other."""
 
-    def __init__(self, url: str, options: Options, api_key: str | None = None) -> None:
+    def __init__(self, url: str, options: Options, api_key: str | None = None, *, plane: str = DATA) -> None:
         self._url = url
+        self._tap = Tap.of(options.on_frame, plane, url)
         self._options = options
         self._api_key = api_key
         self._lock = threading.Lock()  # guards _socket, _aborted and _ws
@@ -97,7 +100,7 @@ class Dial:
             context = options.ssl_context or ssl.create_default_context()
             sslopt["context"] = _ObservedContext(context, self._observe)
         ws = self._ws = DuplexWebSocket(max_message=options.max_message, bulk=options.fast_path, sslopt=sslopt)
-        ws.binary = bytes
+        ws.binary = bytes if self._tap is None else BinaryMessage
         header = [f"User-Agent: simsync/{__version__}"]
         if self._api_key:
             header.append(f"X-API-Key: {self._api_key}")
@@ -123,6 +126,12 @@ class Dial:
         except (websocket.WebSocketException, OSError, LinkLost, ValueError, AttributeError) as error:
             failed = self._failed(error, ws.getstatus())
             self._discard(ws)
+            if self._tap is not None:
+                refusal = failed.error
+                if isinstance(refusal, HttpStatusError):
+                    self._tap.refused(refusal.status, refusal.body)
+                else:
+                    self._tap.refused(None, str(refusal))
             raise failed from error
         except BaseException:
             self._discard(ws)
@@ -130,6 +139,9 @@ class Dial:
         finally:
             timer.cancel()
             timer.join()
+        ws.tap = self._tap
+        if self._tap is not None:
+            self._tap.opened()
         return ws
 
     def _discard(self, ws: DuplexWebSocket) -> None:

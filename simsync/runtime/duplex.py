@@ -19,11 +19,14 @@ import ssl
 import struct
 import threading
 import time
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import websocket
 
 from simsync.runtime.waking import READ, WRITE, Waker, wait
+
+if TYPE_CHECKING:
+    from simsync.runtime.tap import Tap
 
 READ_SIZE = 64 * 1024
 """Bytes asked of one ``recv``. From 128 KiB on the allocation alone costs ten times as much."""
@@ -94,6 +97,8 @@ class DuplexWebSocket(websocket.WebSocket):
         """What becomes of the payload of a binary frame; plain ``bytes`` where it is as good as text."""
         self.outgoing: Callable[[bytes, int], None] | None = None
         """Takes the frames that the library wants to send (pong, close) where a writer does the sending."""
+        self.tap: Tap | None = None
+        """Whoever reads or writes shows it the messages; it stays here because it belongs to the connection."""
 
     def connect(self, url: str, **options: Any) -> None:
         """As the library's; afterwards the socket is non-blocking and safe for a reader and a writer."""

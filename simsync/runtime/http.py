@@ -14,6 +14,8 @@ from urllib3.exceptions import HTTPError
 
 from simsync._version import __version__
 from simsync.errors import ConnectError, HttpStatusError
+from simsync.frames import HTTP, OnFrame
+from simsync.runtime.tap import Tap
 from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
 
@@ -99,6 +101,7 @@ class HttpClient:
 
     ``timeout``: seconds without a sign of life. ``headers`` go with each request, ``secret`` stands in one of them and
     is kept out of every error. ``advice``: HTTP status → what to do about it. ``ssl_context``: for ``https``.
+    ``on_frame``: shown each exchange.
     """
 
     def __init__(
@@ -109,8 +112,10 @@ class HttpClient:
         secret: str = "",
         advice: Optional[Mapping[int, str]] = None,
         ssl_context: Optional[ssl.SSLContext] = None,
+        on_frame: Optional[OnFrame] = None,
     ) -> None:
         self._timeout = timeout
+        self._on_frame = on_frame
         self._headers = {"User-Agent": f"simsync/{__version__}", **(headers or {})}
         self._secret = secret
         self._advice = advice or {}
@@ -129,6 +134,22 @@ class HttpClient:
         return self._send("DELETE", url)
 
     def _send(self, method: str, url: str, body: bytes | None = None) -> bytes:
+        tap = Tap.of(self._on_frame, HTTP, url)
+        if tap is None:
+            return self._exchange(method, url, body).content
+        tap.requested(method, body)
+        try:
+            reply = self._exchange(method, url, body)
+        except HttpStatusError as error:
+            tap.answered(error.status, error.body.encode("utf-8", "replace"))
+            raise
+        except ConnectError as error:
+            tap.answered(None, str(error).encode("utf-8", "replace"))
+            raise
+        tap.answered(reply.status_code, reply.content)
+        return reply.content
+
+    def _exchange(self, method: str, url: str, body: bytes | None) -> requests.Response:
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
         try:
             reply = self._session().request(
@@ -151,7 +172,7 @@ class HttpClient:
             text = self._without_secret(reply.content.decode("utf-8", "replace"))
             advice = "redirects are not followed" if 300 <= status < 400 else self._advice.get(status, "")
             raise HttpStatusError(url, status, text, advice)
-        return reply.content
+        return reply
 
     def _without_secret(self, text: str) -> str:
         return text.replace(self._secret, _HIDDEN) if self._secret else text

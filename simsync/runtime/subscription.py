@@ -166,6 +166,8 @@ class SubscriptionReader:
             turn.close()
             self._stream(ws)
         except LinkLost as lost:
+            if ws.tap is not None:
+                ws.tap.ended(lost.reason, lost.code)
             uptime = time.monotonic() - began if self.state.up else 0.0
             self._note_loss(ws)
             if lost.code == _CLEAN_CLOSE:
@@ -177,6 +179,8 @@ class SubscriptionReader:
     def _subscribe(self, ws: DuplexWebSocket) -> None:
         conversation = self._conversation
         for request in conversation.connected():
+            if ws.tap is not None:
+                ws.tap.sent(request)
             ws.send(request)
         answer_by = time.monotonic() + self._options.handshake_timeout
         self._next_ping = time.monotonic() + self._options.ping_interval
@@ -224,6 +228,9 @@ class SubscriptionReader:
             ]
         except ValueError as error:
             raise LinkLost(str(error)) from error
+        if ws.tap is not None:
+            for payload, text in zip(payloads, texts):
+                ws.tap.received_one(text, binary=type(payload) is BinaryMessage)
         received = conversation.receive(texts)
         self.state.last_activity = time.monotonic()
         self.state.missing = "; ".join(conversation.open_streams)

@@ -81,7 +81,12 @@ class Writer:
         with self._conversation_lock:
             frames = [frame for frame in frames if isinstance(frame, UrgentFrame) or frame.cycle.take()]
             # Here, because a session that ends drops the continue that it holds.
-            encoded = [_encode(frame) for frame in frames]
+            parts = [_payload_of(frame) for frame in frames]
+        encoded = [bytes(websocket.ABNF.create_frame(payload, opcode).format()) for payload, opcode in parts]
+        if self._ws.tap is not None:
+            for payload, opcode in parts:
+                if opcode == TEXT:
+                    self._ws.tap.sent(payload)
         data = memoryview(b"".join(encoded))
         sent = 0
         try:
@@ -105,9 +110,5 @@ class Writer:
         self._outbox.put_back(unsent)
 
 
-def _encode(frame: Frame) -> bytes:
-    if isinstance(frame, Route):
-        payload, opcode = frame.cycle.payload, TEXT
-    else:
-        payload, opcode = frame.payload, frame.opcode
-    return bytes(websocket.ABNF.create_frame(payload, opcode).format())
+def _payload_of(frame: Frame) -> tuple[bytes, int]:
+    return (frame.cycle.payload, TEXT) if isinstance(frame, Route) else (frame.payload, frame.opcode)

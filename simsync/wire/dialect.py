@@ -49,13 +49,15 @@ class Dialect:
 
     ``nested_continue``: put the continue of a sub-session under ``request`` (True) or beside the session id.
     ``both_id_spellings``: send ``session_id`` and ``sessionId`` where the spelling is uncertain; unknown keys are
-    believed to be ignored. ``is_terminal``: which errors make going on pointless. ``ends_stream``: which notification
-    ends a subscription. ``is_capacity``: which refusals of a subscribe pass by themselves. ``streams``: the table of
-    subscriptions.
+    believed to be ignored. ``inline_case``: the spelling of the keys of attach requests, and of the session id where
+    only one is sent: ``snake`` or ``camel``. ``is_terminal``: which errors make going on pointless. ``ends_stream``:
+    which notification ends a subscription. ``is_capacity``: which refusals of a subscribe pass by themselves.
+    ``streams``: the table of subscriptions.
     """
 
     nested_continue: bool = True
     both_id_spellings: bool = True
+    inline_case: str = "snake"
     is_terminal: Callable[[BacktestError], bool] = server_errors.is_terminal
     ends_stream: Callable[[str, Any], bool] = ends_stream
     is_capacity: Callable[[int, str], bool] = is_capacity
@@ -64,6 +66,8 @@ class Dialect:
     def __post_init__(self) -> None:
         for name in ("nested_continue", "both_id_spellings"):
             checks.flag(name, getattr(self, name))
+        if self.inline_case not in ("snake", "camel"):
+            raise InvalidParams("inline_case", self.inline_case, "must be 'snake' or 'camel'")
         for name in ("is_terminal", "ends_stream", "is_capacity"):
             if not callable(getattr(self, name)):
                 raise InvalidParams(name, getattr(self, name), "must be a function")

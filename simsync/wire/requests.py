@@ -23,7 +23,7 @@ from simsync.params import (
 )
 from simsync.wire import json_codec
 from simsync.wire.dialect import Dialect
-from simsync.wire.spelling import without_none
+from simsync.wire.spelling import camel_case, without_none
 
 
 def _message(method: str, params: Any = None) -> bytes:
@@ -34,7 +34,14 @@ def _message(method: str, params: Any = None) -> bytes:
 def _session_id(session_id: str, dialect: Dialect) -> dict[str, Any]:
     if dialect.both_id_spellings:
         return {"session_id": session_id, "sessionId": session_id}
-    return {"session_id": session_id}
+    return _inline({"session_id": session_id}, dialect)
+
+
+def _inline(fields: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """The keys of an inline variant: a guess, since the vendor's source and documentation disagree."""
+    if dialect.inline_case == "camel":
+        return {camel_case(key): value for key, value in fields.items()}
+    return dict(fields)
 
 
 def _encoded_binary(data: bytes) -> dict[str, str]:
@@ -244,17 +251,17 @@ def close_session(session_id: str, dialect: Dialect) -> bytes:
     return _message("closeSessionV1", _session_id(session_id, dialect))
 
 
-def attach_session(session_id: str, last_sequence: int | None) -> bytes:
+def attach_session(session_id: str, last_sequence: int | None, dialect: Dialect) -> bytes:
     """``attachBacktestSession``; without ``last_sequence`` the whole retained history is replayed."""
     params = without_none({"session_id": session_id, "last_sequence": last_sequence})
-    return _message("attachBacktestSession", params)
+    return _message("attachBacktestSession", _inline(params, dialect))
 
 
 def resume_attached() -> bytes:
     return _message("resumeAttachedSession")
 
 
-def attach_parallel(control_session_id: str, last_sequences: Mapping[str, int]) -> bytes:
+def attach_parallel(control_session_id: str, last_sequences: Mapping[str, int], dialect: Dialect) -> bytes:
     """``attachParallelControlSessionV2``; a session that is not listed gets its whole retained history."""
     params = {"control_session_id": control_session_id, "last_sequences": dict(last_sequences)}
-    return _message("attachParallelControlSessionV2", params)
+    return _message("attachParallelControlSessionV2", _inline(params, dialect))

@@ -48,6 +48,12 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
 
 
+def camel_case(name: str) -> str:
+    """``start_slot`` → ``startSlot``."""
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
 def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Absent options are left out: whether the server takes null for them is not known."""
     return {key: value for key, value in fields.items() if value is not None}

@@ -19,7 +19,7 @@ NUMBERS = [field.name for field in dataclasses.fields(Options) if str(field.type
 
 def test_every_option_has_a_kind_that_is_checked_here() -> None:
     names = {field.name for field in dataclasses.fields(Options)}
-    assert names == {*SECONDS, *FLAGS, *NUMBERS, "ssl_context", "dialect"}
+    assert names == {*SECONDS, *FLAGS, *NUMBERS, "ssl_context", "dialect", "on_frame"}
 
 
 @pytest.mark.parametrize("name", SECONDS)
@@ -56,6 +56,7 @@ def test_bad_numbers(name: str) -> None:
         ("max_message", 65_535),
         ("ssl_context", True),
         ("ssl_context", "/etc/ssl/ca.pem"),
+        ("on_frame", "frames.ndjson"),
         ("dialect", None),
         ("dialect", {"nested_continue": False}),
     ],

@@ -82,6 +82,7 @@ def test_defaults() -> None:
     dialect = Dialect()
     assert dialect.nested_continue
     assert dialect.both_id_spellings
+    assert dialect.inline_case == "snake"
     assert dialect.is_terminal is server_errors.is_terminal
     assert dialect.ends_stream is ends_stream
     assert dialect.is_capacity is is_capacity
@@ -132,6 +133,8 @@ def test_a_dialect_does_not_change() -> None:
         ("nested_continue", "no"),
         ("nested_continue", None),
         ("both_id_spellings", 1),
+        ("inline_case", "kebab"),
+        ("inline_case", None),
         ("is_terminal", None),
         ("is_terminal", ["NoMoreBlocks"]),
         ("ends_stream", "completed"),

@@ -297,6 +297,7 @@ CONTINUE_BODY = {"advanceCount": 100, "transactions": ["AQIDBA=="]}
 CONTINUE_TO_BODY = {"slot": 312000012, "batchIndex": 3}
 BOTH_IDS = {"session_id": SESSION, "sessionId": SESSION}
 ONE_ID = {"session_id": SESSION}
+CAMEL_ID = {"sessionId": SESSION}
 
 
 @pytest.mark.parametrize(
@@ -306,6 +307,7 @@ ONE_ID = {"session_id": SESSION}
         pytest.param(Dialect(nested_continue=False), BOTH_IDS, False, id="flat"),
         pytest.param(Dialect(both_id_spellings=False), ONE_ID, True, id="one spelling"),
         pytest.param(Dialect(nested_continue=False, both_id_spellings=False), ONE_ID, False, id="flat, one spelling"),
+        pytest.param(Dialect(both_id_spellings=False, inline_case="camel"), CAMEL_ID, True, id="camelCase"),
     ],
 )
 @pytest.mark.parametrize(
@@ -342,20 +344,28 @@ def test_close_of_one_session(dialect: Dialect, ids: dict[str, str]) -> None:
 
 def test_attach() -> None:
     assert same(
-        requests.attach_session(SESSION, 57),
+        requests.attach_session(SESSION, 57, Dialect()),
         '{"method":"attachBacktestSession","params":{"session_id":"backtest_a1","last_sequence":57}}',
     )
 
 
+def test_attaches_in_camel_case() -> None:
+    camel = Dialect(inline_case="camel")
+    single = json.loads(requests.attach_session(SESSION, 57, camel))["params"]
+    parallel = json.loads(requests.attach_parallel("parallel_c0", {"backtest_a1": 117}, camel))["params"]
+    assert single == {"sessionId": SESSION, "lastSequence": 57}
+    assert parallel == {"controlSessionId": "parallel_c0", "lastSequences": {"backtest_a1": 117}}
+
+
 def test_attach_without_a_cursor_asks_for_everything() -> None:
     assert same(
-        requests.attach_session(SESSION, None),
+        requests.attach_session(SESSION, None, Dialect()),
         '{"method":"attachBacktestSession","params":{"session_id":"backtest_a1"}}',
     )
 
 
 def test_attach_with_cursor_zero_is_not_one_without() -> None:
-    assert json.loads(requests.attach_session(SESSION, 0))["params"]["last_sequence"] == 0
+    assert json.loads(requests.attach_session(SESSION, 0, Dialect()))["params"]["last_sequence"] == 0
 
 
 def test_resume() -> None:
@@ -364,14 +374,14 @@ def test_resume() -> None:
 
 def test_attach_of_a_parallel_session() -> None:
     assert same(
-        requests.attach_parallel("parallel_c0", {"backtest_a1": 117, "backtest_b2": 98}),
+        requests.attach_parallel("parallel_c0", {"backtest_a1": 117, "backtest_b2": 98}, Dialect()),
         '{"method":"attachParallelControlSessionV2","params":{"control_session_id":"parallel_c0","last_sequences":'
         '{"backtest_a1":117,"backtest_b2":98}}}',
     )
 
 
 def test_attach_of_a_parallel_session_that_has_seen_nothing() -> None:
-    params = json.loads(requests.attach_parallel("parallel_c0", {}))["params"]
+    params = json.loads(requests.attach_parallel("parallel_c0", {}, Dialect()))["params"]
     assert params == {"control_session_id": "parallel_c0", "last_sequences": {}}
 
 

@@ -1,0 +1,159 @@
+"""Taking out of a capture what must not be given away. ``docs/capture.md`` lists what that is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from simsync.run.probing.fields import fold
+
+KEY, HOST, OTHER_HOST, PRIVATE = "<api-key>", "<host>", "<other-host>", "<private>"
+
+_SHORT = 8
+"""Characters. A shorter secret is replaced only where it stands alone, or it would spoil half of the file."""
+_ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
+_AUTHORITY = re.compile(r"\b(wss?|https?)://(?!<)[^/\s\"'?#<]+", re.IGNORECASE)
+_SESSION_KEYS = {"sessionid": "session", "sessionids": "session", "controlsessionid": "control"}
+_TASK_KEYS = {"taskid": "task", "taskids": "task"}
+_ID_KEYS = {**_SESSION_KEYS, **_TASK_KEYS, "requestid": "build", "idempotencykey": "idempotency-key"}
+_PRIVATE_KEYS = frozenset(
+    [
+        "apikey",
+        "apikeyid",
+        "apikeyname",
+        "keyname",
+        "email",
+        "user",
+        "username",
+        "userid",
+        "organization",
+        "organizationid",
+        "team",
+        "tenant",
+        "customer",
+        "accountid",
+        "sessionname",
+    ]
+)
+_PATH_ID = re.compile(r"/(backtest|build-bundle)/([^/?#\s\"']+)")
+_PATH_KINDS = {"backtest": "session", "build-bundle": "build"}
+
+
+@dataclass(frozen=True)
+class Redaction:
+    """What is replaced, as pairs of text and placeholder. It never changes; :meth:`also` makes another one."""
+
+    replacements: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, api_key: str, url: str, hidden: Iterable[str] = ()) -> Redaction:
+        """For a key (empty: none) and the address of a control connection; ``hidden``: other texts to take out."""
+        pairs = [(form, KEY) for form in _forms(api_key)]
+        for number, text in enumerate(hidden, 1):
+            pairs += [(form, f"<hidden-{number}>") for form in _forms(text)]
+        parts = urlsplit(url)
+        pairs += [(text, HOST) for text in (parts.netloc, parts.hostname or "") if text]
+        return cls(tuple(dict(reversed(pairs)).items()))
+
+    def also(self, text: str, placeholder: str) -> Redaction:
+        return Redaction((*self.replacements, (text, placeholder)))
+
+    def text(self, text: str) -> str:
+        """``text`` without secrets."""
+        if self._pattern is not None:
+            text = self._pattern.sub(lambda found: self._placeholders[found.group().lower()], text)
+        text = _AUTHORITY.sub(lambda found: f"{found.group(1)}://{OTHER_HOST}", text)
+        return _ADDRESS.sub("<address>", text)
+
+    def value(self, value: Any) -> Any:
+        """A JSON value without secrets: its texts, the keys of its objects, and what stands under telling keys."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self.value(one) for one in value]
+        if isinstance(value, dict):
+            return {
+                self.text(key): PRIVATE if fold(key) in _PRIVATE_KEYS and one is not None else self.value(one)
+                for key, one in value.items()
+            }
+        return value
+
+    @cached_property
+    def _placeholders(self) -> Mapping[str, str]:
+        return {text.lower(): placeholder for text, placeholder in self.replacements}
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
+        texts = sorted({text for text, _placeholder in self.replacements}, key=len, reverse=True)
+        if not texts:
+            return None
+        return re.compile("|".join(self._expression(text) for text in texts), re.IGNORECASE)
+
+    def _expression(self, text: str) -> str:
+        alone = len(text) < _SHORT or self._placeholders[text.lower()] == HOST
+        return rf"(?<![\w.-]){re.escape(text)}(?![\w-])" if alone else re.escape(text)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The secret as it is, in URLs, in JSON, in hex, and in base64 wherever it begins in the bytes."""
+    if not secret:
+        return
+    raw = secret.encode("utf-8")
+    yield secret
+    yield quote(secret, safe="")
+    yield json.dumps(secret)[1:-1]
+    if len(raw) < _SHORT:
+        return
+    yield raw.hex()
+    for before in range(3):
+        first, last = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            # Only the characters that the bytes around the secret have no part in.
+            yield encode(b"\0" * before + raw).decode("ascii")[first:last]
+
+
+def identifiers(value: Any) -> Iterator[tuple[str, str]]:
+    """The ids that a JSON value names, as pairs of kind (``session``, ``control``, ``task`` …) and id.
+
+    Whoever knows the id of a session can read and change it, as long as it lives.
+    """
+    if isinstance(value, list):
+        for one in value:
+            yield from identifiers(one)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            kind = _ID_KEYS.get(fold(key))
+            if kind is not None:
+                yield from ((kind, text) for text in (one if isinstance(one, list) else [one]) if _is_id(text))
+            if fold(key) == "lastsequences" and isinstance(one, dict):
+                yield from (("session", name) for name in one if _is_id(name))
+            if fold(key) == "rpcendpoint" and isinstance(one, str):
+                yield from identifiers_in_path(one)
+            yield from identifiers(one)
+
+
+def identifiers_in_path(url: str) -> Iterator[tuple[str, str]]:
+    """The ids in the path of an address."""
+    for kind, text in _PATH_ID.findall(url):
+        yield _PATH_KINDS[kind], text
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and bool(value) and not value.startswith("<")
+
+
+def shape(value: Any) -> Any:
+    """A JSON value without its content: the keys, the first entry of each list, and the kinds of the values."""
+    if isinstance(value, dict):
+        return {key: shape(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [shape(one) for one in value[:1]]
+    if isinstance(value, bool) or value is None:
+        return value
+    return 0 if isinstance(value, (int, float)) else "<text>"

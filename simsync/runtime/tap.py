@@ -1,0 +1,69 @@
+"""Showing what goes over one connection to the function of ``Options(on_frame=...)``.
+
+Without a function there is no tap, and all that a frame costs is the question whether there is one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Iterable
+
+from simsync.frames import BINARY, CLOSE, OPEN, RECEIVED, REFUSED, REPLY, SENT, TEXT, Frame, OnFrame
+from simsync.runtime.duplex import BinaryMessage
+
+logger = logging.getLogger("simsync.frames")
+
+_numbers = itertools.count(1)
+
+
+class Tap:
+    """The function is the caller's: when it raises, that is logged, and it is not called for this connection again.
+
+    The connection goes on, because whoever watches must not decide about what is watched.
+    """
+
+    def __init__(self, on_frame: OnFrame, plane: str, url: str) -> None:
+        self._on_frame = on_frame
+        self._plane = plane
+        self._url = url
+        self._number = next(_numbers)
+        self._failed = False
+
+    @classmethod
+    def of(cls, on_frame: OnFrame | None, plane: str, url: str) -> Tap | None:
+        return None if on_frame is None else cls(on_frame, plane, url)
+
+    def opened(self) -> None:
+        self._show(SENT, OPEN, b"")
+
+    def refused(self, status: int | None, reason: str) -> None:
+        self._show(RECEIVED, REFUSED, reason.encode("utf-8", "replace"), status)
+
+    def sent(self, payload: bytes) -> None:
+        self._show(SENT, TEXT, payload)
+
+    def received(self, payloads: Iterable[bytes]) -> None:
+        for payload in payloads:
+            self.received_one(payload, binary=isinstance(payload, BinaryMessage))
+
+    def received_one(self, payload: bytes, *, binary: bool) -> None:
+        self._show(RECEIVED, BINARY if binary else TEXT, bytes(payload))
+
+    def ended(self, reason: str, code: int | None) -> None:
+        self._show(RECEIVED, CLOSE, reason.encode("utf-8", "replace"), code)
+
+    def requested(self, method: str, body: bytes | None) -> None:
+        self._show(SENT, method, body or b"")
+
+    def answered(self, status: int | None, body: bytes) -> None:
+        self._show(RECEIVED, REPLY, body, status)
+
+    def _show(self, direction: str, kind: str, payload: bytes, status: int | None = None) -> None:
+        if self._failed:
+            return
+        try:
+            self._on_frame(Frame(self._plane, self._number, direction, kind, self._url, payload, status))
+        except Exception:
+            self._failed = True
+            logger.exception("on_frame failed; it gets no more frames of %s connection %d", self._plane, self._number)

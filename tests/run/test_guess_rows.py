@@ -1,0 +1,66 @@
+"""Each guess of the page is observed, or it is said why not; settings and places that the rows name exist."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+import simsync
+from simsync.run.probing.findings import HIDDEN_ROWS, ROWS
+
+PACKAGE = Path(simsync.__file__).parent
+PAGE = PACKAGE.parent / "docs" / "compatibility.md"
+
+if not PAGE.is_file():
+    pytest.skip("an installed simsync comes without its documents", allow_module_level=True)
+
+LINES = [
+    [cell.strip() for cell in line.strip().strip("|").split("|")]
+    for line in PAGE.read_text(encoding="utf-8").splitlines()
+    if line.startswith("| ") and not line.startswith(("| ---", "| what "))
+]
+GUESSED = [cells[0] for cells in LINES if {"guess", "likely"} & set(cells[1].split(", "))]
+SOURCES = "\n".join(path.read_text(encoding="utf-8") for path in (PACKAGE / "run" / "probing").glob("*_rows.py"))
+
+
+def test_each_guess_of_the_page_is_observed_or_it_is_said_why_not() -> None:
+    observed, hidden = [row.guess for row in ROWS], [row.guess for row in HIDDEN_ROWS]
+    assert len(GUESSED) > 80
+    assert sorted(set(GUESSED) - set(observed) - set(hidden)) == []
+    assert sorted(set(hidden) - set(GUESSED)) == []
+    assert sorted(set(observed) - {cells[0] for cells in LINES}) == []
+    assert sorted(set(observed) & set(hidden)) == []
+
+
+def test_each_guess_has_a_line_of_its_own() -> None:
+    names = [row.guess for row in ROWS] + [row.guess for row in HIDDEN_ROWS]
+    assert len(set(names)) == len(names)
+    pages = [cells[0] for cells in LINES]
+    assert [name for name in names if pages.count(name) > 1] == []
+
+
+def test_reasons_and_assumptions_are_given() -> None:
+    assert all(row.why for row in HIDDEN_ROWS)
+    assert all(row.assumes and row.step for row in ROWS)
+
+
+def test_places_and_settings_named_in_the_rows_exist() -> None:
+    for file, name in re.findall(r"edit ([\w/]+\.py):(\w+)", SOURCES):
+        tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
+        names = {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        names |= {
+            target.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        assert name in names, f"{file} has no {name}"
+    dialect = {field.name for field in dataclasses.fields(simsync.Dialect)}
+    assert set(re.findall(r"Dialect\((\w+)=", SOURCES)) <= dialect
+    create = {field.name for field in dataclasses.fields(simsync.CreateSession)}
+    assert set(re.findall(r"CreateSession\((\w+)=", SOURCES)) <= create

@@ -1,0 +1,124 @@
+"""What is taken out of a capture, wherever it stands."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from simsync.run.probing.redaction import Redaction, identifiers, identifiers_in_path, shape
+
+KEY = 'k3y/with+odd="characters"&more'
+URL = "wss://sim.example.com:8443/backtest"
+WALLET = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"
+REDACTION = Redaction.of(KEY, URL, [WALLET])
+
+
+def fragments(secret: str) -> list[str]:
+    """Every form in which the secret could be read from a text."""
+    raw = secret.encode()
+    inside = [base64.b64encode(b"x" * before + raw + b"y" * 5).decode() for before in range(4)]
+    urlsafe = [base64.urlsafe_b64encode(b"x" * before + raw).decode() for before in range(3)]
+    return [secret, quote(secret, safe=""), json.dumps(secret)[1:-1], raw.hex(), raw.hex().upper(), *inside, *urlsafe]
+
+
+@pytest.mark.parametrize("form", fragments(KEY))
+def test_the_key_in_every_form(form: str) -> None:
+    found = REDACTION.text(f"before {form} behind")
+    assert "<api-key>" in found
+    assert found.startswith("before ") and found.endswith(" behind")
+    for part in (KEY, quote(KEY, safe=""), KEY.encode().hex(), base64.b64encode(KEY.encode()).decode()[4:24]):
+        assert part not in found
+
+
+@pytest.mark.parametrize("form", fragments(WALLET)[:4])
+def test_a_text_that_was_hidden_by_name(form: str) -> None:
+    assert REDACTION.text(f"<{form}>") == "<<hidden-1>>"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("connect to sim.example.com:8443 failed", "connect to <host> failed"),
+        ("SIM.example.com does not resolve", "<host> does not resolve"),
+        (URL, "wss://<host>/backtest"),
+        ("https://other.example:9000/x?y", "https://<other-host>/x?y"),
+        ("http://user:pass@other.example/x", "http://<other-host>/x"),
+        ("refused by 10.20.30.40, port 80", "refused by <address>, port 80"),
+        ("version 1.2.3 of 2026", "version 1.2.3 of 2026"),
+        ("mysim.example.com", "mysim.example.com"),
+    ],
+)
+def test_hosts_and_addresses(text: str, expected: str) -> None:
+    assert REDACTION.text(text) == expected
+
+
+def test_values_keys_and_what_stands_under_telling_names() -> None:
+    value = {
+        "api_key_name": "Jane's key",
+        "Email": "jane@example.com",
+        "email": None,
+        KEY: [KEY, 7, None, True],
+        "nested": {"text": f"about {WALLET}"},
+    }
+    assert REDACTION.value(value) == {
+        "api_key_name": "<private>",
+        "Email": "<private>",
+        "email": None,
+        "<api-key>": ["<api-key>", 7, None, True],
+        "nested": {"text": "about <hidden-1>"},
+    }
+
+
+def test_a_short_secret_spoils_nothing_else() -> None:
+    redaction = Redaction.of("id", "ws://localhost/backtest")
+    assert redaction.text("session_id of id, identity") == "session_id of <api-key>, identity"
+
+
+def test_without_secrets_nothing_changes() -> None:
+    assert Redaction.of("", "").text("anything, also empty") == "anything, also empty"
+
+
+def test_another_text_makes_another_redaction() -> None:
+    more = REDACTION.also("backtest_1", "<session-1>")
+    assert more.text("/backtest/backtest_1") == "/backtest/<session-1>"
+    assert REDACTION.text("backtest_1") == "backtest_1"
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            {"method": "sessionCreated", "params": {"session_id": "a", "task_id": "t"}},
+            [("session", "a"), ("task", "t")],
+        ),
+        ({"sessionIds": ["a", "b"], "controlSessionId": "c"}, [("session", "a"), ("session", "b"), ("control", "c")]),
+        ({"last_sequences": {"a": 1, "b": 2}}, [("session", "a"), ("session", "b")]),
+        ({"rpc_endpoint": "https://x/backtest/secret"}, [("session", "secret")]),
+        ({"task_ids": [None], "session_id": 5, "sessionid": ""}, []),
+        ([{"requestId": "r"}], [("build", "r")]),
+    ],
+)
+def test_ids_in_messages(message: Any, expected: list[tuple[str, str]]) -> None:
+    assert list(identifiers(message)) == expected
+
+
+def test_ids_in_addresses() -> None:
+    assert list(identifiers_in_path("ws://h/backtest/abc")) == [("session", "abc")]
+    assert list(identifiers_in_path("http://h/build-bundle/r-1?x=y")) == [("build", "r-1")]
+    assert list(identifiers_in_path("ws://h/backtest")) == []
+
+
+def test_the_shape_of_a_value() -> None:
+    value = {"cost": 12.5, "name": "mine", "days": [{"slots": 3}, {"slots": 4}], "on": True, "none": None, "empty": []}
+    assert shape(value) == {
+        "cost": 0,
+        "name": "<text>",
+        "days": [{"slots": 0}],
+        "on": True,
+        "none": None,
+        "empty": [],
+    }
