@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 from simsync.events import Event
 from simsync.protocol.odd_messages import OddMessages
@@ -24,7 +24,7 @@ from simsync.wire.pubsub import (
     slot_of,
     subscribe_request,
 )
-from simsync.wire.quick_transactions import Seen, look, look_at_nothing
+from simsync.wire.transaction_layout import TransactionLayouts
 
 logger = logging.getLogger("simsync.subscription")
 
@@ -67,7 +67,7 @@ class SubscriptionConversation:
         self._early: list[_Held] = []
         self._connections = 0
         plain = all(spec.is_plain_transactions for spec in specs) and dialect.ends_stream is ends_stream
-        self._look: Callable[[bytes], Seen | None] = look if quick and plain else look_at_nothing
+        self._layouts = TransactionLayouts() if quick and plain else None
         self.verdict: Transient | Fatal | None = None
         self.last_slot: int | None = None
         self.odd_messages = OddMessages(logger)
@@ -129,11 +129,11 @@ class SubscriptionConversation:
         events: list[Event] = []
         size = 0
         for payload in payloads:
-            seen = self._look(payload)
-            if seen is not None:
-                index = self._numbers.get(seen.subscription)
-                if index is not None and not self._dialect.ends_stream(seen.method, None):
-                    size += self._deliver(index, seen.slot, seen.signature, seen.method, None, payload, events)
+            found = None if self._layouts is None else self._layouts.find(payload)
+            if found is not None:
+                index = self._numbers.get(found.subscription)
+                if index is not None:
+                    size += self._deliver(index, found.slot, found.signature, found.method, None, payload, events)
                     continue
             message = decode_pubsub(payload)
             if isinstance(message, Incoming):
@@ -195,6 +195,8 @@ class SubscriptionConversation:
         if slot is None:
             slot = self._replay.cursors[index].slot or 0
         key = self._specs[index].key(message.result)
+        if self._layouts is not None:
+            self._layouts.learn(payload, message.method, message.subscription)
         return self._deliver(index, slot, key, message.method, message.result, payload, events)
 
     def _deliver(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from simsync.errors import ProtocolError
 from simsync.events import (
     AccountDiff,
     AccountDiffFields,
@@ -55,7 +56,12 @@ def notification_params(message: Mapping[str, Any]) -> FoldedFields:
 
 
 def _result(payload: bytes) -> Any:
-    return notification_params(json_codec.loads(payload)).get("result")
+    """Raises ProtocolError when what nobody has looked at before is no JSON."""
+    try:
+        message = json_codec.loads(payload)
+    except ValueError as error:
+        raise ProtocolError(f"a notification cannot be read: it is no JSON ({error})", payload) from error
+    return notification_params(message).get("result")
 
 
 def _transaction_fields(payload: bytes) -> TransactionFields:
