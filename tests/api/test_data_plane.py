@@ -169,8 +169,9 @@ def test_lazy_events_cost_nothing_until_they_are_looked_at(ledger: Ledger) -> No
     assert event._fields is None
     assert event.slot == FIRST
     assert event._fields is None
+    assert event._raw is None
     assert event.raw["slot"] == FIRST
-    assert event._payload == b""
+    assert event.raw is event.raw
 
 
 def test_nothing_is_logged_above_debug_but_state_changes(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
