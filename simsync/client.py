@@ -11,6 +11,7 @@ from simsync.events import Event
 from simsync.options import Options
 from simsync.parallel import ParallelSession
 from simsync.params import CreateSession, checks
+from simsync.params.api_key import ApiKey
 from simsync.protocol.control import ControlConversation
 from simsync.protocol.parallel import ParallelConversation
 from simsync.protocol.route import Route
@@ -46,13 +47,13 @@ class Client:
         if not url:
             raise InvalidParams("url", url, f"give the address of a simulator, or set {URL_VARIABLE}")
         self._control_url = urls.control_url(url)
-        self._api_key = checks.api_key(os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key)
+        self._api_key = ApiKey(os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key)
         self.options = options if options is not None else Options()
         if not isinstance(self.options, Options):
             raise InvalidParams("options", options, "must be an Options(...)")
 
     def __repr__(self) -> str:
-        return f"Client({self._control_url!r}, api_key={'(hidden)' if self._api_key else 'None'})"
+        return f"Client({self._control_url!r}, api_key={self._api_key!r})"
 
     @property
     def url(self) -> str:

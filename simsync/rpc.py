@@ -43,7 +43,9 @@ class Rpc:
         options = options if options is not None else Options()
         if not isinstance(options, Options):
             raise InvalidParams("options", options, "must be an Options(...)")
-        self._http = HttpClient(options.rpc_timeout, advice=_ADVICE, ssl_context=options.ssl_context)
+        self._http = HttpClient(
+            options.rpc_timeout, max_body=options.max_message, advice=_ADVICE, ssl_context=options.ssl_context
+        )
         self._retry = HttpRetry(options, logger)
         self._numbers = itertools.count(1)
 

@@ -9,6 +9,7 @@ from typing import Any, Callable, TypeVar, Union
 from simsync.errors import HttpStatusError, InvalidParams
 from simsync.options import Options
 from simsync.params import checks
+from simsync.params.api_key import ApiKey
 from simsync.ranges import moment
 from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, UsageReport
 from simsync.runtime.cancel import CancelToken
@@ -42,15 +43,15 @@ class Services:
     failures that may pass.
     """
 
-    def __init__(self, control_url: str, api_key: str, options: Options | None = None) -> None:
-        checks.api_key(api_key)
+    def __init__(self, control_url: str, api_key: ApiKey | str, options: Options | None = None) -> None:
+        key = api_key if isinstance(api_key, ApiKey) else ApiKey(api_key)
         options = options if options is not None else Options()
         self._base = urls.http_base(urls.control_url(control_url))
-        refused = _WITH_KEY if api_key else _WITHOUT_KEY
+        refused = _WITH_KEY if key else _WITHOUT_KEY
         self._http = HttpClient(
             options.rpc_timeout,
-            {wire.KEY_HEADER: api_key} if api_key else {},
-            secret=api_key,
+            key,
+            max_body=options.max_message,
             advice={401: refused, 403: refused, 404: _UNKNOWN, 405: _UNKNOWN},
             ssl_context=options.ssl_context,
         )

@@ -19,6 +19,7 @@ import websocket
 from simsync._version import __version__
 from simsync.errors import ConnectError, HttpStatusError
 from simsync.options import Options
+from simsync.params.api_key import NO_KEY, ApiKey
 from simsync.runtime.duplex import DuplexWebSocket, LinkLost
 from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
@@ -70,7 +71,7 @@ def _proxy_settings(url: str) -> dict[str, Any]:
 class Dial:
     """One attempt. :meth:`run` in one thread, :meth:`abort` from any other."""
 
-    def __init__(self, url: str, options: Options, api_key: str | None = None) -> None:
+    def __init__(self, url: str, options: Options, api_key: ApiKey = NO_KEY) -> None:
         self._url = url
         self._options = options
         self._api_key = api_key
@@ -98,9 +99,7 @@ class Dial:
             sslopt["context"] = _ObservedContext(context, self._observe)
         ws = self._ws = DuplexWebSocket(max_message=options.max_message, sslopt=sslopt)
         ws.binary = bytes
-        header = [f"User-Agent: simsync/{__version__}"]
-        if self._api_key:
-            header.append(f"X-API-Key: {self._api_key}")
+        header = {"User-Agent": f"simsync/{__version__}", **self._api_key.headers()}
         timer = threading.Timer(options.connect_timeout, self.abort, ("no connection in time",))
         timer.name = "simsync-connect-deadline"
         timer.daemon = True
@@ -123,7 +122,7 @@ class Dial:
         except (websocket.WebSocketException, OSError, LinkLost, ValueError, AttributeError) as error:
             failed = self._failed(error, ws.getstatus())
             self._discard(ws)
-            raise failed from error
+            raise failed from self._api_key.harmless(error)
         except BaseException:
             self._discard(ws)
             raise
@@ -148,7 +147,7 @@ class Dial:
         if 300 <= status < 400:
             advice = "redirects are not followed, the API key would go with them: use the final address"
         fatal = status in _FATAL_STATUSES or 300 <= status < 400
-        return DialFailed(HttpStatusError(self._url, status, body, advice), fatal=fatal)
+        return DialFailed(HttpStatusError(self._url, status, self._api_key.hidden_in(body), advice), fatal=fatal)
 
     def _failed(self, error: Exception, status: int | None) -> DialFailed:
         if isinstance(error, websocket.WebSocketBadStatusException):
@@ -171,5 +170,5 @@ class Dial:
         unreachable = unreachable_reason(self._url, error)
         if unreachable is not None:
             return DialFailed(ConnectError(f"could not connect to {self._url}: {unreachable}"), unreachable=True)
-        text = f"could not connect to {self._url}: {type(error).__name__}: {error}"
+        text = self._api_key.hidden_in(f"could not connect to {self._url}: {type(error).__name__}: {error}")
         return DialFailed(ConnectError(text))
