@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from datetime import datetime
 from typing import Any, Callable
 
 from simsync.errors import InvalidParams
@@ -221,6 +222,11 @@ class Client:
         """Does it take sessions? False while it drains."""
         with self._services() as services:
             return services.ready()
+
+    def server_time(self) -> datetime | None:
+        """The server's clock, to the second; None when it does not tell. Asked once."""
+        with self._services() as services:
+            return services.server_time()
 
     def _services(self) -> contextlib.closing[Services]:
         return contextlib.closing(Services(self._control_url, self._api_key, self.options))

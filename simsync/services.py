@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from datetime import date, datetime
+from datetime import date, datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any, Callable, TypeVar, Union
 
 from simsync.errors import HttpStatusError, InvalidParams
@@ -173,6 +174,15 @@ class Services:
     def ready(self) -> bool:
         """Does it take sessions? False while it drains."""
         return self._is_up(wire.READY, lambda _body: True)
+
+    def server_time(self) -> datetime | None:
+        """The server's clock, to the second; None when it does not tell. Asked once."""
+        header = self._http.get_date(self._base + wire.HEALTH)
+        try:
+            told = parsedate_to_datetime(header or "")
+        except (TypeError, ValueError):  # Python 3.9 raises TypeError for what is no date
+            return None
+        return told if told.tzinfo is not None else told.replace(tzinfo=timezone.utc)
 
     def close(self) -> None:
         """Give the connections back. The next call opens another one."""

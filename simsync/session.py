@@ -361,7 +361,13 @@ class Session:
         options = self._options
         reader = SubscriptionReader(
             urls.pubsub_url(self.rpc_endpoint),
-            SubscriptionConversation(specs, options.dialect, compressed=options.compression, from_slot=from_slot),
+            SubscriptionConversation(
+                specs,
+                options.dialect,
+                compressed=options.compression,
+                from_slot=from_slot,
+                max_message=options.max_message,
+            ),
             self._delivery,
             self._link,
             self._coordinator,

@@ -48,8 +48,15 @@ class SubscriptionConversation:
     """
 
     def __init__(
-        self, specs: Sequence[SubscribeSpec], dialect: Dialect, *, compressed: bool, from_slot: int | None = None
+        self,
+        specs: Sequence[SubscribeSpec],
+        dialect: Dialect,
+        *,
+        compressed: bool,
+        from_slot: int | None = None,
+        max_message: int = compression.LARGEST,
     ) -> None:
+        """``max_message``: bytes of an inflated message, and of all that comes before its acknowledgement."""
         self._specs = specs
         self._dialect = dialect
         self._compressed = compressed and compression.is_available()
@@ -58,6 +65,8 @@ class SubscriptionConversation:
         self._ended = [False] * len(specs)
         self._numbers: dict[Any, int] = {}
         self._early: list[_Held] = []
+        self._early_size = 0
+        self._max_message = max_message
         self._connections = 0
         self.verdict: Transient | Fatal | None = None
         self.last_slot: int | None = None
@@ -101,7 +110,8 @@ class SubscriptionConversation:
         self.verdict = None
         self._numbers = {}
         self._early = []
-        self._inflater = compression.Inflater() if self._compressed else None
+        self._early_size = 0
+        self._inflater = compression.Inflater(self._max_message) if self._compressed else None
         if self._connections:
             self._replay.reconnected()
         self._connections += 1
@@ -142,8 +152,13 @@ class SubscriptionConversation:
         """A notification may overtake its acknowledgement."""
         if len(self._numbers) == self._ended.count(False):
             self.odd_messages.note("a notification of an unknown subscription", held.message)
-        else:
-            self._early.append(held)
+            return
+        self._early.append(held)
+        self._early_size += len(held.payload)
+        if self._early_size > self._max_message:
+            self._early = []
+            limit = f"more than {self._max_message} bytes of notifications came"
+            self.verdict = Transient(f"{self.label}: {limit} before their subscription was acknowledged")
 
     def _acknowledge(self, message: SubscribeAck, events: list[Event]) -> int:
         index = message.identifier - 1
@@ -152,7 +167,7 @@ class SubscriptionConversation:
             return 0
         self._numbers[message.subscription] = index
         size = 0
-        held, self._early = self._early, []
+        held, self._early, self._early_size = self._early, [], 0
         for early in held:
             if early.message.subscription in self._numbers:
                 size += len(early.payload) * self._take(early.message, early.payload, events)
