@@ -130,7 +130,7 @@ class ParallelConversation(ControlConversation):
         return self._route_of(session_id)
 
     def _route_of(self, session_id: str) -> Route | None:
-        """The route of a session that is being created, made when it is first heard of; None when there are too many."""
+        """The route of a session that is being created, made when first heard of; None when there are too many."""
         route = self.routes.get(session_id)
         if route is None and len(self.routes) < self._options.max_sub_sessions:
             route = self.routes[session_id] = Route(session_id)
