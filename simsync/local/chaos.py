@@ -11,9 +11,9 @@ import random
 
 from simsync.local.fault_rules import Rule
 
-_CLOSEST = 24
+_CLOSEST = 12
 """Messages between two faults, at most, until a quarter of all is more."""
-_FIRST_DROP = 40
+_FIRST_DROP = 20
 _RARER = 4
 """A drop comes when so many times as many messages were sent as at the one before."""
 _LONGEST_STALL = 0.1
