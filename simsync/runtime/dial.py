@@ -159,16 +159,9 @@ class Dial:
         if self._aborted is not None:
             reason = f"{self._aborted} ({self._options.connect_timeout:g} s allowed)"
             return DialFailed(ConnectError(f"could not connect to {self._url}: {reason}"))
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return DialFailed(
-                ConnectError(
-                    f"could not connect to {self._url}: its certificate was not accepted"
-                    f" ({error.verify_message}); for an own CA pass Options(ssl_context=...)"
-                ),
-                fatal=True,
-            )
         unreachable = unreachable_reason(self._url, error)
         if unreachable is not None:
-            return DialFailed(ConnectError(f"could not connect to {self._url}: {unreachable}"), unreachable=True)
+            failure = ConnectError(f"could not connect to {self._url}: {unreachable}")
+            return DialFailed(failure, fatal=isinstance(error, ssl.SSLCertVerificationError), unreachable=True)
         text = self._api_key.hidden_in(f"could not connect to {self._url}: {type(error).__name__}: {error}")
         return DialFailed(ConnectError(text))
