@@ -15,6 +15,16 @@ THREADS_END_WITHIN = 10.0
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="more seeds and sizes: minutes instead of seconds")
+
+
+@pytest.fixture
+def thorough(request: pytest.FixtureRequest) -> bool:
+    """Whether the tests may take minutes."""
+    return bool(request.config.getoption("--thorough"))
+
+
 def _sockets() -> set[str]:
     if not _DESCRIPTORS.is_dir():
         return set()

@@ -19,7 +19,7 @@ DEFAULT_KEY = "local-dev-key"
 @click.option("--host", default="127.0.0.1", show_default=True, help="Any but a loopback address lets others in.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=8900, show_default=True, help="0 takes any free port.")
 @click.option("--api-key", envvar="SIMULATOR_API_KEY", default=DEFAULT_KEY, show_default=True, help="Empty: none.")
-@click.option("--chaos", type=int, metavar="SEED", help="Drop, stall, double and replay messages as this seed says.")
+@click.option("--chaos", type=int, metavar="SEED", help="Drop connections, stall and replay, as this seed says.")
 def local(path: Path | None, host: str, port: int, api_key: str, chaos: int | None) -> None:
     """Serve the embedded simulator on this machine until it is interrupted (extra [local])."""
     from simsync.local import Faults, Ledger

@@ -16,7 +16,7 @@ _CLOSEST = 12
 _FIRST_DROP = 20
 _RARER = 4
 """A drop comes when so many times as many messages were sent as at the one before."""
-_LONGEST_STALL = 0.1
+_LONGEST_STALL = 0.05
 """Seconds."""
 _LONGEST_REPLAY = 8
 """Messages."""

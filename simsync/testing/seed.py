@@ -16,16 +16,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(OPTION, type=int, metavar="SEED", help=f"seed of chaotic simulators (also {VARIABLE}=SEED)")
 
 
-@pytest.fixture
-def simsync_seed(request: pytest.FixtureRequest) -> int:
-    """The seed of this test's ``chaotic_simulator``: that of the option or the variable, else another one each time."""
-    given = request.config.getoption(OPTION, default=None)
+def chosen_seed(config: pytest.Config) -> int:
+    """That of the option or the variable, else another one each time."""
+    given = config.getoption(OPTION, default=None)
     if given is None:
         given = os.environ.get(VARIABLE)
     try:
-        seed = random.SystemRandom().randrange(2**32) if given is None else int(given)
+        return random.SystemRandom().randrange(2**32) if given is None else int(given)
     except ValueError:
         raise pytest.UsageError(f"{VARIABLE}={given!r} is no whole number") from None
+
+
+@pytest.fixture
+def simsync_seed(request: pytest.FixtureRequest) -> int:
+    """The seed of this test's ``chaotic_simulator``. It is shown when the test fails."""
+    seed = chosen_seed(request.config)
     # pytest shows this with a test that fails, and only then.
     request.node.add_report_section("setup", "simsync", f"chaos: repeat with {VARIABLE}={seed} or {OPTION}={seed}\n")
     request.node.user_properties.append(("simsync_seed", seed))

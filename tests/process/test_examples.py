@@ -109,3 +109,18 @@ def test_an_upgrade_that_breaks_something(given: dict[str, str], tmp_path: Path)
     code, output = run("upgrade_regression.py", "2000", "2059", str(TINY_PROGRAM), str(harmless), **given)
     assert code == 0
     assert "regressions 0, improvements 0, other logs 0, units +0" in output
+
+
+def test_a_strategy_under_faults() -> None:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-q"]
+    environment = {**os.environ, "SIMSYNC_SEED": "2"}
+    done = subprocess.run(
+        [*command, EXAMPLES / "test_strategy.py"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout

@@ -348,6 +348,15 @@ def test_the_command_line(
     run_command(["--url", "ws://127.0.0.1:1", verbose, "ranges"])
 
 
+def test_a_recorded_run_does_not_hold_it(ledger: Ledger, told: Told, tmp_path: Path) -> None:
+    path = tmp_path / "run.ndjson"
+    with Simulator(ledger, api_key=KEY) as simulator:
+        wanted = ["run", "--start-slot", str(FIRST), "--end-slot", str(FIRST + SLOTS - 1), "--output-file", str(path)]
+        assert run_command(["--url", simulator.url, "--api-key", KEY, "-vv", *wanted, "--parallel"]) == 0
+    told.add(path.read_text(encoding="utf-8"))
+    told.check(least=10_000)
+
+
 def test_the_embedded_simulator_does_not_print_a_key_of_the_callers_own(
     ledger: Ledger, told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
