@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from datetime import datetime
 from typing import Any, Callable
 
 from simsync.errors import InvalidParams
@@ -11,6 +12,7 @@ from simsync.events import Event
 from simsync.options import Options
 from simsync.parallel import ParallelSession
 from simsync.params import CreateSession, checks
+from simsync.params.api_key import ApiKey
 from simsync.protocol.control import ControlConversation
 from simsync.protocol.parallel import ParallelConversation
 from simsync.protocol.route import Route
@@ -46,13 +48,13 @@ class Client:
         if not url:
             raise InvalidParams("url", url, f"give the address of a simulator, or set {URL_VARIABLE}")
         self._control_url = urls.control_url(url)
-        self._api_key = checks.api_key(os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key)
+        self._api_key = ApiKey(os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key)
         self.options = options if options is not None else Options()
         if not isinstance(self.options, Options):
             raise InvalidParams("options", options, "must be an Options(...)")
 
     def __repr__(self) -> str:
-        return f"Client({self._control_url!r}, api_key={'(hidden)' if self._api_key else 'None'})"
+        return f"Client({self._control_url!r}, api_key={self._api_key!r})"
 
     @property
     def url(self) -> str:
@@ -220,6 +222,11 @@ class Client:
         """Does it take sessions? False while it drains."""
         with self._services() as services:
             return services.ready()
+
+    def server_time(self) -> datetime | None:
+        """The server's clock, to the second; None when it does not tell. Asked once."""
+        with self._services() as services:
+            return services.server_time()
 
     def _services(self) -> contextlib.closing[Services]:
         return contextlib.closing(Services(self._control_url, self._api_key, self.options))

@@ -42,7 +42,8 @@ class Options:
         ``coverage_tolerance``: slots at the end of a range that may carry no block.
         ``close_timeout``: for closing in all. ``strict_sequence``: a jump in sequence numbers fails the sub-session.
     Limits
-        ``max_message``: bytes of one message, at least 65,536. ``rpc_timeout``: for one RPC call.
+        ``max_message``: bytes of one message, inflated, and of one HTTP reply, at least 65,536.
+        ``max_sub_sessions``: how many a server may announce. ``rpc_timeout``: for one RPC call.
     Speed
         ``fast_path=False``: every frame is cut out by websocket-client and every message decoded by itself, with equal
         results; to find out whether a fault lies in the quick way.
@@ -79,6 +80,7 @@ class Options:
     close_timeout: float = 5.0
     strict_sequence: bool = False
     max_message: int = 64 * 1024 * 1024
+    max_sub_sessions: int = 4_096
     rpc_timeout: float = 30.0
     fast_path: bool = True
     dialect: Dialect = field(default_factory=Dialect)
@@ -105,6 +107,7 @@ class Options:
         checks.integer("continue_queue", self.continue_queue, 1, checks.U32)
         checks.integer("coverage_tolerance", self.coverage_tolerance, 0, checks.U32)
         checks.integer("max_message", self.max_message, 65_536, checks.U32)
+        checks.integer("max_sub_sessions", self.max_sub_sessions, 1, checks.U32)
         for name in ("connect_timeout", "handshake_timeout", "create_timeout", "ping_interval", "rpc_timeout"):
             if getattr(self, name) <= 0:
                 raise InvalidParams(name, getattr(self, name), "must be more than 0 seconds")

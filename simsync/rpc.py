@@ -45,7 +45,11 @@ class Rpc:
         from simsync.runtime.http import HttpClient  # requests is imported by whoever makes a client
 
         self._http = HttpClient(
-            options.rpc_timeout, advice=_ADVICE, ssl_context=options.ssl_context, on_frame=options.on_frame
+            options.rpc_timeout,
+            max_body=options.max_message,
+            advice=_ADVICE,
+            ssl_context=options.ssl_context,
+            on_frame=options.on_frame,
         )
         self._retry = HttpRetry(options, logger)
         self._numbers = itertools.count(1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from datetime import date, datetime
+from datetime import date, datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any, Callable, TypeVar, Union
 
 from simsync.errors import HttpStatusError, InvalidParams
 from simsync.options import Options
 from simsync.params import checks
+from simsync.params.api_key import ApiKey
 from simsync.ranges import moment
 from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, UsageReport
 from simsync.runtime.cancel import CancelToken
@@ -41,17 +43,17 @@ class Services:
     failures that may pass.
     """
 
-    def __init__(self, control_url: str, api_key: str, options: Options | None = None) -> None:
-        checks.api_key(api_key)
+    def __init__(self, control_url: str, api_key: ApiKey | str, options: Options | None = None) -> None:
+        key = api_key if isinstance(api_key, ApiKey) else ApiKey(api_key)
         options = options if options is not None else Options()
         self._base = urls.http_base(urls.control_url(control_url))
-        refused = _WITH_KEY if api_key else _WITHOUT_KEY
+        refused = _WITH_KEY if key else _WITHOUT_KEY
         from simsync.runtime.http import HttpClient  # requests is imported by whoever makes a client
 
         self._http = HttpClient(
             options.rpc_timeout,
-            {wire.KEY_HEADER: api_key} if api_key else {},
-            secret=api_key,
+            key,
+            max_body=options.max_message,
             advice={401: refused, 403: refused, 404: _UNKNOWN, 405: _UNKNOWN},
             ssl_context=options.ssl_context,
             on_frame=options.on_frame,
@@ -174,6 +176,15 @@ class Services:
     def ready(self) -> bool:
         """Does it take sessions? False while it drains."""
         return self._is_up(wire.READY, lambda _body: True)
+
+    def server_time(self) -> datetime | None:
+        """The server's clock, to the second; None when it does not tell. Asked once."""
+        header = self._http.get_date(self._base + wire.HEALTH)
+        try:
+            told = parsedate_to_datetime(header or "")
+        except (TypeError, ValueError):  # Python 3.9 raises TypeError for what is no date
+            return None
+        return told if told.tzinfo is not None else told.replace(tzinfo=timezone.utc)
 
     def close(self) -> None:
         """Give the connections back. The next call opens another one."""

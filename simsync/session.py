@@ -373,6 +373,7 @@ class Session:
                 compressed=options.compression,
                 from_slot=from_slot,
                 quick=options.fast_path,
+                max_message=options.max_message,
             ),
             self._delivery,
             self._link,

@@ -20,6 +20,7 @@ _DESCRIPTORS = Path("/proc/self/fd")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--plain-path", action="store_true", help="run everything with Options(fast_path=False)")
+    parser.addoption("--thorough", action="store_true", help="more seeds and sizes: minutes instead of seconds")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,6 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
         values[names.index("fast_path") - len(names)] = False
         Options.__init__.__defaults__ = tuple(values)
         assert not Options().fast_path
+
+
+@pytest.fixture
+def thorough(request: pytest.FixtureRequest) -> bool:
+    """Whether the tests may take minutes."""
+    return bool(request.config.getoption("--thorough"))
 
 
 def _sockets() -> set[str]:

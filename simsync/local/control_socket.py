@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("simsync.local.control")
 _BATCH = 128
+_KEPT = 64
+"""Numbered events that can be sent again by a fault."""
 
 
 class ControlConnection:
@@ -35,7 +37,8 @@ class ControlConnection:
         self._encoder = table.encoder
         self._kind = WSMsgType.BINARY if table.behaviour.binary_frames else WSMsgType.TEXT
         self._group: Group | None = None
-        self._outgoing: deque[bytes] = deque()
+        self._outgoing: deque[tuple[bytes, bool]] = deque()
+        self._numbered: deque[bytes] = deque(maxlen=_KEPT)
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._creation: asyncio.Task[None] | None = None
@@ -53,9 +56,9 @@ class ControlConnection:
             if self._group is not None:
                 self._group.detach()
 
-    def send(self, message: bytes) -> None:
-        """Queue a message."""
-        self._outgoing.append(message)
+    def send(self, message: bytes, *, numbered: bool = False) -> None:
+        """Queue a message; ``numbered`` if it is an event with a number."""
+        self._outgoing.append((message, numbered))
         self._wake.set()
 
     def taken_over(self) -> None:
@@ -185,13 +188,13 @@ class ControlConnection:
             raise BadRequest(Refused("invalidRequest", {"error": text}))
         group.attach(self)
         self._group = group
-        messages = group.missed(cursors)
-        if self._table.behaviour.replay_before_attached:
-            messages.append(reply)
-        else:
-            messages.insert(0, reply)
-        for message in messages:
-            self.send(message)
+        replay_first = self._table.behaviour.replay_before_attached
+        if not replay_first:
+            self.send(reply)
+        for message in group.missed(cursors):
+            self.send(message, numbered=True)
+        if replay_first:
+            self.send(reply)
         # Sessions whose announcement went down with the old socket must still begin to work.
         for session in group.sessions.values():
             session.open()
@@ -206,16 +209,19 @@ class ControlConnection:
             if self._sender.closed:
                 return
             if self._faults.control_watched():
-                await self._send_watched(self._outgoing.popleft())
+                await self._send_watched(*self._outgoing.popleft())
                 continue
             count = min(len(self._outgoing), _BATCH)
-            messages = [self._outgoing.popleft() for _ in range(count)]
+            messages = [self._outgoing.popleft()[0] for _ in range(count)]
             # Counted first: a client may look at the counter as soon as it has a message.
             self._faults.count_control(count)
             await self._sender.send([(self._kind, message) for message in messages])
 
-    async def _send_watched(self, message: bytes) -> None:
-        plan = self._faults.plan_control()
+    async def _send_watched(self, message: bytes, numbered: bool) -> None:
+        if numbered:
+            self._numbered.append(message)
+        survives = self._group is None or self._group.disconnect_timeout > 0
+        plan = self._faults.plan_control(repeatable=bool(self._numbered), survives=survives)
         if plan is None:
             self._faults.count_control(1)
             await self._sender.send([(self._kind, message)])
@@ -228,7 +234,8 @@ class ControlConnection:
             self._sender.abort()
             return
         self._faults.count_control(1)
-        await self._sender.send([(self._kind, message)] * plan.copies)
+        again = list(self._numbered)[-plan.replays :] if plan.replays else []
+        await self._sender.send([(self._kind, one) for one in [message] * plan.copies + again])
         if plan.drop_after:
             await self._sender.flush()
             self._sender.abort()

@@ -37,12 +37,20 @@ class DataSender:
     """All that leaves one data socket. Its methods run on the simulator's event loop."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, sender: FrameSender, transport: asyncio.WriteTransport, faults: Faults
+        self,
+        socket: web.WebSocketResponse,
+        sender: FrameSender,
+        transport: asyncio.WriteTransport,
+        faults: Faults,
+        *,
+        survives: bool,
     ) -> None:
+        """``survives``: whatever this socket misses while it is dropped is kept for it."""
         self._socket = socket
         self._sender = sender
         self._transport = transport
         self._faults = faults
+        self._survives = survives
         self._sent = 0
         self._compressor: Any = None
         self._others = 0
@@ -131,7 +139,7 @@ class DataSender:
         return passed
 
     async def _notify_watched(self, notification: Notification) -> None:
-        plan = self._faults.plan_data(self._sent)
+        plan = self._faults.plan_data(self._sent, survives=self._survives)
         self._sent += 1
         if plan.delay:
             await asyncio.sleep(plan.delay)

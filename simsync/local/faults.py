@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from simsync.errors import InvalidParams
+from simsync.local.chaos import Chaos
 from simsync.local.fault_rules import (
     CONTROL_RULES,
     DATA_RULES,
@@ -32,9 +33,16 @@ class Faults:
     that was not sent because of a rule is not counted; inserted garbage and second copies are not counted either.
     Notifications are counted in the same way, over all data sockets; the ends of subscriptions are not counted.
     HTTP requests are those that ask for no upgrade; the RPC calls of sessions are among them.
+
+    With a ``seed`` there is chaos besides, for as long as the simulator serves: sockets are dropped and stall for a
+    moment, control events come again, at places that the seed decides. A client that does its part misses nothing by
+    it, see ``docs/testing.md``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, seed: int | None = None) -> None:
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+            raise InvalidParams("seed", seed, "must be a whole number")
+        self.seed = seed
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
         self._fired: list[str] = []
@@ -49,6 +57,11 @@ class Faults:
         self._withhold = False
         self._lags: dict[str, int] = {}
         self._stalled: set[Callable[[], None]] = set()
+        self._begin_chaos()
+
+    def _begin_chaos(self) -> None:
+        if self.seed is not None:
+            self._rules += [Chaos(self.seed, plane).rule_after(0) for plane in ("control", "data")]
 
     # -- rules
 
@@ -64,6 +77,15 @@ class Faults:
     def duplicate_control(self, number: int) -> Faults:
         """Send message ``number`` twice."""
         return self._add(Rule("duplicate_control", number))
+
+    def replay_control(self, *, after: int, messages: int = 1) -> Faults:
+        """Send the last ``messages`` numbered events of that socket again after message number ``after``.
+
+        They have the numbers that they had. Without any it does not take effect.
+        """
+        if messages < 1:
+            raise InvalidParams("messages", messages, "must be at least 1")
+        return self._add(Rule("replay_control", after, messages=messages))
 
     def garbage_control(self, number: int, text: str = '{"method":"unheardOf","params":{"x":1}}') -> Faults:
         """Send ``text`` before message ``number``; by default a method that nobody knows."""
@@ -194,7 +216,7 @@ class Faults:
         return self
 
     def reset(self) -> Faults:
-        """Forget all rules and counts, and let stalled sockets go on."""
+        """Forget all rules and counts, and let stalled sockets go on. Chaos begins anew."""
         with self._lock:
             self._rules.clear()
             self._fired.clear()
@@ -202,6 +224,7 @@ class Faults:
             self._control = self._continues = self._refused = self._notifications = 0
             self._data_sockets = self._subscribes = self._subscribes_refused = self._http_requests = 0
             self._withhold = False
+            self._begin_chaos()
         return self.release_data()
 
     def _add(self, rule: Rule) -> Faults:
@@ -263,7 +286,7 @@ class Faults:
 
     @property
     def rules_left(self) -> int:
-        """How many rules have not taken effect as often as they can."""
+        """How many rules have not taken effect as often as they can; of chaos the next two are counted."""
         with self._lock:
             return len(self._rules)
 
@@ -275,15 +298,20 @@ class Faults:
 
     # -- what the simulator asks
 
-    def plan_control(self) -> ControlPlan | None:
-        """Return what is to be done around the next control message, None if nothing."""
+    def plan_control(self, *, repeatable: bool, survives: bool) -> ControlPlan | None:
+        """Return what is to be done around the next control message, None if nothing.
+
+        ``repeatable``: the socket had numbered events. ``survives``: a dropped socket does not end its sessions.
+        """
         with self._lock:
             plan: ControlPlan | None = None
             for rule in list(self._rules):
-                if rule.number != self._control + 1:
+                if rule.what not in CONTROL_RULES or not rule.is_due(self._control + 1):
                     continue
-                if rule.what not in CONTROL_RULES:
+                if rule.what == "replay_control" and not repeatable:
                     continue
+                if not survives:
+                    rule.soften()
                 plan = plan or ControlPlan()
                 if rule.what == "drop_control_before":
                     plan.drop_before = True
@@ -291,6 +319,8 @@ class Faults:
                     plan.drop_after = True
                 elif rule.what == "duplicate_control":
                     plan.copies += 1
+                elif rule.what == "replay_control":
+                    plan.replays = max(plan.replays, rule.messages)
                 elif rule.what == "garbage_control":
                     plan.inserts.append(rule.text)
                 else:
@@ -352,19 +382,23 @@ class Faults:
             self._notifications += count
             return count
 
-    def plan_data(self, sent: int) -> DataPlan:
-        """Count the next notification of a socket that has had ``sent``; return what is to be done around it."""
+    def plan_data(self, sent: int, *, survives: bool) -> DataPlan:
+        """Count the next notification of a socket that has had ``sent``; return what is to be done around it.
+
+        ``survives``: whatever a dropped socket misses is kept for it.
+        """
         with self._lock:
             self._notifications += 1
             plan = DataPlan()
             for rule in list(self._rules):
-                if rule.what == "slow_data":
-                    plan.delay += rule.seconds
-                elif rule.what == "drop_data" and rule.number == sent + 1:
-                    plan.drop = True
-                elif rule.what not in DATA_RULES or rule.number != self._notifications:
+                if rule.what in DATA_RULES:
+                    if not rule.is_due(self._notifications):
+                        continue
+                    if not survives:
+                        rule.soften()
+                elif rule.what != "slow_data" and not (rule.what == "drop_data" and rule.number == sent + 1):
                     continue
-                elif rule.what == "drop_data_at":
+                if rule.what in ("drop_data", "drop_data_at"):
                     plan.drop = True
                 elif rule.what == "close_data":
                     plan.close = True
@@ -372,7 +406,7 @@ class Faults:
                     plan.corrupt = True
                 elif rule.what == "duplicate_data":
                     plan.copies += 1
-                elif rule.what == "delay_data":
+                elif rule.what in ("delay_data", "slow_data"):
                     plan.delay += rule.seconds
                 else:
                     plan.stall, plan.dead = True, rule.dead
@@ -431,6 +465,8 @@ class Faults:
         rule.times -= 1
         if not rule.times:
             self._rules.remove(rule)
+            if rule.followed_by is not None:
+                self._rules.append(rule.followed_by(rule.number))
 
 
 def _path(path: str) -> str:

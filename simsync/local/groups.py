@@ -28,7 +28,7 @@ _log = logging.getLogger("simsync.local.groups")
 class Control(Protocol):
     """The control connection of a group, as far as the group needs it."""
 
-    def send(self, message: bytes) -> None: ...
+    def send(self, message: bytes, *, numbered: bool = False) -> None: ...
 
     def taken_over(self) -> None: ...
 
@@ -158,7 +158,7 @@ class Group:
         else:
             message = encoder.event(event, None)
         if self._control is not None:
-            self._control.send(message)
+            self._control.send(message, numbered=self.parallel or self.disconnect_timeout > 0)
 
 
 class SessionTable:

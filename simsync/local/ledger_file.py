@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from solders.account import Account
 from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
 
 from simsync.errors import InvalidParams, MissingExtra
 from simsync.local.ledger import Block, Bundle, HistoricalTransaction, Ledger
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 _FORMAT = "simsync-ledger"
 _VERSION = 1
+LARGEST = 1024**3
+"""Bytes to which a compressed file may inflate."""
+_PIECE = 1024
+"""Compressed bytes that are inflated at once: at most 32 MiB come of them."""
 
 
 def save(ledger: Ledger, path: str | os.PathLike[str]) -> None:
@@ -39,17 +44,36 @@ def load(path: str | os.PathLike[str]) -> Ledger:
     source = Path(path)
     content = source.read_bytes()
     if source.suffix == ".zst":
-        zstandard = _zstandard()
-        try:
-            content = zstandard.ZstdDecompressor().decompress(content)
-        except zstandard.ZstdError as error:
-            raise InvalidParams("path", str(path), f"is not compressed with zstd: {error}") from error
+        content = _inflated(content, str(path))
     try:
         return _read([json.loads(line) for line in content.splitlines()], str(path))
     except InvalidParams:
         raise
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise InvalidParams("path", str(path), f"is not a ledger file: {error!r}") from error
+
+
+def _inflated(content: bytes, path: str) -> bytes:
+    """Piece by piece, as a small file may stand for more than the memory holds, and may lie about it."""
+    zstandard = _zstandard()
+    inflater = zstandard.ZstdDecompressor().decompressobj()
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        for start in range(0, len(content), _PIECE):
+            pieces.append(inflater.decompress(content[start : start + _PIECE]))
+            size += len(pieces[-1])
+            if size > LARGEST:
+                raise InvalidParams(
+                    "path", path, f"inflates to more than {LARGEST} bytes; if you trust it, inflate it with zstd first"
+                )
+            if inflater.eof:
+                break
+    except zstandard.ZstdError as error:
+        raise InvalidParams("path", path, f"is not compressed with zstd: {error}") from error
+    if not inflater.eof:
+        raise InvalidParams("path", path, "ends in the middle")
+    return b"".join(pieces)
 
 
 def _zstandard() -> Any:
@@ -142,8 +166,15 @@ def _read_block(line: dict[str, Any]) -> Block:
         line["time"],
         line["blockhash"],
         tuple(
-            HistoricalTransaction(base64.b64decode(wire), error, tuple(balances), trace)
+            HistoricalTransaction(_checked_wire(wire), error, tuple(balances), trace)
             for wire, error, balances, trace in line.get("transactions", ())
         ),
         tuple(line.get("recorded", ())),
     )
+
+
+def _checked_wire(text: str) -> bytes:
+    """The bytes of a transaction. Raises ValueError if they are none."""
+    wire = base64.b64decode(text)
+    VersionedTransaction.from_bytes(wire)
+    return wire

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("simsync.local.pubsub")
 _READ_AT_ONCE = 64
+_EXPECTED = 100
+"""Slots that clients count on being kept. In a longer session the engine may run away from a client without data."""
 
 
 class _Subscription:
@@ -97,7 +99,10 @@ class DataConnection:
         self._wake = asyncio.Event()
         # Compressed frames must leave in the order in which they were compressed.
         self._order = asyncio.Lock()
-        self._out = DataSender(socket, sender, transport, faults)
+        plan = session.plan
+        slots = plan.end_slot - plan.start_slot + 1
+        survives = slots <= min(_EXPECTED, behaviour.replay_slots)
+        self._out = DataSender(socket, sender, transport, faults, survives=survives)
         self._ended_themselves = 0
         self._closing = False
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("simsync.local")
 _BACKLOG = 512
+_DEFAULT_KEY = "local-dev-key"
 _STOP_TIMEOUT = 10.0
 """Seconds that close() waits for the server's thread."""
 
@@ -32,9 +33,9 @@ _STOP_TIMEOUT = 10.0
 class Simulator:
     """A backtest simulator on a port of this machine. It serves from construction until :meth:`close`.
 
-    ``port`` 0 takes any free port. An empty ``api_key`` lets everybody in. The other keyword arguments are the
-    switches of :class:`~simsync.local.Behaviour`. Raises InvalidParams for a host other than this machine (unless
-    ``allow_remote``) or an unknown switch, and SimsyncError if the address cannot be bound.
+    ``port`` 0 takes any free port. An empty ``api_key`` lets everybody in. ``faults``: when it misbehaves. The other
+    keyword arguments are the switches of :class:`~simsync.local.Behaviour`. Raises InvalidParams for a host other than
+    this machine (unless ``allow_remote``) or an unknown switch, and SimsyncError if the address cannot be bound.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Simulator:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        api_key: str = "local-dev-key",
+        api_key: str = _DEFAULT_KEY,
         faults: Faults | None = None,
         allow_remote: bool = False,
         **switches: Any,
@@ -61,6 +62,13 @@ class Simulator:
         self._closing = threading.Lock()
         listener = _listen(host, port)
         address = listener.getsockname()
+        if not _is_loopback(host):
+            _log.warning(
+                "the simulator on %s:%d serves other machines%s; nothing that travels is encrypted",
+                host,
+                address[1],
+                "" if api_key not in ("", _DEFAULT_KEY) else ", and asks for no key that they do not know",
+            )
         self.host: str = host
         self.port: int = address[1]
         table = SessionTable(ledger, self.behaviour, Encoder(self.behaviour), self.url)

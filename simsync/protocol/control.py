@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Sequence
 from enum import Enum
 from typing import Union
@@ -24,6 +25,9 @@ from simsync.wire.server_errors import advice
 logger = logging.getLogger("simsync.control")
 
 Verdict = Union[Transient, Fatal]
+
+_PROGRESS = 10_000
+"""How much news may wait for who waits for the session; the oldest goes first."""
 
 
 class Phase(Enum):
@@ -61,7 +65,7 @@ class ControlConversation(ABC):
         self.control_session_id: str | None = None
         self.routes: dict[str, Route] = {}
         self.outgoing: list[bytes] = []
-        self.progress: list[Event] = []
+        self.progress: deque[Event] = deque(maxlen=_PROGRESS)
         self.odd_messages = OddMessages(logger)
         self.closing = False
         self.close_acknowledged = False
@@ -99,7 +103,8 @@ class ControlConversation(ABC):
         return messages
 
     def take_progress(self) -> list[Event]:
-        progress, self.progress = self.progress, []
+        progress = list(self.progress)
+        self.progress.clear()
         return progress
 
     @property

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import logging
+import reprlib
 from collections import Counter
 from typing import Any
 
 _REASON_LENGTH = 200
 _KINDS = 100
+
+_shown = reprlib.Repr()
+"""Writes what a peer sent down in part: it may be large, and nested more deeply than ``repr`` can follow."""
+_shown.maxlevel = 12
+_shown.maxdict = _shown.maxlist = _shown.maxtuple = 50
+_shown.maxstring = _shown.maxother = 2_000
 
 
 class OddMessages:
@@ -29,4 +36,5 @@ class OddMessages:
         count = self.counts[reason]
         if count == 10 ** (len(str(count)) - 1):
             self._logger.warning("skipped a message: %s (seen %d times)", reason, count)
-        self._logger.debug("skipped message: %r", raw)
+        if self._logger.isEnabledFor(logging.DEBUG):
+            self._logger.debug("skipped message: %s", _shown.repr(raw))

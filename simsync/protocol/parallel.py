@@ -82,6 +82,8 @@ class ParallelConversation(ControlConversation):
             route = routes.get(session_id)
             if route is None:
                 route = self._unknown_session(session_id, message)
+                if self.verdict is not None:
+                    break
                 if route is None:
                     continue
             if sequence is not None:
@@ -125,12 +127,25 @@ class ParallelConversation(ControlConversation):
             self.odd_messages.note("an event of an unknown session", message)
             return None
         # Its announcement may still come; what it brought before must not be lost.
-        route = self.routes[session_id] = Route(session_id)
+        return self._route_of(session_id)
+
+    def _route_of(self, session_id: str) -> Route | None:
+        """The route of a session that is being created, made when first heard of; None when there are too many."""
+        route = self.routes.get(session_id)
+        if route is None and len(self.routes) < self._options.max_sub_sessions:
+            route = self.routes[session_id] = Route(session_id)
+        elif route is None:
+            self.verdict = Fatal(
+                f"the server announced more than {self._options.max_sub_sessions} sub-sessions:"
+                " create a smaller range, or raise Options(max_sub_sessions=...)"
+            )
         return route
 
     def _take_message(self, message: ControlMessage, now: float) -> None:
         if isinstance(message, SessionCreated) and self.phase is Phase.CREATING:
-            route = self.routes.setdefault(message.session_id, Route(message.session_id))
+            route = self._route_of(message.session_id)
+            if route is None:
+                return
             route.announced = True
             route.rpc_endpoint = message.rpc_endpoint
             route.task_id = message.task_id

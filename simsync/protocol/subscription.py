@@ -56,7 +56,9 @@ class SubscriptionConversation:
         compressed: bool,
         from_slot: int | None = None,
         quick: bool = True,
+        max_message: int = compression.LARGEST,
     ) -> None:
+        """``max_message``: bytes of an inflated message, and of all that comes before its acknowledgement."""
         self._specs = specs
         self._dialect = dialect
         self._compressed = compressed and compression.is_available()
@@ -65,6 +67,8 @@ class SubscriptionConversation:
         self._ended = [False] * len(specs)
         self._numbers: dict[Any, int] = {}
         self._early: list[_Held] = []
+        self._early_size = 0
+        self._max_message = max_message
         self._connections = 0
         plain = all(spec.is_plain_transactions for spec in specs) and dialect.ends_stream is ends_stream
         self._layouts = TransactionLayouts() if quick and plain else None
@@ -110,7 +114,8 @@ class SubscriptionConversation:
         self.verdict = None
         self._numbers = {}
         self._early = []
-        self._inflater = compression.Inflater() if self._compressed else None
+        self._early_size = 0
+        self._inflater = compression.Inflater(self._max_message) if self._compressed else None
         if self._connections:
             self._replay.reconnected()
         self._connections += 1
@@ -157,8 +162,13 @@ class SubscriptionConversation:
         """A notification may overtake its acknowledgement."""
         if len(self._numbers) == self._ended.count(False):
             self.odd_messages.note("a notification of an unknown subscription", held.message)
-        else:
-            self._early.append(held)
+            return
+        self._early.append(held)
+        self._early_size += len(held.payload)
+        if self._early_size > self._max_message:
+            self._early = []
+            limit = f"more than {self._max_message} bytes of notifications came"
+            self.verdict = Transient(f"{self.label}: {limit} before their subscription was acknowledged")
 
     def _acknowledge(self, message: SubscribeAck, events: list[Event]) -> int:
         index = message.identifier - 1
@@ -167,7 +177,7 @@ class SubscriptionConversation:
             return 0
         self._numbers[message.subscription] = index
         size = 0
-        held, self._early = self._early, []
+        held, self._early, self._early_size = self._early, [], 0
         for early in held:
             if early.message.subscription in self._numbers:
                 size += self._take(early.message, early.payload, events)

@@ -11,12 +11,9 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from importlib import metadata
 from typing import Optional
 from urllib.parse import urlsplit
-
-import requests
 
 import simsync
 from simsync.json_form import JsonForm
@@ -173,14 +170,13 @@ def _key(client: simsync.Client) -> Finding:
 
 def _clock(client: simsync.Client) -> Finding:
     """The difference is no trouble for simsync itself, but for whoever reads its logs beside the server's."""
-    scheme = {"ws": "http", "wss": "https"}
-    parts = urlsplit(client.url)
     try:
-        reply = requests.get(f"{scheme[parts.scheme]}://{parts.netloc}/health", timeout=_SECONDS, allow_redirects=False)
-        reply.close()
-        difference = time.time() - parsedate_to_datetime(reply.headers["Date"]).timestamp()
-    except (requests.RequestException, KeyError, TypeError, ValueError):
+        told = client.server_time()
+    except simsync.SimsyncError:
+        told = None
+    if told is None:
         return Finding("clock", WARNING, "the server does not tell the time")
+    difference = time.time() - told.timestamp()
     if abs(difference) > _CLOCK_LIMIT:
         direction = "ahead of" if difference > 0 else "behind"
         return Finding(

@@ -30,6 +30,7 @@ from simsync.errors import (
 from simsync.events import DiscoveryBatch, Event
 from simsync.frames import CONTROL
 from simsync.options import Options
+from simsync.params.api_key import ApiKey
 from simsync.protocol.continue_cycle import CycleState
 from simsync.protocol.control import ControlConversation, Phase
 from simsync.protocol.route import Route
@@ -62,7 +63,7 @@ class ControlLink:
     def __init__(
         self,
         url: str,
-        api_key: str,
+        api_key: ApiKey,
         conversation: ControlConversation,
         options: Options,
         ask_slot: AskSlot,

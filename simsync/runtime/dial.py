@@ -20,6 +20,7 @@ from simsync._version import __version__
 from simsync.errors import ConnectError, HttpStatusError
 from simsync.frames import DATA
 from simsync.options import Options
+from simsync.params.api_key import NO_KEY, ApiKey
 from simsync.runtime.duplex import BinaryMessage, DuplexWebSocket, LinkLost
 from simsync.runtime.tap import Tap
 from simsync.runtime.unreachable import unreachable_reason
@@ -72,7 +73,7 @@ def _proxy_settings(url: str) -> dict[str, Any]:
 class Dial:
     """One attempt. :meth:`run` in one thread, :meth:`abort` from any other."""
 
-    def __init__(self, url: str, options: Options, api_key: str | None = None, *, plane: str = DATA) -> None:
+    def __init__(self, url: str, options: Options, api_key: ApiKey = NO_KEY, *, plane: str = DATA) -> None:
         self._url = url
         self._tap = Tap.of(options.on_frame, plane, url)
         self._options = options
@@ -101,9 +102,7 @@ class Dial:
             sslopt["context"] = _ObservedContext(context, self._observe)
         ws = self._ws = DuplexWebSocket(max_message=options.max_message, bulk=options.fast_path, sslopt=sslopt)
         ws.binary = bytes if self._tap is None else BinaryMessage
-        header = [f"User-Agent: simsync/{__version__}"]
-        if self._api_key:
-            header.append(f"X-API-Key: {self._api_key}")
+        header = {"User-Agent": f"simsync/{__version__}", **self._api_key.headers()}
         timer = threading.Timer(options.connect_timeout, self.abort, ("no connection in time",))
         timer.name = "simsync-connect-deadline"
         timer.daemon = True
@@ -132,7 +131,7 @@ class Dial:
                     self._tap.refused(refusal.status, refusal.body)
                 else:
                     self._tap.refused(None, str(refusal))
-            raise failed from error
+            raise failed from self._api_key.harmless(error)
         except BaseException:
             self._discard(ws)
             raise
@@ -160,7 +159,7 @@ class Dial:
         if 300 <= status < 400:
             advice = "redirects are not followed, the API key would go with them: use the final address"
         fatal = status in _FATAL_STATUSES or 300 <= status < 400
-        return DialFailed(HttpStatusError(self._url, status, body, advice), fatal=fatal)
+        return DialFailed(HttpStatusError(self._url, status, self._api_key.hidden_in(body), advice), fatal=fatal)
 
     def _failed(self, error: Exception, status: int | None) -> DialFailed:
         if isinstance(error, websocket.WebSocketBadStatusException):
@@ -172,16 +171,9 @@ class Dial:
         if self._aborted is not None:
             reason = f"{self._aborted} ({self._options.connect_timeout:g} s allowed)"
             return DialFailed(ConnectError(f"could not connect to {self._url}: {reason}"))
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return DialFailed(
-                ConnectError(
-                    f"could not connect to {self._url}: its certificate was not accepted"
-                    f" ({error.verify_message}); for an own CA pass Options(ssl_context=...)"
-                ),
-                fatal=True,
-            )
         unreachable = unreachable_reason(self._url, error)
         if unreachable is not None:
-            return DialFailed(ConnectError(f"could not connect to {self._url}: {unreachable}"), unreachable=True)
-        text = f"could not connect to {self._url}: {type(error).__name__}: {error}"
+            failure = ConnectError(f"could not connect to {self._url}: {unreachable}")
+            return DialFailed(failure, fatal=isinstance(error, ssl.SSLCertVerificationError), unreachable=True)
+        text = self._api_key.hidden_in(f"could not connect to {self._url}: {type(error).__name__}: {error}")
         return DialFailed(ConnectError(text))

@@ -295,6 +295,7 @@ class DuplexWebSocket(websocket.WebSocket):
         """The stream is over: hand out the complete frames that are still there, fail at the next read."""
         if collected >= self._needed:
             return True
+        self._more_at_hand = False  # there was nothing more than its end
         raise LinkLost(reason) from cause
 
     # Writing: only ever from one thread at a time.

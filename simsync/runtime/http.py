@@ -13,19 +13,27 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from simsync._version import __version__
-from simsync.errors import ConnectError, HttpStatusError
+from simsync.errors import ConnectError, HttpStatusError, ProtocolError
 from simsync.frames import HTTP, OnFrame
+from simsync.params.api_key import NO_KEY, ApiKey
+from simsync.runtime.http_body import ENCODING, BodyRefused, read_body
 from simsync.runtime.tap import Tap
 from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
 
 _NO_PROXY = {"http": "", "https": ""}
-_HIDDEN = "(hidden)"
 
 
 def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Authentication that adds nothing: without one, requests would look for the user's netrc file."""
     return request
+
+
+class _Session(requests.Session):
+    """Looks at no redirect: to learn where it leads the library reads its whole body, however large."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
 
 
 class _TlsAdapter(HTTPAdapter):
@@ -99,58 +107,68 @@ def _close(session: requests.Session) -> None:
 class HttpClient:
     """Sends requests. Redirects are not followed, so nothing travels to a host that was not asked for.
 
-    ``timeout``: seconds without a sign of life. ``headers`` go with each request, ``secret`` stands in one of them and
-    is kept out of every error. ``advice``: HTTP status → what to do about it. ``ssl_context``: for ``https``.
+    ``timeout``: seconds without a sign of life. ``key`` goes with each request and is kept out of every error.
+    ``max_body``: bytes of a reply. ``advice``: HTTP status → what to do about it. ``ssl_context``: for ``https``.
     ``on_frame``: shown each exchange.
     """
 
     def __init__(
         self,
         timeout: float,
-        headers: Optional[Mapping[str, str]] = None,
+        key: ApiKey = NO_KEY,
         *,
-        secret: str = "",
+        max_body: int,
         advice: Optional[Mapping[int, str]] = None,
         ssl_context: Optional[ssl.SSLContext] = None,
         on_frame: Optional[OnFrame] = None,
     ) -> None:
         self._timeout = timeout
+        self._key = key
+        self._max_body = max_body
         self._on_frame = on_frame
-        self._headers = {"User-Agent": f"simsync/{__version__}", **(headers or {})}
-        self._secret = secret
         self._advice = advice or {}
         self._ssl_context = ssl_context
         # By process: a child that was forked must not talk on its parent's connections, nor wait for its locks.
         self._pools: dict[int, _Pool] = {}
 
     def get(self, url: str) -> bytes:
-        """The body of the reply. Raises ConnectError, or HttpStatusError for any status but 2xx; so do the others."""
-        return self._send("GET", url)
+        """The body of the reply. Raises ConnectError, HttpStatusError for any status but 2xx, and ProtocolError for a
+        body that is too large or cannot be read; so do the others."""
+        return self._send("GET", url)[0]
+
+    def get_date(self, url: str) -> str | None:
+        """The ``Date`` header of the reply."""
+        return self._send("GET", url)[1].get("Date")
 
     def post_json(self, url: str, body: bytes) -> bytes:
-        return self._send("POST", url, body)
+        return self._send("POST", url, body)[0]
 
     def delete(self, url: str) -> bytes:
-        return self._send("DELETE", url)
+        return self._send("DELETE", url)[0]
 
-    def _send(self, method: str, url: str, body: bytes | None = None) -> bytes:
+    def _send(self, method: str, url: str, body: bytes | None = None) -> tuple[bytes, Mapping[str, str]]:
+        """Body and headers of the reply."""
         tap = Tap.of(self._on_frame, HTTP, url)
         if tap is None:
-            return self._exchange(method, url, body).content
+            _status, content, reply_headers = self._exchange(method, url, body)
+            return content, reply_headers
         tap.requested(method, body)
         try:
-            reply = self._exchange(method, url, body)
+            status, content, reply_headers = self._exchange(method, url, body)
         except HttpStatusError as error:
             tap.answered(error.status, error.body.encode("utf-8", "replace"))
             raise
-        except ConnectError as error:
+        except (ConnectError, ProtocolError) as error:
             tap.answered(None, str(error).encode("utf-8", "replace"))
             raise
-        tap.answered(reply.status_code, reply.content)
-        return reply.content
+        tap.answered(status, content)
+        return content, reply_headers
 
-    def _exchange(self, method: str, url: str, body: bytes | None) -> requests.Response:
-        headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
+    def _exchange(self, method: str, url: str, body: bytes | None) -> tuple[int, bytes, Mapping[str, str]]:
+        """Status, body and headers of the reply."""
+        headers = {"User-Agent": f"simsync/{__version__}", "Accept-Encoding": ENCODING, **self._key.headers()}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         try:
             reply = self._session().request(
                 method,
@@ -161,21 +179,31 @@ class HttpClient:
                 allow_redirects=False,
                 auth=_leave_alone,
                 proxies=_NO_PROXY if urls.is_loopback(url) else None,
+                stream=True,  # read_body() does the reading
             )
+            content, refused = self._read(reply)
         except requests.Timeout as error:
             raise ConnectError(f"{method} {url}: no answer within {self._timeout:g} s") from error
         except (requests.RequestException, HTTPError, UnicodeError) as error:  # requests lets some of urllib3's pass
             reason = unreachable_reason(url, error) or str(error)
-            raise ConnectError(self._without_secret(f"{method} {url} failed: {reason}")) from error
+            text = self._key.hidden_in(f"{method} {url} failed: {reason}")
+            raise ConnectError(text) from self._key.harmless(error)
         status = reply.status_code
         if not 200 <= status < 300:
-            text = self._without_secret(reply.content.decode("utf-8", "replace"))
+            text = self._key.hidden_in(refused or content.decode("utf-8", "replace"))
             advice = "redirects are not followed" if 300 <= status < 400 else self._advice.get(status, "")
             raise HttpStatusError(url, status, text, advice)
-        return reply
+        if refused:
+            raise ProtocolError(f"{method} {url}: {refused}")
+        return status, content, reply.headers
 
-    def _without_secret(self, text: str) -> str:
-        return text.replace(self._secret, _HIDDEN) if self._secret else text
+    def _read(self, reply: requests.Response) -> tuple[bytes, str]:
+        """The body, and why it was not taken."""
+        try:
+            return read_body(reply, self._max_body), ""
+        except BodyRefused as error:
+            reply.close()  # the rest is not waited for
+            return b"", str(error)
 
     def _session(self) -> requests.Session:
         while True:
@@ -185,7 +213,7 @@ class HttpClient:
                 return session
 
     def _new_session(self) -> requests.Session:
-        session = requests.Session()
+        session = _Session()
         if self._ssl_context is not None:
             session.mount("https://", _TlsAdapter(self._ssl_context))
         return session

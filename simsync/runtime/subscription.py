@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import operator
 import threading
 import time
+from collections.abc import Iterator
 
 from simsync.errors import SubscriptionFailed
 from simsync.options import Options
@@ -15,9 +17,10 @@ from simsync.runtime.control import ControlLink
 from simsync.runtime.coordinator import ReconnectCoordinator
 from simsync.runtime.delivery import DataBatch, DataBuffer, Delivery, SubscriptionState
 from simsync.runtime.dial import Dial, DialFailed
-from simsync.runtime.duplex import BinaryMessage, DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import DRAIN_LIMIT, BinaryMessage, DuplexWebSocket, LinkLost
 from simsync.runtime.failure import chain_of
 from simsync.runtime.retry import Reconnectable, ReconnectPolicy
+from simsync.runtime.tap import Tap
 from simsync.runtime.threads import join, spawn
 from simsync.runtime.waking import Waker
 
@@ -63,6 +66,7 @@ class SubscriptionReader:
         self._attempts = 0
         self._ever_up = False
         self._closed_cleanly = False
+        self._batch_is_open = False
         self._next_ping = 0.0
         self._from_slot = from_slot
         self._received_up_to = (delivery.route.start_slot if from_slot is None else from_slot) - 1
@@ -217,20 +221,42 @@ class SubscriptionReader:
             self._next_ping = now + self._options.ping_interval
 
     def _receive(self, ws: DuplexWebSocket, deadline: float) -> None:
-        conversation = self._conversation
         payloads = ws.recv_batch(deadline, self._waker)
         if not payloads:
             self._waker.clear()
             return
+        self._batch_is_open = True
+        rest = iter(payloads)
+        while texts := self._next_texts(rest, ws.tap):
+            self._take(texts)
+            # A small batch may inflate to a large one, so there has to be room for each part of it. Before all is up
+            # nobody may be waited for: the caller may be waiting for just that.
+            if self.state.up and self._buffer.is_full() and operator.length_hint(rest):
+                self._wait_for_room(ws)
+            if self._stopping:
+                return
+        self._batch_is_open = False
+
+    def _next_texts(self, payloads: Iterator[bytes], tap: Tap | None) -> list[bytes]:
+        """The next messages as JSON text, about :data:`DRAIN_LIMIT` bytes of them."""
+        inflate = self._conversation.inflate
+        texts: list[bytes] = []
+        size = 0
         try:
-            texts = [
-                conversation.inflate(payload) if type(payload) is BinaryMessage else payload for payload in payloads
-            ]
+            for payload in payloads:
+                text = inflate(payload) if type(payload) is BinaryMessage else payload
+                if tap is not None:
+                    tap.received_one(text, binary=type(payload) is BinaryMessage)
+                texts.append(text)
+                size += len(text)
+                if size >= DRAIN_LIMIT:
+                    break
         except ValueError as error:
             raise LinkLost(str(error)) from error
-        if ws.tap is not None:
-            for payload, text in zip(payloads, texts):
-                ws.tap.received_one(text, binary=type(payload) is BinaryMessage)
+        return texts
+
+    def _take(self, texts: list[bytes]) -> None:
+        conversation = self._conversation
         received = conversation.receive(texts)
         self.state.last_activity = time.monotonic()
         self.state.missing = "; ".join(conversation.open_streams)
@@ -260,9 +286,11 @@ class SubscriptionReader:
         with self._link.changed:
             position = route.position
         cursor = self._conversation.oldest_cursor
-        if ws.is_drained or cursor is None:
+        drained = ws.is_drained and not self._batch_is_open
+        self._batch_is_open = False
+        if drained or cursor is None:
             # Nothing was waiting in the socket, so what control has told of has been received.
-            if ws.is_drained:
+            if drained:
                 self._received_up_to = max(self._received_up_to, position)
         else:
             self._received_up_to = max(self._received_up_to, cursor)

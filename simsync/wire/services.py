@@ -30,7 +30,6 @@ from simsync.wire.spelling import FoldedFields, fold, without_none
 
 T = TypeVar("T")
 
-KEY_HEADER = "X-API-Key"
 
 HEALTH = "/health"
 READY = "/ready"

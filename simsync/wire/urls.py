@@ -23,7 +23,7 @@ def control_url(url: str) -> str:
     text = url.strip() if isinstance(url, str) else ""
     if not text:
         raise InvalidParams("url", url, "must name a host or an address, for example ws://localhost:8900")
-    if "@" in text or "?" in text:
+    if any(mark in text for mark in "@?#"):
         url = _HIDDEN  # a password or a key may be in there
     parts = _split("url", text if "://" in text else f"wss://{text}", url)
     scheme = _TO_WEBSOCKET.get(parts.scheme.lower())

@@ -12,6 +12,7 @@ import pytest
 
 import simsync
 from simsync.local import Faults, Ledger, Simulator
+from simsync.params.api_key import ApiKey
 from simsync.runtime.dial import Dial
 from simsync.runtime.tap import Tap
 
@@ -163,7 +164,7 @@ def test_a_function_that_raises_is_logged_once_per_connection_and_the_run_goes_o
 
 def test_without_a_function_there_is_no_tap(simulator: Simulator) -> None:
     assert Tap.of(None, "control", "ws://x") is None
-    ws = Dial(simulator.ws_url, simsync.Options(), simulator.api_key).run()
+    ws = Dial(simulator.ws_url, simsync.Options(), ApiKey(simulator.api_key)).run()
     assert ws.tap is None
     assert ws.binary is bytes
     ws.shutdown()

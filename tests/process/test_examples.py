@@ -123,3 +123,18 @@ def test_one_strategy_over_many_ranges(given: dict[str, str]) -> None:
     code, other = run("sweep.py", "--first-slot", "2000", "--last-slot", "2059", "--workers", "1", **given)
     assert code == 0
     assert other.startswith("slots 2000 to 2059: ")
+
+
+def test_a_strategy_under_faults() -> None:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-q"]
+    environment = {**os.environ, "SIMSYNC_SEED": "2"}
+    done = subprocess.run(
+        [*command, EXAMPLES / "test_strategy.py"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout

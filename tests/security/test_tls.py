@@ -1,0 +1,136 @@
+"""TLS: verified unless the caller's own context says otherwise, on every kind of connection."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+
+import pytest
+import trustme
+
+import simsync
+from simsync.local import Simulator
+from simsync.run.checkup import FAILED, OK, check_up
+from tests.runtime.scripted_control import Talk, scripted
+from tests.security.conftest import FIRST, SLOTS
+from tests.security.listeners import tls_in_front_of
+
+CREATE = simsync.CreateSession(FIRST, slot_count=SLOTS)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def serving(authority: trustme.CA, host: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(host).configure_cert(context)
+    return context
+
+
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def client(port: int, simulator: Simulator, context: ssl.SSLContext | None) -> simsync.Client:
+    options = simsync.Options(ssl_context=context, backoff_initial=0.01, reconnect_attempts=3)
+    return simsync.Client(f"wss://127.0.0.1:{port}", simulator.api_key, options=options)
+
+
+Ask = Callable[[simsync.Client], object]
+
+
+def rpc_of(asking: simsync.Client) -> simsync.Rpc:
+    return simsync.Rpc(asking.url.replace("wss:", "https:") + "/some-session", asking.options)
+
+
+ASKING: dict[str, Ask] = {
+    "control": lambda asking: asking.parallel(CREATE),
+    "ranges": lambda asking: asking.available_ranges(),
+    "usage": lambda asking: asking.usage(),
+    "time": lambda asking: asking.server_time(),
+    "RPC": lambda asking: rpc_of(asking).get_slot(),
+}
+
+
+@pytest.fixture(params=["unknown authority", "another host"])
+def wrong_port(request: pytest.FixtureRequest, simulator: Simulator, authority: trustme.CA) -> Iterator[int]:
+    """The simulator behind a certificate that must not be accepted by a client that trusts ``authority``."""
+    if request.param == "another host":
+        context = serving(authority, "elsewhere.example")
+    else:
+        context = serving(trustme.CA(), "127.0.0.1")
+    with tls_in_front_of(simulator.port, context) as port:
+        yield port
+
+
+@pytest.mark.parametrize("what", ASKING)
+def test_a_wrong_certificate_is_refused(
+    what: str, wrong_port: int, simulator: Simulator, authority: trustme.CA
+) -> None:
+    for context in (None, trusting(authority)):
+        with pytest.raises(simsync.ConnectError, match=r"certificate was not accepted.*ssl_context"):
+            ASKING[what](client(wrong_port, simulator, context))
+    assert simulator.faults.http_requests_received == 0
+
+
+def test_the_data_plane_and_rpc_of_an_endpoint_elsewhere_are_verified_too(
+    wrong_port: int, authority: trustme.CA
+) -> None:
+    def elsewhere(talk: Talk) -> None:
+        talk.create(endpoint=f"https://127.0.0.1:{wrong_port}/backtest/a")
+        talk.goodbye()
+
+    with scripted(elsewhere, context=serving(authority, "127.0.0.1")) as url:
+        options = simsync.Options(ssl_context=trusting(authority), backoff_initial=0.01)
+        with simsync.Client(url, "key", options=options).parallel(CREATE, timeout=20) as session:
+            (sub,) = session.sub_sessions
+            with pytest.raises(simsync.ConnectError, match="certificate was not accepted"):
+                sub.rpc.get_slot()
+            sub.subscribe_transactions()
+            with pytest.raises(simsync.SubscriptionFailed, match="certificate was not accepted"):
+                list(sub.events(timeout=20))
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_run_with_an_authority_and_a_client_certificate_of_ones_own(
+    simulator: Simulator, authority: trustme.CA, version: ssl.TLSVersion
+) -> None:
+    """Control, data, RPC, services and the checks of ``simsync doctor``, behind a server that demands a certificate."""
+    demanding = serving(authority, "127.0.0.1")
+    authority.configure_trust(demanding)
+    demanding.verify_mode = ssl.CERT_REQUIRED
+    mine = trusting(authority)
+    authority.issue_cert("somebody@example.org").configure_cert(mine)
+    mine.maximum_version = version
+    with tls_in_front_of(simulator.port, demanding) as port:
+        asking = client(port, simulator, mine)
+        with asking.parallel(CREATE, timeout=20) as session:
+            for sub in session.sub_sessions:
+                sub.subscribe_transactions()
+                assert sub.rpc.get_slot() == sub.start_slot
+            events = [event for _sub, event in session.events(advance=4, timeout=20)]
+        assert sum(isinstance(event, simsync.Completed) for event in events) == 2
+        assert sum(isinstance(event, simsync.Transaction) for event in events) == 3 * SLOTS
+        assert {finding.check: finding.result for finding in check_up(asking)}["clock"] == OK
+        assert asking.usage().api_key_name
+        stranger = client(port, simulator, trusting(authority))
+        with pytest.raises(simsync.ConnectError):
+            stranger.available_ranges()
+        with pytest.raises(simsync.ConnectError):
+            stranger.parallel(CREATE, timeout=20)
+
+
+def test_the_checks_ask_for_the_time_with_the_context_of_the_client(
+    simulator: Simulator, authority: trustme.CA
+) -> None:
+    """Every check, the last one too: with an own authority none fails, without it the certificate is what fails."""
+    with tls_in_front_of(simulator.port, serving(authority, "127.0.0.1")) as port:
+        found = {finding.check: finding for finding in check_up(client(port, simulator, trusting(authority)))}
+        assert found["TLS"].detail.startswith("TLSv1.")
+        assert (found["ranges"].result, found["key"].result, found["clock"].result) == (OK, OK, OK)
+        refused = {finding.check: finding.result for finding in check_up(client(port, simulator, None))}
+        assert refused["TLS"] == FAILED

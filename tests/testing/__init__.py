@@ -1,0 +1,1 @@
+"""What simsync gives to those who test their own strategies."""
