@@ -5,8 +5,8 @@ The bulk of the traffic is read by :mod:`~simsync.wire.quick_events`, everything
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, Callable, Optional
 
 from simsync.events import (
@@ -54,15 +54,10 @@ class ControlDecoder:
         self._is_terminal = dialect.is_terminal
         self._quick = QuickEvents() if quick else None
 
-    def decode_all(self, payloads: Sequence[bytes]) -> Iterator[ControlMessage]:
+    def decode_all(self, payloads: Iterable[bytes]) -> Iterator[ControlMessage]:
         """One message for each payload. Never raises: what cannot be read becomes :class:`NotUnderstood`."""
         # By blocks, so that what is made of a block is gone before the next, and the garbage collector has no work.
-        return chain.from_iterable(map(self._decode_block, self._blocks(payloads)))
-
-    def _blocks(self, payloads: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-        if len(payloads) <= BLOCK:
-            return iter((payloads,))
-        return (payloads[start : start + BLOCK] for start in range(0, len(payloads), BLOCK))
+        return chain.from_iterable(map(self._decode_block, _blocks(payloads)))
 
     def _decode_block(self, block: Sequence[bytes]) -> Sequence[ControlMessage]:
         quick = self._quick
@@ -137,6 +132,12 @@ class ControlDecoder:
         error = decode_error(raw)
         error.terminal = self._is_terminal(error)
         return error
+
+
+def _blocks(payloads: Iterable[bytes]) -> Iterator[list[bytes]]:
+    rest = iter(payloads)
+    while block := list(islice(rest, BLOCK)):
+        yield block
 
 
 def _object(value: Any, what: str) -> Mapping[str, Any]:
