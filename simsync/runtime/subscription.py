@@ -67,6 +67,7 @@ class SubscriptionReader:
         self._ever_up = False
         self._closed_cleanly = False
         self._batch_is_open = False
+        self._was_held_up = False
         self._next_ping = 0.0
         self._from_slot = from_slot
         self._received_up_to = (delivery.route.start_slot if from_slot is None else from_slot) - 1
@@ -269,6 +270,7 @@ class SubscriptionReader:
 
     def _wait_for_room(self, ws: DuplexWebSocket) -> None:
         """Until the caller has taken half of what waits. The socket is not read meanwhile."""
+        self._was_held_up = True
         self._report(up=True, held_up=True)
         while self._buffer.is_full() and not self._stopping:
             if self._waker.sleep(self._options.ping_interval):
@@ -286,8 +288,9 @@ class SubscriptionReader:
         with self._link.changed:
             position = route.position
         cursor = self._conversation.oldest_cursor
-        drained = ws.is_drained and not self._batch_is_open
-        self._batch_is_open = False
+        # Behind a pause the server may have had more to send than what arrived, and has taken it along.
+        drained = ws.is_drained and not self._batch_is_open and not self._was_held_up
+        self._batch_is_open = self._was_held_up = False
         if drained or cursor is None:
             # Nothing was waiting in the socket, so what control has told of has been received.
             if drained:
