@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 
 from simsync.errors import Cancelled, EventTimeout, SimsyncError
 from simsync.events import Event, Paused, ReadyForContinue, SessionError, Slot
-from simsync.runtime.deadline import deadline_after, seconds_until
+from simsync.runtime.deadline import deadline_after
 from simsync.runtime.delivery import Arrivals, Delivery
 from simsync.runtime.failure import fresh
 
@@ -181,7 +181,7 @@ class MergedEventStream(Iterator["tuple[SubSession, Event]"]):
             limits = {delivery: delivery.drain_deadline for delivery in draining}
             drains = [limit for limit in limits.values() if limit is not None]
             nearest = min(drains if deadline is None else [*drains, deadline], default=None)
-            delivery = self._arrivals.take(seconds_until(nearest))
+            delivery = self._arrivals.take(nearest)
             if delivery is not None:
                 return delivery
             now = time.monotonic()

@@ -20,6 +20,7 @@ from simsync._version import __version__
 from simsync.errors import ConnectError, HttpStatusError
 from simsync.options import Options
 from simsync.runtime.duplex import DuplexWebSocket, LinkLost
+from simsync.runtime.threads import join
 from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
 
@@ -129,7 +130,7 @@ class Dial:
             raise
         finally:
             timer.cancel()
-            timer.join()
+            join(timer)
         return ws
 
     def _discard(self, ws: DuplexWebSocket) -> None:
