@@ -15,6 +15,16 @@ THREADS_END_WITHIN = 10.0
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="run the long forms of the tests that have one")
+
+
+@pytest.fixture(scope="session")
+def thorough(request: pytest.FixtureRequest) -> bool:
+    """Whether the long form of a test is wanted."""
+    return bool(request.config.getoption("--thorough"))
+
+
 def _sockets() -> set[str]:
     if not _DESCRIPTORS.is_dir():
         return set()
