@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
 from _thread import RLock
 
@@ -25,47 +24,46 @@ class Changes(RLock):  # type: ignore[misc]  # in no Python is it final
     """
 
     def __init__(self) -> None:
-        self._tickets: list[Ticket] = []
+        self._waiting: list[queue.SimpleQueue[None]] = []
 
     def ticket(self) -> Ticket:
         """For one wait for the next change. Call while holding the lock, and wait when it is free again."""
-        ticket = Ticket(self)
-        self._tickets.append(ticket)
-        return ticket
+        news: queue.SimpleQueue[None] = queue.SimpleQueue()  # its ``get`` is C too, and ends with a signal
+        self._waiting.append(news)
+        return Ticket(self, news)
 
     def notify_all(self) -> None:
         """Call while holding the lock."""
-        if self._tickets:
-            tickets, self._tickets = self._tickets, []
-            for ticket in tickets:
-                ticket.pull()
+        # Forgotten last: should Ctrl-C come before, they are told the next time.
+        for news in self._waiting:
+            news.put(None)
+        self._waiting.clear()
 
-    def forget(self, ticket: Ticket) -> None:
-        with self, contextlib.suppress(ValueError):
-            self._tickets.remove(ticket)
+    def forget(self, news: queue.SimpleQueue[None]) -> None:
+        with self:
+            if news in self._waiting:
+                self._waiting.remove(news)
 
 
 class Ticket:
     """See :class:`Changes`."""
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: Changes, news: queue.SimpleQueue[None]) -> None:
         self._changes = changes
-        self._news: queue.SimpleQueue[None] = queue.SimpleQueue()  # its ``get`` is C too, and ends with a signal
-
-    def pull(self) -> None:
-        self._news.put(None)
+        self._news = news
 
     def wait(self, deadline: float | None) -> bool:
         """True when it is time to look again; False when ``deadline`` (monotonic seconds) had passed before."""
-        pulled = False
+        told = False
         try:
             left = seconds_until(deadline)
             if left is not None and left <= 0:
                 return False
-            with contextlib.suppress(queue.Empty):
-                self._news.get(timeout=left)
-                pulled = True
-            return True
+            self._news.get(timeout=left)
+            told = True
+        except queue.Empty:
+            pass  # one last look
         finally:
-            if not pulled:
-                self._changes.forget(self)
+            if not told:
+                self._changes.forget(self._news)
+        return True

@@ -154,31 +154,23 @@ class ControlLink:
         self.process.check()
         route = delivery.route
         cycle = route.cycle
-        while True:
-            with self.changed:
-                if route.completed:
-                    raise ContinueSendError(f"session {route.session_id} is completed: there is nothing to continue")
-                self._check_alive(delivery)
-                if cycle.state is CycleState.FINISHED:
-                    raise ContinueSendError(f"session {route.session_id} is over: there is nothing to continue")
-                if cycle.is_outstanding and not self._options.queue_continues:
-                    raise ContinueSendError(
-                        f"session {route.session_id}: the continue before has not been answered ({cycle.state.value});"
-                        " take events until ReadyForContinue, or set Options(queue_continues=True)"
-                    )
-                if cycle.is_ready and self.up and _gate_is_open(delivery):
-                    cycle.submit(payload, record)
-                    delivery.continue_is_due = False
-                    break
-                obstacle = self._obstacle(delivery)
-                ticket = self.changed.ticket()
-            if not ticket.wait(deadline):
-                raise EventTimeout(f"session {route.session_id} could not continue in time: {obstacle}")
-        placed = False
+        submitted = placed = False
         try:
+            while not submitted:
+                with self.changed:
+                    self._check_continuable(delivery)
+                    if cycle.is_ready and self.up and _gate_is_open(delivery):
+                        submitted = True
+                        cycle.submit(payload, record)
+                        delivery.continue_is_due = False
+                        break
+                    obstacle = self._obstacle(delivery)
+                    ticket = self.changed.ticket()
+                if not ticket.wait(deadline):
+                    raise EventTimeout(f"session {route.session_id} could not continue in time: {obstacle}")
             placed = self._outbox.put_continue(route, deadline)
         finally:
-            if not placed:  # there was no room, or Ctrl-C
+            if submitted and not placed:  # there was no room, or Ctrl-C
                 with self.changed:
                     cycle.withdraw()
                     delivery.continue_is_due = True
@@ -186,6 +178,19 @@ class ControlLink:
             with self.changed:
                 self._check_alive(delivery)
             raise EventTimeout(f"session {route.session_id} could not continue in time: too many continues are waiting")
+
+    def _check_continuable(self, delivery: Delivery) -> None:
+        route, cycle = delivery.route, delivery.route.cycle
+        if route.completed:
+            raise ContinueSendError(f"session {route.session_id} is completed: there is nothing to continue")
+        self._check_alive(delivery)
+        if cycle.state is CycleState.FINISHED:
+            raise ContinueSendError(f"session {route.session_id} is over: there is nothing to continue")
+        if cycle.is_outstanding and not self._options.queue_continues:
+            raise ContinueSendError(
+                f"session {route.session_id}: the continue before has not been answered ({cycle.state.value});"
+                " take events until ReadyForContinue, or set Options(queue_continues=True)"
+            )
 
     def step(self, delivery: Delivery, payload: bytes, deadline: float | None) -> StepRecord:
         """Send a continue as :meth:`send_continue` and wait until it is answered. Events stay with the delivery."""

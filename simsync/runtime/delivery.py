@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Callable
 
 from simsync.errors import Cancelled, EventTimeout, SimsyncError, SubscriptionFailed
-from simsync.events import Completed, Event
+from simsync.events import Completed, Event, Paused, ReadyForContinue, SessionError
 from simsync.protocol.route import Route
 from simsync.runtime.changes import Changes
 from simsync.runtime.failure import fresh
@@ -142,14 +142,20 @@ class Arrivals:
                 return None
 
 
+STOPS = frozenset({ReadyForContinue, Paused, SessionError})
+"""After these the engine may be waiting; whether it does is asked before anything is sent."""
+
+
 class _Current:
-    """The batch that is being handed out. ``before``: how many control events were handed out before it."""
+    """The batch that is being handed out. ``before`` and ``stops``: how many control events, and how many of those
+    after which the engine may wait, were handed out before it."""
 
-    __slots__ = ("_before", "_control", "events", "is_last", "iterator")
+    __slots__ = ("_before", "_control", "_stops", "events", "is_last", "iterator")
 
-    def __init__(self, before: int, events: list[Event], *, control: bool, is_last: bool = False) -> None:
+    def __init__(self, before: int, stops: int, events: list[Event], *, control: bool, is_last: bool = False) -> None:
         self.is_last = is_last
         self._before = before
+        self._stops = stops
         self._control = len(events) if control else 0
         self.events = events
         self.iterator = iter(events)
@@ -163,6 +169,13 @@ class _Current:
         """Control events up to now. Of no use once ``events`` was emptied."""
         return self._before + self._control - (self.left if self._control else 0)
 
+    @property
+    def stops(self) -> int:
+        """Up to now. Counted here, and not when they are taken out, because Ctrl-C may come in between."""
+        if not self._control:
+            return self._stops
+        return self._stops + sum(map(STOPS.__contains__, map(type, self.events[: self._control - self.left])))
+
 
 class Delivery:
     """See the module. Put from any thread; taken by any, each event once."""
@@ -170,14 +183,13 @@ class Delivery:
     def __init__(self, route: Route, arrivals: Arrivals, drain_idle: float) -> None:
         self.route = route
         self.continue_is_due = False
-        self.stops_handed_out = 0
         self.subscriptions: list[SubscriptionState] = []
         self._arrivals = arrivals
         self._drain_idle = drain_idle
         self.on_completed: list[Callable[[], None]] = []
         self.on_cancelled: list[Callable[[], None]] = []
         self._changed = Changes()  # guards everything below
-        self._current = _Current(0, [], control=True)
+        self._current = _Current(0, 0, [], control=True)
         self._handed_out_at_cancel: int | None = None
         # The batch that is being handed out is the first of its kind, and is taken away when the next one is chosen.
         self._control: deque[list[Event]] = deque()
@@ -227,6 +239,11 @@ class Delivery:
             self._ending = item.failure
 
     # The side of the caller.
+
+    @property
+    def stops_handed_out(self) -> int:
+        """After how many of the events that were handed out the engine may have waited."""
+        return self._current.stops
 
     @property
     def done(self) -> bool:
@@ -306,11 +323,11 @@ class Delivery:
     def _choose(self, handed_out: _Current) -> _Current | None:
         """What is handed out next. Raises what ended the events."""
         self._take_away(handed_out.events)
-        before = handed_out.handed_out
+        before, stops = handed_out.handed_out, handed_out.stops
         if self._data:
-            return _Current(before, self._data[0].events, control=False)
+            return _Current(before, stops, self._data[0].events, control=False)
         if self._control:
-            return _Current(before, self._control[0], control=True)
+            return _Current(before, stops, self._control[0], control=True)
         failed = next((state.failure for state in self.subscriptions if state.failure is not None), None)
         if failed is not None:
             self._ending = failed
@@ -318,7 +335,7 @@ class Delivery:
         if self._completed is not None:
             # Control has said everything; how its connection ended does not matter any more.
             if all(state.ended for state in self.subscriptions):
-                return _Current(before, [self._completed], control=True, is_last=True)
+                return _Current(before, stops, [self._completed], control=True, is_last=True)
             self._check_drain()
         elif self._ending is not None:
             raise fresh(self._ending)
