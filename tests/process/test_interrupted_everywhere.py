@@ -1,15 +1,18 @@
 """Ctrl-C at each single point of a call at which Python looks for signals: nothing hangs, and no event comes twice.
 
 Python does so when a function begins and when a call has returned. A profile function is called just there, so it takes
-the part of the signal handler: it raises KeyboardInterrupt at the n-th of these points, for each n. Python's own module
-``threading`` is left out: a thread that is interrupted while it starts another one may not get it started.
+the part of the signal handler: it raises KeyboardInterrupt at the n-th of these points, for each n. Left out are two
+functions of Python's own that can be interrupted badly, the start of a thread (it may never begin) and the making of a
+socket pair (it may stay open), and ``__del__``, out of which no exception comes.
 """
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any, Callable
 
 import pytest
@@ -21,6 +24,7 @@ pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 10), reason="Python 3.9 looks for signals in more places, some of which lose a lock"
 )
 
+SPARED = (threading.Thread.start.__code__, socket.socketpair.__code__)
 SLOTS = 4_000
 PATIENCE = 20.0
 WHOLE = 3
@@ -34,15 +38,23 @@ def client() -> Iterator[simsync.Client]:
         yield simsync.Client(simulator.url, simulator.api_key, options=simsync.Options(close_timeout=600.0))
 
 
+def spared(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code in SPARED or frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
+
+
 def interrupted_at(number: int, call: Callable[[], Any]) -> bool:
     """Whether the call had so many points, and so was interrupted."""
     left = number
 
-    def look(frame: Any, event: str, _argument: Any) -> None:
+    def look(frame: FrameType, event: str, _argument: Any) -> None:
         nonlocal left
-        if event in ("call", "c_return", "return") and frame.f_code.co_filename != threading.__file__:
+        if event in ("call", "c_return", "return"):
             left -= 1
-            if left == 0:
+            if left <= 0 and not spared(frame):
                 raise KeyboardInterrupt
 
     sys.setprofile(look)
@@ -95,7 +107,7 @@ def test_continues(client: simsync.Client) -> None:
 
 @pytest.mark.parametrize("merged", [False, True])
 @pytest.mark.parametrize("subscribed", [False, True])
-def test_loops(client: simsync.Client, merged: bool, subscribed: bool) -> None:
+def test_loops(client: simsync.Client, merged: bool, subscribed: bool, thorough: bool) -> None:
     create = simsync.CreateSession(1_000, slot_count=SLOTS)
     seen: list[int] = []
     signatures: list[str] = []
@@ -116,15 +128,22 @@ def test_loops(client: simsync.Client, merged: bool, subscribed: bool) -> None:
         if subscribed:
             one = session.sub_sessions[0] if isinstance(session, simsync.ParallelSession) else session
             one.subscribe_transactions()
-        interrupts = everywhere(lambda: take(4), lambda: take(2))
-    assert interrupts > 60
+        interrupts = everywhere(lambda: take(4), lambda: take(2), step=1 if thorough else 3)
+    assert interrupts > 20
     assert seen == sorted(set(seen))
     assert len(signatures) == len(set(signatures))
     lost = seen[-1] - 999 - len(seen)
     assert lost <= interrupts  # only what was in hand
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_subscribing(client: simsync.Client) -> None:
+    with opened(client) as session:
+        interrupts = everywhere(session.subscribe_transactions, lambda: session.advance(timeout=PATIENCE))
+    assert interrupts > 30
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # what was never begun is left to the garbage collector
 def test_creating_and_closing(client: simsync.Client, thorough: bool) -> None:
     threads = set(threading.enumerate())
     create = simsync.CreateSession(1_000, slot_count=SLOTS)
