@@ -123,8 +123,10 @@ class Arrivals:
         self._waiting: dict[Delivery, None] = {}  # in the order in which they came
 
     def announce(self, delivery: Delivery) -> None:
-        with self._changed:
-            if delivery not in self._waiting:
+        # Whoever puts something in announces afterwards, and whoever takes a delivery from here looks afterwards: so
+        # one that stands here needs no lock.
+        if delivery not in self._waiting:
+            with self._changed:
                 self._waiting[delivery] = None
                 self._changed.notify_all()
 
