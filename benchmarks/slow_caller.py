@@ -42,7 +42,7 @@ def run(url: str, transactions: int, seconds: int, options: simsync.Options) -> 
             taken += 1
             time.sleep(1)
         slow = peak()
-        held = sum(reader._buffer._bytes for reader in sub._readers) / MEBIBYTE
+        held = sum(reader._buffer.waiting[1] for reader in sub._readers) / MEBIBYTE
         began = time.monotonic()
         for event in events:
             received += isinstance(event, simsync.Transaction)

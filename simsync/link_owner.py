@@ -8,7 +8,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Callable, TypeVar
 
 from simsync.run_summary import RunSummary, run_summary
+from simsync.runtime import at_exit
 from simsync.runtime.control import ControlLink
+from simsync.runtime.process import StaysHere
 
 if TYPE_CHECKING:
     from simsync.session import Session
@@ -16,13 +18,14 @@ if TYPE_CHECKING:
 Owner = TypeVar("Owner", bound="LinkOwner")
 
 
-class LinkOwner:
+class LinkOwner(StaysHere):
     """A context manager that closes its connection; mixed into the sessions that :class:`~simsync.Client` makes."""
 
     def _own(self, link: ControlLink, forget_token: Callable[[], None]) -> None:
         self._link = link
         self._forget_token = forget_token
         self._closed = False
+        at_exit.remember(self)
 
     def _owned(self) -> Sequence[Session]:
         """The sessions that end with the connection."""
@@ -37,9 +40,18 @@ class LinkOwner:
         self._close("the session was closed" if error is None else f"the session was left with {type(error).__name__}")
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True) and self._link.process.is_here:
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
-            self._link.cancel("the session object was deleted")
+        if at_exit.forget(self):
+            self._cancel_unclosed("the session object was deleted")
+
+    def _cancel_at_exit(self) -> None:
+        self._cancel_unclosed("the interpreter is ending")
+
+    def _cancel_unclosed(self, reason: str) -> None:
+        if not self._link.process.is_here:
+            return  # the threads and the connection are the parent's
+        self._link.cancel(reason)
+        if not self._closed:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=3)
 
     @property
     def reconnects(self) -> int:
@@ -73,3 +85,4 @@ class LinkOwner:
             session._end_subscriptions()
             session.rpc.close()
         self._link.close(reason)
+        at_exit.forget(self)

@@ -17,7 +17,7 @@ from simsync.protocol.coverage import Coverage
 from simsync.runtime.control import ControlLink
 from simsync.runtime.coordinator import ReconnectCoordinator
 from simsync.runtime.delivery import Delivery
-from simsync.runtime.threads import spawn
+from simsync.runtime.threads import join, spawn
 from simsync.streams import Advance, MergedEventStream
 from simsync.sub_session import SubSession
 
@@ -125,12 +125,12 @@ class ParallelSession(LinkOwner):
             for number in range(min(count, len(subs))):
                 threads.append(spawn(f"map-{number}", work))
             for thread in threads:
-                thread.join()
+                join(thread)
         except BaseException:
             # Ctrl-C in the waiting thread: wake the workers, which are in calls of this session, and let them end.
             self._link.cancel("map was interrupted")
             for thread in threads:
                 with contextlib.suppress(KeyboardInterrupt):
-                    thread.join(self._options.close_timeout)
+                    join(thread, self._options.close_timeout)
             raise
         return results

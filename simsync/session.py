@@ -21,6 +21,7 @@ from simsync.runtime.control import ControlLink
 from simsync.runtime.coordinator import ReconnectCoordinator
 from simsync.runtime.deadline import deadline_after
 from simsync.runtime.delivery import Delivery
+from simsync.runtime.process import StaysHere
 from simsync.runtime.subscription import SubscriptionReader
 from simsync.stepping import DiscoveryPause, StepResult, step_result
 from simsync.streams import EventStream, note_handed_out, pending_events
@@ -35,7 +36,7 @@ _STATUS = {
 }
 
 
-class Session:
+class Session(StaysHere):
     """What sub-sessions and single sessions have in common.
 
     Iterating it is iterating :meth:`events`. All methods may be called from any thread; events are handed out to one

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Callable, Optional
 
 from simsync.errors import Cancelled, EventTimeout, SimsyncError
-from simsync.events import Event, Paused, ReadyForContinue, SessionError, Slot
-from simsync.runtime.deadline import deadline_after, seconds_until
-from simsync.runtime.delivery import Arrivals, Delivery
+from simsync.events import Event, Slot
+from simsync.runtime.deadline import deadline_after
+from simsync.runtime.delivery import STOPS, Arrivals, Delivery
 from simsync.runtime.failure import fresh
 
 if TYPE_CHECKING:
@@ -19,17 +19,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("simsync.session")
 
-_ENGINE_WAITS = (ReadyForContinue, Paused, SessionError)
-"""After these the engine may be waiting; whether it does is asked before anything is sent."""
-
 Advance = Optional[Callable[[Delivery], None]]
 """Sends the next continue of a session if it is its turn."""
 
 
 def note_handed_out(delivery: Delivery, event: Event) -> None:
     """The caller is about to get ``event``."""
-    if type(event) is not Slot and isinstance(event, _ENGINE_WAITS):
-        delivery.stops_handed_out += 1
+    if type(event) in STOPS:
         delivery.continue_is_due = True
 
 
@@ -61,6 +57,7 @@ class EventStream(Iterator[Event]):
 
     def __iter__(self) -> Iterator[Event]:
         delivery = self._delivery
+        delivery.continue_is_due = True  # perhaps: Ctrl-C may have ended the loop before
         while True:
             batch = self._next_batch()
             if batch is None:
@@ -132,7 +129,8 @@ class MergedEventStream(Iterator["tuple[SubSession, Event]"]):
         failures: list[SimsyncError] = []
         for delivery in self._sessions:
             if delivery in waiting:
-                self._continue_if_due(delivery)
+                if advance is not None:
+                    advance(delivery)  # Ctrl-C may have ended the loop before
                 arrivals.announce(delivery)  # an earlier loop may have left something
         while waiting:
             delivery = self._take(draining)
@@ -170,10 +168,6 @@ class MergedEventStream(Iterator["tuple[SubSession, Event]"]):
         if failures:
             raise fresh(failures[0])
 
-    def _continue_if_due(self, delivery: Delivery) -> None:
-        if delivery.continue_is_due and self._advance is not None:
-            self._advance(delivery)
-
     def _take(self, draining: set[Delivery]) -> Delivery:
         """The next session with something new, or with a drain whose time is over."""
         deadline = deadline_after(self._timeout)
@@ -181,7 +175,7 @@ class MergedEventStream(Iterator["tuple[SubSession, Event]"]):
             limits = {delivery: delivery.drain_deadline for delivery in draining}
             drains = [limit for limit in limits.values() if limit is not None]
             nearest = min(drains if deadline is None else [*drains, deadline], default=None)
-            delivery = self._arrivals.take(seconds_until(nearest))
+            delivery = self._arrivals.take(nearest)
             if delivery is not None:
                 return delivery
             now = time.monotonic()

@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
         assert not Options().fast_path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def thorough(request: pytest.FixtureRequest) -> bool:
     """Whether the tests may take minutes."""
     return bool(request.config.getoption("--thorough"))

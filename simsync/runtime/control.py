@@ -1,7 +1,7 @@
 """The control connection: the reader thread and the state that it shares with the callers.
 
 The reader thread owns the connection for its whole life: it connects, shakes hands, receives, reconnects and closes. A
-writer thread per connection is the only one that sends. Callers meet them in three places: the condition ``changed``,
+writer thread per connection is the only one that sends. Callers meet them in three places: the lock ``changed``,
 which guards the conversation and everything else here; the outbox; and the deliveries.
 """
 
@@ -36,7 +36,7 @@ from simsync.protocol.control import ControlConversation, Phase
 from simsync.protocol.route import Route
 from simsync.protocol.step import StepRecord
 from simsync.protocol.verdict import Fatal
-from simsync.runtime.deadline import seconds_until
+from simsync.runtime.changes import Changes
 from simsync.runtime.delivery import Arrivals, Delivery, Ending
 from simsync.runtime.dial import Dial, DialFailed
 from simsync.runtime.duplex import DuplexWebSocket, LinkLost
@@ -80,7 +80,7 @@ class ControlLink:
         self.arrivals = Arrivals()
         self.process = self.arrivals.process
         # Guards the conversation and everything below; notified when any of it changes.
-        self.changed = threading.Condition()
+        self.changed = Changes()
         self.deliveries: dict[str, Delivery] = {}
         self.up = False
         self.reconnects = 0
@@ -105,8 +105,7 @@ class ControlLink:
         self._reader = spawn("reader", self._run)
         there = False
         while not there:
-            with self.changed:
-                there, news = self._wait_for_news(deadline)
+            there, news = self._wait_for_news(deadline)
             if on_progress is not None:
                 for event in news:
                     on_progress(event)
@@ -132,20 +131,16 @@ class ControlLink:
         """Whether the session is there, and what the server has told since the last call."""
         conversation = self._conversation
         while True:
-            there = self._established_once and conversation.is_settled
-            news = conversation.take_progress()
-            if there or news:
-                return there, news
-            if self._failure is not None:
-                raise fresh(self._failure)
-            self._wait_for_change(deadline, lambda: "the session was not created or attached in time")
-
-    def _wait_for_change(self, deadline: float | None, late: Callable[[], str]) -> None:
-        """Call while holding ``changed``. Raises EventTimeout, with what ``late`` says, once the time is over."""
-        left = seconds_until(deadline)
-        if left is not None and left <= 0:
-            raise EventTimeout(late())
-        self.changed.wait(left)
+            with self.changed:
+                there = self._established_once and conversation.is_settled
+                news = conversation.take_progress()
+                if there or news:
+                    return there, news
+                if self._failure is not None:
+                    raise fresh(self._failure)
+                ticket = self.changed.ticket()
+            if not ticket.wait(deadline):
+                raise EventTimeout("the session was not created or attached in time")
 
     @property
     def control_session_id(self) -> str:
@@ -161,32 +156,44 @@ class ControlLink:
         """
         self.process.check()
         route = delivery.route
-        with self.changed:
-            while True:
-                if route.completed:
-                    raise ContinueSendError(f"session {route.session_id} is completed: there is nothing to continue")
-                self._check_alive(delivery)
-                cycle = route.cycle
-                if cycle.state is CycleState.FINISHED:
-                    raise ContinueSendError(f"session {route.session_id} is over: there is nothing to continue")
-                if cycle.is_outstanding and not self._options.queue_continues:
-                    raise ContinueSendError(
-                        f"session {route.session_id}: the continue before has not been answered ({cycle.state.value});"
-                        " take events until ReadyForContinue, or set Options(queue_continues=True)"
-                    )
-                if cycle.is_ready and self.up and _gate_is_open(delivery):
-                    break
-                self._wait_for_change(
-                    deadline,
-                    lambda: f"session {route.session_id} could not continue in time: {self._obstacle(delivery)}",
-                )
-            cycle.submit(payload, record)
-            delivery.continue_is_due = False
-        if not self._outbox.put_continue(route, deadline):
+        cycle = route.cycle
+        submitted = placed = False
+        try:
+            while not submitted:
+                with self.changed:
+                    self._check_continuable(delivery)
+                    if cycle.is_ready and self.up and _gate_is_open(delivery):
+                        submitted = True
+                        cycle.submit(payload, record)
+                        delivery.continue_is_due = False
+                        break
+                    obstacle = self._obstacle(delivery)
+                    ticket = self.changed.ticket()
+                if not ticket.wait(deadline):
+                    raise EventTimeout(f"session {route.session_id} could not continue in time: {obstacle}")
+            placed = self._outbox.put_continue(route, deadline)
+        finally:
+            if submitted and not placed:  # there was no room, or Ctrl-C
+                with self.changed:
+                    cycle.withdraw()
+                    delivery.continue_is_due = True
+        if not placed:
             with self.changed:
-                cycle.withdraw()
                 self._check_alive(delivery)
             raise EventTimeout(f"session {route.session_id} could not continue in time: too many continues are waiting")
+
+    def _check_continuable(self, delivery: Delivery) -> None:
+        route, cycle = delivery.route, delivery.route.cycle
+        if route.completed:
+            raise ContinueSendError(f"session {route.session_id} is completed: there is nothing to continue")
+        self._check_alive(delivery)
+        if cycle.state is CycleState.FINISHED:
+            raise ContinueSendError(f"session {route.session_id} is over: there is nothing to continue")
+        if cycle.is_outstanding and not self._options.queue_continues:
+            raise ContinueSendError(
+                f"session {route.session_id}: the continue before has not been answered ({cycle.state.value});"
+                " take events until ReadyForContinue, or set Options(queue_continues=True)"
+            )
 
     def step(self, delivery: Delivery, payload: bytes, deadline: float | None) -> StepRecord:
         """Send a continue as :meth:`send_continue` and wait until it is answered. Events stay with the delivery."""
@@ -194,15 +201,16 @@ class ControlLink:
         route, cycle = delivery.route, delivery.route.cycle
         try:
             self.send_continue(delivery, payload, deadline, record)
-            with self.changed:
-                while not record.done:
+            while True:
+                with self.changed:
+                    if record.done:
+                        break
                     self._check_alive(delivery)
-                    self._wait_for_change(
-                        deadline,
-                        lambda: (
-                            f"session {route.session_id} did not finish the step in time (at slot {route.position},"
-                            f" {cycle.state.value}); its continue goes on, wait for its end with ensure_ready()"
-                        ),
+                    ticket = self.changed.ticket()
+                if not ticket.wait(deadline):
+                    raise EventTimeout(
+                        f"session {route.session_id} did not finish the step in time (at slot {route.position},"
+                        f" {cycle.state.value}); its continue goes on, wait for its end with ensure_ready()"
                     )
         finally:
             with self.changed:
@@ -213,16 +221,17 @@ class ControlLink:
         """True once the engine waits for a continue; False when the range is completed."""
         self.process.check()
         route = delivery.route
-        with self.changed:
-            while True:
+        while True:
+            with self.changed:
                 if route.completed:
                     return False
                 self._check_alive(delivery)
                 if route.cycle.is_ready:
                     return True
-                self._wait_for_change(
-                    deadline, lambda: f"session {route.session_id} is not ready in time: {self._obstacle(delivery)}"
-                )
+                obstacle = self._obstacle(delivery)
+                ticket = self.changed.ticket()
+            if not ticket.wait(deadline):
+                raise EventTimeout(f"session {route.session_id} is not ready in time: {obstacle}")
 
     def take_discovery(self, delivery: Delivery) -> tuple[DiscoveryBatch | None, int]:
         """The nearest announced match ahead, and how many were passed since the last call. Raises InvalidParams."""
@@ -235,15 +244,16 @@ class ControlLink:
         """Queue a continue without waiting; it is sent once the subscriptions are up. Nothing if it is not its turn."""
         self.process.check()
         with self.changed:
-            delivery.continue_is_due = False
             cycle = delivery.route.cycle
-            if not cycle.is_ready or delivery.stops_handed_out < cycle.ready_at:
-                return  # it will be due when the event that made it ready is handed out
-            cycle.submit(payload)
-            if _gate_is_open(delivery):
-                self._outbox.put_continue_now(delivery.route)
-            else:
-                self._deferred.append(delivery)
+            # Otherwise it will be due when the event that made it ready is handed out.
+            if cycle.is_ready and delivery.stops_handed_out >= cycle.ready_at:
+                # Submitted last: should Ctrl-C come before, what waits stands for nothing, and it is still due.
+                if _gate_is_open(delivery):
+                    self._outbox.put_continue_now(delivery.route)
+                else:
+                    self._deferred.append(delivery)
+                cycle.submit(payload)
+            delivery.continue_is_due = False
 
     def subscriptions_changed(self) -> None:
         """A subscription came up, ended or failed. Call while holding ``changed``."""

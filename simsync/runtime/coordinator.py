@@ -16,7 +16,7 @@ from simsync.runtime.delivery import Delivery
 
 
 class ReconnectCoordinator:
-    """One per parallel session. Its state is guarded by the link's condition ``changed``."""
+    """One per parallel session. Its state is guarded by the link's lock ``changed``."""
 
     def __init__(self, link: ControlLink) -> None:
         self._link = link
@@ -30,10 +30,14 @@ class ReconnectCoordinator:
         """
         began = time.monotonic()
         changed = self._link.changed
-        with changed:
-            changed.wait_for(lambda: stopped() or not (self._taken or self._others_are_streaming(mine)))
-            held = not stopped()
-            self._taken = self._taken or held
+        while True:
+            with changed:
+                held = not stopped()
+                if not (held and (self._taken or self._others_are_streaming(mine))):
+                    self._taken = self._taken or held
+                    break
+                ticket = changed.ticket()
+            ticket.wait(None)
         try:
             yield time.monotonic() - began
         finally:

@@ -1,7 +1,8 @@
 """From the threads to the caller: the events of one (sub-)session, in the order in which the caller gets them.
 
-Reader threads put batches into one ``queue.SimpleQueue``; the caller takes events out. Everything that has not been
-handed out lives here, so leaving a loop, or a timeout, loses nothing.
+Reader threads put batches in; the caller takes events out. Everything that has not been handed out lives here, so
+leaving a loop, or a timeout, loses nothing. Ctrl-C may interrupt the caller anywhere: what it changes here it changes
+in one assignment, or in steps that may be done again.
 
 The order: data-plane events that are there come first; then control events. ``Completed`` is held back until every
 subscription has ended, so it is the last event, or a failure takes its place.
@@ -10,54 +11,62 @@ subscription has ended, so it is the last event, or a failure takes its place.
 from __future__ import annotations
 
 import operator
-import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Callable
+from typing import Callable
 
 from simsync.errors import Cancelled, EventTimeout, SimsyncError, SubscriptionFailed
-from simsync.events import Completed, Event
+from simsync.events import Completed, Event, Paused, ReadyForContinue, SessionError
 from simsync.protocol.route import Route
-from simsync.runtime.deadline import seconds_until
+from simsync.runtime.changes import Changes
 from simsync.runtime.failure import fresh
 from simsync.runtime.process import OwnProcess
 
 
 class DataBuffer:
-    """How much of one subscription waits for the caller: filled by its reader, emptied by the caller."""
+    """How much of one subscription waits for the caller: filled by its reader, emptied by the caller.
+
+    A mark is how many events and bytes there were from the beginning up to the end of a batch.
+    """
 
     def __init__(self, max_events: int, max_bytes: int, make_room: Callable[[], None]) -> None:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._make_room = make_room
         self._lock = threading.Lock()  # guards everything below
-        self._events = 0
-        self._bytes = 0
+        self._added = (0, 0)
+        self._removed = (0, 0)
         self._waiting = False
 
-    def add(self, events: int, size: int) -> None:
+    def add(self, events: int, size: int) -> tuple[int, int]:
+        """Returns the mark of the batch."""
         with self._lock:
-            self._events += events
-            self._bytes += size
+            self._added = (self._added[0] + events, self._added[1] + size)
+            return self._added
 
-    def remove(self, events: int, size: int) -> None:
-        """Wakes the reader once half of the room is free again, so that it does not wake for each event."""
+    def remove(self, mark: tuple[int, int]) -> None:
+        """The batch with this mark, and all before it. Wakes the reader once half of the room is free again."""
         with self._lock:
-            self._events -= events
-            self._bytes -= size
-            roomy = self._events * 2 <= self._max_events and self._bytes * 2 <= self._max_bytes
-            wake = self._waiting and roomy
+            self._removed = mark
+            events, size = self.waiting
+            wake = self._waiting and events * 2 <= self._max_events and size * 2 <= self._max_bytes
             if wake:
                 self._waiting = False
         if wake:
             self._make_room()
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Events and bytes."""
+        return self._added[0] - self._removed[0], self._added[1] - self._removed[1]
+
     def is_full(self) -> bool:
         """Asked by the reader before it reads on; once full it stays so until half of the room is free."""
         with self._lock:
-            if self._events >= self._max_events or self._bytes >= self._max_bytes:
+            events, size = self.waiting
+            if events >= self._max_events or size >= self._max_bytes:
                 self._waiting = True
             return self._waiting
 
@@ -65,17 +74,16 @@ class DataBuffer:
 class DataBatch:
     """Events of one subscription, and the room that they take up until the caller is through with them."""
 
-    __slots__ = ("buffer", "count", "events", "size")
+    __slots__ = ("_buffer", "_mark", "events")
 
     def __init__(self, events: list[Event], size: int, buffer: DataBuffer) -> None:
         self.events = events
-        self.count = len(events)
-        self.size = size
-        self.buffer = buffer
-        buffer.add(self.count, size)
+        self._buffer = buffer
+        self._mark = buffer.add(len(events), size)
 
     def done(self) -> None:
-        self.buffer.remove(self.count, self.size)
+        """May be called again."""
+        self._buffer.remove(self._mark)
 
 
 class Ending:
@@ -111,33 +119,45 @@ class Arrivals:
 
     def __init__(self) -> None:
         self.process = OwnProcess()
-        self._queue: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
+        self._changed = Changes()  # guards what follows
+        self._waiting: dict[Delivery, None] = {}  # in the order in which they came
 
     def announce(self, delivery: Delivery) -> None:
-        # Whoever puts something in announces afterwards; whoever takes it out clears the flag before looking.
-        if not delivery.announced:
-            delivery.announced = True
-            self._queue.put(delivery)
+        # Whoever puts something in announces afterwards, and whoever takes a delivery from here looks afterwards: so
+        # one that stands here needs no lock.
+        if delivery not in self._waiting:
+            with self._changed:
+                self._waiting[delivery] = None
+                self._changed.notify_all()
 
-    def take(self, timeout: float | None) -> Delivery | None:
-        """The next delivery with something to look at; None when nothing came within ``timeout`` seconds."""
+    def take(self, deadline: float | None) -> Delivery | None:
+        """The next delivery with something to look at; None when nothing came until ``deadline`` (monotonic)."""
         self.process.check()
-        try:
-            delivery = self._queue.get(timeout=timeout)
-        except queue.Empty:
-            return None
-        if delivery is not None:
-            delivery.announced = False
-        return delivery
+        while True:
+            with self._changed:
+                delivery = next(iter(self._waiting), None)
+                if delivery is not None:
+                    del self._waiting[delivery]
+                    return delivery
+                ticket = self._changed.ticket()
+            if not ticket.wait(deadline):
+                return None
+
+
+STOPS = frozenset({ReadyForContinue, Paused, SessionError})
+"""After these the engine may be waiting; whether it does is asked before anything is sent."""
 
 
 class _Current:
-    """The batch that is being handed out. ``before``: how many control events were handed out before it."""
+    """The batch that is being handed out. ``before`` and ``stops``: how many control events, and how many of those
+    after which the engine may wait, were handed out before it."""
 
-    __slots__ = ("_before", "_control", "events", "iterator")
+    __slots__ = ("_before", "_control", "_stops", "events", "is_last", "iterator")
 
-    def __init__(self, before: int, events: list[Event], *, control: bool) -> None:
+    def __init__(self, before: int, stops: int, events: list[Event], *, control: bool, is_last: bool = False) -> None:
+        self.is_last = is_last
         self._before = before
+        self._stops = stops
         self._control = len(events) if control else 0
         self.events = events
         self.iterator = iter(events)
@@ -151,28 +171,31 @@ class _Current:
         """Control events up to now. Of no use once ``events`` was emptied."""
         return self._before + self._control - (self.left if self._control else 0)
 
+    @property
+    def stops(self) -> int:
+        """Up to now. Counted here, and not when they are taken out, because Ctrl-C may come in between."""
+        if not self._control:
+            return self._stops
+        return self._stops + sum(map(STOPS.__contains__, map(type, self.events[: self._control - self.left])))
+
 
 class Delivery:
-    """See the module. Put from any thread; taken by one consumer at a time."""
+    """See the module. Put from any thread; taken by any, each event once."""
 
     def __init__(self, route: Route, arrivals: Arrivals, drain_idle: float) -> None:
         self.route = route
-        self.announced = False
-        self.done = False
         self.continue_is_due = False
-        self.stops_handed_out = 0
         self.subscriptions: list[SubscriptionState] = []
         self._arrivals = arrivals
         self._drain_idle = drain_idle
         self.on_completed: list[Callable[[], None]] = []
-        # Written in C: Ctrl-C cannot leave its lock taken, as it can that of queue.Queue.
-        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._consumer = threading.Lock()  # guards everything below: one consumer at a time
-        self._current = _Current(0, [], control=True)
+        self.on_cancelled: list[Callable[[], None]] = []
+        self._changed = Changes()  # guards everything below
+        self._current = _Current(0, 0, [], control=True)
         self._handed_out_at_cancel: int | None = None
+        # The batch that is being handed out is the first of its kind, and is taken away when the next one is chosen.
         self._control: deque[list[Event]] = deque()
         self._data: deque[DataBatch] = deque()
-        self._taken: DataBatch | None = None
         self._completed: Completed | None = None
         self._completed_at = 0.0
         self._ending: SimsyncError | None = None
@@ -182,20 +205,52 @@ class Delivery:
 
     def put(self, item: list[Event] | DataBatch | Ending | None) -> None:
         """Control events as a plain list, a data batch, the ending, or None to make the consumer look again."""
-        self._inbox.put(item)
+        with self._changed:
+            self._take_in(item)
+            self._changed.notify_all()
         self._arrivals.announce(self)
 
     def cancel(self, failure: Cancelled) -> None:
         """Wake the consumer; it gets ``failure`` instead of further events."""
-        self.cancelled = self.cancelled or failure
-        # The consumer looks at ``cancelled`` whenever it has set another batch, so this one is the last.
-        current = self._current
-        if self._handed_out_at_cancel is None:
-            self._handed_out_at_cancel = current.handed_out
-        current.events.clear()  # ends the loop that is running over it
+        with self._changed:
+            self.cancelled = self.cancelled or failure
+            # The consumer looks at ``cancelled`` whenever it has set another batch, so this one is the last.
+            current = self._current
+            if self._handed_out_at_cancel is None:
+                self._handed_out_at_cancel = current.handed_out
+            current.events.clear()  # ends the loop that is running over it
         self.put(None)
+        for tell in tuple(self.on_cancelled):
+            tell()
+
+    def _take_in(self, item: list[Event] | DataBatch | Ending | None) -> None:
+        if type(item) is list:
+            last = item[-1]
+            if isinstance(last, Completed):
+                self._completed = last
+                self._completed_at = time.monotonic()
+                item.pop()
+            if self.subscriptions:
+                # One by one, so that data may overtake the others.
+                self._control.extend([event] for event in item)
+            elif item:
+                self._control.append(item)
+        elif isinstance(item, DataBatch):
+            self._data.append(item)
+        elif isinstance(item, Ending) and self._ending is None:
+            self._ending = item.failure
 
     # The side of the caller.
+
+    @property
+    def stops_handed_out(self) -> int:
+        """After how many of the events that were handed out the engine may have waited."""
+        return self._current.stops
+
+    @property
+    def done(self) -> bool:
+        """``Completed`` was handed out, or is at hand as the last event."""
+        return self._current.is_last
 
     @property
     def failure(self) -> SimsyncError | None:
@@ -227,34 +282,22 @@ class Delivery:
         failure that ended the events.
         """
         self._arrivals.process.check()
-        left = seconds_until(deadline)
-        if not self._consumer.acquire(timeout=-1 if left is None else left):
-            raise self._timeout()
-        try:
-            while True:
+        while True:
+            with self._changed:
                 batch = self._next_at_hand()
                 if batch is not None or self.done:
                     return batch
                 limits = [limit for limit in (deadline, self.drain_deadline) if limit is not None]
-                if deadline is not None and time.monotonic() >= deadline:
-                    raise self._timeout()
-                try:
-                    item = self._inbox.get(timeout=seconds_until(min(limits, default=None)))
-                except queue.Empty:
-                    continue
-                self._absorb(item)
-        finally:
-            self._consumer.release()
+                ticket = self._changed.ticket()
+            in_time = ticket.wait(min(limits, default=None))
+            if not in_time and deadline is not None and time.monotonic() >= deadline:
+                raise self._timeout()
 
     def poll_batch(self) -> Iterator[Event] | None:
         """As :meth:`next_batch`, without waiting: None when nothing is at hand (or ``done``)."""
         self._arrivals.process.check()
-        if not self._consumer.acquire(blocking=False):
-            return None  # another thread is reading this session
-        try:
+        with self._changed:
             return self._next_at_hand()
-        finally:
-            self._consumer.release()
 
     def _timeout(self) -> EventTimeout:
         route = self.route
@@ -268,85 +311,47 @@ class Delivery:
         if self.done:
             return current.iterator if current.left else None
         if self.cancelled is None and not current.left:
-            self._absorb_all()
-            batch = self._choose()
-            if batch is None:
+            chosen = self._choose(current)
+            if chosen is None:
                 return None
-            # Data events are never chosen while the batch of a control event is not handed out.
-            current = _Current(current.handed_out, batch, control=self._taken is None)
-            self._current = current
+            current = self._current = chosen
+            if current.is_last:
+                self._changed.notify_all()  # the other consumers
         # Looked at after the batch was set: cancel() sets the failure before it empties the batch.
         if self.cancelled is not None:
             raise fresh(self.cancelled)
         return current.iterator
 
-    def _absorb_all(self) -> None:
-        while True:
-            try:
-                item = self._inbox.get_nowait()
-            except queue.Empty:
-                return
-            self._absorb(item)
-
-    def _absorb(self, item: list[Event] | DataBatch | Ending | None) -> None:
-        if type(item) is list:
-            last = item[-1]
-            if isinstance(last, Completed):
-                self._completed = last
-                self._completed_at = time.monotonic()
-                item.pop()
-            if item:
-                self._control.append(item)
-        elif isinstance(item, DataBatch):
-            self._data.append(item)
-        elif isinstance(item, Ending) and self._ending is None:
-            self._ending = item.failure
-
-    def _take_data(self) -> list[Event] | None:
-        """The next data batch. The one before has been handed out by now, so its room is free."""
-        if self._taken is not None:
-            self._taken.done()
-            self._taken = None
-        if not self._data:
-            return None
-        self._taken = self._data.popleft()
-        return self._taken.events
-
-    def _choose(self) -> list[Event] | None:
-        data = self._take_data()
-        if data is not None:
-            return data
+    def _choose(self, handed_out: _Current) -> _Current | None:
+        """What is handed out next. Raises what ended the events."""
+        self._take_away(handed_out.events)
+        before, stops = handed_out.handed_out, handed_out.stops
+        if self._data:
+            return _Current(before, stops, self._data[0].events, control=False)
         if self._control:
-            batch = self._control.popleft()
-            if self.subscriptions and len(batch) > 1:
-                # One by one, so that data may overtake the others.
-                self._control.appendleft(batch)
-                return [batch.pop(0)]
-            return batch
+            return _Current(before, stops, self._control[0], control=True)
         failed = next((state.failure for state in self.subscriptions if state.failure is not None), None)
         if failed is not None:
-            # Its last events may have been put after the look into the inbox above.
-            self._absorb_all()
-            data = self._take_data()
-            if data is not None:
-                return data
             self._ending = failed
             raise fresh(failed)
         if self._completed is not None:
             # Control has said everything; how its connection ended does not matter any more.
-            return self._choose_last(self._completed)
-        if self._ending is not None:
+            if all(state.ended for state in self.subscriptions):
+                return _Current(before, stops, [self._completed], control=True, is_last=True)
+            self._check_drain()
+        elif self._ending is not None:
             raise fresh(self._ending)
         return None
 
-    def _choose_last(self, completed: Completed) -> list[Event] | None:
-        if all(state.ended for state in self.subscriptions):
-            self._absorb_all()
-            data = self._take_data()
-            if data is not None:
-                return data
-            self.done = True
-            return [completed]
+    def _take_away(self, events: list[Event]) -> None:
+        """A batch that has been handed out by now, so that its room is free."""
+        if self._data and self._data[0].events is events:
+            self._data[0].done()
+            self._data.popleft()
+        elif self._control and self._control[0] is events:
+            self._control.popleft()
+
+    def _check_drain(self) -> None:
         deadline = self.drain_deadline
         if deadline is not None and time.monotonic() >= deadline:
             late = [state for state in self.subscriptions if not state.ended]
@@ -356,4 +361,3 @@ class Delivery:
                 f" {self._drain_idle:g} s of silence, so the stream is incomplete: {named}"
             )
             raise fresh(self._ending)
-        return None

@@ -23,6 +23,7 @@ from simsync.options import Options
 from simsync.params.api_key import NO_KEY, ApiKey
 from simsync.runtime.duplex import BinaryMessage, DuplexWebSocket, LinkLost
 from simsync.runtime.tap import Tap
+from simsync.runtime.threads import join
 from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
 
@@ -137,7 +138,7 @@ class Dial:
             raise
         finally:
             timer.cancel()
-            timer.join()
+            join(timer)
         ws.tap = self._tap
         if self._tap is not None:
             self._tap.opened()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import deque
 from collections.abc import Iterable
 from typing import Union
@@ -11,7 +9,7 @@ from typing import Union
 import websocket
 
 from simsync.protocol.route import Route
-from simsync.runtime.deadline import seconds_until
+from simsync.runtime.changes import Changes
 
 TEXT = websocket.ABNF.OPCODE_TEXT
 PING = websocket.ABNF.OPCODE_PING
@@ -36,7 +34,7 @@ class Outbox:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._changed = threading.Condition()  # guards everything below
+        self._changed = Changes()  # guards everything below
         self._urgent: deque[UrgentFrame] = deque()
         self._continues: deque[Route] = deque()
         self._continues_flow = False
@@ -76,17 +74,17 @@ class Outbox:
 
     def put_continue(self, route: Route, deadline: float | None) -> bool:
         """Wait for a place until ``deadline`` (monotonic seconds); False when there was none, or the outbox closed."""
-        with self._changed:
-            while len(self._continues) >= self._limit and not self._closed:
-                left = seconds_until(deadline)
-                if left is not None and left <= 0:
+        while True:
+            with self._changed:
+                if self._closed:
                     return False
-                self._changed.wait(left)
-            if self._closed:
+                if len(self._continues) < self._limit:
+                    self._continues.append(route)
+                    self._changed.notify_all()
+                    return True
+                ticket = self._changed.ticket()
+            if not ticket.wait(deadline):
                 return False
-            self._continues.append(route)
-            self._changed.notify_all()
-            return True
 
     def put_continue_now(self, route: Route) -> None:
         """Without waiting: there are at most as many as sub-sessions."""
@@ -111,8 +109,8 @@ class Outbox:
 
         What is urgent (the answer to a close frame) still goes out when the writer is told to end.
         """
-        with self._changed:
-            while True:
+        while True:
+            with self._changed:
                 frames: list[Frame] = list(self._urgent)
                 self._urgent.clear()
                 if not self._writing:
@@ -121,7 +119,8 @@ class Outbox:
                     frames.extend(self._continues)
                     self._continues.clear()
                     self._changed.notify_all()  # there are places again
-                remaining = deadline - time.monotonic()
-                if frames or remaining <= 0:
+                if frames:
                     return frames
-                self._changed.wait(remaining)
+                ticket = self._changed.ticket()
+            if not ticket.wait(deadline):
+                return []

@@ -6,6 +6,15 @@ import os
 
 from simsync.errors import ControlFailed
 
+_ADVICE = "make a Client and a session in the process that uses them"
+
+
+class StaysHere:
+    """Something that cannot be pickled, as it is one with its threads."""
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"a {type(self).__name__} cannot be sent to another process: {_ADVICE}")
+
 
 class OwnProcess:
     """Remembers the process in which it was made."""
@@ -22,5 +31,5 @@ class OwnProcess:
         if not self.is_here:
             raise ControlFailed(
                 f"this session belongs to process {self._number}, and this is its fork {os.getpid()}, which has none of"
-                " its threads: make a Client and a session in the process that uses them"
+                f" its threads: {_ADVICE}"
             )

@@ -76,10 +76,23 @@ class SubscriptionReader:
         self.state = SubscriptionState(conversation.label)
 
     def start(self) -> None:
-        with self._link.changed:
-            self._delivery.subscriptions.append(self.state)
-        self._delivery.on_completed.append(self._waker.wake)
-        self._thread = spawn("subscription", self._run)
+        delivery = self._delivery
+        try:
+            with self._link.changed:
+                delivery.subscriptions.append(self.state)
+            delivery.on_completed.append(self._waker.wake)
+            delivery.on_cancelled.append(self.stop)
+            if delivery.cancelled is not None:
+                self.stop()
+            self._thread = spawn("subscription", self._run)
+        except BaseException:
+            # Ctrl-C: as if it had never been asked for. A continue must not wait for a thread that was not started.
+            self.stop()
+            with self._link.changed:
+                if self.state in delivery.subscriptions:
+                    delivery.subscriptions.remove(self.state)
+                self._link.subscriptions_changed()
+            raise
 
     def stop(self) -> None:
         """Wake the thread; it ends soon."""

@@ -13,9 +13,9 @@ def spawn(name: str, target: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def join(thread: threading.Thread | None, timeout: float) -> bool:
+def join(thread: threading.Thread | None, timeout: float | None = None) -> bool:
     """Wait for the end of ``thread``; True when it has ended. A thread never waits for itself."""
     if thread is None or thread is threading.current_thread():
         return True
-    thread.join(max(0.0, timeout))
+    thread.join(None if timeout is None else max(0.0, timeout))
     return not thread.is_alive()

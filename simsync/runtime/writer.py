@@ -10,10 +10,11 @@ from typing import Callable
 import websocket
 
 from simsync.protocol.route import Route
+from simsync.runtime.changes import Changes
 from simsync.runtime.duplex import DuplexWebSocket, LinkLost
 from simsync.runtime.failure import chain_of
 from simsync.runtime.outbox import PING, TEXT, Frame, Outbox, UrgentFrame
-from simsync.runtime.threads import spawn
+from simsync.runtime.threads import join, spawn
 from simsync.runtime.waking import Waker
 
 logger = logging.getLogger("simsync.writer")
@@ -29,7 +30,7 @@ class Writer:
         self,
         ws: DuplexWebSocket,
         outbox: Outbox,
-        conversation_lock: threading.Condition,
+        conversation_lock: Changes,
         ping_interval: float,
         wake_reader: Callable[[], None],
     ) -> None:
@@ -49,8 +50,7 @@ class Writer:
         """End the thread and wait for it; it is woken from whatever it waits for."""
         self._outbox.stop_writing()
         self._waker.wake()
-        if self._thread is not None:
-            self._thread.join()
+        join(self._thread)
         self._waker.close()
 
     def _run(self) -> None:

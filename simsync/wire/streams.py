@@ -152,6 +152,14 @@ def _mentions(program: str | None) -> Any:
     return "all" if program is None else {"mentions": [program]}
 
 
+def _owned_by(program: str | None) -> Any:
+    return {"address": program, "address_type": "program"}
+
+
+def _account(address: str | None) -> Any:
+    return {"address": address, "address_type": "account"}
+
+
 def _itself(value: str | None) -> Any:
     return value
 
@@ -162,12 +170,8 @@ def _nothing(_value: str | None) -> Any:
 
 STREAMS: Mapping[str, StreamRow] = {
     "transactions": StreamRow("transactionSubscribe", _mentions, transaction, transaction_key),
-    "program_diffs": StreamRow(
-        "accountDiffSubscribe", lambda key: {"address": key, "address_type": "program"}, _account_diff, _diff_key
-    ),
-    "account_diffs": StreamRow(
-        "accountDiffSubscribe", lambda key: {"address": key, "address_type": "account"}, _account_diff, _diff_key
-    ),
+    "program_diffs": StreamRow("accountDiffSubscribe", _owned_by, _account_diff, _diff_key),
+    "account_diffs": StreamRow("accountDiffSubscribe", _account, _account_diff, _diff_key),
     "actions": StreamRow("actionSubscribe", _nothing, _action_result, _action_key),
     "logs": StreamRow("logsSubscribe", _mentions, notification, _log_key),
     "accounts": StreamRow("accountSubscribe", _itself, notification, content),

@@ -10,6 +10,7 @@ import pytest
 import simsync
 from simsync.local import Faults, Ledger, Simulator
 from simsync.protocol.route import Route
+from simsync.runtime.changes import Changes
 from simsync.runtime.coordinator import ReconnectCoordinator
 from simsync.runtime.delivery import Arrivals, Delivery, SubscriptionState
 
@@ -69,7 +70,7 @@ class Link:
     """What the coordinator needs of a link."""
 
     def __init__(self, count: int) -> None:
-        self.changed = threading.Condition()
+        self.changed = Changes()
         self.deliveries = {str(number): delivery() for number in range(count)}
 
 

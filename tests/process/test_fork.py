@@ -62,6 +62,21 @@ with simsync.Client().parallel(simsync.CreateSession(1000, slot_count=10)) as se
 """
 
 
+ENDING_CHILD = """
+import os, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+import simsync
+
+session = simsync.Client().session(simsync.CreateSession(1000, slot_count=10))
+session.ensure_ready(timeout=20)
+if os.fork():
+    print("child ended with", os.wait()[1], flush=True)
+    print(type(list(session.events(advance=5, timeout=20))[-1]).__name__)
+    session.close()
+# The child ends with the session open.
+"""
+
+
 def printed_by(program: str, bundle_size: int) -> list[str]:
     """The lines that a program prints that has a simulator, once it has ended well."""
     with Simulator(Ledger.generate(slots=10, transactions_per_slot=1, bundle_size=bundle_size)) as simulator:
@@ -71,6 +86,10 @@ def printed_by(program: str, bundle_size: int) -> list[str]:
         )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
+
+
+def test_a_child_that_ends_leaves_the_session_open() -> None:
+    assert printed_by(ENDING_CHILD, bundle_size=10) == ["child ended with 0", "Completed"]
 
 
 def test_a_fork_inside_a_merged_loop() -> None:

@@ -1,0 +1,103 @@
+"""A program that ends without closing anything: it ends soon, and the server does not keep its session."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+import simsync
+from simsync.local import Ledger, Simulator
+
+from ..runtime.scripted_control import Talk, scripted
+
+PROMPTLY = 30.0
+"""Seconds in which a process must be gone; half of the close timeout below, after which it gives up on the server."""
+
+OPEN = """
+import sys, threading
+import simsync
+client = simsync.Client(options=simsync.Options(close_timeout=60.0))
+session = client.session(simsync.CreateSession(1000, slot_count=20))
+session.subscribe_transactions()
+print(session.rpc_endpoint, flush=True)
+"""
+
+ENDINGS = {
+    "the end of the program": (OPEN, 0),
+    "sys.exit in a loop": (OPEN + "for event in session.events(advance=1): sys.exit(3)", 3),
+    "a daemon thread that waits": (
+        OPEN + "session.ensure_ready()\nthreading.Thread(target=lambda: list(session.events()), daemon=True).start()",
+        0,
+    ),
+    "in a cycle of references": (OPEN + "session.myself = session; del session", 0),
+    "a parallel session": (
+        OPEN.replace("session = client.session", "whole = client.parallel").replace(
+            "session.sub", "session = whole.sub_sessions[0]; session.sub"
+        ),
+        0,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator(Ledger.generate(seed=1, start_slot=1_000, slots=20, transactions_per_slot=2)) as running:
+        yield running
+
+
+def ended(program: str, url: str, *flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *flags, "-c", program],
+        env={**os.environ, "SIMULATOR_URL": url, "SIMULATOR_API_KEY": "local-dev-key"},
+        capture_output=True,
+        text=True,
+        timeout=PROMPTLY,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_the_server_is_told(simulator: Simulator, ending: str) -> None:
+    program, code = ENDINGS[ending]
+    done = ended(program, simulator.url, "-W", "always::ResourceWarning")
+    assert done.returncode == code, done.stderr
+    assert "was not closed" in done.stderr
+    for complaint in ("simsync-", "Exception ignored", "Fatal", "RuntimeError"):
+        assert complaint not in done.stderr, done.stderr
+    for endpoint in done.stdout.splitlines():
+        with pytest.raises(simsync.HttpStatusError, match="404"):
+            simsync.Rpc(endpoint).get_slot()
+
+
+def test_what_a_handler_of_the_caller_closes_is_not_closed_again(simulator: Simulator) -> None:
+    program = f"import atexit\n{OPEN}\natexit.register(session.close)"
+    done = ended(program, simulator.url, "-W", "always::ResourceWarning")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_warning_that_is_an_error_keeps_nothing_open(simulator: Simulator) -> None:
+    program = OPEN + "other = client.session(simsync.CreateSession(1000, slot_count=20)); print(other.rpc_endpoint)"
+    done = ended(program, simulator.url, "-W", "error::ResourceWarning")
+    assert "ResourceWarning: <BacktestSession" in done.stderr
+    for endpoint in done.stdout.splitlines():
+        with pytest.raises(simsync.HttpStatusError, match="404"):
+            simsync.Rpc(endpoint).get_slot()
+
+
+def test_a_mute_server_is_waited_for_no_longer_than_close_timeout() -> None:
+    def mute(talk: Talk) -> None:
+        talk.create()
+        talk.expect_end()
+
+    program = """
+import simsync
+client = simsync.Client(options=simsync.Options(close_timeout=0.2))
+sessions = [client.parallel(simsync.CreateSession(1, 9)) for _ in range(3)]
+"""
+    with scripted(mute, mute, mute) as url:
+        done = ended(program, url)
+    assert done.returncode == 0, done.stderr
