@@ -224,9 +224,13 @@ class Client:
     def _services(self) -> contextlib.closing[Services]:
         return contextlib.closing(Services(self._control_url, self._api_key, self.options))
 
-    def _ask_slot(self, route: Route) -> int:
+    def _ask_slot(self, route: Route, until: CancelToken) -> int:
         with contextlib.closing(Rpc(urls.rpc_url(route.rpc_endpoint, self._control_url), self.options)) as rpc:
-            return rpc.get_slot()
+            forget = until.on_cancel(rpc._call_off)
+            try:
+                return rpc.get_slot()
+            finally:
+                forget()
 
 
 def _checked_create(create: object) -> CreateSession:

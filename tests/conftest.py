@@ -15,6 +15,13 @@ THREADS_END_WITHIN = 10.0
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="run the full sets, which take minutes")
+    parser.addoption(
+        "--write-reliability", action="store_true", help="with --thorough: write the table of docs/reliability.md"
+    )
+
+
 def _sockets() -> set[str]:
     if not _DESCRIPTORS.is_dir():
         return set()

@@ -57,6 +57,7 @@ class SubscriptionConversation:
         self._replay = ReplayFilter(len(specs), from_slot)
         self._ended = [False] * len(specs)
         self._numbers: dict[Any, int] = {}
+        self._over: set[Any] = set()
         self._early: list[_Held] = []
         self._connections = 0
         self.verdict: Transient | Fatal | None = None
@@ -100,6 +101,7 @@ class SubscriptionConversation:
         """A connection is up: what to send. The request's id is the place of its spec, from 1."""
         self.verdict = None
         self._numbers = {}
+        self._over = set()
         self._early = []
         self._inflater = compression.Inflater() if self._compressed else None
         if self._connections:
@@ -116,7 +118,7 @@ class SubscriptionConversation:
         return payload if self._inflater is None else self._inflater.inflate(payload)
 
     def receive(self, payloads: Iterable[bytes]) -> Received:
-        """Take received messages as JSON text, in order."""
+        """Take received messages as JSON text, in order, until there is a verdict: what follows would hide a gap."""
         events: list[Event] = []
         size = 0
         for payload in payloads:
@@ -132,6 +134,10 @@ class SubscriptionConversation:
                 self._refused(message)
             else:
                 self.odd_messages.note(message.reason, message.raw)
+                if not message.is_json:
+                    self._is_unread(message.reason)
+            if self.verdict is not None:
+                break
         return Received(events, size)
 
     def end_all(self) -> None:
@@ -142,8 +148,14 @@ class SubscriptionConversation:
         """A notification may overtake its acknowledgement."""
         if len(self._numbers) == self._ended.count(False):
             self.odd_messages.note("a notification of an unknown subscription", held.message)
+            if held.message.subscription not in self._over:
+                self._is_unread("a notification of an unknown subscription")
         else:
             self._early.append(held)
+
+    def _is_unread(self, what: str) -> None:
+        """It may have been an event. No number would tell of the gap, so it has to come again."""
+        self.verdict = Transient(f"the server sent what cannot be read ({what})")
 
     def _acknowledge(self, message: SubscribeAck, events: list[Event]) -> int:
         index = message.identifier - 1
@@ -175,6 +187,7 @@ class SubscriptionConversation:
             return False
         if index is None:
             self.odd_messages.note("a notification without a subscription", message)
+            self._is_unread("a notification without a subscription")
             return False
         spec = self._specs[index]
         slot = slot_of(message.result)
@@ -194,4 +207,5 @@ class SubscriptionConversation:
             self.end_all()
             return
         self._ended[index] = True
+        self._over.update(number for number, place in self._numbers.items() if place == index)
         self._numbers = {number: place for number, place in self._numbers.items() if place != index}

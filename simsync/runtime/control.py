@@ -1,8 +1,8 @@
 """The control connection: the reader thread and the state that it shares with the callers.
 
 The reader thread owns the connection for its whole life: it connects, shakes hands, receives, reconnects and closes. A
-writer thread per connection is the only one that sends. Callers meet them in three places: the condition ``changed``,
-which guards the conversation and everything else here; the outbox; and the deliveries.
+writer thread per connection is the only one that sends. Callers meet them in three places: the lock ``guard``,
+which guards the conversation and everything else here, with its condition ``changed``; the outbox; the deliveries.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from simsync.protocol.control import ControlConversation, Phase
 from simsync.protocol.route import Route
 from simsync.protocol.step import StepRecord
 from simsync.protocol.verdict import Fatal
+from simsync.runtime.cancel import CancelToken
 from simsync.runtime.deadline import seconds_until
 from simsync.runtime.delivery import Arrivals, Delivery, Ending
 from simsync.runtime.dial import Dial, DialFailed
@@ -47,8 +48,8 @@ from simsync.runtime.writer import Writer
 
 logger = logging.getLogger("simsync.control")
 
-AskSlot = Callable[[Route], int]
-"""Ask a session's RPC for its slot. Raises SimsyncError."""
+AskSlot = Callable[[Route, CancelToken], int]
+"""Ask a session's RPC for its slot, until the token is fired. Raises SimsyncError."""
 
 
 class _Finished(Exception):
@@ -71,14 +72,17 @@ class ControlLink:
         self._conversation = conversation
         self._options = options
         self._ask_slot = ask_slot
+        self._questions = CancelToken()  # fired when nobody needs their answers any more
         self._outbox = Outbox(options.continue_queue)
         self._waker = Waker()
         self._reader: threading.Thread | None = None
         self._policy = ReconnectPolicy(options, self._sleep, logger)
         self.arrivals = Arrivals()
         self.process = self.arrivals.process
-        # Guards the conversation and everything below; notified when any of it changes.
-        self.changed = threading.Condition()
+        # Guards the conversation and everything below. Taken by its own name: Ctrl-C cannot leave a lock taken that is
+        # written in C, as it can a condition.
+        self.guard = threading.RLock()
+        self.changed = threading.Condition(self.guard)  # notified when any of it changes
         self.deliveries: dict[str, Delivery] = {}
         self.up = False
         self.reconnects = 0
@@ -102,7 +106,7 @@ class ControlLink:
         self._reader = spawn("reader", self._run)
         there = False
         while not there:
-            with self.changed:
+            with self.guard:
                 there, news = self._wait_for_news(deadline)
             if on_progress is not None:
                 for event in news:
@@ -110,7 +114,7 @@ class ControlLink:
         attached = [delivery for delivery in self.deliveries.values() if delivery.route.attached]
         for delivery in attached:
             self._learn_position(delivery.route)
-        with self.changed:
+        with self.guard:
             for delivery in attached:
                 delivery.continue_is_due = True  # its ready may have been handed out in another process
             self._handed_over = True
@@ -118,11 +122,11 @@ class ControlLink:
     def _learn_position(self, route: Route) -> None:
         """Where a session stands that was attached to; without it a continue that is lost cannot be decided."""
         try:
-            slot = self._ask_slot(route)
+            slot = self._ask_slot(route, self._questions)
         except SimsyncError as error:
             logger.warning("session %s could not be asked for its slot: %s", route.session_id, error)
             return
-        with self.changed:
+        with self.guard:
             route.learned_slot = slot
 
     def _wait_for_news(self, deadline: float | None) -> tuple[bool, list[Event]]:
@@ -138,7 +142,7 @@ class ControlLink:
             self._wait_for_change(deadline, lambda: "the session was not created or attached in time")
 
     def _wait_for_change(self, deadline: float | None, late: Callable[[], str]) -> None:
-        """Call while holding ``changed``. Raises EventTimeout, with what ``late`` says, once the time is over."""
+        """Call while holding ``guard``. Raises EventTimeout, with what ``late`` says, once the time is over."""
         left = seconds_until(deadline)
         if left is not None and left <= 0:
             raise EventTimeout(late())
@@ -158,7 +162,7 @@ class ControlLink:
         """
         self.process.check()
         route = delivery.route
-        with self.changed:
+        with self.guard:
             while True:
                 if route.completed:
                     raise ContinueSendError(f"session {route.session_id} is completed: there is nothing to continue")
@@ -180,7 +184,7 @@ class ControlLink:
             cycle.submit(payload, record)
             delivery.continue_is_due = False
         if not self._outbox.put_continue(route, deadline):
-            with self.changed:
+            with self.guard:
                 cycle.withdraw()
                 self._check_alive(delivery)
             raise EventTimeout(f"session {route.session_id} could not continue in time: too many continues are waiting")
@@ -191,7 +195,7 @@ class ControlLink:
         route, cycle = delivery.route, delivery.route.cycle
         try:
             self.send_continue(delivery, payload, deadline, record)
-            with self.changed:
+            with self.guard:
                 while not record.done:
                     self._check_alive(delivery)
                     self._wait_for_change(
@@ -202,7 +206,7 @@ class ControlLink:
                         ),
                     )
         finally:
-            with self.changed:
+            with self.guard:
                 cycle.forget(record)
         return record
 
@@ -210,7 +214,7 @@ class ControlLink:
         """True once the engine waits for a continue; False when the range is completed."""
         self.process.check()
         route = delivery.route
-        with self.changed:
+        with self.guard:
             while True:
                 if route.completed:
                     return False
@@ -225,13 +229,13 @@ class ControlLink:
         """The nearest announced match ahead, and how many were passed since the last call. Raises InvalidParams."""
         if not self._conversation.announces_discoveries:
             raise InvalidParams("discoveries", (), "the session was created without CreateSession(discoveries=[...])")
-        with self.changed:
+        with self.guard:
             return delivery.route.take_discovery()
 
     def continue_when_possible(self, delivery: Delivery, payload: bytes) -> None:
         """Queue a continue without waiting; it is sent once the subscriptions are up. Nothing if it is not its turn."""
         self.process.check()
-        with self.changed:
+        with self.guard:
             delivery.continue_is_due = False
             cycle = delivery.route.cycle
             if not cycle.is_ready or delivery.stops_handed_out < cycle.ready_at:
@@ -243,7 +247,7 @@ class ControlLink:
                 self._deferred.append(delivery)
 
     def subscriptions_changed(self) -> None:
-        """A subscription came up, ended or failed. Call while holding ``changed``."""
+        """A subscription came up, ended or failed. Call while holding ``guard``."""
         waiting, self._deferred = self._deferred, []
         for delivery in waiting:
             if _gate_is_open(delivery):
@@ -256,7 +260,7 @@ class ControlLink:
         """Wake everybody who waits for this session, with Cancelled; the others go on."""
         if not self.process.is_here:
             return
-        with self.changed:
+        with self.guard:
             delivery.cancel(Cancelled(reason))
             self.changed.notify_all()
 
@@ -265,7 +269,7 @@ class ControlLink:
         if not self.process.is_here:
             return
         session_id = delivery.route.session_id
-        with self.changed:
+        with self.guard:
             if close and delivery.route.open and self.up:
                 self._outbox.put_urgent(self._conversation.close_session_request(session_id))
             self._conversation.release(session_id)
@@ -288,7 +292,7 @@ class ControlLink:
         """End everything soon, without waiting for it. Every waiting caller wakes at once with Cancelled."""
         if not self.process.is_here:
             return  # the threads and the connection are the parent's
-        with self.changed:
+        with self.guard:
             if self._closing is None:
                 self._closing = Cancelled(reason)
             failure = self._closing
@@ -301,6 +305,7 @@ class ControlLink:
             if not delivery.done:
                 delivery.cancel(failure)
         self._outbox.close()
+        self._questions.cancel()
         if dial is not None:
             dial.abort(reason)
         self._waker.wake()
@@ -362,7 +367,7 @@ class ControlLink:
         return error
 
     def _end(self, failure: SimsyncError) -> None:
-        with self.changed:
+        with self.guard:
             finished_well = isinstance(failure, ControlClosed)
             if self._failure is None:
                 self._failure = failure
@@ -387,10 +392,10 @@ class ControlLink:
         ws = self._open()
         began = time.monotonic()
         self._ever_connected = True
-        writer = Writer(ws, self._outbox, self.changed, self._options.ping_interval, self._waker.wake)
+        writer = Writer(ws, self._outbox, self.guard, self._options.ping_interval, self._waker.wake)
         ws.outgoing = self._outbox.put_urgent
         try:
-            with self.changed:
+            with self.guard:
                 hello = self._conversation.connected(time.monotonic())
             self._outbox.open()
             self._outbox.put_urgent(hello)
@@ -404,11 +409,11 @@ class ControlLink:
                 raise self._fatal(Fatal(reason)) from lost
             raise Reconnectable(f"connection lost: {writer.failure or lost.reason}", self._uptime(began)) from lost
         finally:
-            with self.changed:
+            with self.guard:
                 self.up = False
             writer.stop()
             ws.shutdown()
-            with self.changed:
+            with self.guard:
                 self._conversation.lost()
                 self.changed.notify_all()
 
@@ -417,7 +422,7 @@ class ControlLink:
 
     def _open(self) -> DuplexWebSocket:
         dial = Dial(self._url, self._options, self._api_key)
-        with self.changed:
+        with self.guard:
             self._dial = dial
         self._raise_if_closing()
         try:
@@ -429,7 +434,7 @@ class ControlLink:
                 raise self._failed(str(failed), failed) from failed
             raise Reconnectable(str(failed)) from failed
         finally:
-            with self.changed:
+            with self.guard:
                 self._dial = None
 
     def _converse(self, ws: DuplexWebSocket, writer: Writer) -> None:
@@ -439,7 +444,7 @@ class ControlLink:
             if not payloads:
                 self._waker.clear()
             now = time.monotonic()
-            with self.changed:
+            with self.guard:
                 dirty = conversation.receive(payloads, now)
                 due = conversation.tick(now)
                 dirty += conversation.receive((), now)
@@ -523,7 +528,7 @@ class ControlLink:
     def _say_goodbye(self, ws: DuplexWebSocket) -> None:
         """Ask the server to end the sessions, then close the WebSocket; reading goes on, or the server could block."""
         end = time.monotonic() + self._options.close_timeout
-        with self.changed:
+        with self.guard:
             ours = self._conversation.created_here or self._handed_over
             request = self._conversation.close_request()
         try:
@@ -532,7 +537,7 @@ class ControlLink:
             acknowledged_by = time.monotonic() + self._options.close_timeout / 2
             while ours and not self._conversation.close_acknowledged and time.monotonic() < acknowledged_by:
                 payloads = ws.recv_batch(acknowledged_by, None)
-                with self.changed:
+                with self.guard:
                     self._conversation.receive(payloads, time.monotonic())
             ws.send_close(websocket.STATUS_NORMAL)
             while time.monotonic() < end:
@@ -543,15 +548,17 @@ class ControlLink:
 
     # Finding out where a session stands.
 
-    def ask_position(self, route: Route) -> int:
-        """The slot at which the engine stands, as far as can be known; may take one RPC call."""
-        with self.changed:
+    def ask_position(self, route: Route, until: CancelToken) -> int:
+        """The slot at which the engine stands, as far as can be known; may take one RPC call, which ``until`` ends."""
+        with self.guard:
             position = route.position
             settled = self.up and not route.cycle.is_outstanding and route.position_is_known
         if settled:
             return position
         try:
-            return max(position, self._ask_slot(route))
+            return max(position, self._ask_slot(route, until))
+        except Cancelled:
+            return position
         except SimsyncError as error:
             logger.warning("session %s could not be asked for its slot: %s", route.session_id, error)
             return position
@@ -562,12 +569,14 @@ class ControlLink:
         def ask() -> None:
             slot: int | None = None
             try:
-                slot = self._ask_slot(route)
+                slot = self._ask_slot(route, self._questions)
+            except Cancelled:
+                pass
             except SimsyncError as error:
                 logger.warning("session %s could not be asked for its slot: %s", route.session_id, error)
             except Exception:
                 logger.exception("asking session %s for its slot failed", route.session_id)
-            with self.changed:
+            with self.guard:
                 if self._conversation.answer_inquiry(route, inquiry, slot):
                     self._outbox.put_continue_now(route)
             self._waker.wake()

@@ -16,7 +16,7 @@ from simsync.runtime.delivery import Delivery
 
 
 class ReconnectCoordinator:
-    """One per parallel session. Its state is guarded by the link's condition ``changed``."""
+    """One per parallel session. Its state is guarded by the link's ``guard``."""
 
     def __init__(self, link: ControlLink) -> None:
         self._link = link

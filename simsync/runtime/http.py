@@ -13,7 +13,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from simsync._version import __version__
-from simsync.errors import ConnectError, HttpStatusError
+from simsync.errors import Cancelled, ConnectError, HttpStatusError
+from simsync.runtime.open_sockets import OpenSockets
 from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
 
@@ -26,12 +27,29 @@ def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-class _TlsAdapter(HTTPAdapter):
+class _Adapter(HTTPAdapter):
+    """Makes connections that can be called off."""
+
+    def __init__(self, sockets: OpenSockets) -> None:
+        self._pools = sockets.pools()
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **keywords: Any) -> Any:
+        super().init_poolmanager(*args, **keywords)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *args: Any, **keywords: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **keywords)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+class _TlsAdapter(_Adapter):
     """Lets the caller's context alone decide which certificates are good."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, sockets: OpenSockets, context: ssl.SSLContext) -> None:
         self._context = context
-        super().__init__()
+        super().__init__(sockets)
 
     def init_poolmanager(self, *args: Any, **keywords: Any) -> Any:
         return super().init_poolmanager(*args, **keywords, ssl_context=self._context)
@@ -115,6 +133,8 @@ class HttpClient:
         self._secret = secret
         self._advice = advice or {}
         self._ssl_context = ssl_context
+        self._sockets = OpenSockets()
+        self.sleep = self._sockets.sleep
         # By process: a child that was forked must not talk on its parent's connections, nor wait for its locks.
         self._pools: dict[int, _Pool] = {}
 
@@ -130,6 +150,7 @@ class HttpClient:
 
     def _send(self, method: str, url: str, body: bytes | None = None) -> bytes:
         headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
+        self._check(method, url)
         try:
             reply = self._session().request(
                 method,
@@ -142,8 +163,10 @@ class HttpClient:
                 proxies=_NO_PROXY if urls.is_loopback(url) else None,
             )
         except requests.Timeout as error:
+            self._check(method, url)
             raise ConnectError(f"{method} {url}: no answer within {self._timeout:g} s") from error
         except (requests.RequestException, HTTPError, UnicodeError) as error:  # requests lets some of urllib3's pass
+            self._check(method, url)
             reason = unreachable_reason(url, error) or str(error)
             raise ConnectError(self._without_secret(f"{method} {url} failed: {reason}")) from error
         status = reply.status_code
@@ -152,6 +175,14 @@ class HttpClient:
             advice = "redirects are not followed" if 300 <= status < 400 else self._advice.get(status, "")
             raise HttpStatusError(url, status, text, advice)
         return reply.content
+
+    def call_off(self) -> None:
+        """End the requests that are under way, and all later ones, with Cancelled; for another thread."""
+        self._sockets.call_off()
+
+    def _check(self, method: str, url: str) -> None:
+        if self._sockets.called_off:
+            raise Cancelled(f"{method} {url} was called off")
 
     def _without_secret(self, text: str) -> str:
         return text.replace(self._secret, _HIDDEN) if self._secret else text
@@ -165,8 +196,10 @@ class HttpClient:
 
     def _new_session(self) -> requests.Session:
         session = requests.Session()
-        if self._ssl_context is not None:
-            session.mount("https://", _TlsAdapter(self._ssl_context))
+        plain = _Adapter(self._sockets)
+        session.mount("http://", plain)
+        secure = plain if self._ssl_context is None else _TlsAdapter(self._sockets, self._ssl_context)
+        session.mount("https://", secure)
         return session
 
     def close(self) -> None:

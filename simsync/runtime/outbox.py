@@ -36,7 +36,8 @@ class Outbox:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._changed = threading.Condition()  # guards everything below
+        self._guard = threading.RLock()  # guards everything below; written in C, so Ctrl-C cannot leave it taken
+        self._changed = threading.Condition(self._guard)
         self._urgent: deque[UrgentFrame] = deque()
         self._continues: deque[Route] = deque()
         self._continues_flow = False
@@ -45,38 +46,38 @@ class Outbox:
 
     def open(self) -> None:
         """A connection is up. Continues have to wait until :meth:`let_continues_flow`."""
-        with self._changed:
+        with self._guard:
             self._urgent.clear()
             self._continues_flow = False
             self._writing = True
 
     def let_continues_flow(self) -> None:
-        with self._changed:
+        with self._guard:
             self._continues_flow = True
             self._changed.notify_all()
 
     def stop_writing(self) -> None:
         """The connection is gone: its writer shall end."""
-        with self._changed:
+        with self._guard:
             self._writing = False
             self._continues_flow = False
             self._changed.notify_all()
 
     def close(self) -> None:
         """No continue will be sent any more, and nobody may wait for a place."""
-        with self._changed:
+        with self._guard:
             self._closed = True
             self._continues.clear()
             self._changed.notify_all()
 
     def put_urgent(self, payload: bytes, opcode: int = TEXT) -> None:
-        with self._changed:
+        with self._guard:
             self._urgent.append(UrgentFrame(payload, opcode))
             self._changed.notify_all()
 
     def put_continue(self, route: Route, deadline: float | None) -> bool:
         """Wait for a place until ``deadline`` (monotonic seconds); False when there was none, or the outbox closed."""
-        with self._changed:
+        with self._guard:
             while len(self._continues) >= self._limit and not self._closed:
                 left = seconds_until(deadline)
                 if left is not None and left <= 0:
@@ -97,7 +98,7 @@ class Outbox:
         self._put(list(routes), first=True)
 
     def _put(self, routes: list[Route], *, first: bool = False) -> None:
-        with self._changed:
+        with self._guard:
             if self._closed:
                 return
             if first:
@@ -111,7 +112,7 @@ class Outbox:
 
         What is urgent (the answer to a close frame) still goes out when the writer is told to end.
         """
-        with self._changed:
+        with self._guard:
             while True:
                 frames: list[Frame] = list(self._urgent)
                 self._urgent.clear()

@@ -11,6 +11,7 @@ from simsync.errors import SubscriptionFailed
 from simsync.options import Options
 from simsync.protocol.subscription import SubscriptionConversation
 from simsync.protocol.verdict import Fatal
+from simsync.runtime.cancel import CancelToken
 from simsync.runtime.control import ControlLink
 from simsync.runtime.coordinator import ReconnectCoordinator
 from simsync.runtime.delivery import DataBatch, DataBuffer, Delivery, SubscriptionState
@@ -57,6 +58,7 @@ class SubscriptionReader:
         self._waker = Waker()
         self._buffer = DataBuffer(options.buffer_events, options.buffer_bytes, self._waker.wake)
         self._policy = ReconnectPolicy(options, self._sleep, logger)
+        self._questions = CancelToken()  # fired when the subscription is stopped
         self._stopping = False
         self._dial: Dial | None = None
         self._thread: threading.Thread | None = None
@@ -71,19 +73,20 @@ class SubscriptionReader:
         self.state = SubscriptionState(conversation.label)
 
     def start(self) -> None:
-        with self._link.changed:
+        with self._link.guard:
             self._delivery.subscriptions.append(self.state)
         self._delivery.on_completed.append(self._waker.wake)
         self._thread = spawn("subscription", self._run)
 
     def stop(self) -> None:
         """Wake the thread; it ends soon."""
-        with self._link.changed:
+        with self._link.guard:
             self._stopping = True
             dial = self._dial
             self._link.changed.notify_all()
         if dial is not None:
             dial.abort("the subscription was closed")
+        self._questions.cancel()
         self._waker.wake()
 
     def join(self, timeout: float) -> None:
@@ -138,7 +141,7 @@ class SubscriptionReader:
 
     def _open(self) -> DuplexWebSocket:
         dial = Dial(self._url, self._options)
-        with self._link.changed:
+        with self._link.guard:
             self._dial = dial
         try:
             ws = dial.run()
@@ -147,7 +150,7 @@ class SubscriptionReader:
                 raise _Hopeless(str(failed)) from failed
             raise Reconnectable(str(failed)) from failed
         finally:
-            with self._link.changed:
+            with self._link.guard:
                 self._dial = None
         ws.binary = BinaryMessage
         return ws
@@ -243,7 +246,7 @@ class SubscriptionReader:
     def _note_loss(self, ws: DuplexWebSocket) -> None:
         """Remember up to which slot everything has been received for sure."""
         route = self._delivery.route
-        with self._link.changed:
+        with self._link.guard:
             position = route.position
         cursor = self._conversation.oldest_cursor
         if ws.is_drained or cursor is None:
@@ -256,12 +259,12 @@ class SubscriptionReader:
 
     def _begin_with_what_is_kept(self) -> None:
         """Whoever subscribes late gets what the server still has; what was gone by then is not missing."""
-        position = self._link.ask_position(self._delivery.route)
+        position = self._link.ask_position(self._delivery.route, self._questions)
         self._received_up_to = max(self._received_up_to, position - self._options.replay_slots)
 
     def _check_for_gap(self) -> None:
         """The server sends again what it has kept; what is older is lost, and that must not pass unnoticed."""
-        position = self._link.ask_position(self._delivery.route)
+        position = self._link.ask_position(self._delivery.route, self._questions)
         lost_up_to = position - self._options.replay_slots
         if lost_up_to > self._received_up_to:
             raise _Hopeless(
@@ -277,7 +280,7 @@ class SubscriptionReader:
 
     def _report(self, *, up: bool = False, held_up: bool = False, ended: bool = False) -> None:
         state = self.state
-        with self._link.changed:
+        with self._link.guard:
             state.up = up
             state.held_up = held_up
             state.ended = state.ended or ended
@@ -288,7 +291,7 @@ class SubscriptionReader:
     def _fail(self, reason: str) -> None:
         state = self.state
         session_id = self._delivery.route.session_id
-        with self._link.changed:
+        with self._link.guard:
             state.up = False
             state.failure = SubscriptionFailed(f"session {session_id}: {state.missing}: {reason}")
             self._link.subscriptions_changed()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import AbstractContextManager
 from typing import Callable
 
 import websocket
@@ -29,7 +30,7 @@ class Writer:
         self,
         ws: DuplexWebSocket,
         outbox: Outbox,
-        conversation_lock: threading.Condition,
+        conversation_lock: AbstractContextManager[object],
         ping_interval: float,
         wake_reader: Callable[[], None],
     ) -> None:

@@ -96,8 +96,11 @@ class Incoming:
 
 @dataclass(frozen=True)
 class NotPubsub:
+    """A frame that is no JSON, or neither an answer nor a notification. ``is_json`` tells which."""
+
     raw: Any
     reason: str
+    is_json: bool = True
 
 
 PubsubMessage = Union[SubscribeAck, SubscribeRefused, Incoming, NotPubsub]
@@ -108,7 +111,7 @@ def decode_pubsub(payload: bytes) -> PubsubMessage:
     try:
         message = json_codec.loads(payload)
     except ValueError as error:
-        return NotPubsub(payload, f"no JSON: {error}")
+        return NotPubsub(payload, f"no JSON: {error}", is_json=False)
     if not isinstance(message, dict):
         return NotPubsub(message, "no object")
     method = message.get("method")
