@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 from simsync.errors import InvalidParams
 from simsync.events import Event
@@ -27,6 +27,8 @@ from simsync.wire import urls
 
 URL_VARIABLE = "SIMULATOR_URL"
 KEY_VARIABLE = "SIMULATOR_API_KEY"
+
+Owner = TypeVar("Owner", ParallelSession, BacktestSession)
 
 Progress = Callable[[Event], object]
 """Called with a Created per announced session and with each Status while a session is being created."""
@@ -75,10 +77,8 @@ class Client:
         (:class:`~simsync.HttpStatusError` when the key was refused), :class:`~simsync.CreateError`,
         :class:`~simsync.EventTimeout` or :class:`~simsync.Cancelled`.
         """
-        link, forget_token = self._open(
-            lambda: ParallelConversation(_checked_create(create), self.options), cancel, timeout, on_progress
-        )
-        return ParallelSession(link, self._control_url, self.options, forget_token)
+        conversation = ParallelConversation(_checked_create(create), self.options)
+        return self._open(ParallelSession, conversation, cancel, timeout, on_progress)
 
     def session(
         self,
@@ -93,10 +93,8 @@ class Client:
         The range has to begin at the start of an available range and end inside it, see :meth:`available_ranges` and
         :func:`simsync.split_range`. Arguments and exceptions as :meth:`parallel`.
         """
-        link, forget_token = self._open(
-            lambda: SingleConversation(self.options, _checked_create(create)), cancel, timeout, on_progress
-        )
-        return BacktestSession(link, self._control_url, self.options, forget_token)
+        conversation = SingleConversation(self.options, _checked_create(create))
+        return self._open(BacktestSession, conversation, cancel, timeout, on_progress)
 
     def attach(
         self,
@@ -124,35 +122,34 @@ class Client:
         if not checks.text("session_id", session_id).strip():
             raise InvalidParams("session_id", session_id, "must be the id of a session")
         checks.optional_integer("last_sequence", last_sequence, 0, checks.U64)
-        link, forget_token = self._open(
-            lambda: SingleConversation(self.options, create, session_id, last_sequence), cancel, timeout, None
-        )
-        return BacktestSession(link, self._control_url, self.options, forget_token)
+        conversation = SingleConversation(self.options, create, session_id, last_sequence)
+        return self._open(BacktestSession, conversation, cancel, timeout, None)
 
     def _open(
         self,
-        conversation: Callable[[], ControlConversation],
+        kind: type[Owner],
+        conversation: ControlConversation,
         cancel: CancelToken | None,
         timeout: float | None,
         on_progress: Progress | None,
-    ) -> tuple[ControlLink, Callable[[], None]]:
-        """A connection whose session is there, and how to make ``cancel`` forget it."""
+    ) -> Owner:
+        """A session object whose session is there. Nothing is left behind when there is none."""
         if cancel is not None and not isinstance(cancel, CancelToken):
             raise InvalidParams("cancel", cancel, "must be a CancelToken()")
         if on_progress is not None and not callable(on_progress):
             raise InvalidParams("on_progress", on_progress, "must be a function of one event")
         deadline = deadline_after(timeout)
-        link = ControlLink(self._control_url, self._api_key, conversation(), self.options, self._ask_slot)
+        link = ControlLink(self._control_url, self._api_key, conversation, self.options, self._ask_slot)
         token = cancel if cancel is not None else CancelToken()
         # In a thread of its own, as a token may be fired in a signal handler, in the middle of anything.
         forget_token = token.on_cancel(lambda: _cancel_soon(link))
         try:
             link.start(deadline, on_progress)
+            return kind(link, self._control_url, self.options, forget_token)
         except BaseException:
             forget_token()
             link.close()
             raise
-        return link, forget_token
 
     # Plain HTTP services. The key goes along in a header; exceptions are those of simsync.services.Services.
 

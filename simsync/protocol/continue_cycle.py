@@ -216,6 +216,4 @@ class ContinueCycle:
     def _become(self, state: CycleState) -> None:
         self.state = state
         unmoved = state is CycleState.RUNNING and not self._moved
-        self.watching = (
-            self._ready_may_follow or self._record is not None or unmoved or state in _DISPROVED_BY_EVENTS
-        )
+        self.watching = self._ready_may_follow or self._record is not None or unmoved or state in _DISPROVED_BY_EVENTS

@@ -160,9 +160,9 @@ class ControlConversation(ABC):
             self._dirty.append(route)
 
     def _drop_replay(self, route: Route, sequence: int) -> None:
-        """An event whose number is not above the cursor was seen before, unless the very first one overtook it."""
+        """An event whose number is not above the cursor was seen before, unless the first one that came overtook it."""
         route.replays_dropped += 1
-        if sequence < route.first_sequence:
+        if route.cursor == NOTHING_SEEN or sequence < route.first_sequence:
             route.first_sequence = sequence
             self._gap(route, f"the event {sequence} came after later ones and was dropped", 1, sequence)
 
@@ -183,7 +183,7 @@ class ControlConversation(ABC):
 
     def _not_understood(self, message: NotUnderstood) -> None:
         self.odd_messages.note(message.reason, message.raw)
-        if not message.is_json and (self.survives_loss or self.phase is not Phase.STEADY):
+        if not message.is_json and not self.closing and (self.survives_loss or self.phase is not Phase.STEADY):
             # It may have been the very message that everybody waits for; after a re-attach it comes again.
             self.verdict = Transient(f"the server sent text that is no JSON while {self.phase.value}")
 

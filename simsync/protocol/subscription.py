@@ -134,7 +134,7 @@ class SubscriptionConversation:
                 self._refused(message)
             else:
                 self.odd_messages.note(message.reason, message.raw)
-                if not message.is_json:
+                if message.may_be_event:
                     self._is_unread(message.reason)
             if self.verdict is not None:
                 break

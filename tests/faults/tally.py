@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-EQUAL, HONEST, WAITED = "equal", "honest", "waited"
+EQUAL, HONEST, TOLD, WAITED = "equal", "honest", "told", "waited"
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN = "<!-- table of faults: python -m pytest tests/faults --thorough --write-reliability -->"
 END = "<!-- end of the table -->"
@@ -23,8 +23,8 @@ class Tally:
     def table(self) -> str:
         """Markdown."""
         lines = [
-            "| kind | control cases | data cases | equal runs | honest errors | ended by the caller's timeout |",
-            "| --- | --- | --- | --- | --- | --- |",
+            "| kind | control cases | data cases | equal runs | honest errors | told | caller's timeout |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
         ]
         kinds = list(dict.fromkeys(kind for kind, _plane, _outcome in self.counts))
         for kind in kinds:
@@ -37,7 +37,7 @@ class Tally:
         def count(*wanted: str) -> int:
             return sum(number for key, number in self.counts.items() if key[0] == kind and set(wanted) & set(key[1:]))
 
-        return count("control"), count("data"), count(EQUAL), count(HONEST), count(WAITED)
+        return count("control"), count("data"), count(EQUAL), count(HONEST), count(TOLD), count(WAITED)
 
     def write(self) -> None:
         """Put the table into its place on the page."""

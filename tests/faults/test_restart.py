@@ -28,14 +28,14 @@ class Server:
         old.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server(ledger: Ledger) -> Iterator[Server]:
     server = Server(ledger)
     yield server
     server.simulator.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def restart_bench(server: Server, tally: Tally) -> Iterator[Bench]:
     with in_front_of(server.simulator.port) as proxy:
         yield Bench(proxy, tally)
@@ -72,9 +72,7 @@ def test_an_outage(restart_bench: Bench, plane: str, direction: str, thorough: b
 
 
 @pytest.mark.parametrize("plane, direction", [(CONTROL, DOWN), (CONTROL, UP), (DATA, DOWN)])
-def test_a_server_that_does_not_come_back(
-    restart_bench: Bench, plane: str, direction: str, thorough: bool
-) -> None:
+def test_a_server_that_does_not_come_back(restart_bench: Bench, plane: str, direction: str, thorough: bool) -> None:
     options = replace(OPTIONS, reconnect_attempts=2)
     proxy = restart_bench.proxy
 

@@ -22,7 +22,7 @@ def test_a_connection_that_breaks_while_the_rpc_is_gone(
         relay.stall() if how == "stall" else Cut(reset=how == "reset")(relay, DOWN, b"")
 
     options = replace(ALERT, rpc_timeout=0.05)
-    for unit in list(bench.places(plane, direction))[:: 1 if thorough else 6]:
+    for unit in list(bench.places(plane, direction))[:: 1 if thorough else 11]:
         plan = Plan(Cut(), plane, direction, unit).and_also(mute, RPC, UP)
         bench.case(f"lost connection, RPC: {how}", plan, options)
 
@@ -32,6 +32,6 @@ def test_a_slow_rpc_changes_nothing(bench: Bench, thorough: bool) -> None:
         relay.pause(0.05)
         relay.send(direction, unit)
 
-    for unit in list(bench.places(CONTROL, UP))[:: 1 if thorough else 3]:
+    for unit in list(bench.places(CONTROL, UP))[:: 1 if thorough else 5]:
         plan = Plan(Cut(), CONTROL, UP, unit).and_also(slow, RPC, UP)
         bench.case("lost connection, slow RPC", plan, OPTIONS, must_equal=True)

@@ -68,7 +68,7 @@ def below_bench(secure: Proxy, trusting: ssl.SSLContext, tally: Tally) -> Iterat
 @pytest.mark.parametrize("kind", BREAKS)
 def test_a_connection_that_breaks(tls_bench: Bench, kind: str, plane: str, direction: str, thorough: bool) -> None:
     places = list(tls_bench.places(plane, direction))
-    for unit in places if thorough else places[len(kind) % 9 :: 9]:
+    for unit in places if thorough else places[len(kind) % 13 :: 13]:
         tls_bench.case("TLS: broken connection", Plan(BREAKS[kind], plane, direction, unit), must_equal=True)
 
 
@@ -80,7 +80,7 @@ BELOW: dict[str, Fault] = {"cut": Cut(), "reset": Cut(reset=True), "spoiled byte
 def test_a_connection_that_breaks_below(below_bench: Bench, kind: str, direction: str, thorough: bool) -> None:
     """At bytes of the handshake and of what comes behind it. A spoiled byte in a handshake is a failed handshake."""
     size = sum(below_bench.sizes[RAW, direction])
-    for byte in range(3 if thorough else 100 + len(kind), size, 23 if thorough else 701):
+    for byte in range(3 if thorough else 100 + len(kind), size, 23 if thorough else 2503):
         plan = Plan(BELOW[kind], RAW, direction, byte)
         below_bench.case(f"below TLS: {kind}", plan, ALERT, must_equal=kind != "spoiled byte")
 
@@ -88,7 +88,7 @@ def test_a_connection_that_breaks_below(below_bench: Bench, kind: str, direction
 @pytest.mark.parametrize("direction", [DOWN, UP])
 def test_a_connection_that_falls_silent_below(below_bench: Bench, direction: str, thorough: bool) -> None:
     size = sum(below_bench.sizes[RAW, direction])
-    for byte in range(1, size, 101 if thorough else 1999):
+    for byte in range(1, size, 101 if thorough else 4001):
         below_bench.case("below TLS: stall", Plan(Stall(), RAW, direction, byte), ALERT, must_equal=True)
 
 
@@ -107,7 +107,9 @@ def refused(proxy: Proxy, options: simsync.Options, tally: Tally, words: str, ke
     tally.add("TLS: certificate refused", CONTROL, HONEST)
 
 
-def test_an_expired_certificate(simulator: Simulator, authority: trustme.CA, trusting: ssl.SSLContext, tally: Tally) -> None:
+def test_an_expired_certificate(
+    simulator: Simulator, authority: trustme.CA, trusting: ssl.SSLContext, tally: Tally
+) -> None:
     past = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
     with in_front_of(simulator.port, server_side(authority.issue_cert("127.0.0.1", not_after=past))) as proxy:
         refused(proxy, replace(OPTIONS, ssl_context=trusting), tally, "expired")
@@ -129,9 +131,10 @@ def test_a_certificate_of_an_unknown_authority(secure: Proxy, tally: Tally) -> N
 
 
 def test_a_server_that_speaks_no_tls(simulator: Simulator, tally: Tally) -> None:
-    with in_front_of(simulator.port) as plain:
-        plain.url = plain.url.replace("ws:", "wss:")
-        refused(plain, replace(OPTIONS, reconnect_attempts=1), tally, "speaks no TLS")
+    with pytest.raises(simsync.ConnectError, match="speaks no TLS"):
+        run(f"wss://127.0.0.1:{simulator.port}", replace(OPTIONS, reconnect_attempts=1))
+    assert not left_threads()
+    tally.add("TLS: certificate refused", CONTROL, HONEST)
 
 
 def test_a_server_that_speaks_only_tls(secure: Proxy, tally: Tally) -> None:
@@ -155,7 +158,7 @@ def test_a_certificate_that_goes_bad_while_the_run_goes_on(
             relay.cut()
 
         proxy.use(Plan(break_and_change, CONTROL, DOWN, 8))
-        with pytest.raises(simsync.ControlFailed, match="certificate was not accepted"):
+        with pytest.raises(simsync.SimsyncError, match="certificate was not accepted"):
             run(proxy.url, replace(OPTIONS, ssl_context=trusting))
     assert not left_threads()
     tally.add("TLS: certificate refused", CONTROL, HONEST)

@@ -11,6 +11,7 @@ import simsync
 from .faults import Refuse
 from .proxy import CONTROL, DATA, UP, Plan, Proxy
 from .small_run import ALERT, OPTIONS, Bench
+from .tally import HONEST
 
 FINAL = [300, 301, 302, 303, 307, 308, 400, 401, 403, 404]
 PASSING = [200, 204, 402, 405, 408, 410, 426, 429, 500, 501, 502, 503, 504, 529, 999]
@@ -18,7 +19,9 @@ PASSING = [200, 204, 402, 405, 408, 410, 426, 429, 500, 501, 502, 503, 504, 529,
 _UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
 NONSENSE: dict[str, bytes] = {
     "101 without a key": b"HTTP/1.1 101 Switching Protocols\r\n" + _UPGRADE + b"\r\n",
-    "101 with a wrong key": b"HTTP/1.1 101 OK\r\n" + _UPGRADE + b"Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
+    "101 with a wrong key": b"HTTP/1.1 101 OK\r\n"
+    + _UPGRADE
+    + b"Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
     "101 without an upgrade": b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\n\r\n",
     "100 and nothing more": b"HTTP/1.1 100 Continue\r\n\r\n",
     "no HTTP": b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
@@ -27,7 +30,7 @@ NONSENSE: dict[str, bytes] = {
     "header without a colon": b"HTTP/1.1 101 OK\r\nnonsense\r\n\r\n",
     "bytes that are no text": b"\xff\xfe\x00\x01" * 50 + b"\r\n\r\n",
     "zeros": b"\0" * 1000 + b"\r\n\r\n",
-    "a header of one megabyte": b"HTTP/1.1 101 OK\r\nX: " + b"x" * (1 << 20) + b"\r\n\r\n",
+    "a header of 8 kilobytes": b"HTTP/1.1 101 OK\r\nX: " + b"x" * (1 << 13) + b"\r\n\r\n",
     "empty answer": b"",
     "length of the body that is no number": b"HTTP/1.1 503 Busy\r\nContent-Length: many\r\n\r\nbusy",
     "length of the body that is negative": b"HTTP/1.1 503 Busy\r\nContent-Length: -5\r\n\r\nbusy",
@@ -52,11 +55,11 @@ def test_a_refusal_for_good(bench: Bench, status: int, plane: str) -> None:
 
 
 @pytest.mark.parametrize("plane", [CONTROL, DATA])
-@pytest.mark.parametrize("status", PASSING)
-def test_a_refusal_that_may_pass(bench: Bench, status: int, plane: str) -> None:
-    plan = Plan(Refuse(refusal(status, bench.proxy)), plane, UP, 0, times=2)
-    bench.case("refused upgrade", plan, must_equal=True)
-    assert plan.fired == 2
+def test_a_refusal_that_may_pass(bench: Bench, plane: str, thorough: bool) -> None:
+    for status in PASSING if thorough else (429, 500, 503):
+        plan = Plan(Refuse(refusal(status, bench.proxy)), plane, UP, 0, times=2)
+        bench.case("refused upgrade", plan, must_equal=True)
+        assert plan.fired == 2, status
 
 
 @pytest.mark.parametrize("plane", [CONTROL, DATA])
@@ -64,16 +67,17 @@ def test_a_refusal_that_may_pass(bench: Bench, status: int, plane: str) -> None:
 def test_a_refusal_that_does_not_pass(bench: Bench, status: int, plane: str) -> None:
     plan = Plan(Refuse(refusal(status, bench.proxy)), plane, UP, 0, times=1_000)
     options = replace(OPTIONS, reconnect_attempts=3)
-    assert bench.case("refused upgrade, each time", plan, options) == "honest"
+    assert bench.case("refused upgrade, each time", plan, options) == HONEST
     assert plan.fired == 4
     with pytest.raises(simsync.SimsyncError, match=str(status)):
         bench.run(options)
 
 
 @pytest.mark.parametrize("plane", [CONTROL, DATA])
-@pytest.mark.parametrize("kind", NONSENSE)
-def test_an_answer_that_is_no_upgrade(bench: Bench, kind: str, plane: str) -> None:
-    bench.case("answer that is no upgrade", Plan(Refuse(NONSENSE[kind]), plane, UP, 0, times=2), ALERT, must_equal=True)
-    plan = Plan(Refuse(NONSENSE[kind]), plane, UP, 0, times=1_000)
+def test_an_answer_that_is_no_upgrade(bench: Bench, plane: str, thorough: bool) -> None:
     options = replace(ALERT, reconnect_attempts=2)
-    assert bench.case("answer that is no upgrade, each time", plan, options) == "honest"
+    for answer in list(NONSENSE.values())[:: 1 if thorough else 2]:
+        plan = Plan(Refuse(answer), plane, UP, 0, times=2)
+        bench.case("answer that is no upgrade", plan, ALERT, must_equal=True)
+        plan = Plan(Refuse(answer), plane, UP, 0, times=1_000)
+        assert bench.case("answer that is no upgrade, each time", plan, options) == HONEST, answer

@@ -157,9 +157,10 @@ def test_a_step_that_is_answered_by_an_error_of_no_known_name_ends() -> None:
         talk.event(6, "completed", {"summary": None})
         talk.goodbye()
 
-    with scripted(confused) as url, simsync.Client(url, "key", options=OPTIONS).parallel(
-        simsync.CreateSession(1, 9), timeout=SOON
-    ) as session:
+    with (
+        scripted(confused) as url,
+        simsync.Client(url, "key", options=OPTIONS).parallel(simsync.CreateSession(1, 9), timeout=SOON) as session,
+    ):
         (sub,) = session.sub_sessions
         step = sub.continue_to(7, timeout=SOON)
         assert [error.name for error in step.errors] == ["engineOnHoliday"]

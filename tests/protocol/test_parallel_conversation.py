@@ -268,6 +268,12 @@ def test_an_error_of_no_session_ends_everything_only_if_it_is_terminal() -> None
     assert "SessionOwnerMismatch" in fatal_reason(machine)
 
 
+def test_a_number_below_all_numbers_is_no_repetition() -> None:
+    machine = established()
+    delivered(machine, [event(A, -1, "readyForContinue"), event(A, 1, "readyForContinue")])
+    assert machine.routes[A].sequence_gaps == 1
+
+
 def test_an_event_that_the_first_one_overtook_is_missing() -> None:
     machine = established()
     delivered(machine, [event(A, 2, "slotNotification", 1), event(A, 1, "readyForContinue")])

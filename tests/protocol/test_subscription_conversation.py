@@ -123,7 +123,17 @@ def test_what_makes_no_sense_is_counted() -> None:
     assert conversation.verdict is None
 
 
-@pytest.mark.parametrize("unread", [b"no json", note(99, {"slot": 1}), note(None, {"slot": 1})])
+@pytest.mark.parametrize(
+    "unread",
+    [
+        b"no json",
+        note(99, {"slot": 1}),
+        note(None, {"slot": 1}),
+        b'{"method":null,"params":{"subscription":7,"result":{"slot":1}}}',
+        b'{"method":"transactionNotification","params":{"subscription":[7],"result":{"slot":1}}}',
+        b'{"method":"transactionNotification","params":null}',
+    ],
+)
 def test_what_may_have_been_an_event_costs_the_connection(unread: bytes) -> None:
     """Nothing behind it is taken, or the cursor would pass it."""
     conversation = machine()
