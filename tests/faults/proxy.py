@@ -190,6 +190,12 @@ class Relay:
         upgrade = b"upgrade: websocket" in head.lower()
         self.plane = RPC if not upgrade else CONTROL if line[1].endswith(b"/backtest") else DATA
 
+    def end(self) -> None:
+        """From another thread: the connection ends soon."""
+        for sock in self._socks.values():
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
     # What faults do.
 
     def send(self, direction: str, data: bytes) -> None:
@@ -261,6 +267,7 @@ class Proxy:
         self.plan = Plan()
         self.context = context
         self._relays: list[threading.Thread] = []
+        self._open: set[Relay] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._stop_sender, self._stopped = socket.socketpair()
         scheme = "wss" if context is not None else "ws"
@@ -273,6 +280,11 @@ class Proxy:
         """For the connections that are made from now on."""
         self.plan = plan
         return plan
+
+    def drop_all(self) -> None:
+        """End every connection that is open now, from any thread."""
+        for relay in list(self._open):
+            relay.end()
 
     def refuse(self, attempts: int) -> None:
         """Reset the next ``attempts`` connections at once."""
@@ -310,7 +322,12 @@ class Proxy:
             client.close()
             return
         server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        Relay(client, server, plan, self._stopped, raw=self._raw).run()
+        relay = Relay(client, server, plan, self._stopped, raw=self._raw)
+        self._open.add(relay)
+        try:
+            relay.run()
+        finally:
+            self._open.discard(relay)
 
     def close(self) -> None:
         self._stop_sender.send(b"x")

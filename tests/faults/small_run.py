@@ -134,8 +134,9 @@ class Bench:
         """One run with one fault: how it ended, or None when the fault was never due. Anything else fails the test.
 
         ``must_equal``: an error is not good enough. ``may_differ``: the fault changes what the server says, so one
-        event may be another one, or the run says that it is incomplete, or that it has skipped something. ``may_wait``: the server never says
-        what the run waits for, so it may end by the caller's timeout of so many seconds.
+        event may be another one, or the run says that it is incomplete, or that it has skipped something.
+        ``may_wait``: the server never says what the run waits for, so it may end by the caller's timeout of so many
+        seconds.
         """
         self.proxy.use(plan)
         self._skipped.found = False

@@ -96,7 +96,7 @@ def _after_the_head(fault: Fault) -> Fault:
 @pytest.mark.parametrize("plane", [CONTROL, DATA])
 @pytest.mark.parametrize("kind", CLOSES)
 def test_close_frames(bench: Bench, kind: str, plane: str, thorough: bool) -> None:
-    """Whatever the code, the connection is made again. On the data plane 1000 may be the end, once control is through."""
+    """Whatever the code, the connection is made again. On the data plane 1000 may be the end, after ``completed``."""
     for unit in data_places(bench, plane, kind, thorough=thorough, of=24):
         if plane == DATA and kind == "close code 1000" and unit > 2:
             continue

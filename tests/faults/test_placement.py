@@ -1,4 +1,4 @@
-"""Each kind of broken or silent connection at each message boundary of a small run, in both directions, on both planes."""
+"""Each kind of broken or silent connection at each message boundary of a small run: both directions, both planes."""
 
 from __future__ import annotations
 

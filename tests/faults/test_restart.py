@@ -20,24 +20,28 @@ class Server:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self.simulator = Simulator(ledger)
+        self.simulators = [Simulator(ledger)]
 
     def restart(self, proxy: Proxy) -> None:
-        old, self.simulator = self.simulator, Simulator(self._ledger)
-        proxy.server_port = self.simulator.port
-        old.close()
+        self.simulators.append(Simulator(self._ledger))
+        proxy.server_port = self.simulators[-1].port
+        proxy.drop_all()
+
+    def close(self) -> None:
+        for simulator in self.simulators:
+            simulator.close()
 
 
 @pytest.fixture
 def server(ledger: Ledger) -> Iterator[Server]:
     server = Server(ledger)
     yield server
-    server.simulator.close()
+    server.close()
 
 
 @pytest.fixture
 def restart_bench(server: Server, tally: Tally) -> Iterator[Bench]:
-    with in_front_of(server.simulator.port) as proxy:
+    with in_front_of(server.simulators[0].port) as proxy:
         yield Bench(proxy, tally)
 
 

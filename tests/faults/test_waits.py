@@ -1,4 +1,4 @@
-"""Waits that are hard to end: names that do not resolve, an RPC that does not answer, errors of no known name, Ctrl-C."""
+"""Waits that are hard to end: a name that does not resolve, a mute RPC, an error of no known name; and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -191,25 +191,29 @@ def interrupting(when: Callable[[FrameType, str], bool]) -> Iterator[list[str]]:
 
 
 def test_ctrl_c_at_any_instruction_leaves_a_delivery_usable() -> None:
-    interrupted, moment = True, 0
-    while interrupted:
-        delivery = Delivery(Route("backtest_a"), Arrivals(), 60.0)
-        delivery.put([Slot(1), ReadyForContinue()])
-        count = 0
-
-        def due(frame: FrameType, event: str) -> bool:
-            nonlocal count
-            here = event == "opcode" and frame.f_code.co_filename.endswith("delivery.py")
-            count += here
-            return here and count > moment
-
-        with interrupting(due) as hits, contextlib.suppress(KeyboardInterrupt):
-            delivery.next_batch(deadline_after(SOON))
-        interrupted = bool(hits)
+    moment = 0
+    while _interrupt_delivery(moment):
         moment += 1
-        delivery.put([Slot(2)])
-        assert delivery.next_batch(deadline_after(0.0)) is not None, f"interrupted in {hits}"
     assert moment > 50
+
+
+def _interrupt_delivery(moment: int) -> bool:
+    """Whether there was such a moment: so many instructions of ``delivery.py`` after the call."""
+    delivery = Delivery(Route("backtest_a"), Arrivals(), 60.0)
+    delivery.put([Slot(1), ReadyForContinue()])
+    count = 0
+
+    def due(frame: FrameType, event: str) -> bool:
+        nonlocal count
+        here = event == "opcode" and frame.f_code.co_filename.endswith("delivery.py")
+        count += here
+        return here and count > moment
+
+    with interrupting(due) as hits, contextlib.suppress(KeyboardInterrupt):
+        delivery.next_batch(deadline_after(SOON))
+    delivery.put([Slot(2)])
+    assert delivery.next_batch(deadline_after(0.0)) is not None, f"interrupted in {hits}"
+    return bool(hits)
 
 
 def test_ctrl_c_behind_taking_a_lock_does_not_leave_it_taken() -> None:
