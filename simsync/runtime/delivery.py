@@ -167,8 +167,8 @@ class Delivery:
         self.on_completed: list[Callable[[], None]] = []
         # Written in C: Ctrl-C cannot leave its lock taken, as it can that of queue.Queue.
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        # Guards everything below: one consumer at a time. Reentrant, so that a thread which Ctrl-C has ended just behind
-        # taking it can take it again.
+        # Guards everything below: one consumer at a time. Reentrant: a thread that Ctrl-C has interrupted behind taking
+        # it takes it again.
         self._consumer = threading.RLock()
         self._current = _Current(0, [], control=True)
         self._handed_out_at_cancel: int | None = None
