@@ -108,6 +108,27 @@ class Instead:
 
 
 @dataclass(frozen=True)
+class Swallow:
+    """The unit does not come; but the first event of a session does, since nothing would tell that it is missing."""
+
+    def __call__(self, relay: Relay, direction: str, unit: bytes) -> None:
+        if b'"seq_id":1,' in unit:
+            relay.send(direction, unit)
+
+
+@dataclass(frozen=True)
+class Endless:
+    """A message in fragments that does not end; how many bytes of it were taken."""
+
+    taken: list[int]
+
+    def __call__(self, relay: Relay, direction: str, _unit: bytes) -> None:
+        relay.send(direction, encode(TEXT, b"", final=False))
+        self.taken.append(relay.feed(direction, encode(CONTINUATION, b" " * 60_000, final=False), 64_000_000))
+        relay.cut()
+
+
+@dataclass(frozen=True)
 class Twice:
     def __call__(self, relay: Relay, direction: str, unit: bytes) -> None:
         relay.send(direction, unit + unit)

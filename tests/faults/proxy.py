@@ -60,6 +60,11 @@ class Plan:
         self._second = (fault, plane, direction)
         return self
 
+    @property
+    def is_over(self) -> bool:
+        """The fault has had all its turns."""
+        return self.fault is not None and not self._left
+
     def due(self, plane: str, direction: str, unit: int, size: int = 0) -> Fault | None:
         with self._lock:
             key = (plane, direction)
@@ -154,6 +159,9 @@ class Relay:
         if direction in self._dropped:
             return
         if self.plane == RAW:
+            if self._plan.is_over:
+                self.send(direction, data)
+                return
             for position in range(len(data)):
                 self._take(direction, data[position : position + 1])
             return
@@ -211,6 +219,15 @@ class Relay:
         self.half_close(DOWN)
         self.stall()
 
+    def feed(self, direction: str, data: bytes, most: int) -> int:
+        """Send ``data`` again and again until the receiver ends the connection; how many bytes it took, up to most."""
+        sent = 0
+        with contextlib.suppress(OSError):
+            while sent < most:
+                self.send(direction, data)
+                sent += len(data)
+        return sent
+
     def pause(self, seconds: float) -> None:
         """Nothing is forwarded for that time, in either direction."""
         readable, _writable, _failed = select.select([self._stopped], [], [], seconds)
@@ -266,6 +283,7 @@ class Proxy:
         self._refusing = 0
         self.plan = Plan()
         self.context = context
+        self.accepted = 0
         self._relays: list[threading.Thread] = []
         self._open: set[Relay] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -296,6 +314,7 @@ class Proxy:
             if self._stopped in readable:
                 return
             client, _address = self._listener.accept()
+            self.accepted += 1
             if self._refusing:
                 self._refusing -= 1
                 _reset(client)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.runtime.wire_peer import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, close_frame, encode
 
-from .faults import Before, Cut, Fragmented, NoPongs, WrongLength, fragments
+from .faults import Before, Cut, Endless, Fragmented, NoPongs, WrongLength, fragments
 from .proxy import CONTROL, DATA, DOWN, Fault, Plan
 from .small_run import ALERT, OPTIONS, Bench
 
@@ -110,6 +110,19 @@ def test_forbidden_frames_cost_the_connection_and_nothing_else(
 ) -> None:
     for unit in data_places(bench, plane, kind, thorough=thorough, of=24):
         bench.case(kind, Plan(FORBIDDEN[kind], plane, DOWN, unit), SMALL, must_equal=True)
+
+
+@pytest.mark.parametrize("unit", [1, 2])
+def test_a_clean_close_of_a_data_connection_is_no_end_while_the_engine_is_at_work(bench: Bench, unit: int) -> None:
+    bench.case("close codes", Plan(CLOSES["close code 1000"], DATA, DOWN, unit), must_equal=True)
+
+
+@pytest.mark.parametrize("plane", [CONTROL, DATA])
+def test_a_message_that_does_not_end_is_not_collected(bench: Bench, plane: str) -> None:
+    taken: list[int] = []
+    bench.case("message that does not end", Plan(Endless(taken), plane, DOWN, 2), SMALL, must_equal=True)
+    # The buffers of the two sockets hold the rest.
+    assert taken[0] < 30_000_000
 
 
 @pytest.mark.parametrize("plane", [CONTROL, DATA])

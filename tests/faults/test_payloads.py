@@ -11,9 +11,9 @@ import pytest
 
 from tests.runtime.wire_peer import BINARY, TEXT, encode
 
-from .faults import Before, Swap, Twice, parts, texts
+from .faults import Before, Swallow, Swap, Twice, parts, texts
 from .proxy import CONTROL, DATA, DOWN, Fault, Plan, Relay
-from .small_run import OPTIONS, Bench
+from .small_run import ALERT, OPTIONS, Bench
 
 PLAIN = replace(OPTIONS, compression=False)
 """So that the notifications of the data plane can be read, and rewritten."""
@@ -89,6 +89,18 @@ def test_messages_that_change_places(bench: Bench, thorough: bool) -> None:
             strict = replace(OPTIONS, strict_sequence=True)
             plan = Plan(Swap(), CONTROL, DOWN, unit)
             bench.case("messages that change places, strict", plan, strict, may_differ=True, may_wait=SHORT)
+
+
+def test_a_message_that_does_not_come(bench: Bench, thorough: bool) -> None:
+    """Its number is missing, or it is waited for in vain: by simsync in a handshake, else by the caller."""
+    for unit in places(bench, CONTROL, "swallow", thorough=thorough, of=5):
+        plan = Plan(Swallow(), CONTROL, DOWN, unit)
+        bench.case("message that does not come", plan, ALERT, may_differ=True, may_wait=2.0)
+
+
+def test_an_acknowledgement_that_does_not_come(bench: Bench) -> None:
+    """The peer answers pings, but not the subscribe."""
+    bench.case("acknowledgement that does not come", Plan(Swallow(), DATA, DOWN, 1), ALERT, must_equal=True)
 
 
 class Again:
@@ -236,6 +248,19 @@ def test_every_field_in_another_spelling(bench: Bench, spelling: str, plane: str
 
     step = 1 if thorough else 9
     every_field(bench, plane, f"field in {spelling}", change, step=step, salt=len(spelling), may_differ=plane == DATA)
+
+
+@pytest.mark.parametrize("value", [99, "no such stream", None, [7], {}])
+def test_a_notification_of_an_unknown_stream_comes_again(bench: Bench, value: Any) -> None:
+    def respell(relay: Relay, direction: str, unit: bytes) -> None:
+        message = json.loads(parts(unit)[1])
+        message["params"]["subscription"] = value
+        relay.send(direction, encode(TEXT, json.dumps(message).encode()))
+
+    for unit in list(bench.places(DATA, DOWN))[2:6:3]:
+        plan = Plan(respell, DATA, DOWN, unit)
+        bench.case("notification of an unknown stream", plan, PLAIN, must_equal=True)
+        assert plan.fired
 
 
 @pytest.mark.parametrize("plane", [CONTROL, DATA])

@@ -80,7 +80,7 @@ BELOW: dict[str, Fault] = {"cut": Cut(), "reset": Cut(reset=True), "spoiled byte
 def test_a_connection_that_breaks_below(below_bench: Bench, kind: str, direction: str, thorough: bool) -> None:
     """At bytes of the handshake and of what comes behind it. A spoiled byte in a handshake is a failed handshake."""
     size = sum(below_bench.sizes[RAW, direction])
-    for byte in range(3 if thorough else 100 + len(kind), size, 23 if thorough else 2503):
+    for byte in range(3 if thorough else 100 + len(kind), size, 89 if thorough else 2503):
         plan = Plan(BELOW[kind], RAW, direction, byte)
         below_bench.case(f"below TLS: {kind}", plan, ALERT, must_equal=kind != "spoiled byte")
 
@@ -88,7 +88,7 @@ def test_a_connection_that_breaks_below(below_bench: Bench, kind: str, direction
 @pytest.mark.parametrize("direction", [DOWN, UP])
 def test_a_connection_that_falls_silent_below(below_bench: Bench, direction: str, thorough: bool) -> None:
     size = sum(below_bench.sizes[RAW, direction])
-    for byte in range(1, size, 101 if thorough else 4001):
+    for byte in range(1, size, 307 if thorough else 4001):
         below_bench.case("below TLS: stall", Plan(Stall(), RAW, direction, byte), ALERT, must_equal=True)
 
 
@@ -101,8 +101,10 @@ def test_byte_by_byte_below(below_bench: Bench) -> None:
 
 
 def refused(proxy: Proxy, options: simsync.Options, tally: Tally, words: str, key: str = "key") -> None:
+    before = proxy.accepted
     with pytest.raises(simsync.ConnectError, match=words):
         run(proxy.url, options, key=key)
+    assert proxy.accepted == before + 1, "trying again is pointless"
     assert not left_threads()
     tally.add("TLS: certificate refused", CONTROL, HONEST)
 

@@ -22,7 +22,7 @@ from simsync.runtime.outbox import Outbox
 from tests.runtime.scripted_control import Talk, answering_slots, scripted
 
 from .faults import Delay
-from .proxy import DATA, DOWN, RPC, UP, Plan, Relay
+from .proxy import DATA, DOWN, RAW, RPC, UP, Plan, Relay, in_front_of
 from .small_run import FIRST, OPTIONS, SLOTS, Bench, left_threads
 
 PATIENT = simsync.Options(backoff_initial=0.01, continue_grace=0.03, close_timeout=2.0)
@@ -165,6 +165,50 @@ def test_a_step_that_is_answered_by_an_error_of_no_known_name_ends() -> None:
         step = sub.continue_to(7, timeout=SOON)
         assert [error.name for error in step.errors] == ["engineOnHoliday"]
         assert sub.advance(8, timeout=SOON).completed
+
+
+@pytest.mark.parametrize("endpoint", ["no address", "ftp://host/x", "http://", "http://user:secret@host/x"])
+def test_an_endpoint_that_is_no_address_leaves_nothing_behind(endpoint: str) -> None:
+    def confused(talk: Talk) -> None:
+        talk.create(endpoint)
+        talk.goodbye()
+
+    with scripted(confused) as url:
+        with pytest.raises(simsync.ProtocolError, match="RPC endpoint") as raised:
+            simsync.Client(url, "key", options=OPTIONS).parallel(simsync.CreateSession(1, 9), timeout=SOON)
+        assert not left_threads()
+    assert "secret" not in str(raised.value)
+
+
+def test_a_continue_that_was_not_wholly_written_goes_again() -> None:
+    """The connection stops taking bytes in the middle of it, then breaks: nobody has to be asked."""
+    huge = b"x" * 12_000_000  # more than the buffers on the way hold
+
+    def losing(talk: Talk) -> None:
+        talk.create(endpoint)
+        talk.expect_end()
+
+    def working(talk: Talk) -> None:
+        talk.attach()
+        assert len(talk.expect("continueSessionV1")["request"]["transactions"][0]) > len(huge)
+        talk.event(3, "slotNotification", 9)
+        talk.event(4, "completed", {"summary": None})
+        talk.goodbye()
+
+    def deaf(relay: Relay, _direction: str, _unit: bytes) -> None:
+        relay.pause(0.3)
+        relay.reset()
+
+    with answering_slots([]) as (endpoint, called), scripted(losing, working) as url:
+        with in_front_of(int(url.rsplit(":", 1)[1]), raw=True) as proxy:
+            proxy.use(Plan(deaf, RAW, UP, 5_000))
+            with simsync.Client(proxy.url, "key", options=PATIENT).parallel(
+                simsync.CreateSession(1, 9), timeout=SOON
+            ) as session:
+                (sub,) = session.sub_sessions
+                sub.send_continue(simsync.Continue(8, [huge]), timeout=SOON)
+                assert isinstance(list(sub.events(timeout=SOON))[-1], simsync.Completed)
+        assert called.empty()
 
 
 # Ctrl-C: an exception that may come between any two instructions of the main thread.
