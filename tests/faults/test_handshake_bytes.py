@@ -22,7 +22,7 @@ def handshake(bench: Bench, plane: str, direction: str, *, every: int) -> list[t
 @pytest.mark.parametrize("plane, direction", PLANES)
 @pytest.mark.parametrize("how", ["cut", "reset"])
 def test_a_handshake_that_breaks(bench: Bench, how: str, plane: str, direction: str, thorough: bool) -> None:
-    step = 1 if how == "cut" else 3
+    step = 1 if how == "cut" else 5
     for unit, byte in handshake(bench, plane, direction, every=step if thorough else 83):
         fault = Cut(byte, reset=how == "reset")
         bench.case(f"{how} at a byte of the handshake", Plan(fault, plane, direction, unit), must_equal=True)
@@ -30,13 +30,13 @@ def test_a_handshake_that_breaks(bench: Bench, how: str, plane: str, direction: 
 
 @pytest.mark.parametrize("plane, direction", PLANES)
 def test_a_handshake_that_stalls(bench: Bench, plane: str, direction: str, thorough: bool) -> None:
-    for unit, byte in handshake(bench, plane, direction, every=11 if thorough else 401):
+    for unit, byte in handshake(bench, plane, direction, every=37 if thorough else 401):
         plan = Plan(Stall(byte), plane, direction, unit)
         bench.case("stall in the handshake", plan, ALERT, must_equal=True)
 
 
 @pytest.mark.parametrize("plane, direction", PLANES)
 def test_a_handshake_in_two_pieces(bench: Bench, plane: str, direction: str, thorough: bool) -> None:
-    for unit, byte in handshake(bench, plane, direction, every=3 if thorough else 97):
+    for unit, byte in handshake(bench, plane, direction, every=5 if thorough else 97):
         plan = Plan(Delay(0.002, byte), plane, direction, unit)
         bench.case("two pieces, at a byte of the handshake", plan, must_equal=True)
