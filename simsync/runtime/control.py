@@ -322,7 +322,8 @@ class ControlLink:
                 logger.warning("%s did not end in time and is left to end by itself", thread.name if thread else "")
 
     def _check_alive(self, delivery: Delivery) -> None:
-        failure = self._failure or delivery.cancelled or delivery.route.failure
+        # Closing the last session ends the connection too, which is not what its caller has to know.
+        failure = delivery.cancelled or self._failure or delivery.route.failure
         if failure is None:
             failure = next((state.failure for state in delivery.subscriptions if state.failure is not None), None)
         if failure is not None:
