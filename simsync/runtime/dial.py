@@ -28,7 +28,7 @@ from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
 
 _SWITCHING_PROTOCOLS = 101
-_ORDINARY = (websocket.WebSocketException, OSError, LinkLost, ValueError, AttributeError)
+_ORDINARY = (websocket.WebSocketException, OSError, LinkLost, ValueError, LookupError, AttributeError)
 """What the library raises when a server is not there, or is no server."""
 _FATAL_STATUSES = (400, 401, 403, 404)
 _ADVICE = {
