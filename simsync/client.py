@@ -136,7 +136,7 @@ class Client:
         timeout: float | None,
         on_progress: Progress | None,
     ) -> Owner:
-        """The owner of a connection whose session is there."""
+        """The owner of a connection whose session is there. Nothing is left behind when there is none."""
         if cancel is not None and not isinstance(cancel, CancelToken):
             raise InvalidParams("cancel", cancel, "must be a CancelToken()")
         if on_progress is not None and not callable(on_progress):
@@ -229,9 +229,13 @@ class Client:
     def _services(self) -> contextlib.closing[Services]:
         return contextlib.closing(Services(self._control_url, self._api_key, self.options))
 
-    def _ask_slot(self, route: Route) -> int:
+    def _ask_slot(self, route: Route, until: CancelToken) -> int:
         with contextlib.closing(Rpc(urls.rpc_url(route.rpc_endpoint, self._control_url), self.options)) as rpc:
-            return rpc.get_slot()
+            forget = until.on_cancel(rpc._call_off)
+            try:
+                return rpc.get_slot()
+            finally:
+                forget()
 
 
 def _checked_create(create: object) -> CreateSession:

@@ -51,7 +51,7 @@ class Rpc:
             ssl_context=options.ssl_context,
             on_frame=options.on_frame,
         )
-        self._retry = HttpRetry(options, logger)
+        self._retry = HttpRetry(options, logger, self._http.sleep)
         self._numbers = itertools.count(1)
 
     def __repr__(self) -> str:
@@ -200,6 +200,10 @@ class Rpc:
         written.update(programs.build_program_injection(program_data, elf, deploy_slot, authority))
         self.modify_accounts(written)
         return written
+
+    def _call_off(self) -> None:
+        """End the calls that are under way, and all later ones, with Cancelled; for another thread."""
+        self._http.call_off()
 
     def close(self) -> None:
         """Give the connections back. The next call opens another one."""

@@ -20,7 +20,10 @@ _DESCRIPTORS = Path("/proc/self/fd")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--plain-path", action="store_true", help="run everything with Options(fast_path=False)")
-    parser.addoption("--thorough", action="store_true", help="more seeds and sizes: minutes instead of seconds")
+    parser.addoption("--thorough", action="store_true", help="more seeds, sizes and places: minutes instead of seconds")
+    parser.addoption(
+        "--write-reliability", action="store_true", help="with --thorough: write the table of docs/reliability.md"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -21,7 +21,7 @@ from simsync.events import (
     UnknownEvent,
 )
 from simsync.protocol.step import StepRecord
-from simsync.wire.server_errors import refuses_continue
+from simsync.wire.server_errors import is_ignored, refuses_continue
 
 
 class CycleState(Enum):
@@ -45,6 +45,7 @@ class ContinueCycle:
     """See the module. ``watching`` tells the receiving loop whether events have to be shown to :meth:`observe`."""
 
     __slots__ = (
+        "_moved",
         "_ready_may_follow",
         "_ready_while_unproven",
         "_record",
@@ -66,6 +67,7 @@ class ContinueCycle:
         # How many events came after which an engine may wait, and which of them has made it ready.
         self.stops = 0
         self.ready_at = 0
+        self._moved = False  # a slot came since the continue was submitted
         self._ready_may_follow = False
         self._ready_while_unproven = False
         self._record: StepRecord | None = None
@@ -83,6 +85,7 @@ class ContinueCycle:
         """A continue of the caller; ``record`` takes down what it causes."""
         self.payload = payload
         self._record = record
+        self._moved = False
         self._become(CycleState.QUEUED)
 
     def forget(self, record: StepRecord) -> None:
@@ -142,7 +145,7 @@ class ContinueCycle:
                 self._ready_may_follow = False
                 return
             self._answered(ready_may_follow=False)
-        elif kind is Paused or (isinstance(event, SessionError) and refuses_continue(event.error)):
+        elif kind is Paused or (isinstance(event, SessionError) and self._is_answered_by(event)):
             self._answered(ready_may_follow=True)
         elif kind is DiscoveryBatch or kind is UnknownEvent:
             # Discovery scans ahead by itself and proves nothing; of unknown events nothing is known.
@@ -152,8 +155,14 @@ class ContinueCycle:
             return
         else:
             if kind is Slot:
+                self._moved = True
                 self._ready_may_follow = False
             self._become(CycleState.RUNNING if self.state in _DISPROVED_BY_EVENTS else self.state)
+
+    def _is_answered_by(self, event: SessionError) -> bool:
+        """Errors about its content; and any other before the first slot, as nothing else may ever come."""
+        straight_behind = self.is_outstanding and not self._moved
+        return refuses_continue(event.error) or (straight_behind and not is_ignored(event.error))
 
     def _answered(self, *, ready_may_follow: bool) -> None:
         """The engine waits. Whether it says ready after a pause or a refused continue is not known: both are taken."""
@@ -206,4 +215,5 @@ class ContinueCycle:
 
     def _become(self, state: CycleState) -> None:
         self.state = state
-        self.watching = self._ready_may_follow or self._record is not None or state in _DISPROVED_BY_EVENTS
+        unmoved = state is CycleState.RUNNING and not self._moved
+        self.watching = self._ready_may_follow or self._record is not None or unmoved or state in _DISPROVED_BY_EVENTS

@@ -15,7 +15,7 @@ from simsync.options import Options
 from simsync.params import Continue, ContinueTo
 from simsync.protocol.continue_cycle import CycleState
 from simsync.protocol.odd_messages import OddMessages
-from simsync.protocol.route import Route
+from simsync.protocol.route import NOTHING_SEEN, Route
 from simsync.protocol.verdict import Fatal, Transient
 from simsync.wire import requests
 from simsync.wire.control import ControlDecoder
@@ -164,20 +164,32 @@ class ControlConversation(ABC):
         if route not in self._dirty:
             self._dirty.append(route)
 
+    def _drop_replay(self, route: Route, sequence: int) -> None:
+        """An event whose number is not above the cursor was seen before, unless the first one that came overtook it."""
+        route.replays_dropped += 1
+        if route.cursor == NOTHING_SEEN or sequence < route.first_sequence:
+            route.first_sequence = sequence
+            self._gap(route, f"the event {sequence} came after later ones and was dropped", 1, sequence)
+
     def _sequence_jumps(self, route: Route, sequence: int, missing: int) -> None:
         """The next event has a number that does not follow the cursor."""
         route.next_event_has(sequence)
-        if missing <= 0:
-            return
+        if route.cursor == NOTHING_SEEN:
+            route.first_sequence = sequence
+        if missing > 0:
+            self._gap(route, f"the sequence jumped from {route.cursor} to {sequence}", missing, sequence)
+
+    def _gap(self, route: Route, what: str, missing: int, sequence: int) -> None:
         route.sequence_gaps += missing
-        text = f"session {route.session_id}: the sequence jumped from {route.cursor} to {sequence}"
+        text = f"session {route.session_id}: {what}"
         logger.warning("%s: %d event(s) are missing", text, missing)
         if self._options.strict_sequence:
             self._fail(route, ProtocolError(f"{text} (strict_sequence)", sequence))
 
     def _not_understood(self, message: NotUnderstood) -> None:
         self.odd_messages.note(message.reason, message.raw)
-        if not message.is_json and self.phase is not Phase.STEADY:
+        if not message.is_json and not self.closing and (self.survives_loss or self.phase is not Phase.STEADY):
+            # It may have been the very message that everybody waits for; after a re-attach it comes again.
             self.verdict = Transient(f"the server sent text that is no JSON while {self.phase.value}")
 
     # Time.

@@ -89,7 +89,7 @@ class ParallelConversation(ControlConversation):
             if sequence is not None:
                 cursor = route.cursor
                 if sequence <= cursor:
-                    route.replays_dropped += 1
+                    self._drop_replay(route, sequence)
                     continue
                 if sequence != cursor + 1:
                     self._sequence_jumps(route, sequence, 0 if cursor == NOTHING_SEEN else sequence - cursor - 1)

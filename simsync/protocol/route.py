@@ -34,6 +34,7 @@ class Route:
         "cycle",
         "end_slot",
         "failure",
+        "first_sequence",
         "highest_slot",
         "late_events",
         "learned_slot",
@@ -60,6 +61,7 @@ class Route:
         self.end_slot = 0
         self.range_known = False
         self.cursor = NOTHING_SEEN
+        self.first_sequence = NOTHING_SEEN
         self.batch: list[Event] = []
         self.cycle = ContinueCycle()
         self.highest_slot = NOTHING_SEEN

@@ -66,6 +66,7 @@ class SubscriptionConversation:
         self._replay = ReplayFilter(len(specs), from_slot)
         self._ended = [False] * len(specs)
         self._numbers: dict[Any, int] = {}
+        self._over: set[Any] = set()
         self._early: list[_Held] = []
         self._early_size = 0
         self._max_message = max_message
@@ -113,6 +114,7 @@ class SubscriptionConversation:
         """A connection is up: what to send. The request's id is the place of its spec, from 1."""
         self.verdict = None
         self._numbers = {}
+        self._over = set()
         self._early = []
         self._early_size = 0
         self._inflater = compression.Inflater(self._max_message) if self._compressed else None
@@ -130,7 +132,7 @@ class SubscriptionConversation:
         return payload if self._inflater is None else self._inflater.inflate(payload)
 
     def receive(self, payloads: Iterable[bytes]) -> Received:
-        """Take received messages as JSON text, in order."""
+        """Take received messages as JSON text, in order, until there is a verdict: what follows would hide a gap."""
         events: list[Event] = []
         size = 0
         for payload in payloads:
@@ -152,6 +154,10 @@ class SubscriptionConversation:
                 self._refused(message)
             else:
                 self.odd_messages.note(message.reason, message.raw)
+                if message.may_be_event:
+                    self._is_unread(message.reason)
+            if self.verdict is not None:
+                break
         return Received(events, size)
 
     def end_all(self) -> None:
@@ -162,6 +168,8 @@ class SubscriptionConversation:
         """A notification may overtake its acknowledgement."""
         if len(self._numbers) == self._ended.count(False):
             self.odd_messages.note("a notification of an unknown subscription", held.message)
+            if held.message.subscription not in self._over:
+                self._is_unread("a notification of an unknown subscription")
             return
         self._early.append(held)
         self._early_size += len(held.payload)
@@ -169,6 +177,10 @@ class SubscriptionConversation:
             self._early = []
             limit = f"more than {self._max_message} bytes of notifications came"
             self.verdict = Transient(f"{self.label}: {limit} before their subscription was acknowledged")
+
+    def _is_unread(self, what: str) -> None:
+        """It may have been an event. No number would tell of the gap, so it has to come again."""
+        self.verdict = Transient(f"the server sent what cannot be read ({what})")
 
     def _acknowledge(self, message: SubscribeAck, events: list[Event]) -> int:
         index = message.identifier - 1
@@ -179,6 +191,8 @@ class SubscriptionConversation:
         size = 0
         held, self._early, self._early_size = self._early, [], 0
         for early in held:
+            if self.verdict is not None:
+                break
             if early.message.subscription in self._numbers:
                 size += self._take(early.message, early.payload, events)
             else:
@@ -200,6 +214,7 @@ class SubscriptionConversation:
             return 0
         if index is None:
             self.odd_messages.note("a notification without a subscription", message)
+            self._is_unread("a notification without a subscription")
             return 0
         slot = slot_of(message.result)
         if slot is None:
@@ -228,4 +243,5 @@ class SubscriptionConversation:
             self.end_all()
             return
         self._ended[index] = True
+        self._over.update(number for number, place in self._numbers.items() if place == index)
         self._numbers = {number: place for number, place in self._numbers.items() if place != index}

@@ -36,6 +36,7 @@ from simsync.protocol.control import ControlConversation, Phase
 from simsync.protocol.route import Route
 from simsync.protocol.step import StepRecord
 from simsync.protocol.verdict import Fatal
+from simsync.runtime.cancel import CancelToken
 from simsync.runtime.changes import Changes
 from simsync.runtime.delivery import Arrivals, Delivery, Ending
 from simsync.runtime.dial import Dial, DialFailed
@@ -49,8 +50,8 @@ from simsync.runtime.writer import Writer
 
 logger = logging.getLogger("simsync.control")
 
-AskSlot = Callable[[Route], int]
-"""Ask a session's RPC for its slot. Raises SimsyncError."""
+AskSlot = Callable[[Route, CancelToken], int]
+"""Ask a session's RPC for its slot, until the token is fired. Raises SimsyncError."""
 
 
 class _Finished(Exception):
@@ -73,6 +74,7 @@ class ControlLink:
         self._conversation = conversation
         self._options = options
         self._ask_slot = ask_slot
+        self._questions = CancelToken()  # fired when nobody needs their answers any more
         self._outbox = Outbox(options.continue_queue)
         self._waker = Waker()
         self._reader: threading.Thread | None = None
@@ -120,7 +122,7 @@ class ControlLink:
     def _learn_position(self, route: Route) -> None:
         """Where a session stands that was attached to; without it a continue that is lost cannot be decided."""
         try:
-            slot = self._ask_slot(route)
+            slot = self._ask_slot(route, self._questions)
         except SimsyncError as error:
             logger.warning("session %s could not be asked for its slot: %s", route.session_id, error)
             return
@@ -314,6 +316,7 @@ class ControlLink:
             if not delivery.done:
                 delivery.cancel(failure)
         self._outbox.close()
+        self._questions.cancel()
         if dial is not None:
             dial.abort(reason)
         self._waker.wake()
@@ -571,15 +574,17 @@ class ControlLink:
 
     # Finding out where a session stands.
 
-    def ask_position(self, route: Route) -> int:
-        """The slot at which the engine stands, as far as can be known; may take one RPC call."""
+    def ask_position(self, route: Route, until: CancelToken) -> int:
+        """The slot at which the engine stands, as far as can be known; may take one RPC call, which ``until`` ends."""
         with self.changed:
             position = route.position
             settled = self.up and not route.cycle.is_outstanding and route.position_is_known
         if settled:
             return position
         try:
-            return max(position, self._ask_slot(route))
+            return max(position, self._ask_slot(route, until))
+        except Cancelled:
+            return position
         except SimsyncError as error:
             logger.warning("session %s could not be asked for its slot: %s", route.session_id, error)
             return position
@@ -590,7 +595,9 @@ class ControlLink:
         def ask() -> None:
             slot: int | None = None
             try:
-                slot = self._ask_slot(route)
+                slot = self._ask_slot(route, self._questions)
+            except Cancelled:
+                pass
             except SimsyncError as error:
                 logger.warning("session %s could not be asked for its slot: %s", route.session_id, error)
             except Exception:

@@ -1,16 +1,19 @@
 """Opening one WebSocket connection: TCP, TLS and upgrade within one deadline, ended early when asked.
 
-The library does the connecting. It blocks in calls that only the end of their socket can end, so the socket is made
-known as early as possible: a deadline or :meth:`Dial.abort` shuts it down. Only resolving a name and the TCP handshake
-with an address that never answers cannot be ended before ``connect_timeout``.
+The library does the connecting, in a thread of its own. It blocks in calls that only the end of their socket can end,
+so the socket is made known as early as possible: a deadline or :meth:`Dial.abort` shuts it down. Nothing can end
+resolving a name, or the TCP handshake with an address that never answers; then the thread is left behind, sends nothing
+any more and ends with that call.
 """
 
 from __future__ import annotations
 
 import contextlib
+import queue
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from typing import Any, Callable
 from urllib.parse import urlsplit
 
@@ -23,11 +26,13 @@ from simsync.options import Options
 from simsync.params.api_key import NO_KEY, ApiKey
 from simsync.runtime.duplex import BinaryMessage, DuplexWebSocket, LinkLost
 from simsync.runtime.tap import Tap
-from simsync.runtime.threads import join
+from simsync.runtime.threads import spawn
 from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
 
 _SWITCHING_PROTOCOLS = 101
+_ORDINARY = (websocket.WebSocketException, OSError, LinkLost, ValueError, LookupError, AttributeError)
+"""What the library raises when a server is not there, or is no server."""
 _FATAL_STATUSES = (400, 401, 403, 404)
 _ADVICE = {
     401: "the API key was refused: check SIMULATOR_API_KEY or api_key=",
@@ -71,6 +76,18 @@ def _proxy_settings(url: str) -> dict[str, Any]:
     return {"http_proxy_host": host, "http_proxy_port": 1, "http_no_proxy": [host]}
 
 
+class _Headers:
+    """Stands in for a list of headers, which the library reads after connecting and before it sends anything."""
+
+    def __init__(self, headers: list[str], last_look: Callable[[], None]) -> None:
+        self._headers = headers
+        self._last_look = last_look
+
+    def __iter__(self) -> Iterator[str]:
+        self._last_look()
+        return iter(self._headers)
+
+
 class Dial:
     """One attempt. :meth:`run` in one thread, :meth:`abort` from any other."""
 
@@ -83,6 +100,8 @@ class Dial:
         self._socket: socket.socket | None = None
         self._aborted: str | None = None
         self._ws: DuplexWebSocket | None = None
+        # Written in C, as a token may be fired in the middle of anything.
+        self._news: queue.SimpleQueue[BaseException | DuplexWebSocket | None] = queue.SimpleQueue()
 
     def abort(self, reason: str) -> None:
         with self._lock:
@@ -93,6 +112,7 @@ class Dial:
                     with contextlib.suppress(OSError):
                         # Not the TLS object's own shutdown: that would pull it from under the thread that uses it.
                         socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        self._news.put(None)
 
     def run(self) -> DuplexWebSocket:
         """Returns the open connection. Raises :class:`DialFailed`."""
@@ -103,16 +123,48 @@ class Dial:
             sslopt["context"] = _ObservedContext(context, self._observe)
         ws = self._ws = DuplexWebSocket(max_message=options.max_message, bulk=options.fast_path, sslopt=sslopt)
         ws.binary = bytes if self._tap is None else BinaryMessage
-        header = {"User-Agent": f"simsync/{__version__}", **self._api_key.headers()}
-        timer = threading.Timer(options.connect_timeout, self.abort, ("no connection in time",))
-        timer.name = "simsync-connect-deadline"
-        timer.daemon = True
-        timer.start()
+        spawn("connect", lambda: self._news.put(self._connect(ws)))
+        outcome = self._outcome()
+        if isinstance(outcome, DuplexWebSocket):
+            outcome.tap = self._tap
+            if self._tap is not None:
+                self._tap.opened()
+            return outcome
+        if not isinstance(outcome, (DialFailed, *_ORDINARY)):
+            raise outcome
+        failed = outcome if isinstance(outcome, DialFailed) else self._failed(outcome, ws.getstatus())
+        if self._tap is not None:
+            refusal = failed.error
+            if isinstance(refusal, HttpStatusError):
+                self._tap.refused(refusal.status, refusal.body)
+            else:
+                self._tap.refused(None, str(refusal))
+        raise failed from None if outcome is failed else self._api_key.harmless(outcome)
+
+    def _outcome(self) -> BaseException | DuplexWebSocket:
+        try:
+            outcome = self._news.get(timeout=self._options.connect_timeout)
+        except queue.Empty:
+            self.abort("no connection in time")
+            outcome = None
+        while outcome is None:
+            with self._lock:
+                # What is known was shut down, what is over has told so; anything else cannot be ended.
+                ends = self._ws is None or self._ws.sock is not None or self._socket is not None
+            if not ends:
+                return OSError(self._aborted)
+            outcome = self._news.get()
+        return outcome
+
+    def _connect(self, ws: DuplexWebSocket) -> BaseException | DuplexWebSocket:
+        """In the thread of its own: the open connection, or what went wrong."""
+        header = [f"User-Agent: simsync/{__version__}"]
+        header += [f"{name}: {value}" for name, value in self._api_key.headers().items()]
         try:
             ws.connect(
                 self._url,
-                header=header,
-                timeout=options.connect_timeout,
+                header=_Headers(header, self._last_look),
+                timeout=self._options.connect_timeout,
                 redirect_limit=0,  # the key must not follow a redirect to another host
                 suppress_origin=True,
                 **_proxy_settings(self._url),
@@ -123,26 +175,15 @@ class Dial:
                 if self._aborted is not None:
                     raise OSError(self._aborted)
                 self._ws = None  # from here on the connection belongs to the caller
-        except (websocket.WebSocketException, OSError, LinkLost, ValueError, AttributeError) as error:
-            failed = self._failed(error, ws.getstatus())
+        except BaseException as error:  # noqa: BLE001  raised where the outcome is waited for
             self._discard(ws)
-            if self._tap is not None:
-                refusal = failed.error
-                if isinstance(refusal, HttpStatusError):
-                    self._tap.refused(refusal.status, refusal.body)
-                else:
-                    self._tap.refused(None, str(refusal))
-            raise failed from self._api_key.harmless(error)
-        except BaseException:
-            self._discard(ws)
-            raise
-        finally:
-            timer.cancel()
-            join(timer)
-        ws.tap = self._tap
-        if self._tap is not None:
-            self._tap.opened()
+            return error
         return ws
+
+    def _last_look(self) -> None:
+        with self._lock:
+            if self._aborted is not None:
+                raise OSError(self._aborted)
 
     def _discard(self, ws: DuplexWebSocket) -> None:
         with self._lock:

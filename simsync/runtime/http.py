@@ -13,10 +13,11 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from simsync._version import __version__
-from simsync.errors import ConnectError, HttpStatusError, ProtocolError
+from simsync.errors import Cancelled, ConnectError, HttpStatusError, ProtocolError
 from simsync.frames import HTTP, OnFrame
 from simsync.params.api_key import NO_KEY, ApiKey
 from simsync.runtime.http_body import ENCODING, BodyRefused, read_body
+from simsync.runtime.open_sockets import OpenSockets
 from simsync.runtime.tap import Tap
 from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
@@ -36,12 +37,29 @@ class _Session(requests.Session):
         return None
 
 
-class _TlsAdapter(HTTPAdapter):
+class _Adapter(HTTPAdapter):
+    """Makes connections that can be called off."""
+
+    def __init__(self, sockets: OpenSockets) -> None:
+        self._pools = sockets.pools()
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **keywords: Any) -> Any:
+        super().init_poolmanager(*args, **keywords)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *args: Any, **keywords: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **keywords)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+class _TlsAdapter(_Adapter):
     """Lets the caller's context alone decide which certificates are good."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, sockets: OpenSockets, context: ssl.SSLContext) -> None:
         self._context = context
-        super().__init__()
+        super().__init__(sockets)
 
     def init_poolmanager(self, *args: Any, **keywords: Any) -> Any:
         return super().init_poolmanager(*args, **keywords, ssl_context=self._context)
@@ -130,6 +148,7 @@ class HttpClient:
         self._ssl_context = ssl_context
         # By process: a child that was forked must not talk on its parent's connections, nor wait for its locks.
         self._pools: dict[int, _Pool] = {}
+        self._sockets: dict[int, OpenSockets] = {}
 
     def get(self, url: str) -> bytes:
         """The body of the reply. Raises ConnectError, HttpStatusError for any status but 2xx, and ProtocolError for a
@@ -158,7 +177,7 @@ class HttpClient:
         except HttpStatusError as error:
             tap.answered(error.status, error.body.encode("utf-8", "replace"))
             raise
-        except (ConnectError, ProtocolError) as error:
+        except (Cancelled, ConnectError, ProtocolError) as error:
             tap.answered(None, str(error).encode("utf-8", "replace"))
             raise
         tap.answered(status, content)
@@ -169,6 +188,7 @@ class HttpClient:
         headers = {"User-Agent": f"simsync/{__version__}", "Accept-Encoding": ENCODING, **self._key.headers()}
         if body is not None:
             headers["Content-Type"] = "application/json"
+        self._check(method, url)
         try:
             reply = self._session().request(
                 method,
@@ -183,8 +203,10 @@ class HttpClient:
             )
             content, refused = self._read(reply)
         except requests.Timeout as error:
+            self._check(method, url)
             raise ConnectError(f"{method} {url}: no answer within {self._timeout:g} s") from error
         except (requests.RequestException, HTTPError, UnicodeError) as error:  # requests lets some of urllib3's pass
+            self._check(method, url)
             reason = unreachable_reason(url, error) or str(error)
             text = self._key.hidden_in(f"{method} {url} failed: {reason}")
             raise ConnectError(text) from self._key.harmless(error)
@@ -205,6 +227,22 @@ class HttpClient:
             reply.close()  # the rest is not waited for
             return b"", str(error)
 
+    def sleep(self, seconds: float) -> None:
+        """Until that time is over, or everything is called off."""
+        sockets = self._own_sockets()
+        sockets.sleep(seconds)
+
+    def call_off(self) -> None:
+        """End the requests that are under way, and all later ones, with Cancelled; for another thread."""
+        self._own_sockets().call_off()
+
+    def _check(self, method: str, url: str) -> None:
+        if self._own_sockets().called_off:
+            raise Cancelled(f"{method} {url} was called off")
+
+    def _own_sockets(self) -> OpenSockets:
+        return self._sockets.setdefault(os.getpid(), OpenSockets())
+
     def _session(self) -> requests.Session:
         while True:
             pool = self._pools.setdefault(os.getpid(), _Pool(self._new_session))
@@ -214,8 +252,10 @@ class HttpClient:
 
     def _new_session(self) -> requests.Session:
         session = _Session()
-        if self._ssl_context is not None:
-            session.mount("https://", _TlsAdapter(self._ssl_context))
+        sockets = self._own_sockets()
+        plain = _Adapter(sockets)
+        session.mount("http://", plain)
+        session.mount("https://", plain if self._ssl_context is None else _TlsAdapter(sockets, self._ssl_context))
         return session
 
     def close(self) -> None:

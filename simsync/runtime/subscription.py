@@ -13,6 +13,7 @@ from simsync.errors import SubscriptionFailed
 from simsync.options import Options
 from simsync.protocol.subscription import SubscriptionConversation
 from simsync.protocol.verdict import Fatal
+from simsync.runtime.cancel import CancelToken
 from simsync.runtime.control import ControlLink
 from simsync.runtime.coordinator import ReconnectCoordinator
 from simsync.runtime.delivery import DataBatch, DataBuffer, Delivery, SubscriptionState
@@ -60,6 +61,7 @@ class SubscriptionReader:
         self._waker = Waker()
         self._buffer = DataBuffer(options.buffer_events, options.buffer_bytes, self._waker.wake)
         self._policy = ReconnectPolicy(options, self._sleep, logger)
+        self._questions = CancelToken()  # fired when the subscription is stopped
         self._stopping = False
         self._dial: Dial | None = None
         self._thread: threading.Thread | None = None
@@ -102,6 +104,7 @@ class SubscriptionReader:
             self._link.changed.notify_all()
         if dial is not None:
             dial.abort("the subscription was closed")
+        self._questions.cancel()
         self._waker.wake()
 
     def join(self, timeout: float) -> None:
@@ -314,12 +317,12 @@ class SubscriptionReader:
 
     def _begin_with_what_is_kept(self) -> None:
         """Whoever subscribes late gets what the server still has; what was gone by then is not missing."""
-        position = self._link.ask_position(self._delivery.route)
+        position = self._link.ask_position(self._delivery.route, self._questions)
         self._received_up_to = max(self._received_up_to, position - self._options.replay_slots)
 
     def _check_for_gap(self) -> None:
         """The server sends again what it has kept; what is older is lost, and that must not pass unnoticed."""
-        position = self._link.ask_position(self._delivery.route)
+        position = self._link.ask_position(self._delivery.route, self._questions)
         lost_up_to = position - self._options.replay_slots
         if lost_up_to > self._received_up_to:
             raise _Hopeless(

@@ -110,8 +110,11 @@ class Incoming:
 
 @dataclass(frozen=True)
 class NotPubsub:
+    """What cannot be read. ``may_be_event``: it could be a notification, as far as can be seen."""
+
     raw: Any
     reason: str
+    may_be_event: bool = False
 
 
 PubsubMessage = Union[SubscribeAck, SubscribeRefused, Incoming, NotPubsub]
@@ -122,7 +125,7 @@ def decode_pubsub(payload: bytes) -> PubsubMessage:
     try:
         message = json_codec.loads(payload)
     except ValueError as error:
-        return NotPubsub(payload, f"no JSON: {error}")
+        return NotPubsub(payload, f"no JSON: {error}", may_be_event=True)
     if not isinstance(message, dict):
         return NotPubsub(message, "no object")
     method = message.get("method")
@@ -130,7 +133,7 @@ def decode_pubsub(payload: bytes) -> PubsubMessage:
         fields = notification_params(message)
         subscription = fields.get("subscription")
         if subscription is not None and not _is_subscription(subscription):
-            return NotPubsub(message, "a notification whose subscription is no number")
+            return NotPubsub(message, "a notification whose subscription is no number", may_be_event=True)
         return Incoming(subscription, method, fields.get("result"))
     identifier = message.get("id")
     number = _number(identifier)
@@ -140,7 +143,7 @@ def decode_pubsub(payload: bytes) -> PubsubMessage:
         return SubscribeRefused(number, details.number("code") or 0, details.text("message") or "no reason given")
     if number is not None and _is_subscription(message.get("result")):
         return SubscribeAck(number, message["result"])
-    return NotPubsub(message, "neither a notification nor an answer")
+    return NotPubsub(message, "neither a notification nor an answer", may_be_event="params" in message)
 
 
 def slot_of(result: Any) -> Optional[int]:

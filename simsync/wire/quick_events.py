@@ -7,6 +7,7 @@ in one call, straight into the two fields that matter; without it each message b
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Callable, NamedTuple, Optional, Union
 
@@ -158,7 +159,9 @@ def _by_dictionaries(names: Spelling) -> Block:
     return read
 
 
-def _by_types(names: Spelling) -> Block:
+@functools.lru_cache(maxsize=_LEARNING)  # a type that was made with msgspec stays for ever
+def _types(names: Spelling) -> tuple[Any, Any]:
+    """Of a message and of the event of a slot."""
     # What does not fit 64 bits is read differently by the JSON libraries, so it is left to the tolerant way.
     whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -190,6 +193,11 @@ def _by_types(names: Spelling) -> Block:
         tag=names.session_event,
         rename={"fields": names.params},
     )
+    return message, slot
+
+
+def _by_types(names: Spelling) -> Block:
+    message, slot = _types(names)
     decode_lines = msgspec.json.Decoder(message).decode_lines
     tagged, ready_kind = names.tagged, names.ready
 

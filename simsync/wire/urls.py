@@ -78,12 +78,16 @@ def rpc_url(endpoint: str, websocket_url: str) -> str:
 
     Raises :class:`~simsync.errors.ProtocolError`.
     """
-    if "://" not in endpoint:
-        return http_base(websocket_url) + (endpoint if endpoint.startswith("/") else f"/{endpoint}")
-    scheme, rest = endpoint.split("://", 1)
-    if scheme.lower() not in _TO_HTTP:
-        raise ProtocolError(f"the server gave an RPC endpoint that is no http or https address: {endpoint!r}", endpoint)
-    return f"{_TO_HTTP[scheme.lower()]}://{rest}"
+    scheme, separator, rest = endpoint.partition("://")
+    if not separator:
+        address = http_base(websocket_url) + (endpoint if endpoint.startswith("/") else f"/{endpoint}")
+    else:
+        address = f"{_TO_HTTP.get(scheme.lower(), scheme)}://{rest}"
+    try:
+        return http_endpoint(address)
+    except InvalidParams as error:
+        shown = f"{endpoint[:100]!r}: {error.rule}" if "@" not in endpoint else error.rule
+        raise ProtocolError(f"the server gave an RPC endpoint that is of no use: {shown}", endpoint) from error
 
 
 def session_path(session_id: str) -> str:

@@ -244,6 +244,17 @@ def test_closing_one_sub_session_leaves_the_others(client: simsync.Client, creat
             assert isinstance(list(other.events(advance=2, timeout=20))[-1], simsync.Completed)
 
 
+def test_the_last_sub_session_that_is_closed_says_so(client: simsync.Client) -> None:
+    """Also once the connection, which nobody needs any more, has ended."""
+    with client.parallel(simsync.CreateSession(1_000, slot_count=6)) as session:
+        (sub,) = session.sub_sessions
+        sub.close()
+        session._link._reader.join(20)  # type: ignore[union-attr]
+        for call in (sub.send_continue, sub.ensure_ready, sub.advance, sub.next_event):
+            with pytest.raises(simsync.Cancelled, match="was closed"):
+                call()
+
+
 def test_a_merged_loop_goes_on_without_a_closed_sub_session(
     client: simsync.Client, create: simsync.CreateSession
 ) -> None:

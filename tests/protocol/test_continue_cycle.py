@@ -87,12 +87,45 @@ def test_a_written_continue_is_uncertain_when_the_connection_is_lost() -> None:
     assert not cycle.take()
 
 
-@pytest.mark.parametrize("proof", [Slot(2), SessionError(BacktestError("Internal", {}, {}))])
-def test_an_event_of_the_replay_proves_that_it_arrived(proof: Event) -> None:
+def test_an_event_of_the_replay_proves_that_it_arrived() -> None:
     cycle = sent_cycle()
     cycle.connection_lost()
-    cycle.observe(proof)
+    cycle.observe(Slot(2))
     assert cycle.state is CycleState.RUNNING
+
+
+UNHEARD_OF = SessionError(BacktestError("EngineOnHoliday", {}, {}))
+
+
+@pytest.mark.parametrize("before", [[], [Status("decodedTransactions")]])
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_error_straight_behind_a_continue_is_its_answer(lost: bool, before: list[Event]) -> None:
+    """Whatever its name: nothing else may ever come. A ready that follows answers no later continue."""
+    cycle = sent_cycle()
+    for event in before:
+        cycle.observe(event)
+    if lost:
+        cycle.connection_lost()
+    assert cycle.watching
+    cycle.observe(UNHEARD_OF)
+    assert cycle.is_ready
+    cycle.submit(b"next")
+    cycle.take()
+    cycle.observe(READY)
+    assert not cycle.is_ready
+    cycle.observe(READY)
+    assert cycle.is_ready
+
+
+@pytest.mark.parametrize("first", [Slot(2), SessionError(BacktestError("SimulationError", {}, {}))])
+def test_an_error_of_an_engine_at_work_is_no_answer(first: Event) -> None:
+    cycle = sent_cycle()
+    cycle.observe(Status("executingBlockTransactions"))
+    cycle.observe(first)
+    assert cycle.state is CycleState.RUNNING
+    if isinstance(first, Slot):
+        cycle.observe(UNHEARD_OF)
+        assert cycle.state is CycleState.RUNNING
 
 
 @pytest.mark.parametrize("event", [DISCOVERY, UnknownEvent("news", {}), Status("startingRuntime"), READY])

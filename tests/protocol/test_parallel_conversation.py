@@ -124,12 +124,20 @@ def test_unknown_messages_do_not_cost_the_connection_while_creating() -> None:
     assert machine.odd_messages.total == 1
 
 
-def test_text_that_is_no_json_costs_the_connection_while_creating_only() -> None:
+def test_text_that_is_no_json_costs_the_connection() -> None:
     machine = conversation()
     machine.connected(0.0)
     machine.receive([b"<html>"], 0.0)
     assert isinstance(machine.verdict, Transient)
     steady = established()
+    steady.receive([b"<html>"], 0.0)
+    assert isinstance(steady.verdict, Transient)
+    assert steady.odd_messages.total == 1
+
+
+def test_text_that_is_no_json_is_skipped_where_nothing_could_be_attached_again() -> None:
+    steady = established()
+    steady.survives_loss = False
     steady.receive([b"<html>"], 0.0)
     assert steady.verdict is None
 
@@ -258,6 +266,20 @@ def test_an_error_of_no_session_ends_everything_only_if_it_is_terminal() -> None
     assert machine.verdict is None
     machine.receive([message("error", "sessionOwnerMismatch")], 1.0)
     assert "SessionOwnerMismatch" in fatal_reason(machine)
+
+
+def test_a_number_below_all_numbers_is_no_repetition() -> None:
+    machine = established()
+    delivered(machine, [event(A, -1, "readyForContinue"), event(A, 1, "readyForContinue")])
+    assert machine.routes[A].sequence_gaps == 1
+
+
+def test_an_event_that_the_first_one_overtook_is_missing() -> None:
+    machine = established()
+    delivered(machine, [event(A, 2, "slotNotification", 1), event(A, 1, "readyForContinue")])
+    assert machine.routes[A].sequence_gaps == 1
+    delivered(machine, [event(A, 1, "readyForContinue"), event(A, 2, "slotNotification", 1)])
+    assert machine.routes[A].sequence_gaps == 1
 
 
 def test_unknown_kinds_reach_the_caller_raw() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from simsync.events import Notification, Transaction
 from simsync.protocol.subscription import SubscriptionConversation
 from simsync.protocol.verdict import Fatal, Transient
@@ -115,9 +117,36 @@ def test_an_end_that_names_no_stream_ends_all() -> None:
 
 def test_what_makes_no_sense_is_counted() -> None:
     conversation = machine()
-    junk = [b"no json", b"[]", b"{}", ack(9, 1), note(99, {"slot": 1})]
+    junk = [b"[]", b"{}", ack(9, 1)]
     assert conversation.receive([ack(1, 7), *junk]).events == []
     assert conversation.odd_messages.total == len(junk)
+    assert conversation.verdict is None
+
+
+@pytest.mark.parametrize(
+    "unread",
+    [
+        b"no json",
+        note(99, {"slot": 1}),
+        note(None, {"slot": 1}),
+        b'{"method":null,"params":{"subscription":7,"result":{"slot":1}}}',
+        b'{"method":"transactionNotification","params":{"subscription":[7],"result":{"slot":1}}}',
+        b'{"method":"transactionNotification","params":null}',
+    ],
+)
+def test_what_may_have_been_an_event_costs_the_connection(unread: bytes) -> None:
+    """Nothing behind it is taken, or the cursor would pass it."""
+    conversation = machine()
+    received = conversation.receive([ack(1, 7), note(7, {"slot": 1}), unread, note(7, {"slot": 2})])
+    assert len(received.events) == 1
+    assert isinstance(conversation.verdict, Transient)
+    assert conversation.oldest_cursor == 1
+
+
+def test_what_comes_after_the_end_of_a_stream_is_no_event() -> None:
+    conversation = machine(PROGRAM, OTHER)
+    conversation.receive([ack(1, 70), ack(2, 71), note(70, END), note(70, END), note(70, {"slot": 1})])
+    assert conversation.verdict is None
 
 
 def test_a_kind_without_a_type_comes_as_a_notification() -> None:

@@ -116,12 +116,8 @@ def test_whatever_the_close_code_it_re_attaches(code: int) -> None:
 @pytest.mark.parametrize(
     "junk",
     [
-        encode(TEXT, b"<html>busy</html>"),
-        encode(TEXT, b"[" * 100_000),
-        encode(TEXT, b'{"method":"slotNotification","params":1e999}'),
         encode(TEXT, b'{"method":7}'),
-        encode(TEXT, b"\xff\xfe"),
-        encode(BINARY, b"\x00\x01\x02"),
+        encode(TEXT, b"[1, 2]"),
         encode(
             TEXT, b'{"method":"sessionEventV2","params":{"session_id":"backtest_zzz","seq_id":1,"event":"success"}}'
         ),
@@ -138,6 +134,32 @@ def test_junk_is_skipped(junk: bytes) -> None:
         events, reconnects = run(url)
     assert isinstance(events[-1], simsync.Completed)
     assert reconnects == 0
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        encode(TEXT, b"<html>busy</html>"),
+        encode(TEXT, b"[" * 100_000),
+        encode(TEXT, b'{"method":"slotNotification"'),
+        encode(TEXT, b"\xff\xfe"),
+        encode(BINARY, b"\x00\x01\x02"),
+    ],
+)
+def test_text_that_cannot_be_read_comes_again(junk: bytes) -> None:
+    def rude(talk: Talk) -> None:
+        talk.create()
+        talk.sock.sendall(junk)
+        talk.expect_end()
+
+    def working(talk: Talk) -> None:
+        assert talk.attach()["last_sequences"] == {SESSION: 2}
+        complete(talk)
+
+    with scripted(rude, working) as url:
+        events, reconnects = run(url)
+    assert isinstance(events[-1], simsync.Completed)
+    assert reconnects == 1
 
 
 def test_json_in_binary_frames_is_taken_too() -> None:

@@ -23,6 +23,7 @@ PRIMITIVES = {
     "dial.run": "a connection",
     "watch.run": "an HTTP answer that may be walked away from",
     "watch.pause": "time, with a way out",
+    "sockets.sleep": "time, until a client is called off",
     "http.get": "an HTTP answer",
     "http.post_json": "an HTTP answer",
     "http.delete": "an HTTP answer",
@@ -37,7 +38,7 @@ RAW = {
     ("duplex.py", "recv"),  # likewise
     ("duplex.py", "connect"),
     ("dial.py", "connect"),
-    ("dial.py", "Timer"),
+    ("dial.py", "get"),
     ("changes.py", "get"),
     ("watch.py", "get"),
     ("threads.py", "join"),

@@ -99,7 +99,9 @@ def test_in_notifications(depth: int, kind: str, stream: str) -> None:
                 repr(event)
 
 
-def test_a_run_goes_on_behind_it() -> None:
+def test_a_run_that_cannot_be_attached_to_goes_on_behind_it() -> None:
+    create = simsync.CreateSession(1, 9, disconnect_timeout=0)
+
     def control(talk: Talk) -> None:
         talk.create()
         for depth in DEPTHS:
@@ -108,10 +110,28 @@ def test_a_run_goes_on_behind_it() -> None:
         talk.event(3, "completed", {"summary": None}, SESSION)
         talk.goodbye()
 
-    with scripted(control) as url, simsync.Client(url, KEY).parallel(CREATE, timeout=20) as session:
+    with scripted(control) as url, simsync.Client(url, KEY).parallel(create, timeout=20) as session:
         (sub,) = session.sub_sessions
         events = list(sub.events(timeout=20))
     assert [type(event) for event in events] == [simsync.Slot, simsync.ReadyForContinue, simsync.Completed]
+
+
+def test_a_run_makes_its_connection_again() -> None:
+    def deeply(talk: Talk) -> None:
+        talk.create()
+        talk.sock.sendall(encode(TEXT, deep(DEPTHS[-1], "lists").encode()))
+        talk.expect_end()
+
+    def again(talk: Talk) -> None:
+        talk.attach()
+        talk.event(3, "completed", {"summary": None}, SESSION)
+        talk.goodbye()
+
+    with scripted(deeply, again) as url, simsync.Client(url, KEY).parallel(CREATE, timeout=20) as session:
+        (sub,) = session.sub_sessions
+        events = list(sub.events(timeout=20))
+    assert [type(event) for event in events] == [simsync.Slot, simsync.ReadyForContinue, simsync.Completed]
+    assert session.reconnects == 1
 
 
 @pytest.mark.parametrize("depth", [1_100, 200_000])

@@ -140,7 +140,9 @@ def test_rpc_url(endpoint: str, control: str, expected: str) -> None:
     assert urls.rpc_url(endpoint, control) == expected
 
 
-@pytest.mark.parametrize("endpoint", ["ftp://data.example/a", "file:///etc/passwd", "/x?u=http://y"])
+@pytest.mark.parametrize(
+    "endpoint", ["ftp://data.example/a", "file:///etc/passwd", "/x?u=http://y", "no address", "http://", "http://h:x"]
+)
 def test_an_endpoint_that_makes_no_sense_is_the_fault_of_the_server(endpoint: str) -> None:
     with pytest.raises(ProtocolError) as caught:
         urls.rpc_url(endpoint, "wss://sim.example/backtest")

@@ -1,0 +1,37 @@
+"""The RPC of a session, which decides about continues and gaps, is broken or mute at the moment it is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from .faults import Cut
+from .proxy import CONTROL, DATA, DOWN, RPC, UP, Plan, Relay
+from .small_run import ALERT, OPTIONS, Bench
+
+
+@pytest.mark.parametrize("plane, direction", [(CONTROL, UP), (CONTROL, DOWN), (DATA, DOWN)])
+@pytest.mark.parametrize("how", ["stall", "cut", "reset"])
+def test_a_connection_that_breaks_while_the_rpc_is_gone(
+    bench: Bench, how: str, plane: str, direction: str, thorough: bool
+) -> None:
+    """Equal where nothing had to be asked; else an error that says that nobody could be asked."""
+
+    def mute(relay: Relay, _direction: str, unit: bytes) -> None:
+        relay.stall() if how == "stall" else Cut(reset=how == "reset")(relay, DOWN, b"")
+
+    options = replace(ALERT, rpc_timeout=0.05)
+    for unit in list(bench.places(plane, direction))[:: 1 if thorough else 11]:
+        plan = Plan(Cut(), plane, direction, unit).and_also(mute, RPC, UP)
+        bench.case(f"lost connection, RPC: {how}", plan, options)
+
+
+def test_a_slow_rpc_changes_nothing(bench: Bench, thorough: bool) -> None:
+    def slow(relay: Relay, direction: str, unit: bytes) -> None:
+        relay.pause(0.05)
+        relay.send(direction, unit)
+
+    for unit in list(bench.places(CONTROL, UP))[:: 1 if thorough else 5]:
+        plan = Plan(Cut(), CONTROL, UP, unit).and_also(slow, RPC, UP)
+        bench.case("lost connection, slow RPC", plan, OPTIONS, must_equal=True)
