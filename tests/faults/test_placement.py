@@ -31,7 +31,7 @@ def test_a_connection_that_breaks(bench: Bench, kind: str, plane: str, direction
 @pytest.mark.parametrize("plane, direction", PLANES)
 @pytest.mark.parametrize("kind", SILENCES)
 def test_a_connection_that_falls_silent(bench: Bench, kind: str, plane: str, direction: str, thorough: bool) -> None:
-    for unit in some(bench, plane, direction, thorough=thorough, of=8, salt=kind):
+    for unit in some(bench, plane, direction, thorough=thorough, of=14, salt=kind):
         bench.case(kind, Plan(SILENCES[kind], plane, direction, unit), ALERT, must_equal=True)
 
 
@@ -56,7 +56,7 @@ def test_a_connection_that_breaks_each_time(
 @pytest.mark.parametrize("plane, direction", PLANES)
 def test_a_connection_that_falls_silent_each_time(bench: Bench, plane: str, direction: str, thorough: bool) -> None:
     options = replace(ALERT, reconnect_attempts=2, drain_idle=0.3)
-    for unit in some(bench, plane, direction, thorough=thorough, of=8, salt="each time"):
+    for unit in some(bench, plane, direction, thorough=thorough, of=17, salt="each time"):
         bench.case("stall, each time", _always(SILENCES["stall"], plane, direction, unit), options)
 
 

@@ -22,7 +22,8 @@ def test_a_connection_that_breaks_while_the_rpc_is_gone(
         relay.stall() if how == "stall" else Cut(reset=how == "reset")(relay, DOWN, b"")
 
     options = replace(ALERT, rpc_timeout=0.05)
-    for unit in list(bench.places(plane, direction))[:: 2 if thorough else 11]:
+    places = list(bench.places(plane, direction))
+    for unit in places[::2] if thorough else places[len(places) // 2 :: len(places)]:
         plan = Plan(Cut(), plane, direction, unit).and_also(mute, RPC, UP)
         bench.case(f"lost connection, RPC: {how}", plan, options)
 
