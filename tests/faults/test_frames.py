@@ -130,4 +130,4 @@ def test_a_message_that_does_not_end_is_not_collected(bench: Bench, plane: str) 
 def test_a_length_that_is_too_long(bench: Bench, plane: str, thorough: bool) -> None:
     """What follows is taken for a part of the message, until nothing follows any more."""
     for unit in data_places(bench, plane, "too long", thorough=thorough, of=24):
-        bench.case("length that is too long", Plan(WrongLength(300), plane, DOWN, unit), ALERT)
+        bench.case("length that is too long", Plan(WrongLength(60), plane, DOWN, unit), ALERT)

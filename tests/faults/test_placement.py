@@ -24,7 +24,7 @@ def some(bench: Bench, plane: str, direction: str, *, thorough: bool, of: int, s
 @pytest.mark.parametrize("plane, direction", PLANES)
 @pytest.mark.parametrize("kind", BREAKS)
 def test_a_connection_that_breaks(bench: Bench, kind: str, plane: str, direction: str, thorough: bool) -> None:
-    for unit in some(bench, plane, direction, thorough=thorough, of=4, salt=kind):
+    for unit in some(bench, plane, direction, thorough=thorough, of=6, salt=kind):
         bench.case(kind, Plan(BREAKS[kind], plane, direction, unit), must_equal=True)
 
 
@@ -38,7 +38,7 @@ def test_a_connection_that_falls_silent(bench: Bench, kind: str, plane: str, dir
 @pytest.mark.parametrize("plane, direction", PLANES)
 @pytest.mark.parametrize("kind", HARMLESS)
 def test_a_slow_connection_changes_nothing(bench: Bench, kind: str, plane: str, direction: str, thorough: bool) -> None:
-    for unit in some(bench, plane, direction, thorough=thorough, of=4, salt=kind):
+    for unit in some(bench, plane, direction, thorough=thorough, of=6, salt=kind):
         bench.case(kind, Plan(HARMLESS[kind], plane, direction, unit), must_equal=True)
 
 
@@ -49,7 +49,7 @@ def test_a_connection_that_breaks_each_time(
 ) -> None:
     """Never getting further ends with an error that says so, once the budget is spent."""
     options = replace(OPTIONS, reconnect_attempts=3)
-    for unit in some(bench, plane, direction, thorough=thorough, of=4, salt=kind):
+    for unit in some(bench, plane, direction, thorough=thorough, of=6, salt=kind):
         bench.case(f"{kind}, each time", _always(BREAKS[kind], plane, direction, unit), options)
 
 
