@@ -23,7 +23,7 @@ def handshake(bench: Bench, plane: str, direction: str, *, every: int) -> list[t
 @pytest.mark.parametrize("how", ["cut", "reset"])
 def test_a_handshake_that_breaks(bench: Bench, how: str, plane: str, direction: str, thorough: bool) -> None:
     step = 1 if how == "cut" else 5
-    for unit, byte in handshake(bench, plane, direction, every=step if thorough else 83):
+    for unit, byte in handshake(bench, plane, direction, every=step if thorough else 127):
         fault = Cut(byte, reset=how == "reset")
         bench.case(f"{how} at a byte of the handshake", Plan(fault, plane, direction, unit), must_equal=True)
 

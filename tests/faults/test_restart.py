@@ -55,7 +55,7 @@ def test_a_restart_without_the_sessions(
         server.restart(restart_bench.proxy)
         relay.cut()
 
-    for unit in list(restart_bench.places(plane, direction))[:: 1 if thorough else 4]:
+    for unit in list(restart_bench.places(plane, direction))[:: 1 if thorough else 7]:
         restart_bench.case("server restart", Plan(restart, plane, direction, unit), replace(OPTIONS, drain_idle=1.0))
 
 
@@ -70,7 +70,7 @@ def test_an_outage(restart_bench: Bench, plane: str, direction: str, thorough: b
         again.set()
         relay.reset()
 
-    for unit in list(restart_bench.places(plane, direction))[:: 1 if thorough else 4]:
+    for unit in list(restart_bench.places(plane, direction))[:: 1 if thorough else 7]:
         restart_bench.case("outage", Plan(refuse, plane, direction, unit), must_equal=True)
     assert again.is_set()
 
@@ -84,6 +84,6 @@ def test_a_server_that_does_not_come_back(restart_bench: Bench, plane: str, dire
         proxy.refuse(attempts=1_000)
         relay.reset()
 
-    for unit in list(restart_bench.places(plane, direction))[:: 1 if thorough else 4]:
+    for unit in list(restart_bench.places(plane, direction))[:: 1 if thorough else 7]:
         restart_bench.case("server that does not come back", Plan(refuse, plane, direction, unit), options)
         proxy.refuse(attempts=0)

@@ -6,25 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from .faults import Cut
-from .proxy import CONTROL, DATA, DOWN, RPC, UP, Plan, Relay
+from .faults import Cut, Stall
+from .proxy import CONTROL, DATA, DOWN, RPC, UP, Fault, Plan, Relay
 from .small_run import ALERT, OPTIONS, Bench
+
+RPC_FAULTS: dict[str, Fault] = {"stall": Stall(), "cut": Cut(), "reset": Cut(reset=True)}
 
 
 @pytest.mark.parametrize("plane, direction", [(CONTROL, UP), (CONTROL, DOWN), (DATA, DOWN)])
-@pytest.mark.parametrize("how", ["stall", "cut", "reset"])
 def test_a_connection_that_breaks_while_the_rpc_is_gone(
-    bench: Bench, how: str, plane: str, direction: str, thorough: bool
+    bench: Bench, plane: str, direction: str, thorough: bool
 ) -> None:
     """Equal where nothing had to be asked; else an error that says that nobody could be asked."""
-
-    def mute(relay: Relay, _direction: str, unit: bytes) -> None:
-        relay.stall() if how == "stall" else Cut(reset=how == "reset")(relay, DOWN, b"")
-
     options = replace(ALERT, rpc_timeout=0.05)
-    for unit in list(bench.places(plane, direction))[:: 1 if thorough else 11]:
-        plan = Plan(Cut(), plane, direction, unit).and_also(mute, RPC, UP)
-        bench.case(f"lost connection, RPC: {how}", plan, options)
+    places = list(bench.places(plane, direction))
+    for unit in places[::2] if thorough else places[len(places) // 2 :: len(places)]:
+        for how in RPC_FAULTS if thorough else ("stall",):
+            plan = Plan(Cut(), plane, direction, unit).and_also(RPC_FAULTS[how], RPC, UP)
+            bench.case(f"lost connection, RPC: {how}", plan, options)
 
 
 def test_a_slow_rpc_changes_nothing(bench: Bench, thorough: bool) -> None:
