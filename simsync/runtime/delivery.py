@@ -54,6 +54,12 @@ class DataBuffer:
         if wake:
             self._make_room()
 
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        with self._lock:
+            return self._bytes
+
     def is_full(self) -> bool:
         """Asked by the reader before it reads on; once full it stays so until half of the room is free."""
         with self._lock:
