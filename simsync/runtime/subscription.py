@@ -275,7 +275,8 @@ class SubscriptionReader:
         with self._link.changed:
             position = route.position
         cursor = self._conversation.oldest_cursor
-        drained = ws.is_drained and not self._batch_is_open
+        # An end that was not waited for may have come long ago; control has gone on since.
+        drained = ws.is_drained and ws.was_waiting and not self._batch_is_open
         self._batch_is_open = False
         if drained or cursor is None:
             # Nothing was waiting in the socket, so what control has told of has been received.
