@@ -214,7 +214,7 @@ def test_a_server_that_acknowledges_one_subscribe_and_floods() -> None:
         talk.expect("transactionSubscribe")
         talk.sock.sendall(encode(TEXT, b'{"jsonrpc":"2.0","id":1,"result":7}'))
         with contextlib.suppress(ConnectionError):
-            for slot in range(2_000):
+            for slot in range(8_000):
                 talk.sock.sendall(encode(TEXT, slot_notification(slot, 10_000)))
         talk.expect_end()
 
@@ -223,7 +223,7 @@ def test_a_server_that_acknowledges_one_subscribe_and_floods() -> None:
         talk.goodbye()
 
     options = dataclasses.replace(SMALL, buffer_bytes=100_000)
-    with at_most(12 * MIB), scripted(data) as data_url, scripted(control) as url:
+    with at_most(30 * MIB), scripted(data) as data_url, scripted(control) as url:
         with simsync.Client(url, KEY, options=options).parallel(CREATE, timeout=20) as session:
             (sub,) = session.sub_sessions
             sub.subscribe_transactions(["1" * 32, "So11111111111111111111111111111111111111112"])
