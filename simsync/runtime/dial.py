@@ -210,8 +210,8 @@ class Dial:
             return self._refused(error.status_code, text)
         if status is not None and 300 <= status < 400:
             return self._refused(status, "")
-        if self._aborted is not None:
-            reason = f"{self._aborted} ({self._options.connect_timeout:g} s allowed)"
+        if self._aborted is not None or isinstance(error, (websocket.WebSocketTimeoutException, socket.timeout)):
+            reason = f"{self._aborted or 'no connection in time'} ({self._options.connect_timeout:g} s allowed)"
             return DialFailed(ConnectError(f"could not connect to {self._url}: {reason}"))
         unreachable = unreachable_reason(self._url, error)
         if unreachable is not None:

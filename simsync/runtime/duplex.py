@@ -93,6 +93,8 @@ class DuplexWebSocket(websocket.WebSocket):
         self._close_by: float | None = None
         self._waker: Waker | None = None
         self._end: LinkLost | None = None
+        self.was_waiting = False
+        """Had the last :meth:`recv_batch` to wait? Then it has seen at once what came, also the end."""
         self.binary: Callable[[bytes], bytes] = BinaryMessage
         """What becomes of the payload of a binary frame; plain ``bytes`` where it is as good as text."""
         self.outgoing: Callable[[bytes, int], None] | None = None
@@ -119,6 +121,7 @@ class DuplexWebSocket(websocket.WebSocket):
         self._deadline = deadline
         self._waker = waker
         self._library_reads = 0
+        self.was_waiting = False
         try:
             while True:
                 if self._end is not None:
@@ -240,6 +243,7 @@ class DuplexWebSocket(websocket.WebSocket):
     def _fill(self) -> bool:
         """Read until ``_needed`` more bytes are there, then all that is at hand; False when out of time or woken."""
         while not self._drain():
+            self.was_waiting = not wait(self.sock, self._wait_for, None, 0.0)[0]
             ready, woken = wait(self.sock, self._wait_for, self._waker, self._deadline)
             if not ready and (woken or self._deadline is not None):
                 return False

@@ -68,6 +68,7 @@ class SubscriptionReader:
         self._attempts = 0
         self._ever_up = False
         self._closed_cleanly = False
+        self._batch: Iterator[bytes] = iter(())
         self._batch_is_open = False
         self._was_held_up = False
         self._next_ping = 0.0
@@ -211,6 +212,7 @@ class SubscriptionReader:
             if time.monotonic() >= answer_by:
                 raise LinkLost(f"no answer to the subscribe within {self._options.handshake_timeout:g} s")
             self._receive_alive(ws, answer_by)
+            self._check_what_came_early()
         self.reconnects += self._ever_up
         if self._ever_up or self._from_slot is not None:
             self._check_for_gap()
@@ -220,6 +222,12 @@ class SubscriptionReader:
         self._attempts = 0
         self._closed_cleanly = False
         self._report(up=True)
+
+    def _check_what_came_early(self) -> None:
+        """Before all is up the caller cannot be waited for, as it may be waiting for just that."""
+        limit = self._options.buffer_bytes + self._options.max_message
+        if not self._conversation.acknowledged and self._buffer.waiting[1] > limit:
+            raise LinkLost(f"more than {limit} bytes came before every subscribe was answered")
 
     def _stream(self, ws: DuplexWebSocket) -> None:
         while not (self._stopping or self._conversation.ended):
@@ -238,21 +246,16 @@ class SubscriptionReader:
             self._next_ping = now + self._options.ping_interval
 
     def _receive(self, ws: DuplexWebSocket, deadline: float) -> None:
-        payloads = ws.recv_batch(deadline, self._waker)
-        if not payloads:
-            self._waker.clear()
-            return
-        self._batch_is_open = True
-        rest = iter(payloads)
-        while texts := self._next_texts(rest, ws.tap):
-            self._take(texts)
-            # A small batch may inflate to a large one, so there has to be room for each part of it. Before all is up
-            # nobody may be waited for: the caller may be waiting for just that.
-            if self.state.up and self._buffer.is_full() and operator.length_hint(rest):
-                self._wait_for_room(ws)
-            if self._stopping:
+        """Take one part of what was read last, or read. A small batch may inflate to a large one, hence the parts."""
+        if not self._batch_is_open:
+            payloads = ws.recv_batch(deadline, self._waker)
+            if not payloads:
+                self._waker.clear()
                 return
-        self._batch_is_open = False
+            self._batch = iter(payloads)
+            self._batch_is_open = True
+        self._take(self._next_texts(self._batch, ws.tap))
+        self._batch_is_open = operator.length_hint(self._batch) > 0
 
     def _next_texts(self, payloads: Iterator[bytes], tap: Tap | None) -> list[bytes]:
         """The next messages as JSON text, about :data:`DRAIN_LIMIT` bytes of them."""
@@ -304,8 +307,9 @@ class SubscriptionReader:
         with self._link.changed:
             position = route.position
         cursor = self._conversation.oldest_cursor
-        # Behind a pause the server may have had more to send than what arrived, and has taken it along.
-        drained = ws.is_drained and not self._batch_is_open and not self._was_held_up
+        # An end that was not waited for may have come long ago; control has gone on since. And behind a pause the server
+        # may have had more to send than what arrived, and has taken it along.
+        drained = ws.is_drained and ws.was_waiting and not self._batch_is_open and not self._was_held_up
         self._batch_is_open = self._was_held_up = False
         if drained or cursor is None:
             # Nothing was waiting in the socket, so what control has told of has been received.

@@ -11,7 +11,7 @@ import pytest
 import simsync
 
 from .scripted_control import Talk, scripted
-from .wire_peer import BINARY, TEXT, close_frame, encode
+from .wire_peer import BINARY, PONG, TEXT, close_frame, encode
 
 LAST = 250
 ACCEPTED = encode(TEXT, b'{"jsonrpc":"2.0","id":1,"result":7}')
@@ -61,6 +61,45 @@ def run(lose: Callable[[Talk], None]) -> list[simsync.Event]:
     return events
 
 
+def run_behind(lose: Callable[[Talk], None]) -> list[simsync.Event]:
+    """The same, but the caller takes nothing until the run is over, so the loss is noticed late."""
+    lost = threading.Event()
+
+    def first(talk: Talk) -> None:
+        talk.expect("slotSubscribe")
+        talk.sock.sendall(ACCEPTED + encode(TEXT, NOTIFICATION) * 2)
+        talk.expect_frame(PONG)  # the reader waits for room
+        lose(talk)
+        lost.set()
+
+    def second(talk: Talk) -> None:
+        talk.expect("slotSubscribe")
+        talk.sock.sendall(ACCEPTED + END)
+        talk.expect_end()
+
+    def control(talk: Talk) -> None:
+        talk.create(data_url.replace("ws://", "http://"), end=LAST)
+        talk.expect("continueSessionV1")
+        assert lost.wait(20)
+        for slot in range(2, LAST + 1):
+            talk.event(slot + 1, "slotNotification", slot)
+        talk.event(LAST + 2, "completed", {"summary": None})
+        talk.goodbye()
+
+    options = simsync.Options(backoff_initial=0.001, drain_idle=20.0, buffer_events=1, ping_interval=0.03)
+    with scripted(first, second) as data_url, scripted(control) as url:
+        with simsync.Client(url, "key", options=options).parallel(
+            simsync.CreateSession(1, LAST), timeout=20
+        ) as session:
+            (sub,) = session.sub_sessions
+            sub.subscribe("slotSubscribe")
+            sub.send_continue(simsync.Continue(LAST))
+            delivery = sub._delivery
+            with sub._link.changed:
+                assert sub._link.changed.wait_for(lambda: delivery.route.completed, timeout=20)
+            return list(sub.events(timeout=20))
+
+
 def reset(talk: Talk) -> None:
     talk.drop()
 
@@ -75,10 +114,20 @@ def close(talk: Talk) -> None:
         talk.expect_end()
 
 
+def close_at_once(talk: Talk) -> None:
+    talk.sock.sendall(close_frame(1001))
+
+
 @pytest.mark.parametrize("lose", [reset, end, close])
 def test_nothing_is_missing_when_all_that_had_come_was_read(lose: Callable[[Talk], None]) -> None:
     events = run(lose)
     assert isinstance(events[-1], simsync.Completed)
+
+
+@pytest.mark.parametrize("lose", [reset, end, close_at_once])
+def test_a_loss_that_was_noticed_late_is_a_gap(lose: Callable[[Talk], None]) -> None:
+    with pytest.raises(simsync.SubscriptionFailed, match="slots 4 to 150 cannot be recovered"):
+        run_behind(lose)
 
 
 def test_what_came_together_with_a_broken_message_is_missing() -> None:

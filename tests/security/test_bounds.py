@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gzip
 import json
 import random
@@ -21,7 +22,7 @@ from simsync.protocol.verdict import Transient
 from simsync.wire import compression, pubsub
 from simsync.wire.dialect import Dialect
 from tests.runtime.scripted_control import SESSION, Talk, scripted
-from tests.runtime.wire_peer import BINARY, CONTINUATION, TEXT, encode
+from tests.runtime.wire_peer import BINARY, CONTINUATION, PONG, TEXT, encode
 from tests.security.conftest import KEY
 from tests.security.listeners import http, listening
 
@@ -184,22 +185,50 @@ def test_a_batch_of_small_frames_does_not_fill_the_memory_when_it_is_inflated() 
     )
     assert len(frames) < MIB < count * padding / 50
 
-    sent = threading.Event()
+    full = threading.Event()
 
     def data(talk: Talk) -> None:
         answer_subscribe(talk)
         talk.sock.sendall(frames + END)
-        sent.set()
+        for _ in range(3):
+            talk.expect_frame(PONG)  # what a reader sends that waits for its caller
+        full.set()
         talk.expect_end()
 
-    options = simsync.Options(max_message=MIB, buffer_bytes=2 * MIB, reconnect_attempts=0, drain_idle=20.0)
+    options = simsync.Options(
+        max_message=MIB, buffer_bytes=2 * MIB, reconnect_attempts=0, drain_idle=20.0, ping_interval=0.03
+    )
     seen = 0
     with at_most(40 * MIB):
         with subscribed(data, options, completed=True) as sub:
-            assert sent.wait(20)
+            assert full.wait(20)
             for event in sub.events(timeout=20):
                 seen += isinstance(event, simsync.Notification)
     assert seen == count
+
+
+def test_a_server_that_acknowledges_one_subscribe_and_floods() -> None:
+    """The caller cannot be waited for, as it may be waiting for the other one."""
+
+    def data(talk: Talk) -> None:
+        talk.expect("transactionSubscribe")
+        talk.sock.sendall(encode(TEXT, b'{"jsonrpc":"2.0","id":1,"result":7}'))
+        with contextlib.suppress(ConnectionError):
+            for slot in range(8_000):
+                talk.sock.sendall(encode(TEXT, slot_notification(slot, 10_000)))
+        talk.expect_end()
+
+    def control(talk: Talk) -> None:
+        talk.create(data_url.replace("ws://", "http://"))
+        talk.goodbye()
+
+    options = dataclasses.replace(SMALL, buffer_bytes=100_000)
+    with at_most(30 * MIB), scripted(data) as data_url, scripted(control) as url:
+        with simsync.Client(url, KEY, options=options).parallel(CREATE, timeout=20) as session:
+            (sub,) = session.sub_sessions
+            sub.subscribe_transactions(["1" * 32, "So11111111111111111111111111111111111111112"])
+            with pytest.raises(simsync.SubscriptionFailed, match="165536 bytes came before every subscribe"):
+                sub.send_continue(simsync.Continue(1), timeout=20)
 
 
 def test_what_comes_before_an_acknowledgement_is_bounded() -> None:
