@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import ssl
 import threading
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any, Callable, Optional
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from simsync._version import __version__
@@ -26,7 +28,55 @@ def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-class _TlsAdapter(HTTPAdapter):
+class _IdleConnections:
+    """What urllib3 wants of a ``queue.LifoQueue``, whose lock Ctrl-C can leave taken for ever.
+
+    It is used by one thread and never waited for.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        self._maxsize = maxsize
+        self._stack: list[Any] = []
+
+    def put(self, connection: Any, block: bool = False, timeout: float | None = None) -> None:
+        if len(self._stack) >= self._maxsize > 0:
+            raise queue.Full
+        self._stack.append(connection)
+
+    def get(self, block: bool = False, timeout: float | None = None) -> Any:
+        if not self._stack:
+            raise queue.Empty
+        return self._stack.pop()
+
+    def qsize(self) -> int:
+        return len(self._stack)
+
+
+class _HttpPool(HTTPConnectionPool):
+    QueueCls: Any = _IdleConnections
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    QueueCls: Any = _IdleConnections
+
+
+_POOLS = {"http": _HttpPool, "https": _HttpsPool}
+
+
+class _Adapter(HTTPAdapter):
+    """With pools that survive Ctrl-C."""
+
+    def init_poolmanager(self, *args: Any, **keywords: Any) -> Any:
+        super().init_poolmanager(*args, **keywords)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **keywords: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **keywords)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+class _TlsAdapter(_Adapter):
     """Lets the caller's context alone decide which certificates are good."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -165,8 +215,8 @@ class HttpClient:
 
     def _new_session(self) -> requests.Session:
         session = requests.Session()
-        if self._ssl_context is not None:
-            session.mount("https://", _TlsAdapter(self._ssl_context))
+        session.mount("http://", _Adapter())
+        session.mount("https://", _Adapter() if self._ssl_context is None else _TlsAdapter(self._ssl_context))
         return session
 
     def close(self) -> None:

@@ -140,6 +140,12 @@ def test_loops(client: simsync.Client, merged: bool, subscribed: bool, thorough:
     assert lost <= interrupts  # only what was in hand
 
 
+def test_requests(client: simsync.Client, thorough: bool) -> None:
+    with opened(client) as session:
+        interrupts = everywhere(session.rpc.get_slot, session.rpc.get_slot, step=1 if thorough else 7)
+    assert interrupts > 30
+
+
 def test_subscribing(client: simsync.Client) -> None:
     with opened(client) as session:
         interrupts = everywhere(session.subscribe_transactions, lambda: session.advance(timeout=PATIENCE))
