@@ -9,9 +9,10 @@ import time
 from typing import Any, Callable
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connectionpool import HTTPConnectionPool
 
 from simsync.runtime.changes import Changes
+from simsync.runtime.idle_connections import HttpPool, HttpsPool
 
 
 class OpenSockets:
@@ -58,8 +59,8 @@ class OpenSockets:
     def pools(self) -> dict[str, Callable[..., HTTPConnectionPool]]:
         """What makes connection pools, by scheme, whose sockets are among these."""
         return {
-            "http": functools.partial(_pool, HTTPConnectionPool, _Plain, self),
-            "https": functools.partial(_pool, HTTPSConnectionPool, _Secure, self),
+            "http": functools.partial(_pool, HttpPool, _Plain, self),
+            "https": functools.partial(_pool, HttpsPool, _Secure, self),
         }
 
 

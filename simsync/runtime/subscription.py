@@ -307,8 +307,8 @@ class SubscriptionReader:
         with self._link.changed:
             position = route.position
         cursor = self._conversation.oldest_cursor
-        # An end that was not waited for may have come long ago; control has gone on since. And behind a pause the server
-        # may have had more to send than what arrived, and has taken it along.
+        # An end that was not waited for may have come long ago; control has gone on since. And behind a pause the
+        # server may have had more to send than what arrived, and has taken it along.
         drained = ws.is_drained and ws.was_waiting and not self._batch_is_open and not self._was_held_up
         self._batch_is_open = self._was_held_up = False
         if drained or cursor is None:

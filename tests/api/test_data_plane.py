@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import Counter
 from dataclasses import replace
-from typing import Callable
 
 import pytest
 
 import simsync
 from simsync.local import Faults, Ledger, Simulator
-from simsync.runtime.changes import Changes
+
+from ..until import until
 
 FIRST, SLOTS = 1_000, 40
 OPTIONS = simsync.Options(backoff_initial=0.001, backoff_max=0.05, continue_grace=0.05, drain_idle=5.0)
@@ -23,16 +22,6 @@ OPTIONS = simsync.Options(backoff_initial=0.001, backoff_max=0.05, continue_grac
 def ledger() -> Ledger:
     """Two bundles of twenty slots."""
     return Ledger.generate(seed=5, start_slot=FIRST, slots=SLOTS, transactions_per_slot=6, bundle_size=20)
-
-
-def until(changed: Changes, happens: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        with changed:
-            if happens():
-                return
-            ticket = changed.ticket()
-        assert ticket.wait(deadline)
 
 
 Stream = dict[int, list[tuple[int, str]]]

@@ -8,17 +8,20 @@ socket pair (it may stay open), and ``__del__``, out of which no exception comes
 
 from __future__ import annotations
 
+import queue
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import FrameType
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import pytest
+from urllib3 import connectionpool
 
 import simsync
 from simsync.local import Ledger, Simulator
+from simsync.runtime import http
 
 pytestmark = [
     pytest.mark.skipif(
@@ -28,6 +31,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
+Files = Optional[Collection[str]]
 SPARED = (threading.Thread.start.__code__, socket.socketpair.__code__)
 SLOTS = 4_000
 PATIENCE = 20.0
@@ -50,13 +54,13 @@ def spared(frame: FrameType | None) -> bool:
     return False
 
 
-def interrupted_at(number: int, call: Callable[[], Any]) -> bool:
-    """Whether the call had so many points, and so was interrupted."""
+def interrupted_at(number: int, call: Callable[[], Any], within: Files) -> bool:
+    """Whether the call had so many points (in these files), and so was interrupted."""
     left = number
 
     def look(frame: FrameType, event: str, _argument: Any) -> None:
         nonlocal left
-        if event in ("call", "c_return", "return"):
+        if event in ("call", "c_return", "return") and (within is None or frame.f_code.co_filename in within):
             left -= 1
             if left <= 0 and not spared(frame):
                 raise KeyboardInterrupt
@@ -71,12 +75,12 @@ def interrupted_at(number: int, call: Callable[[], Any]) -> bool:
     return False
 
 
-def everywhere(call: Callable[[], Any], go_on: Callable[[], Any], step: int = 1) -> int:
+def everywhere(call: Callable[[], Any], go_on: Callable[[], Any], step: int = 1, within: Files = None) -> int:
     """Interrupt ``call`` at each ``step``-th point and ``go_on`` each time; how often it was interrupted."""
     interrupts = whole = 0
     number = 1
     while whole < WHOLE:
-        if interrupted_at(number, call):
+        if interrupted_at(number, call, within):
             interrupts += 1
             whole = 0
             number += step
@@ -138,6 +142,13 @@ def test_loops(client: simsync.Client, merged: bool, subscribed: bool, thorough:
     assert len(signatures) == len(set(signatures))
     lost = seen[-1] - 999 - len(seen)
     assert lost <= interrupts  # only what was in hand
+
+
+def test_requests(client: simsync.Client, thorough: bool) -> None:
+    queues = (connectionpool.__file__, http.__file__, queue.__file__, threading.__file__)
+    with opened(client) as session:
+        interrupts = everywhere(session.rpc.get_slot, session.rpc.get_slot, within=None if thorough else queues)
+    assert interrupts > 30
 
 
 def test_subscribing(client: simsync.Client) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import simsync
 
+from ..until import until
 from .scripted_control import Talk, scripted
 from .wire_peer import BINARY, PONG, TEXT, close_frame, encode
 
@@ -95,8 +96,7 @@ def run_behind(lose: Callable[[Talk], None]) -> list[simsync.Event]:
             sub.subscribe("slotSubscribe")
             sub.send_continue(simsync.Continue(LAST))
             delivery = sub._delivery
-            with sub._link.changed:
-                assert sub._link.changed.wait_for(lambda: delivery.route.completed, timeout=20)
+            until(sub._link.changed, lambda: delivery.route.completed)
             return list(sub.events(timeout=20))
 
 
