@@ -220,7 +220,7 @@ def examined(
     captured = capsys.readouterr()
     assert captured.err == ""
     assert simulator.api_key not in path.read_text()
-    assert str(simulator.port) not in path.read_text()
+    assert f":{simulator.port}" not in path.read_text()
     lines = json.loads(captured.out)
     return code, {line["guess"]: Told(line["result"], line["server"], line["setting"]) for line in lines}
 
