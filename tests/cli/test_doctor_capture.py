@@ -82,7 +82,7 @@ def test_nothing_of_the_user_is_in_the_file(
     program = "ATokenGPvbdGVxr1b9hvZbsiqW5xWH25efTNsLJA8knL"
     assert run(["--url", simulator.url, "--api-key", KEY, "doctor", "--capture", str(path), "--hide", program]) == 0
     text = path.read_text()
-    for secret in (KEY, "127.0.0.1", str(simulator.port), program, "backtest_", "parallel_"):
+    for secret in (KEY, "127.0.0.1", f":{simulator.port}", program, "backtest_", "parallel_"):
         assert secret not in text
     for placeholder in ("<host>", "<hidden-1>", "<session-1>", "<control-1>"):
         assert placeholder in text
