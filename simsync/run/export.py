@@ -7,10 +7,11 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Callable, Protocol
+from typing import Any, Callable
 
 from simsync.errors import InvalidParams, MissingExtra
 from simsync.run.records import PathLike, read_records
+from simsync.run.replacing import replacing
 from simsync.run.tables import TABLES, rows_of
 
 _ROWS = 10_000
@@ -29,47 +30,29 @@ def export_run(path: PathLike, folder: PathLike, format: str = "parquet") -> dic
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     counts = dict.fromkeys(TABLES, 0)
-    parts = {name: target / f".{name}.{format}.part" for name in TABLES}
-    try:
-        with contextlib.ExitStack() as stack:
-            writers = {name: stack.enter_context(FORMATS[format](name, part)) for name, part in parts.items()}
-            waiting: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
-            for record in read_records(path):
-                for name, row in rows_of(record):
-                    counts[name] += 1
-                    waiting[name].append(row)
-                    if len(waiting[name]) >= _ROWS:
-                        writers[name].write(waiting[name])
-                        waiting[name] = []
-            for name, rows in waiting.items():
-                writers[name].write(rows)
-        for name, part in parts.items():
-            part.replace(target / f"{name}.{format}")
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
+    with contextlib.ExitStack() as stack:
+        # All parts before all writers: the files take their places when every writer is through.
+        parts = {name: stack.enter_context(replacing(target / f"{name}.{format}")) for name in TABLES}
+        writers = {name: stack.enter_context(FORMATS[format](name, part)) for name, part in parts.items()}
+        waiting: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
+        for record in read_records(path):
+            for name, row in rows_of(record):
+                counts[name] += 1
+                waiting[name].append(row)
+                if len(waiting[name]) >= _ROWS:
+                    writers[name].write(waiting[name])
+                    waiting[name] = []
+        for name, rows in waiting.items():
+            writers[name].write(rows)
     return counts
 
 
-class _Writer(Protocol):
-    def __enter__(self) -> _Writer: ...
+class _Writer:
+    """A context manager around the file of one table."""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
-    ) -> None: ...
+    _file: Any
 
-    def write(self, rows: Sequence[tuple[Any, ...]]) -> None: ...
-
-
-class _Csv:
-    """RFC 4180 with a line of names; empty cells for what is missing, ``true`` and ``false``."""
-
-    def __init__(self, table: str, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="")
-        self._csv = csv.writer(self._file)
-        self._csv.writerow([column.name for column in TABLES[table]])
-
-    def __enter__(self) -> _Csv:
+    def __enter__(self) -> _Writer:
         return self
 
     def __exit__(
@@ -78,11 +61,23 @@ class _Csv:
         self._file.close()
 
     def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        raise NotImplementedError
+
+
+class _Csv(_Writer):
+    """RFC 4180 with a line of names; empty cells for what is missing, ``true`` and ``false``."""
+
+    def __init__(self, table: str, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8", newline="")
+        self._csv = csv.writer(self._file)
+        self._csv.writerow([column.name for column in TABLES[table]])
+
+    def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
         for row in rows:
             self._csv.writerow([str(cell).lower() if isinstance(cell, bool) else cell for cell in row])
 
 
-class _Parquet:
+class _Parquet(_Writer):
     def __init__(self, table: str, path: Path) -> None:
         try:
             import pyarrow
@@ -94,14 +89,6 @@ class _Parquet:
             [pyarrow.field(column.name, getattr(pyarrow, _ARROW[column.kind])()) for column in TABLES[table]]
         )
         self._file = pyarrow.parquet.ParquetWriter(path, self._schema, compression="zstd")
-
-    def __enter__(self) -> _Parquet:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
-        self._file.close()
 
     def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
         if rows:

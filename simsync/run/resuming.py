@@ -6,8 +6,6 @@ engine gives the same records for the same slots, so the file ends up as if noth
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +15,7 @@ from simsync.errors import InvalidParams
 from simsync.events import SessionSummary
 from simsync.json_form import JsonForm
 from simsync.run.records import PathLike, line_of, read_records
+from simsync.run.replacing import replacing
 
 _OF_ONE_SESSION = ("session_started", "tx", "diff")
 """Records that belong to a session, even when they do not say to which."""
@@ -58,24 +57,17 @@ def keep_finished(path: PathLike, metadata: Mapping[str, Any]) -> Kept:
             raise InvalidParams(name, metadata[name], f"{target} was begun with {begun.get(name)!r}")
     kept = Kept(_missing(begun["start_slot"], begun["end_slot"], finished), finished)
     wanted = {one.session_id for one in finished}
-    with tempfile.NamedTemporaryFile("w", dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-        try:
-            for record in read_records(target):
-                if record.kind in ("summary", "stopped"):
-                    continue
-                belongs = record.kind in _OF_ONE_SESSION or "session_id" in record.data
-                if belongs and record.data.get("session_id") not in wanted:
-                    continue
-                kept.transactions += record.kind == "tx"
-                kept.failed += record.kind == "tx" and record.data.get("error") is not None
-                kept.diffs += record.kind == "diff"
-                file.write(line_of(*record))
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(target)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    with replacing(target) as part, part.open("w", encoding="utf-8") as file:
+        for record in read_records(target):
+            if record.kind in ("summary", "stopped"):
+                continue
+            belongs = record.kind in _OF_ONE_SESSION or "session_id" in record.data
+            if belongs and record.data.get("session_id") not in wanted:
+                continue
+            kept.transactions += record.kind == "tx"
+            kept.failed += record.kind == "tx" and record.data.get("error") is not None
+            kept.diffs += record.kind == "diff"
+            file.write(line_of(*record))
     return kept
 
 

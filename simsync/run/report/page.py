@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from simsync.errors import MissingExtra
 from simsync.run.records import PathLike
+from simsync.run.replacing import replacing
 
 try:
     import jinja2
@@ -40,19 +39,8 @@ def write_page(target: PathLike, template: str, values: Mapping[str, Any]) -> No
     environment.filters["number"] = lambda value: "–" if value is None else f"{value:,}"
     plotly_js = Markup(get_plotlyjs())
     text = environment.get_template(template).render(plotly_js=plotly_js, **values)
-    path = Path(target)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    with replacing(Path(target)) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 class _Charts:
