@@ -22,7 +22,7 @@ def report(file: Path, output: Path | None, accounts: str, as_json: bool) -> Non
     from simsync.run.report import write_report
 
     target = file.with_suffix(".html") if output is None else output
-    totals = write_report(file, target, [one.strip() for one in accounts.split(",") if one.strip()])
+    totals = write_report(file, target, options.listed(accounts))
     if as_json:
         show_json({"report": str(target), "complete": totals.complete, "transactions": totals.transactions})
     else:

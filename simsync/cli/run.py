@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -19,6 +17,7 @@ from simsync.run.driver import RunPlan, metadata_of, record_run
 from simsync.run.recording import Recorder
 from simsync.run.resuming import keep_finished
 from simsync.run.strategy import load_strategy
+from simsync.run.time_limit import fired_after
 
 _WORKERS_WITHIN_MEMORY = 8
 """Sub-sessions driven at a time when memory is limited and nobody says how many."""
@@ -126,7 +125,8 @@ def run(
     client = settings.client(_options(max_memory, workers, 1 + plan.account_diffs))
     kept = keep_finished(output_file, metadata_of(plan)) if resume else None
     with contextlib.ExitStack() as stack:
-        token = stack.enter_context(_cancelled_after(deadline))
+        token = simsync.CancelToken()
+        stack.enter_context(fired_after(deadline, token))
         recorder = stack.enter_context(Recorder(output_file, append=resume))
         shown = stack.enter_context(live_progress(end_slot - start_slot + 1))
         try:
@@ -167,7 +167,7 @@ def _reroute(
     if order_flow == "venue" and not fills:
         raise click.UsageError("--reroute-order-flow venue needs --venue-templates")
     return simsync.Reroute(
-        aggregators=[name.strip() for name in aggregators.split(",") if name.strip()],
+        aggregators=options.listed(aggregators),
         circular_arbs=circular,
         requote=order_flow == "router",
         direct_fill=fills,
@@ -182,19 +182,3 @@ def _json_list(path: Path) -> list[object]:
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise click.UsageError(f"{path} must hold a list of objects")
     return value
-
-
-@contextlib.contextmanager
-def _cancelled_after(deadline: float | None) -> Iterator[simsync.CancelToken]:
-    token = simsync.CancelToken()
-    if deadline is None:
-        yield token
-        return
-    timer = threading.Timer(deadline, token.cancel)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield token
-    finally:
-        timer.cancel()
-        timer.join()

@@ -23,7 +23,7 @@ _MOST = 10
 @options.as_json
 def summarize(file: Path, accounts: str, as_json: bool) -> None:
     """Sum up a recorded run: totals, errors, programs, and balances of accounts."""
-    totals = summarize_file(file, [one.strip() for one in accounts.split(",") if one.strip()])
+    totals = summarize_file(file, options.listed(accounts))
     if as_json:
         show_json(totals.to_dict())
         return

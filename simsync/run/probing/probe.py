@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, TypeVar
@@ -31,6 +30,7 @@ from simsync.run.probing.candidates import (
 from simsync.run.probing.capture import CaptureFile, Record
 from simsync.run.probing.conversation import Capture
 from simsync.run.probing.fields import field, fold
+from simsync.run.time_limit import fired_after
 
 Made = TypeVar("Made")
 
@@ -66,7 +66,7 @@ def probe(
     the file cannot be written.
     """
     one = _Probe(url, api_key, capture, limits or Limits(), options or simsync.Options())
-    with one.cancelled_in_time():
+    with fired_after(one.limits.total, one.token):
         try:
             one.run()
         except _Gone as gone:
@@ -81,8 +81,8 @@ class _Probe:
         self._url = url
         self._api_key = api_key
         self._capture = capture
-        self._limits = limits
-        self._token = simsync.CancelToken()
+        self.limits = limits
+        self.token = simsync.CancelToken()
         self._options = replace(
             options,
             on_frame=capture,
@@ -98,17 +98,6 @@ class _Probe:
         self._range = (0, 0)
         self._snake_create = False
         self._forms: dict[str, FilterForm | None] = {}
-
-    @contextlib.contextmanager
-    def cancelled_in_time(self) -> Iterator[None]:
-        timer = threading.Timer(self._limits.total, self._token.cancel)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            timer.join()
 
     def run(self) -> None:
         self._services()
@@ -129,7 +118,7 @@ class _Probe:
                 raise _Gone(f"the step {name!r} could not reach the server: {error}") from error
             except simsync.Cancelled as error:
                 self._capture.note("failed", f"{name}: out of time")
-                raise _Gone(f"not done within {self._limits.total:g} s, in the step {name!r}") from error
+                raise _Gone(f"not done within {self.limits.total:g} s, in the step {name!r}") from error
             except simsync.SimsyncError as error:
                 self._capture.note("failed", f"{name}: {error}")
 
@@ -149,7 +138,7 @@ class _Probe:
 
     def _single(self, client: simsync.Client | None = None, **options: Any) -> simsync.BacktestSession:
         client = client or self._client()
-        return client.session(self._create(**options), cancel=self._token, timeout=self._limits.create)
+        return client.session(self._create(**options), cancel=self.token, timeout=self.limits.create)
 
     def _quietly(self, ask: Callable[[], Made]) -> Made | None:
         """An HTTP request whose answer is looked at in the capture; a server need not know it."""
@@ -163,10 +152,10 @@ class _Probe:
         self, wanted: Callable[[Record], bool], *, since: int = 0, count: int = 1, seconds: float | None = None
     ) -> bool:
         """In pieces, as the time for everything may be over meanwhile."""
-        give_up = time.monotonic() + (self._limits.wait if seconds is None else seconds)
+        give_up = time.monotonic() + (self.limits.wait if seconds is None else seconds)
         while not self._capture.wait(wanted, min(1.0, give_up - time.monotonic()), since=since, count=count):
             self._capture.check()
-            if self._token.cancelled:
+            if self.token.cancelled:
                 raise simsync.Cancelled("out of time")
             if time.monotonic() >= give_up:
                 return False
@@ -204,7 +193,7 @@ class _Probe:
         client = self._client(reconnect_attempts=0)
         with self._first_session(client) as session:
             # A server that still starts may let subscribes wait, and then nothing could be told from their silence.
-            self._wait(_is_ready, since=since, seconds=self._limits.create)
+            self._wait(_is_ready, since=since, seconds=self.limits.create)
             since = self._capture.place
             for forms in STREAM_FORMS.values():
                 session.subscribe(forms.method, forms.forms[0].make(forms.address))
@@ -263,14 +252,14 @@ class _Probe:
 
     def _attach(self, session_id: str) -> None:
         try:
-            attached = self._client().attach(session_id, cancel=self._token, timeout=self._limits.wait)
+            attached = self._client().attach(session_id, cancel=self.token, timeout=self.limits.wait)
         except simsync.CreateError:
             camel = self._client(simsync.Dialect(inline_case="camel"))
-            attached = camel.attach(session_id, cancel=self._token, timeout=self._limits.wait)
+            attached = camel.attach(session_id, cancel=self.token, timeout=self.limits.wait)
         with attached:
             # Nothing of it is executed: it shows which errors answer a continue.
             refused = simsync.Continue(1, transactions=[BAD_TRANSACTION])
-            attached.continue_until_ready(refused, timeout=self._limits.wait)
+            attached.continue_until_ready(refused, timeout=self.limits.wait)
 
     def _run(self) -> None:
         """A whole run with actions, a pause, subscriptions to their end."""
@@ -292,16 +281,16 @@ class _Probe:
         try:
             with session:
                 self._subscribe(session)
-                session.ensure_ready(timeout=self._limits.create)
-                session.advance(1, timeout=self._limits.wait)
-                session.continue_to(pause_at, 0, timeout=self._limits.wait)
+                session.ensure_ready(timeout=self.limits.create)
+                session.advance(1, timeout=self.limits.wait)
+                session.continue_to(pause_at, 0, timeout=self.limits.wait)
                 self._quietly(lambda: session.rpc.get_balance(MADE_UP_ACCOUNT))
                 self._to_the_end(session)
         except simsync.RemoteError as error:
             self._capture.note("failed", f"pause: {error}")
             with self._single(send_summary=True) as other:
                 self._subscribe(other)
-                other.ensure_ready(timeout=self._limits.create)
+                other.ensure_ready(timeout=self.limits.create)
                 self._to_the_end(other)
 
     def _subscribe(self, session: simsync.BacktestSession) -> None:
@@ -314,8 +303,8 @@ class _Probe:
         session.subscribe("slotSubscribe")
 
     def _to_the_end(self, session: simsync.BacktestSession) -> None:
-        session.send_continue(advance_count=1_000, timeout=self._limits.wait)
-        for _event in session.events(timeout=self._limits.wait + 1):
+        session.send_continue(advance_count=1_000, timeout=self.limits.wait)
+        for _event in session.events(timeout=self.limits.wait + 1):
             pass
 
     def _parallel(self) -> None:
@@ -323,9 +312,7 @@ class _Probe:
         failure: simsync.SimsyncError | None = None
         for name, dialect in DIALECTS:
             try:
-                session = self._client(dialect).parallel(
-                    self._create(), cancel=self._token, timeout=self._limits.create
-                )
+                session = self._client(dialect).parallel(self._create(), cancel=self.token, timeout=self.limits.create)
                 with session:
                     self._converse(session)
                 return
@@ -337,19 +324,19 @@ class _Probe:
 
     def _converse(self, session: simsync.ParallelSession) -> None:
         sub = session.sub_sessions[0]
-        sub.ensure_ready(timeout=self._limits.create)
-        sub.advance(1, timeout=self._limits.wait)
+        sub.ensure_ready(timeout=self.limits.create)
+        sub.advance(1, timeout=self.limits.wait)
         try:
             since = self._capture.place
             session.drop_connection()
             self._wait(_answers_attach, since=since)
-            sub.advance(1, timeout=self._limits.wait)
+            sub.advance(1, timeout=self.limits.wait)
         except simsync.SimsyncError as error:
             self._capture.note("failed", f"reattach: {error}")
             return
         since = self._capture.place
         sub.close()
-        self._wait(_answers_close, since=since, seconds=min(5.0, self._limits.wait))
+        self._wait(_answers_close, since=since, seconds=min(5.0, self.limits.wait))
 
     def _discovery(self) -> None:
         for name, wanted in discovery_filters():
@@ -369,7 +356,7 @@ class _Probe:
     def _errors(self) -> None:
         """An attach to a session that nobody has."""
         with contextlib.suppress(simsync.CreateError):
-            self._client().attach(UNKNOWN_SESSION, cancel=self._token, timeout=self._limits.wait).close()
+            self._client().attach(UNKNOWN_SESSION, cancel=self.token, timeout=self.limits.wait).close()
 
 
 def _length(one: simsync.AvailableRange) -> int:
