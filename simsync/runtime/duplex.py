@@ -243,8 +243,10 @@ class DuplexWebSocket(websocket.WebSocket):
     def _fill(self) -> bool:
         """Read until ``_needed`` more bytes are there, then all that is at hand; False when out of time or woken."""
         while not self._drain():
-            self.was_waiting = not wait(self.sock, self._wait_for, None, 0.0)[0]
-            ready, woken = wait(self.sock, self._wait_for, self._waker, self._deadline)
+            ready, woken = wait(self.sock, self._wait_for, self._waker, 0.0)
+            self.was_waiting = not ready
+            if not ready and not woken:
+                ready, woken = wait(self.sock, self._wait_for, self._waker, self._deadline)
             if not ready and (woken or self._deadline is not None):
                 return False
             self._more_at_hand = True
