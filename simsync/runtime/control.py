@@ -121,13 +121,10 @@ class ControlLink:
 
     def _learn_position(self, route: Route) -> None:
         """Where a session stands that was attached to; without it a continue that is lost cannot be decided."""
-        try:
-            slot = self._ask_slot(route, self._questions)
-        except SimsyncError as error:
-            logger.warning("session %s could not be asked for its slot: %s", route.session_id, error)
-            return
-        with self.changed:
-            route.learned_slot = slot
+        slot = self._slot_of(route, self._questions)
+        if slot is not None:
+            with self.changed:
+                route.learned_slot = slot
 
     def _wait_for_news(self, deadline: float | None) -> tuple[bool, list[Event]]:
         """Whether the session is there, and what the server has told since the last call."""
@@ -579,15 +576,18 @@ class ControlLink:
         with self.changed:
             position = route.position
             settled = self.up and not route.cycle.is_outstanding and route.position_is_known
-        if settled:
-            return position
+        slot = None if settled else self._slot_of(route, until)
+        return position if slot is None else max(position, slot)
+
+    def _slot_of(self, route: Route, until: CancelToken) -> int | None:
+        """The slot of a session, over its RPC; None when it could not be asked, or nobody wants to know any more."""
         try:
-            return max(position, self._ask_slot(route, until))
+            return self._ask_slot(route, until)
         except Cancelled:
-            return position
+            return None
         except SimsyncError as error:
             logger.warning("session %s could not be asked for its slot: %s", route.session_id, error)
-            return position
+            return None
 
     def _inquire(self, route: Route, inquiry: int) -> None:
         """Ask in a thread of its own: the reader must not wait for an HTTP reply."""
@@ -595,11 +595,7 @@ class ControlLink:
         def ask() -> None:
             slot: int | None = None
             try:
-                slot = self._ask_slot(route, self._questions)
-            except Cancelled:
-                pass
-            except SimsyncError as error:
-                logger.warning("session %s could not be asked for its slot: %s", route.session_id, error)
+                slot = self._slot_of(route, self._questions)
             except Exception:
                 logger.exception("asking session %s for its slot failed", route.session_id)
             with self.changed:
