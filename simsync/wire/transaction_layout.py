@@ -70,8 +70,10 @@ class TransactionLayouts:
                 return
             params.update(_decoded(b'{"":0' + tail[:-1]))
             params.pop("", None)
-        if params == {"subscription": subscription, "result": {"slot": 0}} and payload.endswith(tail):
-            self._layouts = [_Layout(head, tail, method, subscription), *self._layouts[: _KEPT - 1]]
+        layout = _Layout(head, tail, method, subscription)
+        fits = params == {"subscription": subscription, "result": {"slot": 0}} and payload.endswith(tail)
+        if fits and layout not in self._layouts:  # it may be known, and this notification be odd in another way
+            self._layouts = [layout, *self._layouts[: _KEPT - 1]]
 
 
 def _decoded(text: bytes) -> dict[str, Any]:

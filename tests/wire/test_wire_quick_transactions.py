@@ -122,6 +122,18 @@ def test_the_layout_is_learned_from_the_first_one(order: str, learned: bool) -> 
             assert layouts.find(spoilt) is None
 
 
+def test_odd_notifications_of_a_known_layout_do_not_crowd_out_the_others() -> None:
+    layouts = TransactionLayouts()
+    layouts.learn(notification(RESULT, subscription=1), "transactionNotification", 1)
+    odd = notification({**RESULT, "transaction": {"signatures": []}}, subscription=2)
+    for _ in range(20):
+        assert layouts.find(odd) is None
+        layouts.learn(odd, "transactionNotification", 2)
+    found = layouts.find(notification(RESULT, subscription=1))
+    assert found is not None
+    assert found.subscription == 1
+
+
 def test_what_looks_like_a_signature_inside_a_text_is_none() -> None:
     logs = {"meta": {"logMessages": ['"signatures":["no"', '{"slot":9}']}, "transaction": {"signatures": ["sigB"]}}
     payload = (ORDERS["subscription first"] % json.dumps({"slot": 5, **logs}, separators=(",", ":"))).encode()
