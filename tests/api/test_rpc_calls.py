@@ -25,6 +25,7 @@ from solders.transaction import Transaction
 
 import simsync
 from simsync.reports import SignatureStatus
+from tests import tls
 
 from .test_rpc_replies import ADDRESS, conversing
 
@@ -282,10 +283,8 @@ def test_each_thread_has_a_connection_and_ended_threads_leave_none(ports: str) -
 
 def test_an_authority_of_ones_own(ports: str) -> None:
     authority = trustme.CA()
-    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(server_side)
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
+    server_side = tls.serving(authority.issue_cert("127.0.0.1"))
+    trusting = tls.trusting(authority)
     with ThreadingHTTPServer(("127.0.0.1", 0), _Ports) as server:
         server.socket = server_side.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

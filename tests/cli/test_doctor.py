@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from simsync.cli.app import run
 from simsync.local import Ledger, Simulator
 from simsync.run import checkup
 from simsync.run.checkup import FAILED, OK, WARNING, Finding, check_up
+from tests import tls
 
 
 @pytest.fixture
@@ -108,10 +108,8 @@ def test_an_extra_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_certificate_that_is_not_trusted_and_one_that_is() -> None:
     authority = trustme.CA()
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(server)
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
+    server = tls.serving(authority.issue_cert("localhost"))
+    trusting = tls.trusting(authority)
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def shake_hands() -> None:

@@ -12,6 +12,7 @@ import trustme
 
 import simsync
 from simsync.local import Ledger, Simulator
+from tests import tls
 
 from .faults import BREAKS, Cut, Delay, Spoil, Stall, Trickle
 from .proxy import CONTROL, DATA, DOWN, RAW, UP, Fault, Plan, Proxy, in_front_of
@@ -26,17 +27,9 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def server_side(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context
-
-
 @pytest.fixture(scope="module")
 def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
+    return tls.trusting(authority)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +40,7 @@ def simulator(ledger: Ledger) -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def secure(simulator: Simulator, authority: trustme.CA) -> Iterator[Proxy]:
-    with in_front_of(simulator.port, server_side(authority.issue_cert("127.0.0.1"))) as proxy:
+    with in_front_of(simulator.port, tls.serving(authority.issue_cert("127.0.0.1"))) as proxy:
         yield proxy
 
 
@@ -113,7 +106,7 @@ def test_an_expired_certificate(
     simulator: Simulator, authority: trustme.CA, trusting: ssl.SSLContext, tally: Tally
 ) -> None:
     past = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
-    with in_front_of(simulator.port, server_side(authority.issue_cert("127.0.0.1", not_after=past))) as proxy:
+    with in_front_of(simulator.port, tls.serving(authority.issue_cert("127.0.0.1", not_after=past))) as proxy:
         refused(proxy, replace(OPTIONS, ssl_context=trusting), tally, "expired")
         assert proxy.plan.sizes == {}, "something was sent to a server that was not trusted"
 
@@ -121,7 +114,7 @@ def test_an_expired_certificate(
 def test_a_certificate_of_another_host(
     simulator: Simulator, authority: trustme.CA, trusting: ssl.SSLContext, tally: Tally
 ) -> None:
-    with in_front_of(simulator.port, server_side(authority.issue_cert("elsewhere.example"))) as proxy:
+    with in_front_of(simulator.port, tls.serving(authority.issue_cert("elsewhere.example"))) as proxy:
         refused(proxy, replace(OPTIONS, ssl_context=trusting), tally, "certificate was not accepted")
         assert proxy.plan.sizes == {}
 
@@ -152,11 +145,11 @@ def test_a_certificate_that_goes_bad_while_the_run_goes_on(
     simulator: Simulator, authority: trustme.CA, trusting: ssl.SSLContext, tally: Tally
 ) -> None:
     """The re-attach meets a server that is not trusted: the run ends at once, with the reason."""
-    good = server_side(authority.issue_cert("127.0.0.1"))
+    good = tls.serving(authority.issue_cert("127.0.0.1"))
     with in_front_of(simulator.port, good) as proxy:
 
         def break_and_change(relay, _direction, _unit):  # type: ignore[no-untyped-def]
-            proxy.context = server_side(authority.issue_cert("elsewhere.example"))
+            proxy.context = tls.serving(authority.issue_cert("elsewhere.example"))
             relay.cut()
 
         proxy.use(Plan(break_and_change, CONTROL, DOWN, 8))

@@ -18,6 +18,7 @@ import trustme
 from simsync.runtime import waking
 from simsync.runtime.duplex import DuplexWebSocket, LinkLost
 from simsync.runtime.waking import Waker
+from tests import tls
 
 from .wire_peer import (
     BINARY,
@@ -45,10 +46,8 @@ class Link:
     """Connects over TLS, both ends with a throw-away authority."""
 
     def __init__(self, authority: trustme.CA, certificate: trustme.LeafCert) -> None:
-        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        certificate.configure_cert(self.server)
-        self.client = ssl.create_default_context()
-        authority.configure_trust(self.client)
+        self.server = tls.serving(certificate)
+        self.client = tls.trusting(authority)
 
     @contextlib.contextmanager
     def to(self, script: Script, early: bytes = b"") -> Iterator[DuplexWebSocket]:

@@ -13,6 +13,7 @@ import trustme
 
 import simsync
 
+from ..tls import serving, trusting
 from .scripted_control import SESSION, Talk, scripted
 
 
@@ -21,16 +22,8 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def server_context(authority: trustme.CA, host: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(host).configure_cert(context)
-    return context
-
-
 def client_options(authority: trustme.CA, **changes: float) -> simsync.Options:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return simsync.Options(ssl_context=context, backoff_initial=0.001, **changes)  # type: ignore[arg-type]
+    return simsync.Options(ssl_context=trusting(authority), backoff_initial=0.001, **changes)  # type: ignore[arg-type]
 
 
 def test_a_run_over_tls_with_a_lost_connection(authority: trustme.CA) -> None:
@@ -50,7 +43,7 @@ def test_a_run_over_tls_with_a_lost_connection(authority: trustme.CA) -> None:
         talk.event(slots + 2, "completed", {"summary": None})
         talk.goodbye()
 
-    context = server_context(authority, "127.0.0.1")
+    context = serving(authority.issue_cert("127.0.0.1"))
     with scripted(losing, working, context=context) as url:
         client = simsync.Client(url, "key", options=client_options(authority))
         with client.parallel(simsync.CreateSession(1, slots), timeout=20) as session:
@@ -72,13 +65,13 @@ def never_connected(context: ssl.SSLContext) -> Iterator[str]:
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused_at_once(authority: trustme.CA) -> None:
-    with never_connected(server_context(authority, "127.0.0.1")) as url:
+    with never_connected(serving(authority.issue_cert("127.0.0.1"))) as url:
         with pytest.raises(simsync.ConnectError, match="ssl_context"):
             simsync.Client(url, "key").parallel(simsync.CreateSession(1, 9))
 
 
 def test_a_certificate_of_another_host_is_refused_at_once(authority: trustme.CA) -> None:
-    with never_connected(server_context(authority, "elsewhere.example")) as url:
+    with never_connected(serving(authority.issue_cert("elsewhere.example"))) as url:
         with pytest.raises(simsync.ConnectError, match="certificate was not accepted"):
             simsync.Client(url, "key", options=client_options(authority)).parallel(simsync.CreateSession(1, 9))
 

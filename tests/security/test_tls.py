@@ -14,6 +14,7 @@ from simsync.run.checkup import FAILED, OK, check_up
 from tests.runtime.scripted_control import Talk, scripted
 from tests.security.conftest import FIRST, SLOTS
 from tests.security.listeners import tls_in_front_of
+from tests.tls import serving, trusting
 
 CREATE = simsync.CreateSession(FIRST, slot_count=SLOTS)
 
@@ -21,18 +22,6 @@ CREATE = simsync.CreateSession(FIRST, slot_count=SLOTS)
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
     return trustme.CA()
-
-
-def serving(authority: trustme.CA, host: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(host).configure_cert(context)
-    return context
-
-
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
 
 
 def client(port: int, simulator: Simulator, context: ssl.SSLContext | None) -> simsync.Client:
@@ -60,9 +49,9 @@ ASKING: dict[str, Ask] = {
 def wrong_port(request: pytest.FixtureRequest, simulator: Simulator, authority: trustme.CA) -> Iterator[int]:
     """The simulator behind a certificate that must not be accepted by a client that trusts ``authority``."""
     if request.param == "another host":
-        context = serving(authority, "elsewhere.example")
+        context = serving(authority.issue_cert("elsewhere.example"))
     else:
-        context = serving(trustme.CA(), "127.0.0.1")
+        context = serving(trustme.CA().issue_cert("127.0.0.1"))
     with tls_in_front_of(simulator.port, context) as port:
         yield port
 
@@ -84,7 +73,7 @@ def test_the_data_plane_and_rpc_of_an_endpoint_elsewhere_are_verified_too(
         talk.create(endpoint=f"https://127.0.0.1:{wrong_port}/backtest/a")
         talk.goodbye()
 
-    with scripted(elsewhere, context=serving(authority, "127.0.0.1")) as url:
+    with scripted(elsewhere, context=serving(authority.issue_cert("127.0.0.1"))) as url:
         options = simsync.Options(ssl_context=trusting(authority), backoff_initial=0.01)
         with simsync.Client(url, "key", options=options).parallel(CREATE, timeout=20) as session:
             (sub,) = session.sub_sessions
@@ -100,7 +89,7 @@ def test_a_run_with_an_authority_and_a_client_certificate_of_ones_own(
     simulator: Simulator, authority: trustme.CA, version: ssl.TLSVersion
 ) -> None:
     """Control, data, RPC, services and the checks of ``simsync doctor``, behind a server that demands a certificate."""
-    demanding = serving(authority, "127.0.0.1")
+    demanding = serving(authority.issue_cert("127.0.0.1"))
     authority.configure_trust(demanding)
     demanding.verify_mode = ssl.CERT_REQUIRED
     mine = trusting(authority)
@@ -128,7 +117,7 @@ def test_the_checks_ask_for_the_time_with_the_context_of_the_client(
     simulator: Simulator, authority: trustme.CA
 ) -> None:
     """Every check, the last one too: with an own authority none fails, without it the certificate is what fails."""
-    with tls_in_front_of(simulator.port, serving(authority, "127.0.0.1")) as port:
+    with tls_in_front_of(simulator.port, serving(authority.issue_cert("127.0.0.1"))) as port:
         found = {finding.check: finding for finding in check_up(client(port, simulator, trusting(authority)))}
         assert found["TLS"].detail.startswith("TLSv1.")
         assert (found["ranges"].result, found["key"].result, found["clock"].result) == (OK, OK, OK)
