@@ -75,7 +75,7 @@ class DuplexWebSocket(websocket.WebSocket):
         options["skip_utf8_validation"] = True  # the JSON decoder validates, a thousand times faster
         super().__init__(**options)
         self.max_message = max_message
-        self._bulk = bulk
+        self._plain = (_FINAL_TEXT, _FINAL_BINARY) if bulk else ()
         self.last_inbound = time.monotonic()
         self.bytes_received = 0
         self._tls_call = threading.Lock()
@@ -126,7 +126,7 @@ class DuplexWebSocket(websocket.WebSocket):
             while True:
                 if self._end is not None:
                     raise LinkLost(self._end.reason, self._end.code)
-                if self._library_mode or not self._bulk:
+                if self._library_mode:
                     message = self._library_frame()
                     if message is not None:
                         return [message]
@@ -148,8 +148,7 @@ class DuplexWebSocket(websocket.WebSocket):
     @property
     def is_drained(self) -> bool:
         """Everything that had arrived was handed out, when it was last looked."""
-        in_hand = bool(self._chunks) or self._position < len(self._buffer)
-        in_hand = in_hand or self._library_mode or self._library_bytes > 0
+        in_hand = bool(self._chunks) or self._position < len(self._buffer) or self._library_mode
         return not in_hand and not self._more_at_hand
 
     def _cut_frames(self) -> list[bytes]:
@@ -159,6 +158,7 @@ class DuplexWebSocket(websocket.WebSocket):
         position = self._position
         messages: list[bytes] = []
         append = messages.append
+        plain = self._plain
         self._needed = 1
         try:
             while True:
@@ -180,7 +180,7 @@ class DuplexWebSocket(websocket.WebSocket):
                 else:  # masked
                     self._library_mode = True
                     break
-                if first != _FINAL_TEXT and first != _FINAL_BINARY:
+                if first not in plain:
                     self._library_mode = True
                     break
                 stop = start + length
