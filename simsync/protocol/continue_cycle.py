@@ -26,7 +26,6 @@ from simsync.wire.server_errors import is_ignored, refuses_continue
 
 class CycleState(Enum):
     STARTING = "not ready yet"
-    INHERITED = "ready, unless an earlier process has sent a continue"
     READY = "ready for a continue"
     QUEUED = "a continue waits to be written"
     SENT = "a continue was handed to the connection"
@@ -38,17 +37,17 @@ class CycleState(Enum):
 
 _UNPROVEN = (CycleState.SENT, CycleState.UNCERTAIN, CycleState.ASKING)
 _OUTSTANDING = (CycleState.QUEUED, CycleState.RUNNING, *_UNPROVEN)
-_DISPROVED_BY_EVENTS = (CycleState.INHERITED, *_UNPROVEN)
 
 
 class ContinueCycle:
     """See the module. ``watching`` tells the receiving loop whether events have to be shown to :meth:`observe`."""
 
     __slots__ = (
-        "_moved",
-        "_ready_may_follow",
+        "_pause_may_be_echoed",
         "_ready_while_unproven",
         "_record",
+        "_slot_came",
+        "_taken_up",
         "inquiry",
         "payload",
         "ready_at",
@@ -67,8 +66,11 @@ class ContinueCycle:
         # How many events came after which an engine may wait, and which of them has made it ready.
         self.stops = 0
         self.ready_at = 0
-        self._moved = False  # a slot came since the continue was submitted
-        self._ready_may_follow = False
+        # Since the last continue was submitted.
+        self._slot_came = False
+        # What else lets a server say that it is ready: a pause (or refusal), once; being attached to again.
+        self._pause_may_be_echoed = False
+        self._taken_up = False
         self._ready_while_unproven = False
         self._record: StepRecord | None = None
 
@@ -85,7 +87,7 @@ class ContinueCycle:
         """A continue of the caller; ``record`` takes down what it causes."""
         self.payload = payload
         self._record = record
-        self._moved = False
+        self._slot_came = self._ready_while_unproven = False
         self._become(CycleState.QUEUED)
 
     def forget(self, record: StepRecord) -> None:
@@ -95,18 +97,14 @@ class ContinueCycle:
             self._become(self.state)
 
     def see_again(self, event: Event) -> None:
-        """An event that an earlier process has handled. If the engine waited, a continue may have gone since."""
+        """An event of the time of an earlier process. If the engine waited, a continue may have gone since."""
+        if self.state is CycleState.FINISHED:
+            return
         refused = isinstance(event, SessionError) and refuses_continue(event.error)
         if refused or isinstance(event, (ReadyForContinue, Paused)):
-            self._become(CycleState.INHERITED)
+            self._become(CycleState.READY)
         elif isinstance(event, Slot):
             self._become(CycleState.STARTING)
-
-    def settle(self) -> None:
-        """No event came, so the earlier process has sent nothing."""
-        if self.state is CycleState.INHERITED:
-            self.ready_at = self.stops
-            self._become(CycleState.READY)
 
     def withdraw(self) -> None:
         """The continue never got into the queue."""
@@ -136,37 +134,39 @@ class ContinueCycle:
         kind = type(event)
         self.stops += kind in (ReadyForContinue, Paused, SessionError)
         if kind is ReadyForContinue:
-            if self.state in (CycleState.UNCERTAIN, CycleState.ASKING):
-                # An engine that never got the continue would say just this when it is taken up again.
+            echo, self._pause_may_be_echoed = self._pause_may_be_echoed, False
+            if self.is_outstanding and not self._slot_came and (echo or self._taken_up):
+                # With no slot in between, this ready belongs to what was before the continue.
+                self._become(self.state)
+            elif self.state in (CycleState.UNCERTAIN, CycleState.ASKING):
                 self._ready_while_unproven = True
-                return
-            if self._ready_may_follow and self.is_outstanding:
-                # With no slot in between, this ready belongs to the pause (or refusal) before the new continue.
-                self._ready_may_follow = False
-                return
-            self._answered(ready_may_follow=False)
+            else:
+                self._answered()
         elif kind is Paused or (isinstance(event, SessionError) and self._is_answered_by(event)):
-            self._answered(ready_may_follow=True)
+            # Whether a ready follows is not known: either is taken.
+            self._pause_may_be_echoed = True
+            self._answered()
         elif kind is DiscoveryBatch or kind is UnknownEvent:
             # Discovery scans ahead by itself and proves nothing; of unknown events nothing is known.
             return
-        elif kind is Status and self.state is not CycleState.SENT:
+        elif kind is Status and (self.state is not CycleState.SENT or self._taken_up):
             # A server that takes a session up again may say so; behind a continue on one connection it is its work.
             return
         else:
             if kind is Slot:
-                self._moved = True
-                self._ready_may_follow = False
-            self._become(CycleState.RUNNING if self.state in _DISPROVED_BY_EVENTS else self.state)
+                self._slot_came = True
+                self._pause_may_be_echoed = False
+                # What this connection's continue caused comes after all that taking up has made the server say.
+                self._taken_up = self._taken_up and self.state is not CycleState.SENT
+            self._become(CycleState.RUNNING if self.state in _UNPROVEN else self.state)
 
     def _is_answered_by(self, event: SessionError) -> bool:
         """Errors about its content; and any other before the first slot, as nothing else may ever come."""
-        straight_behind = self.is_outstanding and not self._moved
+        straight_behind = self.is_outstanding and not self._slot_came
         return refuses_continue(event.error) or (straight_behind and not is_ignored(event.error))
 
-    def _answered(self, *, ready_may_follow: bool) -> None:
-        """The engine waits. Whether it says ready after a pause or a refused continue is not known: both are taken."""
-        self._ready_may_follow = ready_may_follow
+    def _answered(self) -> None:
+        """The engine waits."""
         if self.state is CycleState.QUEUED:
             self._become(CycleState.QUEUED)
             return
@@ -188,13 +188,12 @@ class ContinueCycle:
             self._record = None
 
     def connection_lost(self) -> None:
-        self._ready_while_unproven = False
-        if self.state in _UNPROVEN:
-            self._become(CycleState.UNCERTAIN)
-        elif self.state in (CycleState.READY, CycleState.QUEUED):
-            # The server may say again that it is ready, which then answers no continue.
-            self._ready_may_follow = True
-            self._become(self.state)
+        self._taken_up = True
+        self._become(CycleState.UNCERTAIN if self.state in _UNPROVEN else self.state)
+
+    def events_are_missing(self) -> None:
+        """A slot may be among them, so a ready that follows may answer the continue."""
+        self._pause_may_be_echoed = self._taken_up = False
 
     def ask(self) -> int:
         """The time for a proof is over: the session has to be asked. Returns the number of the inquiry."""
@@ -211,9 +210,14 @@ class ContinueCycle:
         self._become(CycleState.RUNNING)
         if self._ready_while_unproven:
             self._ready_while_unproven = False
-            self._answered(ready_may_follow=False)
+            self._answered()
 
     def _become(self, state: CycleState) -> None:
         self.state = state
-        unmoved = state is CycleState.RUNNING and not self._moved
-        self.watching = self._ready_may_follow or self._record is not None or unmoved or state in _DISPROVED_BY_EVENTS
+        self.watching = (
+            (self.is_outstanding and not self._slot_came)
+            or self._pause_may_be_echoed
+            or self._taken_up
+            or self._record is not None
+            or state in _UNPROVEN
+        )

@@ -110,7 +110,7 @@ class ControlConversation(ABC):
     @property
     def is_settled(self) -> bool:
         """It is known whether the engine of each session waits for us."""
-        return all(route.cycle.state is not CycleState.INHERITED for route in self.routes.values())
+        return True
 
     def _await_answer(self, phase: Phase, deadline: float) -> None:
         self.phase = phase
@@ -119,8 +119,8 @@ class ControlConversation(ABC):
     def _establish(self, now: float) -> None:
         self.phase = Phase.STEADY
         self._handshake_deadline = None
-        doubtful = (CycleState.UNCERTAIN, CycleState.INHERITED)
-        if any(route.cycle.state in doubtful for route in self.routes.values()):
+        in_doubt = any(route.cycle.state is CycleState.UNCERTAIN for route in self.routes.values())
+        if in_doubt or not self.is_settled:
             self._proof_deadline = now + self._options.continue_grace
 
     def _refused(self, error: BacktestError, attempt: str) -> None:
@@ -181,6 +181,7 @@ class ControlConversation(ABC):
 
     def _gap(self, route: Route, what: str, missing: int, sequence: int) -> None:
         route.sequence_gaps += missing
+        route.cycle.events_are_missing()
         text = f"session {route.session_id}: {what}"
         logger.warning("%s: %d event(s) are missing", text, missing)
         if self._options.strict_sequence:
@@ -209,8 +210,6 @@ class ControlConversation(ABC):
         if self._proof_deadline is None or now < self._proof_deadline:
             return []
         self._proof_deadline = None
-        for route in self.routes.values():
-            route.cycle.settle()
         return [
             (route, route.cycle.ask()) for route in self.routes.values() if route.cycle.state is CycleState.UNCERTAIN
         ]

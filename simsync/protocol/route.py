@@ -8,7 +8,8 @@ from simsync.errors import SimsyncError
 from simsync.events import Completed, DiscoveryBatch, Event, Paused, Slot
 from simsync.protocol.continue_cycle import ContinueCycle
 
-NOTHING_SEEN = -1
+NOTHING_SEEN = -2
+"""Before the first slot, batch or sequence number. Not even the number 0 follows it."""
 
 
 class Route:

@@ -5,8 +5,8 @@ the number of the last message seen, and then resumes it. Messages that come aga
 
 Whoever attaches from another process knows the number of the last event that was handled there, but not whether the
 engine has been told to go on since. So everything that the server still keeps is asked for, and what was handled is not
-delivered, but looked at: it tells where the engine stood, and which matches were announced. If the engine was waiting,
-and nothing follows for a while, nobody has told it to go on.
+delivered, but looked at: it tells where the engine stood, and which matches were announced. The server does not say
+where the replay ends. It is given its time; if the engine waits behind what has come by then, nobody has continued it.
 """
 
 from __future__ import annotations
@@ -53,18 +53,17 @@ class SingleConversation(ControlConversation):
         self._early: list[OwnEvent] = []
         self._replies: set[int] = set()
         self._resumed_once = False
-        self._awaits_handled = False
-        self._now = 0.0
+        self._settled = session_id is None
         self.survives_loss = create is None or create.disconnect_timeout > 0
         self.announces_discoveries = create is None or create.announces_discoveries
         if session_id is not None:
             route = self._add_route(session_id)
             route.attached = True
+            route.cycle.connection_lost()  # that of the earlier process
             self.created_here = False
             if last_sequence is not None:
                 self._handled_before = last_sequence
                 route.begin_after(last_sequence)
-                self._awaits_handled = last_sequence > 0
 
     def _add_route(self, session_id: str) -> Route:
         route = Route(session_id)
@@ -86,6 +85,7 @@ class SingleConversation(ControlConversation):
         if not self.routes:
             assert self._create is not None
             self._early = []
+            self._replies = set()
             self._await_answer(Phase.CREATING, now + self._options.create_timeout)
             return requests.create_session(self._create, parallel=False)
         self._await_answer(Phase.ATTACHING, now + self._options.handshake_timeout)
@@ -97,15 +97,14 @@ class SingleConversation(ControlConversation):
 
     @property
     def is_settled(self) -> bool:
-        return not self._awaits_handled and super().is_settled
+        return self._settled or not self._route.open
 
     def tick(self, now: float) -> list[tuple[Route, int]]:
         if self._proof_deadline is not None and now >= self._proof_deadline:
-            self._awaits_handled = False
+            self._settled = True
         return super().tick(now)
 
     def receive(self, payloads: Sequence[bytes], now: float) -> list[Route]:
-        self._now = now
         for message in self._decode_all(payloads):
             self._take_message(message, now)
             if self.verdict is not None:
@@ -143,13 +142,7 @@ class SingleConversation(ControlConversation):
     def _finish_attach(self, now: float) -> None:
         logger.info("session %s attached", self._route.session_id)
         self._establish(now)
-        self._await_proof()
         self._resumed_once = True
-
-    def _await_proof(self) -> None:
-        """Whether the engine waits is not known yet: give what may still come its time."""
-        if not self.is_settled and self.phase is Phase.STEADY and self._proof_deadline is None:
-            self._proof_deadline = self._now + self._options.continue_grace
 
     def _no_answer(self, now: float) -> None:
         if self.phase is not Phase.RESUMING:
@@ -186,6 +179,7 @@ class SingleConversation(ControlConversation):
         if self.phase is not Phase.CREATING:
             self._route_event(message.event, message.sequence)
         elif isinstance(message.event, Status):
+            self._note_reply(message.sequence)
             self.progress.append(message.event)
         else:
             self._early.append(message)
@@ -202,14 +196,12 @@ class SingleConversation(ControlConversation):
                 missing = 0  # the first one, whatever its number
             if sequence != route.cursor + 1:
                 self._sequence_jumps(route, sequence, missing)
-            self._awaits_handled = self._awaits_handled and sequence < self._handled_before
             self._replies = {reply for reply in self._replies if reply > sequence}
             route.cursor = sequence
             if sequence <= self._handled_before and not isinstance(event, Completed):
                 route.note_place(event)
                 route.cycle.see_again(event)
                 route.event_was_swallowed()
-                self._await_proof()
                 return
             if sequence <= self._handled_before:
                 route.next_event_has(sequence)  # completed, once more
@@ -217,6 +209,8 @@ class SingleConversation(ControlConversation):
             route.next_event_has_none()
         if isinstance(event, Slot) and route.open:
             route.note_place(event)
+            if not self._settled:
+                route.cycle.see_again(event)
             if route.cycle.watching:
                 route.cycle.observe(event)
             self._deliver(route, event)
@@ -231,14 +225,11 @@ class SingleConversation(ControlConversation):
             self._refused(error, "create the session")
         elif self.closing:
             logger.debug("while closing: %s", error)
-        elif self.phase is Phase.STEADY or self._is_event(message.sequence):
+        elif self.phase is Phase.STEADY or message.sequence is not None:
+            # Inside a handshake one with a number is an error of the session that comes again, not an answer to us.
             self._route_event(SessionError(error), message.sequence)
         else:
             self._refused(error, f"attach to {self._route.session_id}")
-
-    def _is_event(self, sequence: int | None) -> bool:
-        """Inside a handshake: a replayed error of the session, not an answer to us."""
-        return sequence is not None and sequence > self._route.cursor
 
     def encode_continue(self, session_id: str, request: Continue | ContinueTo) -> bytes:
         return requests.continue_single(request)

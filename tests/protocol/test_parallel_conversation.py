@@ -244,6 +244,21 @@ def test_a_jump_in_the_sequence_is_counted() -> None:
     assert machine.routes[A].failure is None
 
 
+def test_numbers_may_begin_with_zero() -> None:
+    machine = established()
+    delivered(machine, [event(A, 0, "slotNotification", 1), event(A, 1, "readyForContinue")])
+    assert [machine.routes[A].sequence_of(handed_out) for handed_out in range(3)] == [None, 0, 1]
+    assert machine.routes[A].sequence_gaps == 0
+
+
+def test_behind_a_jump_a_ready_answers_a_continue_although_no_slot_came() -> None:
+    machine = continued()
+    ((route, inquiry),) = machine.tick(100.0)
+    delivered(machine, [event(A, 4, "readyForContinue")], now=100.0)
+    assert not machine.answer_inquiry(route, inquiry, slot=2)
+    assert route.cycle.is_ready
+
+
 def test_a_jump_fails_the_session_when_sequences_are_strict() -> None:
     machine = established(Options(strict_sequence=True))
     delivered(machine, [event(A, 5, "readyForContinue"), event(A, 9, "slotNotification", 2)])

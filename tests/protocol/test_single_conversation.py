@@ -8,10 +8,19 @@ from typing import Any
 import pytest
 
 from simsync.errors import ProtocolError, RemoteError
-from simsync.events import Completed, Created, Event, Paused, ReadyForContinue, SessionError, Slot, Status
+from simsync.events import (
+    Completed,
+    Created,
+    DiscoveryBatch,
+    Event,
+    Paused,
+    ReadyForContinue,
+    SessionError,
+    Slot,
+    Status,
+)
 from simsync.options import Options
 from simsync.params import Continue, ContinueTo, CreateSession
-from simsync.protocol.continue_cycle import CycleState
 from simsync.protocol.control import Phase
 from simsync.protocol.route import Route
 from simsync.protocol.single import SingleConversation
@@ -183,6 +192,36 @@ def test_a_numbered_message_that_is_no_event_is_no_gap(strange: bytes) -> None:
     assert route_of(machine).failure is None
 
 
+def test_a_numbered_status_before_the_session_is_there_is_no_gap() -> None:
+    machine = SingleConversation(Options(strict_sequence=True), CreateSession(1, 9))
+    machine.connected(0.0)
+    found = message("discoveryBatch", {"slot": 9, "batchIndex": 1, "matched": [], "transactions": []}, 1)
+    status = message("status", {"status": "preparingBundle"}, 2)
+    assert [type(event) for event in delivered(machine, found, status, slot(1, 3), created(4), ready(5))] == [
+        DiscoveryBatch,
+        Slot,
+        ReadyForContinue,
+    ]
+    assert route_of(machine).sequence_gaps == 0
+
+
+def test_numbers_of_a_failed_create_do_not_hide_a_gap() -> None:
+    machine = SingleConversation(Options(), CreateSession(1, 9))
+    machine.connected(0.0)
+    machine.receive([message("novelty", {}, 3)], 0.0)
+    machine.lost()
+    machine.connected(1.0)
+    delivered(machine, created(1), slot(1, 2), slot(2, 4))
+    assert route_of(machine).sequence_gaps == 1
+
+
+def test_numbers_may_begin_with_zero() -> None:
+    machine = SingleConversation(Options(), CreateSession(1, 9))
+    machine.connected(0.0)
+    delivered(machine, created(None), slot(1, 0), ready(1))
+    assert [route_of(machine).sequence_of(handed_out) for handed_out in range(3)] == [None, 0, 1]
+
+
 def test_completed_inside_the_handshake_completes() -> None:
     machine = established()
     machine.lost()
@@ -208,6 +247,16 @@ def test_a_replayed_error_inside_the_handshake_is_an_event() -> None:
     machine.connected(1.0)
     (event,) = delivered(machine, message("error", {"invalidTransactionFormat": {"index": 0, "error": "x"}}, 2))
     assert isinstance(event, SessionError)
+    assert machine.verdict is None
+
+
+@pytest.mark.parametrize("error", ["noMoreBlocks", {"simulationError": {"error": "bad"}}])
+def test_an_error_that_was_delivered_before_does_not_refuse_the_attach(error: Any) -> None:
+    machine = established()
+    delivered(machine, message("error", {"simulationError": {"error": "bad"}}, 2), slot(1, 3))
+    machine.lost()
+    machine.connected(1.0)
+    assert delivered(machine, message("error", error, 2), slot(1, 3), attached(), slot(2, 4)) == [Slot(2)]
     assert machine.verdict is None
 
 
@@ -313,7 +362,6 @@ def test_what_was_handled_does_not_come_again_and_nothing_else_is_missing() -> N
     assert [route.take_batch() for route in machine.receive([message("success")], 0.0)] == [[Slot(4), READY]]
     assert route_of(machine).sequence_gaps == 0
     assert route_of(machine).sequence_of(2) == 7
-    assert machine.is_settled
 
 
 def test_events_that_the_server_has_lost_are_a_gap() -> None:
@@ -336,16 +384,41 @@ def test_an_engine_that_waited_is_ready_once_nothing_else_has_come_for_a_while(w
 
 def test_an_engine_that_was_told_to_go_on_is_not_ready() -> None:
     machine = resumed(5, ready(5), slot(4, 6))
-    assert route_of(machine).cycle.state is CycleState.RUNNING
     machine.tick(GRACE)
     assert not route_of(machine).cycle.is_ready
 
 
 def test_an_engine_that_was_executing_becomes_ready_by_its_event() -> None:
     machine = resumed(5, slot(3, 5))
+    machine.tick(GRACE)
     assert machine.is_settled
     assert delivered(machine, slot(4, 6), ready(7)) == [Slot(4), READY]
     assert route_of(machine).cycle.is_ready
+
+
+def test_a_ready_that_follows_a_handled_pause_does_not_say_that_nobody_has_continued() -> None:
+    machine = resumed(5, message("paused", {"slot": 4, "batchIndex": 2}, 5), ready(6))
+    assert not machine.is_settled
+    machine.receive([slot(5, 7)], 0.1)
+    machine.tick(GRACE)
+    assert machine.is_settled
+    assert not route_of(machine).cycle.is_ready
+
+
+def test_a_ready_in_the_middle_of_what_comes_again_may_have_been_answered() -> None:
+    machine = resumed(None, slot(3, 2), ready(3))
+    assert not machine.is_settled
+    machine.receive([slot(4, 4)], 0.1)
+    machine.tick(GRACE)
+    assert machine.is_settled
+    assert not route_of(machine).cycle.is_ready
+    machine.receive([ready(5)], GRACE + 0.1)
+    assert route_of(machine).cycle.is_ready
+    assert route_of(machine).cycle.ready_at == 2
+
+
+def test_a_session_that_is_completed_when_it_is_attached_to_needs_no_settling() -> None:
+    assert resumed(5, message("completed", {}, 6)).is_settled
 
 
 def test_a_connection_that_is_lost_before_it_is_settled_loses_nothing() -> None:
