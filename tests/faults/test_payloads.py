@@ -65,7 +65,7 @@ def places(bench: Bench, plane: str, kind: str, *, thorough: bool, of: int) -> l
 @pytest.mark.parametrize("plane", [CONTROL, DATA])
 @pytest.mark.parametrize("kind", NONSENSE)
 def test_nonsense_between_the_messages(bench: Bench, kind: str, plane: str, thorough: bool) -> None:
-    for unit in places(bench, plane, kind, thorough=thorough, of=24):
+    for unit in places(bench, plane, kind, thorough=thorough, of=48):
         bench.case(kind, Plan(NONSENSE[kind], plane, DOWN, unit), must_equal=True)
 
 
@@ -75,14 +75,14 @@ def test_nonsense_between_the_messages(bench: Bench, kind: str, plane: str, thor
 @pytest.mark.parametrize("plane", [CONTROL, DATA])
 def test_messages_that_come_twice(bench: Bench, plane: str, thorough: bool) -> None:
     """On the data plane nothing tells a repetition from two transactions that are alike, but for a reconnect."""
-    for unit in places(bench, plane, "twice", thorough=thorough, of=4):
+    for unit in places(bench, plane, "twice", thorough=thorough, of=7):
         opcode_only = plane == DATA
         bench.case("message that comes twice", Plan(Twice(), plane, DOWN, unit), may_differ=opcode_only)
 
 
 def test_messages_that_change_places(bench: Bench, thorough: bool) -> None:
     """The later one makes the earlier one look like a repetition, and the gap is told."""
-    for unit in places(bench, CONTROL, "swap", thorough=thorough, of=4):
+    for unit in places(bench, CONTROL, "swap", thorough=thorough, of=7):
         plan = Plan(Swap(), CONTROL, DOWN, unit)
         bench.case("messages that change places", plan, may_differ=True, may_wait=SHORT)
         if thorough:
@@ -93,7 +93,7 @@ def test_messages_that_change_places(bench: Bench, thorough: bool) -> None:
 
 def test_a_message_that_does_not_come(bench: Bench, thorough: bool) -> None:
     """Its number is missing, or it is waited for in vain: by simsync in a handshake, else by the caller."""
-    for unit in places(bench, CONTROL, "swallow", thorough=thorough, of=5):
+    for unit in places(bench, CONTROL, "swallow", thorough=thorough, of=9):
         plan = Plan(Swallow(), CONTROL, DOWN, unit)
         bench.case("message that does not come", plan, ALERT, may_differ=True, may_wait=2.0)
 

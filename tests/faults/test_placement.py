@@ -24,21 +24,21 @@ def some(bench: Bench, plane: str, direction: str, *, thorough: bool, of: int, s
 @pytest.mark.parametrize("plane, direction", PLANES)
 @pytest.mark.parametrize("kind", BREAKS)
 def test_a_connection_that_breaks(bench: Bench, kind: str, plane: str, direction: str, thorough: bool) -> None:
-    for unit in some(bench, plane, direction, thorough=thorough, of=6, salt=kind):
+    for unit in some(bench, plane, direction, thorough=thorough, of=13, salt=kind):
         bench.case(kind, Plan(BREAKS[kind], plane, direction, unit), must_equal=True)
 
 
 @pytest.mark.parametrize("plane, direction", PLANES)
 @pytest.mark.parametrize("kind", SILENCES)
 def test_a_connection_that_falls_silent(bench: Bench, kind: str, plane: str, direction: str, thorough: bool) -> None:
-    for unit in some(bench, plane, direction, thorough=thorough, of=14, salt=kind):
+    for unit in some(bench, plane, direction, thorough=thorough, of=29, salt=kind):
         bench.case(kind, Plan(SILENCES[kind], plane, direction, unit), ALERT, must_equal=True)
 
 
 @pytest.mark.parametrize("plane, direction", PLANES)
 @pytest.mark.parametrize("kind", HARMLESS)
 def test_a_slow_connection_changes_nothing(bench: Bench, kind: str, plane: str, direction: str, thorough: bool) -> None:
-    for unit in some(bench, plane, direction, thorough=thorough, of=6, salt=kind):
+    for unit in some(bench, plane, direction, thorough=thorough, of=13, salt=kind):
         bench.case(kind, Plan(HARMLESS[kind], plane, direction, unit), must_equal=True)
 
 
@@ -49,14 +49,14 @@ def test_a_connection_that_breaks_each_time(
 ) -> None:
     """Never getting further ends with an error that says so, once the budget is spent."""
     options = replace(OPTIONS, reconnect_attempts=3)
-    for unit in some(bench, plane, direction, thorough=thorough, of=6, salt=kind):
+    for unit in some(bench, plane, direction, thorough=thorough, of=13, salt=kind):
         bench.case(f"{kind}, each time", _always(BREAKS[kind], plane, direction, unit), options)
 
 
 @pytest.mark.parametrize("plane, direction", PLANES)
 def test_a_connection_that_falls_silent_each_time(bench: Bench, plane: str, direction: str, thorough: bool) -> None:
     options = replace(ALERT, reconnect_attempts=2, drain_idle=0.3)
-    for unit in some(bench, plane, direction, thorough=thorough, of=17, salt="each time"):
+    for unit in some(bench, plane, direction, thorough=thorough, of=31, salt="each time"):
         bench.case("stall, each time", _always(SILENCES["stall"], plane, direction, unit), options)
 
 

@@ -136,7 +136,7 @@ def test_loops(client: simsync.Client, merged: bool, subscribed: bool, thorough:
         if subscribed:
             one = session.sub_sessions[0] if isinstance(session, simsync.ParallelSession) else session
             one.subscribe_transactions()
-        interrupts = everywhere(lambda: take(4), lambda: take(2), step=1 if thorough else 2)
+        interrupts = everywhere(lambda: take(4), lambda: take(2), step=1 if thorough else 4)
     assert interrupts > 20
     assert seen == sorted(set(seen))
     assert len(signatures) == len(set(signatures))

@@ -56,7 +56,7 @@ def content(event: simsync.Event) -> Any:
     return event.raw if isinstance(event, (simsync.Transaction, simsync.AccountDiff)) else repr(event)
 
 
-@pytest.mark.parametrize(("strategy", "seeds"), [(parallel, 20), (single, 8)])
+@pytest.mark.parametrize(("strategy", "seeds"), [(parallel, 8), (single, 4)])
 def test_what_is_delivered_equals_the_undisturbed_run(
     strategy: Callable[[simsync.Client], Streams], seeds: int, ledger: Ledger, thorough: bool
 ) -> None:
