@@ -71,6 +71,7 @@ def finish_attach(talk: Talk) -> None:
     talk.send("sessionAttached", {"session_id": SESSION, "rpc_endpoint": "/backtest/a"})
     talk.expect("resumeAttachedSession")
     talk.send("success")
+    hang_up_together(talk)
 
 
 def begin_close(talk: Talk) -> None:
@@ -80,6 +81,10 @@ def begin_close(talk: Talk) -> None:
 
 def finish_close(talk: Talk) -> None:
     talk.send("success")
+    hang_up_together(talk)
+
+
+def hang_up_together(talk: Talk) -> None:
     talk.expect_frame(CLOSE)
     talk.sock.sendall(close_frame(1000))
 
@@ -140,6 +145,7 @@ CALLS = {
         lambda talk: talk.expect("attachBacktestSession"),
         finish_attach,
         itself,
+        simsync.Options(continue_grace=0.1, close_timeout=0.5),
     ),
 }
 
