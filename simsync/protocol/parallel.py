@@ -27,6 +27,7 @@ from simsync.wire.control_messages import (
     SessionsCreated,
     Succeeded,
 )
+from simsync.wire.frame_run import FrameRun
 from simsync.wire.server_errors import is_ignored
 
 logger = logging.getLogger("simsync.control")
@@ -68,7 +69,7 @@ class ParallelConversation(ControlConversation):
 
     # Receiving.
 
-    def receive(self, payloads: Sequence[bytes], now: float) -> list[Route]:
+    def receive(self, payloads: Sequence[bytes | FrameRun], now: float) -> list[Route]:
         routes = self.routes
         dirty = self._dirty
         for message in self._decode_all(payloads):

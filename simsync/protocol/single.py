@@ -29,6 +29,7 @@ from simsync.wire.control_messages import (
     SessionCreated,
     Succeeded,
 )
+from simsync.wire.frame_run import FrameRun
 
 logger = logging.getLogger("simsync.control")
 
@@ -104,7 +105,7 @@ class SingleConversation(ControlConversation):
             self._settled = True
         return super().tick(now)
 
-    def receive(self, payloads: Sequence[bytes], now: float) -> list[Route]:
+    def receive(self, payloads: Sequence[bytes | FrameRun], now: float) -> list[Route]:
         for message in self._decode_all(payloads):
             self._take_message(message, now)
             if self.verdict is not None:

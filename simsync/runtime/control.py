@@ -47,6 +47,7 @@ from simsync.runtime.retry import Reconnectable, ReconnectPolicy
 from simsync.runtime.threads import join, spawn
 from simsync.runtime.waking import Waker
 from simsync.runtime.writer import Writer
+from simsync.wire.frame_run import FrameRun
 
 logger = logging.getLogger("simsync.control")
 
@@ -607,10 +608,10 @@ class ControlLink:
         self._inquirers.append(spawn("inquiry", ask))
 
 
-def _receive(ws: DuplexWebSocket, deadline: float, waker: Waker | None) -> list[bytes]:
-    payloads = ws.recv_batch(deadline, waker)
+def _receive(ws: DuplexWebSocket, deadline: float, waker: Waker | None) -> list[bytes | FrameRun] | list[bytes]:
     if ws.tap is None:
-        return payloads
+        return ws.recv_runs(deadline, waker)
+    payloads = ws.recv_batch(deadline, waker)
     ws.tap.received(payloads)
     return [bytes(payload) for payload in payloads]
 

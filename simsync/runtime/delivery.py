@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Callable
+from typing import Callable, NamedTuple
 
 from simsync.errors import Cancelled, EventTimeout, SimsyncError, SubscriptionFailed
 from simsync.events import Completed, Event, Paused, ReadyForContinue, SessionError
@@ -148,17 +148,33 @@ STOPS = frozenset({ReadyForContinue, Paused, SessionError})
 """After these the engine may be waiting; whether it does is asked before anything is sent."""
 
 
+class _ControlBatch(NamedTuple):
+    """``stops``: how many of all events up to its end are such after which the engine may wait."""
+
+    events: list[Event]
+    stops: int
+
+
 class _Current:
-    """The batch that is being handed out. ``before`` and ``stops``: how many control events, and how many of those
-    after which the engine may wait, were handed out before it."""
+    """The batch that is being handed out. ``before`` and ``stops_before``: how many control events, and how many of
+    those after which the engine may wait, were handed out before it; ``stops_after`` counts its own as well."""
 
-    __slots__ = ("_before", "_control", "_stops", "events", "is_last", "iterator")
+    __slots__ = ("_before", "_control", "_stops_after", "_stops_before", "events", "is_last", "iterator")
 
-    def __init__(self, before: int, stops: int, events: list[Event], *, control: bool, is_last: bool = False) -> None:
+    def __init__(
+        self,
+        before: int,
+        stops_before: int,
+        events: list[Event],
+        stops_after: int | None = None,
+        *,
+        is_last: bool = False,
+    ) -> None:
         self.is_last = is_last
         self._before = before
-        self._stops = stops
-        self._control = len(events) if control else 0
+        self._stops_before = stops_before
+        self._stops_after = stops_before if stops_after is None else stops_after
+        self._control = 0 if stops_after is None else len(events)
         self.events = events
         self.iterator = iter(events)
 
@@ -174,9 +190,10 @@ class _Current:
     @property
     def stops(self) -> int:
         """Up to now. Counted here, and not when they are taken out, because Ctrl-C may come in between."""
-        if not self._control:
-            return self._stops
-        return self._stops + sum(map(STOPS.__contains__, map(type, self.events[: self._control - self.left])))
+        if self._stops_after == self._stops_before or not self.left:
+            return self._stops_after
+        handed_out = self.events[: self._control - self.left]
+        return self._stops_before + sum(map(STOPS.__contains__, map(type, handed_out)))
 
 
 class Delivery:
@@ -191,10 +208,11 @@ class Delivery:
         self.on_completed: list[Callable[[], None]] = []
         self.on_cancelled: list[Callable[[], None]] = []
         self._changed = Changes()  # guards everything below
-        self._current = _Current(0, 0, [], control=True)
+        self._current = _Current(0, 0, [], 0)
         self._handed_out_at_cancel: int | None = None
         # The batch that is being handed out is the first of its kind, and is taken away when the next one is chosen.
-        self._control: deque[list[Event]] = deque()
+        self._control: deque[_ControlBatch] = deque()
+        self._stops = 0  # among all that was put
         self._data: deque[DataBatch] = deque()
         self._completed: Completed | None = None
         self._completed_at = 0.0
@@ -231,10 +249,12 @@ class Delivery:
                 self._completed_at = time.monotonic()
                 item.pop()
             if self.subscriptions:
-                # One by one, so that data may overtake the others.
-                self._control.extend([event] for event in item)
+                for event in item:  # one by one, so that data may overtake the others
+                    self._stops += type(event) in STOPS
+                    self._control.append(_ControlBatch([event], self._stops))
             elif item:
-                self._control.append(item)
+                self._stops = self.route.cycle.stops
+                self._control.append(_ControlBatch(item, self._stops))
         elif isinstance(item, DataBatch):
             self._data.append(item)
         elif isinstance(item, Ending) and self._ending is None:
@@ -327,9 +347,9 @@ class Delivery:
         self._take_away(handed_out.events)
         before, stops = handed_out.handed_out, handed_out.stops
         if self._data:
-            return _Current(before, stops, self._data[0].events, control=False)
+            return _Current(before, stops, self._data[0].events)
         if self._control:
-            return _Current(before, stops, self._control[0], control=True)
+            return _Current(before, stops, *self._control[0])
         failed = next((state.failure for state in self.subscriptions if state.failure is not None), None)
         if failed is not None:
             self._ending = failed
@@ -337,7 +357,7 @@ class Delivery:
         if self._completed is not None:
             # Control has said everything; how its connection ended does not matter any more.
             if all(state.ended for state in self.subscriptions):
-                return _Current(before, stops, [self._completed], control=True, is_last=True)
+                return _Current(before, stops, [self._completed], stops, is_last=True)
             self._check_drain()
         elif self._ending is not None:
             raise fresh(self._ending)
@@ -348,7 +368,7 @@ class Delivery:
         if self._data and self._data[0].events is events:
             self._data[0].done()
             self._data.popleft()
-        elif self._control and self._control[0] is events:
+        elif self._control and self._control[0].events is events:
             self._control.popleft()
 
     def _check_drain(self) -> None:

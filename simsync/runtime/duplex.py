@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import websocket
 
 from simsync.runtime.waking import READ, WRITE, Waker, wait
+from simsync.wire.frame_run import SHORTEST, FrameRun, length_of_run
 
 if TYPE_CHECKING:
     from simsync.runtime.tap import Tap
@@ -118,6 +119,13 @@ class DuplexWebSocket(websocket.WebSocket):
         ``deadline`` is in seconds on the clock of :func:`time.monotonic`. Pings are answered through :meth:`pong` on
         the way. Raises :class:`LinkLost` once the connection has ended and all messages before that were returned.
         """
+        return self._receive(self._cut_frames, deadline, waker)
+
+    def recv_runs(self, deadline: float | None = None, waker: Waker | None = None) -> list[bytes | FrameRun]:
+        """As :meth:`recv_batch`, with frames of one length left together."""
+        return self._receive(self._cut_runs, deadline, waker)
+
+    def _receive(self, cut: Callable[[], list[Any]], deadline: float | None, waker: Waker | None) -> list[Any]:
         self._deadline = deadline
         self._waker = waker
         self._library_reads = 0
@@ -131,7 +139,7 @@ class DuplexWebSocket(websocket.WebSocket):
                     if message is not None:
                         return [message]
                     continue
-                messages = self._cut_frames()
+                messages = cut()
                 if messages:
                     return messages
                 if not self._library_mode and self._end is None and not self._fill():
@@ -151,14 +159,22 @@ class DuplexWebSocket(websocket.WebSocket):
         in_hand = bool(self._chunks) or self._position < len(self._buffer) or self._library_mode
         return not in_hand and not self._more_at_hand
 
-    def _cut_frames(self) -> list[bytes]:
-        """Cut plain data frames (final, unmasked, text or binary) until the buffer ends or another kind comes."""
+    def _cut_runs(self) -> list[bytes | FrameRun]:
+        return self._cut_frames(SHORTEST)
+
+    def _cut_frames(self, shortest_run: int | None = None) -> list[Any]:
+        """Cut plain data frames (final, unmasked, text or binary) until the buffer ends or another kind comes.
+
+        From ``shortest_run`` text frames of one length on (None: never) they stay together.
+        """
         buffer = self._buffer
         size = len(buffer)
         position = self._position
-        messages: list[bytes] = []
+        messages: list[bytes | FrameRun] = []
         append = messages.append
         plain = self._plain
+        last_length = -1
+        look_at = 0  # from here on it is worth looking for a run
         self._needed = 1
         try:
             while True:
@@ -187,6 +203,17 @@ class DuplexWebSocket(websocket.WebSocket):
                 if stop > size:
                     self._needed = stop - size
                     break
+                if length == last_length and shortest_run and position >= look_at and first == _FINAL_TEXT:
+                    stride = stop - position
+                    count = length_of_run(buffer, position, start - position, stride)
+                    stop = position + count * stride
+                    if count >= shortest_run:
+                        append(FrameRun(buffer[position:stop], start - position, count))
+                        position = stop
+                        continue
+                    look_at = stop
+                    stop = start + length
+                last_length = length
                 append(buffer[start:stop] if first == _FINAL_TEXT else self.binary(buffer[start:stop]))
                 position = stop
         except IndexError:  # the buffer ends inside a header

@@ -6,7 +6,7 @@ The bulk of the traffic is read by :mod:`~simsync.wire.quick_events`, everything
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, Callable, Optional
 
 from simsync.events import (
@@ -35,6 +35,7 @@ from simsync.wire.control_messages import (
     Succeeded,
 )
 from simsync.wire.dialect import Dialect
+from simsync.wire.frame_run import FrameRun
 from simsync.wire.quick_events import BLOCK, READY, QuickEvents
 from simsync.wire.server_errors import decode_error
 from simsync.wire.spelling import FoldedFields, fold
@@ -54,15 +55,17 @@ class ControlDecoder:
         self._is_terminal = dialect.is_terminal
         self._quick = QuickEvents() if quick else None
 
-    def decode_all(self, payloads: Iterable[bytes]) -> Iterator[ControlMessage]:
+    def decode_all(self, payloads: Iterable[bytes | FrameRun]) -> Iterator[ControlMessage]:
         """One message for each payload. Never raises: what cannot be read becomes :class:`NotUnderstood`."""
         # By blocks, so that what is made of a block is gone before the next, and the garbage collector has no work.
         return chain.from_iterable(map(self._decode_block, _blocks(payloads)))
 
-    def _decode_block(self, block: Sequence[bytes]) -> Sequence[ControlMessage]:
+    def _decode_block(self, block: Sequence[bytes] | FrameRun) -> Iterable[ControlMessage]:
         quick = self._quick
         if quick is None:
             return [self.decode(payload) for payload in block]
+        if isinstance(block, FrameRun):
+            return quick.read_run(block) or self.decode_all(block)
         events = quick.read(block)
         if events is not None:
             return events
@@ -134,9 +137,20 @@ class ControlDecoder:
         return error
 
 
-def _blocks(payloads: Iterable[bytes]) -> Iterator[list[bytes]]:
-    rest = iter(payloads)
-    while block := list(islice(rest, BLOCK)):
+def _blocks(payloads: Iterable[bytes | FrameRun]) -> Iterator[list[bytes] | FrameRun]:
+    block: list[bytes] = []
+    for payload in payloads:
+        if isinstance(payload, FrameRun):
+            if block:
+                yield block
+                block = []
+            yield payload
+        else:
+            block.append(payload)
+            if len(block) == BLOCK:
+                yield block
+                block = []
+    if block:
         yield block
 
 

@@ -34,6 +34,21 @@ def loads_with_standard_library(payload: bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
+def loads_evenly(text: str, first: int, stride: int) -> list[Any]:
+    """The documents that begin at ``first`` and each ``stride`` characters later, the last one at the end of the text.
+
+    With the standard library, which takes text in any case. Raises ValueError when one does not end right before the
+    other, but for what lies in front of the first.
+    """
+    try:
+        found = [_scan_once(text, start) for start in range(first, len(text), stride)]
+    except (StopIteration, RecursionError) as error:
+        raise ValueError("not all of them are JSON") from error
+    if [end for _, end in found] != list(range(stride, len(text) + 1, stride)):
+        raise ValueError("a document does not end where it should")
+    return [value for value, _ in found]
+
+
 def dumps_with_standard_library(value: Any) -> bytes:
     """Encode compactly as UTF-8."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")

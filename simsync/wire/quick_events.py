@@ -8,11 +8,13 @@ in one call, straight into the two fields that matter; without it each message b
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Callable, NamedTuple, Optional, Union
 
 from simsync.events import ReadyForContinue, Slot
 from simsync.wire import json_codec
+from simsync.wire.frame_run import FrameRun
 from simsync.wire.spelling import fold
 
 try:
@@ -28,6 +30,10 @@ BLOCK = 64
 
 _LEARNING = 8
 """Spellings that are tried for one connection, so that a server that mixes them costs nothing but the quick way."""
+
+_first, _last = operator.itemgetter(0), operator.itemgetter(-1)
+_OPENING, _CLOSING = {ord("{")}, {ord("}")}
+"""Bytes with which each message begins and ends that may be decoded together with others, see :class:`FrameRun`."""
 
 QuickEvent = tuple[str, int, Union[Slot, ReadyForContinue]]
 """Session id, sequence number, event."""
@@ -52,6 +58,8 @@ class Spelling(NamedTuple):
 Block = Callable[[Sequence[bytes]], "list[QuickEvent] | None"]
 """The events of a block; None when any message of it is of another form."""
 
+Run = Callable[[FrameRun], "list[QuickEvent] | None"]
+
 
 class QuickEvents:
     """For one connection after the other; for one thread."""
@@ -59,11 +67,15 @@ class QuickEvents:
     def __init__(self) -> None:
         self._spelling = Spelling()
         self._known = {self._spelling}
-        self._read = _reader(self._spelling)
+        self._read, self._read_run = _reader(self._spelling)
 
     def read(self, block: Sequence[bytes]) -> list[QuickEvent] | None:
         """The events of a block of messages; None when any of them is of another form."""
         return self._read(block)
+
+    def read_run(self, run: FrameRun) -> list[QuickEvent] | None:
+        """As :meth:`read`, of frames that were not cut up."""
+        return self._read_run(run)
 
     def learn(self, message: Any) -> None:
         """Take on the spelling of a decoded message that did not fit, if it is one of the two kinds of events."""
@@ -72,7 +84,7 @@ class QuickEvents:
             if found is not None and found not in self._known:
                 self._known.add(found)
                 self._spelling = found
-                self._read = _reader(found)
+                self._read, self._read_run = _reader(found)
 
 
 def _spelling_of(message: Any, known: Spelling) -> Spelling | None:
@@ -117,22 +129,41 @@ def _names(source: Any, wanted: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _reader(spelling: Spelling) -> Block:
+def _reader(spelling: Spelling) -> tuple[Block, Run]:
     return _by_dictionaries(spelling) if msgspec is None else _by_types(spelling)
 
 
-def _by_dictionaries(names: Spelling) -> Block:
+def _by_dictionaries(names: Spelling) -> tuple[Block, Run]:
     loads = json_codec.loads
+    by_the_standard_library = loads is json_codec.loads_with_standard_library
     method, params, event_key = names.method, names.params, names.event
     id_key, sequence_key = names.session_id, names.sequence
     session_event, slot_kind, ready_kind = names.session_event, names.slot, names.ready
     event_method, event_params, tagged = names.event_method, names.event_params, names.tagged
 
-    def read(block: Sequence[bytes]) -> list[QuickEvent] | None:
+    def read(block: Iterable[bytes]) -> list[QuickEvent] | None:
+        try:
+            return events([loads(payload) for payload in block])
+        except ValueError:
+            return None
+
+    def read_run(run: FrameRun) -> list[QuickEvent] | None:
+        if not by_the_standard_library:
+            return read(run)
+        lines = run.lines()
+        try:
+            return (
+                None
+                if lines is None
+                else events(json_codec.loads_evenly(lines.decode("ascii"), run.header, run.stride))
+            )
+        except ValueError:
+            return None
+
+    def events(messages: list[Any]) -> list[QuickEvent] | None:
         found: list[QuickEvent] = []
         try:
-            for payload in block:
-                message = loads(payload)
+            for message in messages:
                 if message[method] != session_event:
                     return None
                 fields = message[params]
@@ -156,7 +187,7 @@ def _by_dictionaries(names: Spelling) -> Block:
             return None
         return found
 
-    return read
+    return read, read_run
 
 
 @functools.lru_cache(maxsize=_LEARNING)  # a type that was made with msgspec stays for ever
@@ -196,21 +227,30 @@ def _types(names: Spelling) -> tuple[Any, Any]:
     return message, slot
 
 
-def _by_types(names: Spelling) -> Block:
+def _by_types(names: Spelling) -> tuple[Block, Run]:
     message, slot = _types(names)
     decode_lines = msgspec.json.Decoder(message).decode_lines
     tagged, ready_kind = names.tagged, names.ready
 
     def read(block: Sequence[bytes]) -> Optional[list[QuickEvent]]:
-        lines = b"\n".join(block)
-        # Text that is not ASCII may be no text at all, which only a complete decoding sees. A line is a message.
-        if not lines.isascii() or lines.count(b"\n") != len(block) - 1:
+        try:
+            objects = {*map(_first, block)} == _OPENING and {*map(_last, block)} == _CLOSING
+        except IndexError:  # an empty one
             return None
+        lines = b"\n".join(block)
+        # Text that is not ASCII may be no text at all, which only a complete decoding sees.
+        return decode(lines, len(block)) if objects and lines.isascii() else None
+
+    def read_run(run: FrameRun) -> Optional[list[QuickEvent]]:
+        lines = run.lines()
+        return None if lines is None else decode(lines, run.count)
+
+    def decode(lines: Union[bytes, bytearray], count: int) -> Optional[list[QuickEvent]]:
         try:
             messages = decode_lines(lines)
         except (msgspec.MsgspecError, RecursionError):
             return None
-        if len(messages) != len(block):
+        if len(messages) != count:
             return None
         try:
             return [
@@ -234,4 +274,4 @@ def _by_types(names: Spelling) -> Block:
                 return None
         return found
 
-    return read
+    return read, read_run

@@ -401,9 +401,9 @@ class World:
         if session_id not in self.released and session_id not in self.cut_short:
             assert (route.failure is not None) == (wanted.closed and not route.completed)
         stops = [index for index, event in enumerate(delivered) if isinstance(event, STOPS)]
-        if session_id not in self.released and route.failure is None and not route.attached:
+        if session_id not in self.released:
             assert route.cycle.stops == len(stops)
-            if route.cycle.is_ready:
+            if route.cycle.is_ready and route.failure is None and not route.attached:
                 behind = delivered[stops[route.cycle.ready_at - 1] :]
                 assert not any(isinstance(event, Slot) for event in behind)
         self._check_coverage(route, engine)
