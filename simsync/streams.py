@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from itertools import repeat
 from typing import TYPE_CHECKING, Callable, Optional
 
 from simsync.errors import Cancelled, EventTimeout, SimsyncError
-from simsync.events import Event, Slot
+from simsync.events import Event
 from simsync.runtime.deadline import deadline_after
 from simsync.runtime.delivery import STOPS, Arrivals, Delivery
 from simsync.runtime.failure import fresh
@@ -62,10 +63,10 @@ class EventStream(Iterator[Event]):
             batch = self._next_batch()
             if batch is None:
                 return
+            if not delivery.may_stop:
+                yield from batch
+                continue
             for event in batch:
-                if type(event) is Slot:
-                    yield event
-                    continue
                 note_handed_out(delivery, event)
                 yield event
                 if delivery.continue_is_due:
@@ -156,14 +157,14 @@ class MergedEventStream(Iterator["tuple[SubSession, Event]"]):
                 draining.add(delivery)
             if batch is None:
                 continue
-            for event in batch:
-                if type(event) is Slot:
+            if delivery.may_stop:
+                for event in batch:
+                    note_handed_out(delivery, event)
                     yield session, event
-                    continue
-                note_handed_out(delivery, event)
-                yield session, event
-                if delivery.continue_is_due and advance is not None:
-                    advance(delivery)
+                    if delivery.continue_is_due and advance is not None:
+                        advance(delivery)
+            else:
+                yield from zip(repeat(session), batch)
             arrivals.announce(delivery)  # it may have more
         if failures:
             raise fresh(failures[0])

@@ -72,6 +72,7 @@ class ParallelConversation(ControlConversation):
     def receive(self, payloads: Sequence[bytes | FrameRun], now: float) -> list[Route]:
         routes = self.routes
         dirty = self._dirty
+        new = object.__new__
         for message in self._decode_all(payloads):
             if type(message) is not tuple:
                 self._take_message(message, now)
@@ -97,20 +98,24 @@ class ParallelConversation(ControlConversation):
                 route.cursor = sequence
             else:
                 route.next_event_has_none()
-            if type(event) is Slot and route.open:
-                slot = event.slot
-                if slot > route.highest_slot:
-                    route.highest_slot = slot
+            if isinstance(event, int) and route.open:
+                taken: Event = new(Slot)  # takes half the time of calling the class
+                taken.slot = event  # type: ignore[attr-defined]
+                if event > route.highest_slot:
+                    route.highest_slot = event
                     route.slots_seen += 1
                 if route.cycle.watching:
-                    route.cycle.observe(event)
-            elif event is None or not self._take_event(route, event):
-                route.event_was_swallowed()
-                continue
+                    route.cycle.observe(taken)
+            else:
+                other = Slot(event) if isinstance(event, int) else event
+                if other is None or not self._take_event(route, other):
+                    route.event_was_swallowed()
+                    continue
+                taken = other
             batch = route.batch
             if not batch:
                 dirty.append(route)
-            batch.append(event)
+            batch.append(taken)
         if self.phase is Phase.CREATING:
             if payloads:
                 self._handshake_deadline = now + self._options.create_timeout

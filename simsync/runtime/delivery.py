@@ -179,6 +179,10 @@ class _Current:
         self.iterator = iter(events)
 
     @property
+    def has_stops(self) -> bool:
+        return self._stops_after != self._stops_before
+
+    @property
     def left(self) -> int:
         return operator.length_hint(self.iterator)
 
@@ -190,7 +194,7 @@ class _Current:
     @property
     def stops(self) -> int:
         """Up to now. Counted here, and not when they are taken out, because Ctrl-C may come in between."""
-        if self._stops_after == self._stops_before or not self.left:
+        if not self.has_stops or not self.left:
             return self._stops_after
         handed_out = self.events[: self._control - self.left]
         return self._stops_before + sum(map(STOPS.__contains__, map(type, handed_out)))
@@ -266,6 +270,11 @@ class Delivery:
     def stops_handed_out(self) -> int:
         """After how many of the events that were handed out the engine may have waited."""
         return self._current.stops
+
+    @property
+    def may_stop(self) -> bool:
+        """The batch that is being handed out holds events after which the engine may wait."""
+        return self._current.has_stops
 
     @property
     def done(self) -> bool:

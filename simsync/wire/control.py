@@ -117,7 +117,7 @@ class ControlDecoder:
             raise _Misfit("a session event without session id")
         kind, payload = _tagged(fields.get("event"))
         event = None if fold(kind) == "success" else self._event(kind, payload)
-        return session_id, fields.number("seq_id"), event
+        return session_id, fields.number("seq_id"), event.slot if type(event) is Slot else event
 
     def _event(self, kind: str, payload: Any) -> Event:
         name = fold(kind)

@@ -8,9 +8,10 @@ from typing import Any, Optional, Union
 
 from simsync.events import BacktestError, Event
 
-SessionEvent = tuple[str, Optional[int], Optional[Event]]
-"""An event of one sub-session: its id, the sequence number, the event; None for an acknowledgement without an event.
+SessionEvent = tuple[str, Optional[int], Union[Event, int, None]]
+"""An event of one sub-session: its id, the sequence number, the event.
 
+An int is the number of a slot that was executed, as nearly all events are; None is an acknowledgement without event.
 A plain tuple, and the only message that is one: making an object of a class takes longer than all else that is done
 with it.
 """

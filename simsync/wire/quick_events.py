@@ -12,7 +12,7 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Callable, NamedTuple, Optional, Union
 
-from simsync.events import ReadyForContinue, Slot
+from simsync.events import ReadyForContinue
 from simsync.wire import json_codec
 from simsync.wire.frame_run import FrameRun
 from simsync.wire.spelling import fold
@@ -35,8 +35,8 @@ _first, _last = operator.itemgetter(0), operator.itemgetter(-1)
 _OPENING, _CLOSING = {ord("{")}, {ord("}")}
 """Bytes with which each message begins and ends that may be decoded together with others, see :class:`FrameRun`."""
 
-QuickEvent = tuple[str, int, Union[Slot, ReadyForContinue]]
-"""Session id, sequence number, event."""
+QuickEvent = tuple[str, int, Union[int, ReadyForContinue]]
+"""Session id, sequence number, event; see :data:`~simsync.wire.control_messages.SessionEvent`."""
 
 
 class Spelling(NamedTuple):
@@ -178,7 +178,7 @@ def _by_dictionaries(names: Spelling) -> tuple[Block, Run]:
                 else:
                     ((kind, slot),) = event.items()
                 if kind == slot_kind and type(slot) is int:
-                    found.append((session_id, sequence, Slot(slot)))
+                    found.append((session_id, sequence, slot))
                 elif kind == ready_kind and (tagged or type(event) is str):
                     found.append((session_id, sequence, READY))
                 else:
@@ -254,9 +254,7 @@ def _by_types(names: Spelling) -> tuple[Block, Run]:
             return None
         try:
             return [
-                (fields.session_id, fields.sequence, Slot(fields.event.slot))
-                for one in messages
-                for fields in (one.fields,)
+                (fields.session_id, fields.sequence, fields.event.slot) for one in messages for fields in (one.fields,)
             ]
         except AttributeError:  # not slots only
             return _mixed(messages)
@@ -267,7 +265,7 @@ def _by_types(names: Spelling) -> tuple[Block, Run]:
             fields = one.fields
             event = fields.event
             if type(event) is slot:
-                found.append((fields.session_id, fields.sequence, Slot(event.slot)))
+                found.append((fields.session_id, fields.sequence, event.slot))
             elif tagged or event == ready_kind:
                 found.append((fields.session_id, fields.sequence, READY))
             else:

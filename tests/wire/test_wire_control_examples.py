@@ -149,7 +149,7 @@ SESSION_EVENTS: list[tuple[str, ControlMessage]] = [
     (
         '{"method":"sessionEventV2","params":{"session_id":"backtest_a1","seq_id":2,"event":'
         '{"method":"slotNotification","params":312000000}}}',
-        ("backtest_a1", 2, Slot(312000000)),
+        ("backtest_a1", 2, 312000000),
     ),
     (
         '{"method":"sessionEventV2","params":{"session_id":"backtest_a1","seq_id":3,"event":'
@@ -197,7 +197,7 @@ SESSION_EVENTS: list[tuple[str, ControlMessage]] = [
     (
         '{"method":"sessionEventV2","params":{"session_id":"backtest_b2","seq_id":2,"event":'
         '{"slotNotification":312005000}}}',
-        ("backtest_b2", 2, Slot(312005000)),
+        ("backtest_b2", 2, 312005000),
     ),
 ]
 
@@ -245,10 +245,10 @@ def test_documented_messages(text: str, expected: ControlMessage) -> None:
     assert decode(text) == expected
 
 
-INNER_KINDS: list[tuple[str, Any, Event | None]] = [
+INNER_KINDS: list[tuple[str, Any, Event | int | None]] = [
     ("readyForContinue", None, ReadyForContinue()),
     ("success", None, None),
-    ("slotNotification", 312000000, Slot(312000000)),
+    ("slotNotification", 312000000, 312000000),
     ("paused", {"slot": 5, "batchIndex": 2}, Paused(5, 2, {"slot": 5, "batchIndex": 2})),
     ("paused", {"slot": 5}, Paused(5, None, {"slot": 5})),
     ("discoveryBatch", {"slot": 5}, DiscoveryBatch(5, None, (), (), {"slot": 5})),
@@ -263,7 +263,7 @@ INNER_KINDS: list[tuple[str, Any, Event | None]] = [
 
 
 @pytest.mark.parametrize(("kind", "payload", "expected"), INNER_KINDS)
-def test_inner_events_in_all_three_forms(kind: str, payload: Any, expected: Event | None) -> None:
+def test_inner_events_in_all_three_forms(kind: str, payload: Any, expected: Event | int | None) -> None:
     forms: list[Any] = [{"method": kind, "params": payload}, {kind: payload}]
     if payload is None:
         forms += [kind, {"method": kind}]

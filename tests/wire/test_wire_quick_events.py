@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from simsync.events import ReadyForContinue, Slot
+from simsync.events import ReadyForContinue
 from simsync.wire.control import ControlDecoder
 from simsync.wire.dialect import Dialect
 from simsync.wire.quick_events import BLOCK, QuickEvents
@@ -99,13 +99,13 @@ def test_after_the_first_events_of_any_spelling_the_rest_is_quick(form: str, spe
     decoder._quick = quick
     list(decoder.decode_all([message(1), message(None)]))
     slots = [message(slot) for slot in range(100, 100 + BLOCK)]
-    assert quick.read(slots) == [("backtest_a", 7, Slot(slot)) for slot in range(100, 100 + BLOCK)]
+    assert quick.read(slots) == [("backtest_a", 7, slot) for slot in range(100, 100 + BLOCK)]
     assert list(decoder.decode_all(slots)) == quick.read(slots)
 
 
 def test_slots_and_readies_are_quick_together() -> None:
     block = [encode(event(5)), encode(event(None)), encode(event(6, "backtest_b", 8))]
-    expected = [("backtest_a", 7, Slot(5)), ("backtest_a", 7, ReadyForContinue()), ("backtest_b", 8, Slot(6))]
+    expected = [("backtest_a", 7, 5), ("backtest_a", 7, ReadyForContinue()), ("backtest_b", 8, 6)]
     assert QuickEvents().read(block) == expected
 
 
