@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from itertools import repeat
 from typing import TYPE_CHECKING, Callable, Optional
@@ -32,6 +33,7 @@ def note_handed_out(delivery: Delivery, event: Event) -> None:
 
 def pending_events(session: Session, delivery: Delivery) -> Iterator[Event]:
     """What is at hand, without waiting."""
+    session._link.process.check()
     while True:
         batch = delivery.poll_batch()
         if delivery.done:
@@ -125,16 +127,17 @@ class MergedEventStream(Iterator["tuple[SubSession, Event]"]):
     def __iter__(self) -> Iterator[tuple[SubSession, Event]]:
         advance = self._advance
         arrivals = self._arrivals
-        waiting = {delivery for delivery in self._sessions if not delivery.done}
+        taken = deque(delivery for delivery in self._sessions if not delivery.done)  # each may have something already
+        waiting = set(taken)
         draining: set[Delivery] = set()
         failures: list[SimsyncError] = []
-        for delivery in self._sessions:
-            if delivery in waiting:
-                if advance is not None:
-                    advance(delivery)  # Ctrl-C may have ended the loop before
-                arrivals.announce(delivery)  # an earlier loop may have left something
+        if advance is not None:
+            for delivery in taken:
+                advance(delivery)  # Ctrl-C may have ended the loop before
         while waiting:
-            delivery = self._take(draining)
+            if not taken:
+                taken.extend(self._take(draining))
+            delivery = taken.popleft()
             if delivery not in waiting:
                 continue
             session = self._sessions[delivery]
@@ -157,6 +160,7 @@ class MergedEventStream(Iterator["tuple[SubSession, Event]"]):
                 draining.add(delivery)
             if batch is None:
                 continue
+            more = delivery.has_more  # looked at before the batch is handed out: what comes from now on is announced
             if delivery.may_stop:
                 for event in batch:
                     note_handed_out(delivery, event)
@@ -165,23 +169,24 @@ class MergedEventStream(Iterator["tuple[SubSession, Event]"]):
                         advance(delivery)
             else:
                 yield from zip(repeat(session), batch)
-            arrivals.announce(delivery)  # it may have more
+            if more:
+                arrivals.announce(delivery)
         if failures:
             raise fresh(failures[0])
 
-    def _take(self, draining: set[Delivery]) -> Delivery:
-        """The next session with something new, or with a drain whose time is over."""
+    def _take(self, draining: set[Delivery]) -> list[Delivery]:
+        """The sessions with something new, or one with a drain whose time is over."""
         deadline = deadline_after(self._timeout)
         while True:
             limits = {delivery: delivery.drain_deadline for delivery in draining}
             drains = [limit for limit in limits.values() if limit is not None]
             nearest = min(drains if deadline is None else [*drains, deadline], default=None)
-            delivery = self._arrivals.take(nearest)
-            if delivery is not None:
-                return delivery
+            deliveries = self._arrivals.take(nearest)
+            if deliveries:
+                return deliveries
             now = time.monotonic()
             for candidate, limit in limits.items():
                 if limit is not None and now >= limit:
-                    return candidate
+                    return [candidate]
             if deadline is not None and now >= deadline:
                 raise EventTimeout(f"no event of any session within {self._timeout:g} s; nothing is lost")

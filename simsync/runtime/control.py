@@ -514,16 +514,19 @@ class ControlLink:
         self.changed.notify_all()
 
     def _deliver(self, dirty: Iterable[Route]) -> None:
+        deliveries = []
         for route in dirty:
             delivery = self.deliveries[route.session_id]
+            deliveries.append(delivery)
             batch = route.take_batch()
             if batch:
-                delivery.put(batch)
+                delivery.put_unannounced(batch)
             if route.failure is not None:
-                delivery.put(Ending(route.failure))
+                delivery.put_unannounced(Ending(route.failure))
             if route.completed:
                 for tell in delivery.on_completed:
                     tell()
+        self.arrivals.announce(*deliveries)
 
     def _fatal(self, verdict: Fatal) -> SimsyncError:
         error: SimsyncError

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Callable, NamedTuple
+from typing import Callable
 
 from simsync.errors import Cancelled, EventTimeout, SimsyncError, SubscriptionFailed
 from simsync.events import Completed, Event, Paused, ReadyForContinue, SessionError
@@ -122,65 +122,51 @@ class Arrivals:
         self._changed = Changes()  # guards what follows
         self._waiting: dict[Delivery, None] = {}  # in the order in which they came
 
-    def announce(self, delivery: Delivery) -> None:
-        # Whoever puts something in announces afterwards, and whoever takes a delivery from here looks afterwards: so
-        # one that stands here needs no lock.
-        if delivery not in self._waiting:
+    def announce(self, *deliveries: Delivery) -> None:
+        """Call after something was put into them."""
+        # Whoever takes a delivery from here looks into it afterwards: so one that stands here needs no lock.
+        if not all(map(self._waiting.__contains__, deliveries)):
             with self._changed:
-                self._waiting[delivery] = None
+                self._waiting.update(dict.fromkeys(deliveries))
                 self._changed.notify_all()
 
-    def take(self, deadline: float | None) -> Delivery | None:
-        """The next delivery with something to look at; None when nothing came until ``deadline`` (monotonic)."""
+    def take(self, deadline: float | None) -> list[Delivery]:
+        """All deliveries with something to look at; none when nothing came until ``deadline`` (monotonic)."""
         self.process.check()
         while True:
             with self._changed:
-                delivery = next(iter(self._waiting), None)
-                if delivery is not None:
-                    del self._waiting[delivery]
-                    return delivery
+                if self._waiting:
+                    deliveries = list(self._waiting)
+                    self._waiting.clear()
+                    return deliveries
                 ticket = self._changed.ticket()
             if not ticket.wait(deadline):
-                return None
+                return []
 
 
 STOPS = frozenset({ReadyForContinue, Paused, SessionError})
 """After these the engine may be waiting; whether it does is asked before anything is sent."""
 
 
-class _ControlBatch(NamedTuple):
-    """``stops``: how many of all events up to its end are such after which the engine may wait."""
+class _Batch:
+    """Events that are handed out together.
 
-    events: list[Event]
-    stops: int
+    ``before`` and ``after``: how many control events were put up to its beginning and its end. ``stops_before`` and
+    ``stops_after`` count only those after which the engine may wait.
+    """
 
-
-class _Current:
-    """The batch that is being handed out. ``before`` and ``stops_before``: how many control events, and how many of
-    those after which the engine may wait, were handed out before it; ``stops_after`` counts its own as well."""
-
-    __slots__ = ("_before", "_control", "_stops_after", "_stops_before", "events", "is_last", "iterator")
+    __slots__ = ("after", "before", "events", "is_last", "iterator", "stops_after", "stops_before")
 
     def __init__(
-        self,
-        before: int,
-        stops_before: int,
-        events: list[Event],
-        stops_after: int | None = None,
-        *,
-        is_last: bool = False,
+        self, events: list[Event], before: int, after: int, stops_before: int, stops_after: int, is_last: bool = False
     ) -> None:
-        self.is_last = is_last
-        self._before = before
-        self._stops_before = stops_before
-        self._stops_after = stops_before if stops_after is None else stops_after
-        self._control = 0 if stops_after is None else len(events)
         self.events = events
         self.iterator = iter(events)
-
-    @property
-    def has_stops(self) -> bool:
-        return self._stops_after != self._stops_before
+        self.before = before
+        self.after = after
+        self.stops_before = stops_before
+        self.stops_after = stops_after
+        self.is_last = is_last
 
     @property
     def left(self) -> int:
@@ -189,15 +175,15 @@ class _Current:
     @property
     def handed_out(self) -> int:
         """Control events up to now. Of no use once ``events`` was emptied."""
-        return self._before + self._control - (self.left if self._control else 0)
+        return self.after if self.after == self.before else self.after - self.left
 
     @property
     def stops(self) -> int:
         """Up to now. Counted here, and not when they are taken out, because Ctrl-C may come in between."""
-        if not self.has_stops or not self.left:
-            return self._stops_after
-        handed_out = self.events[: self._control - self.left]
-        return self._stops_before + sum(map(STOPS.__contains__, map(type, handed_out)))
+        if self.stops_after == self.stops_before or not self.left:
+            return self.stops_after
+        handed_out = self.events[: self.handed_out - self.before]
+        return self.stops_before + sum(map(STOPS.__contains__, map(type, handed_out)))
 
 
 class Delivery:
@@ -212,11 +198,11 @@ class Delivery:
         self.on_completed: list[Callable[[], None]] = []
         self.on_cancelled: list[Callable[[], None]] = []
         self._changed = Changes()  # guards everything below
-        self._current = _Current(0, 0, [], 0)
+        self._current = _Batch([], 0, 0, 0, 0)
         self._handed_out_at_cancel: int | None = None
         # The batch that is being handed out is the first of its kind, and is taken away when the next one is chosen.
-        self._control: deque[_ControlBatch] = deque()
-        self._stops = 0  # among all that was put
+        self._control: deque[_Batch] = deque()
+        self._events_put = self._stops_put = 0
         self._data: deque[DataBatch] = deque()
         self._completed: Completed | None = None
         self._completed_at = 0.0
@@ -227,10 +213,14 @@ class Delivery:
 
     def put(self, item: list[Event] | DataBatch | Ending | None) -> None:
         """Control events as a plain list, a data batch, the ending, or None to make the consumer look again."""
+        self.put_unannounced(item)
+        self._arrivals.announce(self)
+
+    def put_unannounced(self, item: list[Event] | DataBatch | Ending | None) -> None:
+        """As :meth:`put`; whoever calls it announces this delivery afterwards, maybe with others."""
         with self._changed:
             self._take_in(item)
             self._changed.notify_all()
-        self._arrivals.announce(self)
 
     def cancel(self, failure: Cancelled) -> None:
         """Wake the consumer; it gets ``failure`` instead of further events."""
@@ -254,15 +244,18 @@ class Delivery:
                 item.pop()
             if self.subscriptions:
                 for event in item:  # one by one, so that data may overtake the others
-                    self._stops += type(event) in STOPS
-                    self._control.append(_ControlBatch([event], self._stops))
+                    self._put_control([event], self._stops_put + (type(event) in STOPS))
             elif item:
-                self._stops = self.route.cycle.stops
-                self._control.append(_ControlBatch(item, self._stops))
+                self._put_control(item, self.route.cycle.stops)
         elif isinstance(item, DataBatch):
             self._data.append(item)
         elif isinstance(item, Ending) and self._ending is None:
             self._ending = item.failure
+
+    def _put_control(self, events: list[Event], stops: int) -> None:
+        before, self._events_put = self._events_put, self._events_put + len(events)
+        self._control.append(_Batch(events, before, self._events_put, self._stops_put, stops))
+        self._stops_put = stops
 
     # The side of the caller.
 
@@ -274,7 +267,8 @@ class Delivery:
     @property
     def may_stop(self) -> bool:
         """The batch that is being handed out holds events after which the engine may wait."""
-        return self._current.has_stops
+        current = self._current
+        return current.stops_after != current.stops_before
 
     @property
     def done(self) -> bool:
@@ -324,9 +318,15 @@ class Delivery:
 
     def poll_batch(self) -> Iterator[Event] | None:
         """As :meth:`next_batch`, without waiting: None when nothing is at hand (or ``done``)."""
-        self._arrivals.process.check()
         with self._changed:
             return self._next_at_hand()
+
+    @property
+    def has_more(self) -> bool:
+        """There is, or may be, something to look at once the present batch is handed out, without a further arrival."""
+        if self.subscriptions:  # they may have failed, and the room of a batch is free when the next one is asked for
+            return True
+        return len(self._control) > 1 or self._completed is not None or self._ending is not None
 
     def _timeout(self) -> EventTimeout:
         route = self.route
@@ -337,9 +337,10 @@ class Delivery:
 
     def _next_at_hand(self) -> Iterator[Event] | None:
         current = self._current
-        if self.done:
-            return current.iterator if current.left else None
-        if self.cancelled is None and not current.left:
+        left = operator.length_hint(current.iterator)
+        if current.is_last:
+            return current.iterator if left else None
+        if self.cancelled is None and not left:
             chosen = self._choose(current)
             if chosen is None:
                 return None
@@ -351,14 +352,18 @@ class Delivery:
             raise fresh(self.cancelled)
         return current.iterator
 
-    def _choose(self, handed_out: _Current) -> _Current | None:
-        """What is handed out next. Raises what ended the events."""
-        self._take_away(handed_out.events)
-        before, stops = handed_out.handed_out, handed_out.stops
+    def _choose(self, last: _Batch) -> _Batch | None:
+        """What is handed out next, behind the last batch. Raises what ended the events."""
+        # Taken away only now, when all of it has been handed out, and the room of data is free.
+        if self._control and self._control[0] is last:
+            self._control.popleft()
+        elif self._data and self._data[0].events is last.events:
+            self._data[0].done()
+            self._data.popleft()
         if self._data:
-            return _Current(before, stops, self._data[0].events)
+            return _Batch(self._data[0].events, last.after, last.after, last.stops_after, last.stops_after)
         if self._control:
-            return _Current(before, stops, *self._control[0])
+            return self._control[0]
         failed = next((state.failure for state in self.subscriptions if state.failure is not None), None)
         if failed is not None:
             self._ending = failed
@@ -366,19 +371,12 @@ class Delivery:
         if self._completed is not None:
             # Control has said everything; how its connection ended does not matter any more.
             if all(state.ended for state in self.subscriptions):
-                return _Current(before, stops, [self._completed], stops, is_last=True)
+                stops = last.stops_after
+                return _Batch([self._completed], last.after, last.after + 1, stops, stops, is_last=True)
             self._check_drain()
         elif self._ending is not None:
             raise fresh(self._ending)
         return None
-
-    def _take_away(self, events: list[Event]) -> None:
-        """A batch that has been handed out by now, so that its room is free."""
-        if self._data and self._data[0].events is events:
-            self._data[0].done()
-            self._data.popleft()
-        elif self._control and self._control[0].events is events:
-            self._control.popleft()
 
     def _check_drain(self) -> None:
         deadline = self.drain_deadline

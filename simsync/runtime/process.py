@@ -16,15 +16,29 @@ class StaysHere:
         raise TypeError(f"a {type(self).__name__} cannot be sent to another process: {_ADVICE}")
 
 
+_forks = 0
+"""How many times this process is a child of the one that imported this. Asking the system each time would be slow."""
+
+
+def _note_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+
 class OwnProcess:
     """Remembers the process in which it was made."""
 
     def __init__(self) -> None:
         self._number = os.getpid()
+        self._forks = _forks
 
     @property
     def is_here(self) -> bool:
-        return os.getpid() == self._number
+        return _forks == self._forks
 
     def check(self) -> None:
         """Raises ControlFailed in any other process."""
