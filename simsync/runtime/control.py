@@ -40,7 +40,7 @@ from simsync.runtime.cancel import CancelToken
 from simsync.runtime.changes import Changes
 from simsync.runtime.delivery import Arrivals, Delivery, Ending
 from simsync.runtime.dial import Dial, DialFailed
-from simsync.runtime.duplex import DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
 from simsync.runtime.failure import chain_of, fresh
 from simsync.runtime.outbox import Outbox
 from simsync.runtime.retry import Reconnectable, ReconnectPolicy
@@ -50,6 +50,9 @@ from simsync.runtime.writer import Writer
 from simsync.wire.frame_run import FrameRun
 
 logger = logging.getLogger("simsync.control")
+
+ROOM_PER_SESSION = 4 * 1024
+"""Bytes that are read at once for each session: handing events out costs per session, so some of each are to come."""
 
 AskSlot = Callable[[Route, CancelToken], int]
 """Ask a session's RPC for its slot, until the token is fired. Raises SimsyncError."""
@@ -468,7 +471,7 @@ class ControlLink:
                 dirty = conversation.receive(payloads, now)
                 due = conversation.tick(now)
                 dirty += conversation.receive((), now)
-                self._note_progress()
+                self._note_progress(ws)
                 # Still under the lock, so that whoever is told of a state finds the events that led to it.
                 self._deliver(dirty)
                 verdict = conversation.verdict
@@ -499,8 +502,9 @@ class ControlLink:
             return deadline
         return silence if deadline is None else min(silence, deadline)
 
-    def _note_progress(self) -> None:
+    def _note_progress(self, ws: DuplexWebSocket) -> None:
         if self._conversation.phase is Phase.STEADY and not self.up:
+            ws.drain_limit = max(DRAIN_LIMIT, ROOM_PER_SESSION * len(self._conversation.routes))
             if not self._established_once:
                 self.deliveries = {
                     session_id: Delivery(route, self.arrivals, self._options.drain_idle)

@@ -7,7 +7,7 @@ of the protocol. Two things are done here instead:
   OpenSSL forbids simultaneous use of one SSL object. After the upgrade the socket is non-blocking, one lock is held
   around each single TLS call, and nobody holds it while waiting.
 * **Bulk.** The library reads two or three times per frame. Here everything that is there is read (until the socket has
-  no more, or :data:`DRAIN_LIMIT`), and plain data frames are cut out of the buffer in one loop. Any other frame is
+  no more, or up to ``drain_limit``), and plain data frames are cut out of the buffer in one loop. Any other frame is
   handed to the library, which takes its bytes from the same buffer.
 """
 
@@ -33,7 +33,7 @@ READ_SIZE = 64 * 1024
 """Bytes asked of one ``recv``. From 128 KiB on the allocation alone costs ten times as much."""
 
 DRAIN_LIMIT = 1024 * 1024
-"""Bytes after which a batch is handed on although more could be read."""
+"""What :attr:`DuplexWebSocket.drain_limit` is at first."""
 
 QUIET_READ = 16 * 1024
 """A first read shorter than this, on plain TCP, means that nothing else is there."""
@@ -94,6 +94,8 @@ class DuplexWebSocket(websocket.WebSocket):
         self._close_by: float | None = None
         self._waker: Waker | None = None
         self._end: LinkLost | None = None
+        self.drain_limit = DRAIN_LIMIT
+        """Bytes after which a batch is handed on although more could be read."""
         self.was_waiting = False
         """Had the last :meth:`recv_batch` to wait? Then it has seen at once what came, also the end."""
         self.binary: Callable[[bytes], bytes] = BinaryMessage
@@ -295,7 +297,7 @@ class DuplexWebSocket(websocket.WebSocket):
             return False
         chunks = self._chunks
         collected = self._collected
-        limit = max(DRAIN_LIMIT, self._needed)
+        limit = max(self.drain_limit, self._needed)
         self._wait_for = READ
         while collected < limit:
             try:
