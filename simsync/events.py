@@ -232,12 +232,21 @@ class TransactionFields(NamedTuple):
 class Transaction(_Decoded[TransactionFields]):
     """A transaction was executed in ``slot``; the shape of ``raw`` is that of a ``getTransaction`` reply."""
 
-    __slots__ = ()
+    __slots__ = ("_signature",)
+
+    def __init__(self, slot: int, payload: bytes, reading: Reading, signature: str | None = None) -> None:
+        # As the base class does; calling it would take as long again.
+        self.slot = slot
+        self._payload = payload
+        self._reading = reading
+        self._raw = None
+        self._fields = None
+        self._signature = signature
 
     @property
     def signature(self) -> str:
-        """First signature, base58. Signatures are not verified, so it need not be unique."""
-        return self._load().signature
+        """First signature, base58. Signatures are not verified, so it need not be unique. Mostly known undecoded."""
+        return self._load().signature if self._signature is None else self._signature
 
     @property
     def error(self) -> Any:

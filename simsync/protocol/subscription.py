@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from simsync.events import Event
+from simsync.events import Event, Transaction
 from simsync.protocol.odd_messages import OddMessages
 from simsync.protocol.replay import ReplayFilter
 from simsync.protocol.verdict import Fatal, Transient
@@ -24,9 +24,14 @@ from simsync.wire.pubsub import (
     slot_of,
     subscribe_request,
 )
+from simsync.wire.streams import TRANSACTION
 from simsync.wire.transaction_layout import TransactionLayouts
 
 logger = logging.getLogger("simsync.subscription")
+
+
+def _find_nothing(_payload: bytes) -> None:
+    """Where no text is known beforehand."""
 
 
 class Received(NamedTuple):
@@ -135,12 +140,19 @@ class SubscriptionConversation:
         """Take received messages as JSON text, in order, until there is a verdict: what follows would hide a gap."""
         events: list[Event] = []
         size = 0
+        admit = self._replay.admit
+        find = _find_nothing if self._layouts is None else self._layouts.find
         for payload in payloads:
-            found = None if self._layouts is None else self._layouts.find(payload)
+            found = find(payload)
             if found is not None:
-                index = self._numbers.get(found.subscription)
+                _method, subscription, slot, signature = found
+                index = self._numbers.get(subscription)
                 if index is not None:
-                    size += self._deliver(index, found.slot, found.signature, found.method, None, payload, events)
+                    if self.last_slot is None or slot > self.last_slot:
+                        self.last_slot = slot
+                    if admit(index, slot, signature):
+                        events.append(Transaction(slot, payload, TRANSACTION, signature))
+                        size += len(payload)
                     continue
             message = decode_pubsub(payload)
             if isinstance(message, Incoming):
@@ -221,7 +233,7 @@ class SubscriptionConversation:
             slot = self._replay.cursors[index].slot or 0
         key = self._specs[index].key(message.result)
         if self._layouts is not None:
-            self._layouts.learn(payload, message.method, message.subscription)
+            self._layouts.learn(payload, message.method, message.subscription, slot, key)
         return self._deliver(index, slot, key, message.method, message.result, payload, events)
 
     def _deliver(

@@ -64,7 +64,7 @@ class SubscribeSpec:
     @property
     def is_plain_transactions(self) -> bool:
         """Is it read as the table of subscriptions reads transactions?"""
-        return self.make_event is transaction and self.key is transaction_key
+        return self.make_event is transaction and self.key is transaction_key and not self.single
 
     def __str__(self) -> str:
         return f"{self.method}({json_codec.dumps(self.filter).decode('utf-8')})"

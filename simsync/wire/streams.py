@@ -77,13 +77,13 @@ def _action_result_fields(payload: bytes) -> ActionResultFields:
     return action_result_fields(_result(payload))
 
 
-_TRANSACTION = Reading(_transaction_fields, _result)
+TRANSACTION = Reading(_transaction_fields, _result)
 _ACCOUNT_DIFF = Reading(_account_diff_fields, _result)
 _ACTION_RESULT = Reading(_action_result_fields, _result)
 
 
 def transaction(_method: str, slot: int, _result: Any, payload: bytes) -> Event:
-    return Transaction(slot, payload, _TRANSACTION)
+    return Transaction(slot, payload, TRANSACTION)
 
 
 def _account_diff(_method: str, slot: int, _result: Any, payload: bytes) -> Event:

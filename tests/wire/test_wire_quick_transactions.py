@@ -44,6 +44,9 @@ RESULT: dict[str, Any] = {
         "loadedAddresses": {"writable": ["c"], "readonly": []},
     },
 }
+WHERE = (RESULT["slot"], RESULT["transaction"]["signatures"][0])
+"""What routing needs of it."""
+
 PLACES = [
     *[(name,) for name in RESULT],
     *[("meta", name) for name in RESULT["meta"]],
@@ -115,7 +118,7 @@ def test_the_layout_is_learned_from_the_first_one(order: str, learned: bool) -> 
     layouts = TransactionLayouts()
     first, second = payload(5, "sigA"), payload(123_456, "sigB")
     assert layouts.find(second) is None
-    layouts.learn(first, "m", 7)
+    layouts.learn(first, "m", 7, 5, "sigA")
     assert layouts.find(second) == (("m", 7, 123_456, "sigB") if learned else None)
     if learned:
         for spoilt in (second[:-9], second[5:], second.replace(b"123456", b"-12345"), second.replace(b"sigB", b"")):
@@ -124,22 +127,39 @@ def test_the_layout_is_learned_from_the_first_one(order: str, learned: bool) -> 
 
 def test_odd_notifications_of_a_known_layout_do_not_crowd_out_the_others() -> None:
     layouts = TransactionLayouts()
-    layouts.learn(notification(RESULT, subscription=1), "transactionNotification", 1)
+    layouts.learn(notification(RESULT, subscription=1), "transactionNotification", 1, *WHERE)
     odd = notification({**RESULT, "transaction": {"signatures": []}}, subscription=2)
     for _ in range(20):
         assert layouts.find(odd) is None
-        layouts.learn(odd, "transactionNotification", 2)
+        layouts.learn(odd, "transactionNotification", 2, WHERE[0], None)
     found = layouts.find(notification(RESULT, subscription=1))
     assert found is not None
-    assert found.subscription == 1
+    assert found[1] == 1
 
 
 def test_what_looks_like_a_signature_inside_a_text_is_none() -> None:
     logs = {"meta": {"logMessages": ['"signatures":["no"', '{"slot":9}']}, "transaction": {"signatures": ["sigB"]}}
     payload = (ORDERS["subscription first"] % json.dumps({"slot": 5, **logs}, separators=(",", ":"))).encode()
     layouts = TransactionLayouts()
-    layouts.learn(payload, "m", 7)
+    layouts.learn(payload, "m", 7, 5, "sigB")
     assert layouts.find(payload) == ("m", 7, 5, "sigB")
+
+
+def test_a_layout_whose_first_signatures_are_others_is_not_learned() -> None:
+    result = {"slot": 5, "batch": {"signatures": ["other"]}, "transaction": {"signatures": ["sigB"]}}
+    layouts = TransactionLayouts()
+    layouts.learn(notification(result), "transactionNotification", 7, 5, "sigB")
+    assert layouts.find(notification(result)) is None
+
+
+def test_the_signature_is_known_undecoded() -> None:
+    spec = SubscribeSpec.of(STREAMS["transactions"])
+    conversation = SubscriptionConversation([spec], Dialect(), compressed=False)
+    conversation.connected()
+    good = notification(RESULT)
+    spoilt = good.replace(b'"fee":', b'"fee"=').replace(b"sig1", b"sig9")
+    _first, second = conversation.receive([b'{"jsonrpc":"2.0","id":1,"result":7}', good, spoilt]).events
+    assert second.signature == "sig9"  # type: ignore[attr-defined]
 
 
 def test_what_turns_out_to_be_no_json_says_so_when_it_is_read() -> None:
@@ -196,7 +216,7 @@ def test_recorded_payloads_are_read_the_quick_way(data_folder: Any) -> None:
             payload = notification(reply.get("result", reply))
             total += 1
             layouts = TransactionLayouts()
-            layouts.learn(payload, "transactionNotification", 7)
+            layouts.learn(payload, "transactionNotification", 7, *_slot_and_signature(payload))
             assert layouts.find(payload) == ("transactionNotification", 7, *_slot_and_signature(payload))
             found = quick_transactions.read(payload)
             quick += found is not None  # all but those with parsed account keys
