@@ -14,3 +14,11 @@ def silence() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(level)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A long search takes its time."""
+    if config.getoption("--thorough"):
+        for item in items:
+            if item.path.parent.name == "properties":
+                item.add_marker(pytest.mark.timeout(0))
