@@ -23,6 +23,7 @@ from simsync.runtime.duplex import (
     LinkLost,
 )
 from simsync.runtime.waking import Waker
+from simsync.wire.frame_run import FrameRun
 
 from .wire_peer import (
     BINARY,
@@ -687,3 +688,24 @@ def test_shutdown_ends_it_at_once_and_says_nothing(ws: DuplexWebSocket, peer: Pa
     assert (ws.connected, peer.sock.recv(100)) == (False, b"")
     with pytest.raises(LinkLost, match="closed"):
         ws.recv_batch()
+
+
+def test_frames_of_one_length_stay_together_and_are_the_same(ws: DuplexWebSocket) -> None:
+    lengths = [40] * 60 + [41, 40, 41, 40] + [300] * 20 + [40] * 3 + [7] * 15 + [0] * 40 + [40] * 200
+    messages = [b"%d" % number + b"." * length for number, length in enumerate(lengths)]
+    messages = [message[-length:] if length else b"" for message, length in zip(messages, lengths)]
+    frames = [encode(BINARY if number % 97 == 96 else TEXT, message) for number, message in enumerate(messages)]
+    stream = b"".join(frames)
+    for piece in (len(stream), 1000, 97):
+        cut_up: list[bytes] = []
+        runs = 0
+        ws._buffer = b""
+        for start in range(0, len(stream), piece):
+            ws._buffer = ws._buffer[ws._position :] + stream[start : start + piece]
+            ws._position = 0
+            for one in ws._cut_runs():
+                runs += isinstance(one, FrameRun)
+                cut_up += one if isinstance(one, FrameRun) else [one]
+        assert cut_up == messages
+        assert [number for number, one in enumerate(cut_up) if isinstance(one, BinaryMessage)] == [96, 193, 290]
+        assert runs > 3 or piece == 97
