@@ -47,9 +47,9 @@ SAFEGUARDS = [
     ),
     Safeguard(
         "the run may complete inside a handshake",
-        "runtime/control.py",
-        "finished = conversation.is_finished\n",
-        "finished = conversation.is_finished and conversation.phase is Phase.STEADY\n",
+        "protocol/control.py",
+        "        if not self.established_once:\n            return False\n        return all(route.released",
+        "        if self.phase is not Phase.STEADY:\n            return False\n        return all(route.released",
     ),
     Safeguard(
         "a continue that did not arrive is sent again",

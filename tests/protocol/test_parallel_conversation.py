@@ -172,12 +172,13 @@ def test_what_is_replayed_is_delivered_once(replay_first: bool) -> None:
     assert machine.routes[A].replays_dropped == 2
 
 
-def test_the_last_completed_may_come_inside_the_handshake() -> None:
+@pytest.mark.parametrize("answer", [[attached()], []], ids=["answered", "not answered"])
+def test_the_last_completed_may_come_inside_the_handshake(answer: list[bytes]) -> None:
     machine = established()
     delivered(machine, [event(A, 1, "completed")])
     machine.lost()
     machine.connected(2.0)
-    delivered(machine, [event(B, 1, "completed"), attached()])
+    delivered(machine, [event(B, 1, "completed"), *answer])
     assert machine.all_completed
     machine.release(A)
     machine.release(B)
