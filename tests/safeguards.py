@@ -125,7 +125,7 @@ def missed_by(safeguard: Safeguard) -> str | None:
             text=True,
             check=False,
         )
-    failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    failed = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
     return failed[0] if failed else None
 
 
