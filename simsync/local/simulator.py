@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import socket
@@ -173,6 +174,12 @@ class _Server:
             self.started.set()
             await self._stopping.wait()
         finally:
+            # Accept no more, and let what was accepted become known to the runner, which takes a few turns of the loop:
+            # asyncio loses a connection whose server is closed in between.
+            with contextlib.suppress(NotImplementedError):
+                self._loop.remove_reader(self._listener)
+            for _turn in range(3):
+                await asyncio.sleep(0)
             self._table.close()
             self._routes.abort_all()
             await runner.cleanup()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import signal
 import socket
@@ -8,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -182,3 +185,27 @@ def test_without_its_packages_the_import_says_what_to_install(package: str) -> N
     out = subprocess.run([sys.executable, "-c", WITHOUT, package], capture_output=True, text=True, check=True).stdout
     assert out.startswith(MissingExtra.__name__)
     assert "pip install 'simsync[local]'" in out
+
+
+def test_connections_that_come_while_it_closes_leave_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: left.append(unraisable.exc_value))
+    ledger = Ledger.generate(slots=4, transactions_per_slot=0, bundle_size=4)
+    for _ in range(20):
+        with contextlib.ExitStack() as stack:
+            simulator = stack.enter_context(Simulator(ledger))
+            connected = threading.Event()
+
+            def connect(port: int = simulator.port, stack: contextlib.ExitStack = stack) -> None:
+                with contextlib.suppress(OSError):
+                    for _ in range(6):
+                        stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+                        connected.set()
+
+            thread = threading.Thread(target=connect)
+            thread.start()
+            assert connected.wait(10)
+            simulator.close()
+            thread.join()
+        gc.collect()
+    assert not left
