@@ -187,22 +187,21 @@ def test_without_its_packages_the_import_says_what_to_install(package: str) -> N
     assert "pip install 'simsync[local]'" in out
 
 
+def connect_often(port: int, sockets: contextlib.ExitStack, connected: threading.Event) -> None:
+    with contextlib.suppress(OSError):
+        for _ in range(6):
+            sockets.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+            connected.set()
+
+
 def test_connections_that_come_while_it_closes_leave_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     left: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: left.append(unraisable.exc_value))
     ledger = Ledger.generate(slots=4, transactions_per_slot=0, bundle_size=4)
     for _ in range(20):
-        with contextlib.ExitStack() as stack:
-            simulator = stack.enter_context(Simulator(ledger))
+        with contextlib.ExitStack() as sockets, Simulator(ledger) as simulator:
             connected = threading.Event()
-
-            def connect(port: int = simulator.port, stack: contextlib.ExitStack = stack) -> None:
-                with contextlib.suppress(OSError):
-                    for _ in range(6):
-                        stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
-                        connected.set()
-
-            thread = threading.Thread(target=connect)
+            thread = threading.Thread(target=connect_often, args=(simulator.port, sockets, connected))
             thread.start()
             assert connected.wait(10)
             simulator.close()
