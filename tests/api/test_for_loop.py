@@ -206,3 +206,33 @@ def test_events_are_for_one_consumer_at_a_time_but_none_is_lost_to_two(
             thread.join(20)
         assert sorted(event.slot for event in taken if isinstance(event, simsync.Slot)) == list(range(1000, 1006))
         assert sum(isinstance(event, simsync.Completed) for event in taken) == 1
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_closing_a_sub_session_wakes_whoever_waits_for_its_events(
+    client: simsync.Client, create: simsync.CreateSession, merged: bool
+) -> None:
+    with client.parallel(create) as session:
+        for sub in session.sub_sessions:
+            while not isinstance(sub.next_event(timeout=20), simsync.ReadyForContinue):
+                pass
+        first = session.sub_sessions[0]
+        waiting_for = session._link.arrivals if merged else first._delivery
+        ends: list[object] = []
+
+        def wait() -> None:
+            try:
+                ends.append(list(session.events()) if merged else first.next_event())
+            except simsync.SimsyncError as error:
+                ends.append(type(error))
+
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        a_moment = threading.Event()
+        while not waiting_for._changed._waiting:
+            a_moment.wait(0.001)
+        for sub in session.sub_sessions if merged else [first]:
+            sub.close()
+        waiter.join(20)
+        expected: list[object] = [[]] if merged else [simsync.Cancelled]
+        assert ends == expected
