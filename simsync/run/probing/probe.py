@@ -90,7 +90,7 @@ class _Probe:
             create_timeout=limits.create,
             rpc_timeout=limits.wait,
             drain_idle=limits.wait,
-            continue_grace=min(2.0, limits.wait),
+            continue_grace=min(0.5, limits.wait),  # an attach takes all of it
             backoff_initial=0.1,
             reconnect_attempts=6,
             reconnect_window=limits.wait,
