@@ -15,7 +15,7 @@ from simsync.wire import quick_transactions
 from simsync.wire.dialect import Dialect
 from simsync.wire.pubsub import SubscribeSpec
 from simsync.wire.streams import STREAMS, _result
-from simsync.wire.transaction_layout import TransactionLayouts
+from simsync.wire.transaction_layout import TransactionLayouts, _Layout
 from simsync.wire.transactions import transaction_fields
 
 needs_msgspec = pytest.mark.skipif(quick_transactions.read is quick_transactions.read_nothing, reason="needs msgspec")
@@ -143,6 +143,13 @@ def test_what_looks_like_a_signature_inside_a_text_is_none() -> None:
     layouts = TransactionLayouts()
     layouts.learn(payload, "m", 7, 5, "sigB")
     assert layouts.find(payload) == ("m", 7, 5, "sigB")
+
+
+def test_a_slot_without_digits_is_none() -> None:
+    layouts = TransactionLayouts()
+    layouts._layouts = [_Layout(b'{"slot":', b"}", "m", 7)]
+    assert layouts.find(b'{"slot":,"signatures":["sigA"]}') is None
+    assert layouts.find(b'{"slot":0,"signatures":["sigA"]}') == ("m", 7, 0, "sigA")
 
 
 def test_a_layout_whose_first_signatures_are_others_is_not_learned() -> None:
