@@ -30,10 +30,6 @@ from simsync.wire.transaction_layout import TransactionLayouts
 logger = logging.getLogger("simsync.subscription")
 
 
-def _find_nothing(_payload: bytes) -> None:
-    """Where no text is known beforehand."""
-
-
 class Received(NamedTuple):
     """Events for the caller, and how many bytes they hold."""
 
@@ -140,17 +136,13 @@ class SubscriptionConversation:
         """Take received messages as JSON text, in order, until there is a verdict: what follows would hide a gap."""
         events: list[Event] = []
         size = 0
-        admit = self._replay.admit
-        find = _find_nothing if self._layouts is None else self._layouts.find
         for payload in payloads:
-            found = find(payload)
+            found = None if self._layouts is None else self._layouts.find(payload)
             if found is not None:
                 _method, subscription, slot, signature = found
                 index = self._numbers.get(subscription)
                 if index is not None:
-                    if self.last_slot is None or slot > self.last_slot:
-                        self.last_slot = slot
-                    if admit(index, slot, signature):
+                    if self._admit(index, slot, signature):
                         events.append(Transaction(slot, payload, TRANSACTION, signature))
                         size += len(payload)
                     continue
@@ -241,13 +233,18 @@ class SubscriptionConversation:
     ) -> int:
         """How many bytes became an event: none of what was delivered before."""
         spec = self._specs[index]
-        self.last_slot = slot if self.last_slot is None else max(slot, self.last_slot)
-        admitted = self._replay.admit(index, slot, key)
+        admitted = self._admit(index, slot, key)
         if admitted:
             events.append(spec.make_event(method, slot, result, payload))
         if spec.single:
             self._end(index)
         return len(payload) if admitted else 0
+
+    def _admit(self, index: int, slot: int, key: Any) -> bool:
+        """Was it not delivered before?"""
+        if self.last_slot is None or slot > self.last_slot:
+            self.last_slot = slot
+        return self._replay.admit(index, slot, key)
 
     def _end(self, index: int | None) -> None:
         """One stream has ended; all of the connection when none is named."""

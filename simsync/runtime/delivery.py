@@ -169,6 +169,11 @@ class _Batch:
         self.is_last = is_last
 
     @property
+    def may_stop(self) -> bool:
+        """It holds events after which the engine may wait."""
+        return self.stops_after != self.stops_before
+
+    @property
     def left(self) -> int:
         return operator.length_hint(self.iterator)
 
@@ -180,7 +185,7 @@ class _Batch:
     @property
     def stops(self) -> int:
         """Up to now. Counted here, and not when they are taken out, because Ctrl-C may come in between."""
-        if self.stops_after == self.stops_before or not self.left:
+        if not self.may_stop or not self.left:
             return self.stops_after
         handed_out = self.events[: self.handed_out - self.before]
         return self.stops_before + sum(map(STOPS.__contains__, map(type, handed_out)))
@@ -267,8 +272,7 @@ class Delivery:
     @property
     def may_stop(self) -> bool:
         """The batch that is being handed out holds events after which the engine may wait."""
-        current = self._current
-        return current.stops_after != current.stops_before
+        return self._current.may_stop
 
     @property
     def done(self) -> bool:

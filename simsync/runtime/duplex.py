@@ -121,13 +121,13 @@ class DuplexWebSocket(websocket.WebSocket):
         ``deadline`` is in seconds on the clock of :func:`time.monotonic`. Pings are answered through :meth:`pong` on
         the way. Raises :class:`LinkLost` once the connection has ended and all messages before that were returned.
         """
-        return self._receive(self._cut_frames, deadline, waker)
+        return self._receive(deadline, waker, keep_runs=False)
 
     def recv_runs(self, deadline: float | None = None, waker: Waker | None = None) -> list[bytes | FrameRun]:
         """As :meth:`recv_batch`, with frames of one length left together."""
-        return self._receive(self._cut_runs, deadline, waker)
+        return self._receive(deadline, waker, keep_runs=True)
 
-    def _receive(self, cut: Callable[[], list[Any]], deadline: float | None, waker: Waker | None) -> list[Any]:
+    def _receive(self, deadline: float | None, waker: Waker | None, *, keep_runs: bool) -> list[Any]:
         self._deadline = deadline
         self._waker = waker
         self._library_reads = 0
@@ -141,7 +141,7 @@ class DuplexWebSocket(websocket.WebSocket):
                     if message is not None:
                         return [message]
                     continue
-                messages = cut()
+                messages = self._cut_frames(keep_runs=keep_runs)
                 if messages:
                     return messages
                 if not self._library_mode and self._end is None and not self._fill():
@@ -161,13 +161,10 @@ class DuplexWebSocket(websocket.WebSocket):
         in_hand = bool(self._chunks) or self._position < len(self._buffer) or self._library_mode
         return not in_hand and not self._more_at_hand
 
-    def _cut_runs(self) -> list[bytes | FrameRun]:
-        return self._cut_frames(SHORTEST)
-
-    def _cut_frames(self, shortest_run: int | None = None) -> list[Any]:
+    def _cut_frames(self, *, keep_runs: bool) -> list[Any]:
         """Cut plain data frames (final, unmasked, text or binary) until the buffer ends or another kind comes.
 
-        From ``shortest_run`` text frames of one length on (None: never) they stay together.
+        With ``keep_runs`` text frames of one length stay together where there are enough of them.
         """
         buffer = self._buffer
         size = len(buffer)
@@ -205,16 +202,15 @@ class DuplexWebSocket(websocket.WebSocket):
                 if stop > size:
                     self._needed = stop - size
                     break
-                if length == last_length and shortest_run and position >= look_at and first == _FINAL_TEXT:
+                if keep_runs and length == last_length and position >= look_at and first == _FINAL_TEXT:
                     stride = stop - position
                     count = length_of_run(buffer, position, start - position, stride)
-                    stop = position + count * stride
-                    if count >= shortest_run:
-                        append(FrameRun(buffer[position:stop], start - position, count))
-                        position = stop
+                    end_of_run = position + count * stride
+                    if count >= SHORTEST:
+                        append(FrameRun(buffer[position:end_of_run], start - position, count))
+                        position = end_of_run
                         continue
-                    look_at = stop
-                    stop = start + length
+                    look_at = end_of_run
                 last_length = length
                 append(buffer[start:stop] if first == _FINAL_TEXT else self.binary(buffer[start:stop]))
                 position = stop

@@ -151,12 +151,10 @@ def _by_dictionaries(names: Spelling) -> tuple[Block, Run]:
         if not by_the_standard_library:
             return read(run)
         lines = run.lines()
+        if lines is None:
+            return None
         try:
-            return (
-                None
-                if lines is None
-                else events(json_codec.loads_evenly(lines.decode("ascii"), run.header, run.stride))
-            )
+            return events(json_codec.loads_evenly(lines.decode("ascii"), run.header, run.stride))
         except ValueError:
             return None
 

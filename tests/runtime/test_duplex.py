@@ -703,7 +703,7 @@ def test_frames_of_one_length_stay_together_and_are_the_same(ws: DuplexWebSocket
         for start in range(0, len(stream), piece):
             ws._buffer = ws._buffer[ws._position :] + stream[start : start + piece]
             ws._position = 0
-            for one in ws._cut_runs():
+            for one in ws._cut_frames(keep_runs=True):
                 runs += isinstance(one, FrameRun)
                 cut_up += one if isinstance(one, FrameRun) else [one]
         assert cut_up == messages
