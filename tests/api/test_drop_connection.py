@@ -39,7 +39,7 @@ def test_a_single_session_is_left_behind_for_another_client(simulator: Simulator
     with client(simulator, reconnect_attempts=0).session(CREATE, timeout=20) as session:
         session.advance(3, timeout=20)
         session.drop_connection()
-    with client(simulator).attach(session.session_id, timeout=20) as again:
+    with client(simulator, continue_grace=0.1).attach(session.session_id, timeout=20) as again:
         slots = [event.slot for event in again.events(timeout=20, advance=9) if isinstance(event, simsync.Slot)]
     assert slots == list(range(1_000, 1_010))
 

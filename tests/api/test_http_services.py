@@ -22,7 +22,7 @@ from simsync.runtime import retry
 from simsync.services import Services
 
 KEY = "s3cr3t-k3y-of-the-user"
-DROP = object()
+DROP = "drop"
 Answer = Union[bytes, int, object, Callable[[], bytes]]
 BUILD = b'{"request_id":"req-1","start_slot":5,"end_slot":9,"status":"%s"}'
 RUNNING, DONE = BUILD % b"in_progress", BUILD % b"completed"

@@ -17,7 +17,7 @@ from simsync.runtime import retry
 
 ADDRESS = "11111111111111111111111111111111"
 SIGNATURE = "1" * 64
-DROP = object()
+DROP = "drop"
 Answer = Union[bytes, int, object]
 
 

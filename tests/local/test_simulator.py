@@ -198,7 +198,7 @@ def test_connections_that_come_while_it_closes_leave_no_socket(monkeypatch: pyte
     left: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: left.append(unraisable.exc_value))
     ledger = Ledger.generate(slots=4, transactions_per_slot=0, bundle_size=4)
-    for _ in range(20):
+    for _ in range(8):
         with contextlib.ExitStack() as sockets, Simulator(ledger) as simulator:
             connected = threading.Event()
             thread = threading.Thread(target=connect_often, args=(simulator.port, sockets, connected))
