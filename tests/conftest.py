@@ -33,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
         values[names.index("fast_path") - len(names)] = False
         Options.__init__.__defaults__ = tuple(values)
         assert not Options().fast_path
+    if config.getoption("--write-reliability") and config.getoption("numprocesses", None):
+        raise pytest.UsageError("--write-reliability counts in one process: leave out -n")
 
 
 @pytest.fixture(scope="session")

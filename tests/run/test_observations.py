@@ -85,6 +85,7 @@ ATTACH = {"session_id": "<session-1>"}
 ATTACHED = {"method": "sessionAttached", "params": {"session_id": "<session-1>"}}
 PAUSE = {"slot": 1003, "batchIndex": 0}
 SHOWN = {"slot": 1003, "transaction": {"signatures": ["s"]}}
+READY = {"method": "readyForContinue"}
 TO = "fields of `continueTo`"
 ADDRESS = "SimsyncProbe1111111111111111111111111111111"
 
@@ -120,6 +121,22 @@ CASES: list[tuple[str, Script, str, str]] = [
         single().sent("continue", {"advanceCount": 1000}).came({"method": "error", "params": {"invalidRequest": {}}}),
         DIFFERS,
         "ends in `error`",
+    ),
+    (
+        "a continue by more blocks than are left",
+        single().sent("continue", {"advanceCount": 1000}).came(READY).came({"method": "completed"}),
+        HOLDS,
+        "ends in `completed`",
+    ),
+    (
+        "a continue by more blocks than are left",
+        single()
+        .sent("continue", {"advanceCount": 1000})
+        .came(READY)
+        .sent("closeBacktestSession")
+        .came({"method": "completed"}),
+        DIFFERS,
+        "ends in `readyforcontinue`",
     ),
     (
         "`parallel` flat beside the other keys",
@@ -206,6 +223,16 @@ CASES: list[tuple[str, Script, str, str]] = [
         single().sent("continue", {"transactions": ["x"]}).came({"method": "slotNotification", "params": 1001}),
         DIFFERS,
         "a transaction that is none is not refused: `slotnotification`",
+    ),
+    (
+        "which errors answer a continue",
+        single()
+        .sent("continue", {"transactions": ["x"]})
+        .came({"method": "slotNotification", "params": 1001})
+        .came({"method": "error", "params": {"invalidTransactionFormat": {"error": "?"}}})
+        .came(READY),
+        HOLDS,
+        "invalidTransactionFormat, then `readyForContinue`",
     ),
     (
         "attaching to a single session: `attachBacktestSession`, then `resumeAttachedSession` once it is answered",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simsync.run.probing.conversation import Capture, Event, error_name
+from simsync.run.probing.conversation import Capture, Control, Event, Message, error_name
 from simsync.run.probing.fields import field, fold, number
 from simsync.run.probing.observation import Row, Seen, also
 from simsync.run.probing.spelling_rows import continue_forms
@@ -26,11 +26,12 @@ def too_many_blocks(capture: Capture) -> Seen | None:
         for request in control.requests("continue"):
             count = number(request.params, "advanceCount")
             if count is not None and start is not None and end is not None and count > end - start:
-                stop = _next_stop(control.events, request.place)
-                if stop is not None and stop.kind == "completed":
+                # The readiness behind an earlier pause may come only now, so what comes last counts.
+                stops = [event.kind for event in _while_awaited(control, request) if event.kind in _STOPS]
+                if "completed" in stops:
                     return Seen("ends in `completed`")
-                if stop is not None:
-                    return Seen(f"ends in `{stop.kind}`", "ask for no more blocks than are left")
+                if stops:
+                    return Seen(f"ends in `{stops[-1]}`", "ask for no more blocks than are left")
     return None
 
 
@@ -128,9 +129,11 @@ def refused_continue(capture: Capture) -> Seen | str | None:
             later = [event for event in control.events if event.place > request.place]
             if not later:
                 return "the continue with a transaction that is none was not answered"
-            if later[0].kind == "error":
-                name = error_name(later[0].payload)[0]
-                ready = any(event.kind == "readyforcontinue" for event in later[1:])
+            answers = _while_awaited(control, request) or later[:1]
+            error = next((event for event in answers if event.kind == "error"), None)
+            if error is not None:
+                name = error_name(error.payload)[0]
+                ready = any(event.kind == "readyforcontinue" and event.place > error.place for event in later)
                 words = f"{name}, {'then `readyForContinue`' if ready else 'no ready behind it'}"
                 if fold(name) in _ABOUT_CONTENT:
                     return Seen(words)
@@ -207,6 +210,16 @@ def endpoint_form(capture: Capture) -> Seen | None:
     if not texts:
         return None
     return also("an absolute address") if any("://" in one for one in texts) else Seen("a path")
+
+
+def _while_awaited(control: Control, request: Message) -> list[Event]:
+    """The events behind a request, as far as the next request."""
+    following = next((one.place for one in control.sent if one.place > request.place), None)
+    return [
+        event
+        for event in control.events
+        if event.place > request.place and (following is None or event.place < following)
+    ]
 
 
 def _next_stop(events: list[Event], place: int) -> Event | None:
