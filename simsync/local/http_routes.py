@@ -154,7 +154,7 @@ class Routes:
     def _refusal(self, request: web.Request) -> web.Response | None:
         """Return the refusal of a request that lacks the key, None if it has it or none is needed."""
         if self._api_key and request.headers.get("X-API-Key", "") != self._api_key:
-            return web.Response(status=401, text="the X-API-Key header is missing or wrong")
+            return web.Response(status=401, text="the X-API-Key header is missing or not the expected one")
         return None
 
     async def _ranges(self, request: web.Request) -> web.Response:
