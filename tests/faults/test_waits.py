@@ -226,6 +226,7 @@ def interrupting(when: Callable[[FrameType, str], bool]) -> Iterator[list[str]]:
             raise KeyboardInterrupt
         return trace
 
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks only now whether any frame wants them
     before = sys.gettrace()
     sys.settrace(trace)
     try:
