@@ -151,23 +151,31 @@ class HttpRetry:
             stop=tenacity.stop_after_attempt(options.reconnect_attempts + 1)
             | tenacity.stop_after_delay(options.reconnect_window),
             wait=tenacity.wait_exponential(multiplier=options.backoff_initial, max=options.backoff_max),
+            level=logging.WARNING,
         )
 
-    def _run(self, request: Callable[[], T], is_transient: Callable[[BaseException], bool], **policy: Any) -> T:
+    def _run(
+        self,
+        request: Callable[[], T],
+        is_transient: Callable[[BaseException], bool],
+        *,
+        level: int = logging.INFO,  # what fails within seconds is told by the exception
+        **policy: Any,
+    ) -> T:
         import tenacity
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(is_transient),
             sleep=self._sleep,
-            before_sleep=self._report,
+            before_sleep=lambda state: self._report(state, level),
             reraise=True,
             **policy,
         )
         return retrying(request)
 
-    def _report(self, state: RetryCallState) -> None:
+    def _report(self, state: RetryCallState, level: int) -> None:
         # As text: a record that is kept must not keep the failure, and with it the connection.
         failure = str(state.outcome.exception()) if state.outcome is not None else ""
-        self._logger.warning(
-            "%s; attempt %d follows in %.1f s", failure, state.attempt_number + 1, state.upcoming_sleep
+        self._logger.log(
+            level, "%s; attempt %d follows in %.1f s", failure, state.attempt_number + 1, state.upcoming_sleep
         )

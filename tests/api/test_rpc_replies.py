@@ -137,6 +137,7 @@ def test_the_end_of_a_session_is_explained() -> None:
 
 
 def test_the_waits_between_attempts_grow(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     waits: list[float] = []
     policy = retry.HttpRetry(simsync.Options(), logging.getLogger("simsync.rpc"), waits.append)
 
@@ -151,6 +152,11 @@ def test_the_waits_between_attempts_grow(caplog: pytest.LogCaptureFixture) -> No
         policy.read(fail)
     assert [low <= wait <= low + 0.2 for low, wait in zip((0.15, 0.3, 0.6), waits)] == [True] * 3
     assert "nobody there; attempt 2 follows in 0.3 s" in caplog.text
+    # The exception says it within seconds; only who waits longer is warned.
+    assert {record.levelno for record in caplog.records} == {logging.INFO}
+    with pytest.raises(simsync.ConnectError):
+        policy.watch(fail)
+    assert caplog.records[-1].levelno == logging.WARNING
 
 
 @pytest.mark.parametrize("failure", [b"", DROP, 429, 502, 503, 504], ids=str)

@@ -123,7 +123,7 @@ def test_a_wrong_key_and_nobody_there_have_a_code_of_their_own(
     assert "wrong-key-of-mine" not in errors
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        assert run(["-q", "--url", f"http://127.0.0.1:{nobody.getsockname()[1]}", "ranges"]) == 3
+        assert run(["--url", f"http://127.0.0.1:{nobody.getsockname()[1]}", "ranges"]) == 3
     (line,) = capsys.readouterr().err.splitlines()
     assert "nothing is listening on 127.0.0.1" in line
 
