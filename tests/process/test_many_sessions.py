@@ -33,6 +33,9 @@ def cycle(number):
             session.advance(timeout=20)
 
 def figures():
+    for thread in threading.enumerate():  # a dial that was broken off ends, and lets go, a moment later
+        if thread is not threading.current_thread():
+            thread.join(20)
     gc.collect()
     pages = int(open("/proc/self/statm").read().split()[1])
     descriptors = len(os.listdir("/proc/self/fd"))
