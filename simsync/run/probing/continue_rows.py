@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from simsync.run.probing.conversation import Capture, Control, Event, Message, error_name
 from simsync.run.probing.fields import field, fold, number
 from simsync.run.probing.observation import Row, Seen, also
@@ -214,12 +216,8 @@ def endpoint_form(capture: Capture) -> Seen | None:
 
 def _while_awaited(control: Control, request: Message) -> list[Event]:
     """The events behind a request, as far as the next request."""
-    following = next((one.place for one in control.sent if one.place > request.place), None)
-    return [
-        event
-        for event in control.events
-        if event.place > request.place and (following is None or event.place < following)
-    ]
+    following = next((one.place for one in control.sent if one.place > request.place), math.inf)
+    return [event for event in control.events if request.place < event.place < following]
 
 
 def _next_stop(events: list[Event], place: int) -> Event | None:
