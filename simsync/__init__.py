@@ -54,7 +54,6 @@ from simsync.events import (
 )
 from simsync.frames import Frame
 from simsync.options import Options
-from simsync.parallel import ParallelSession, SubResult
 from simsync.params import (
     AccountData,
     Anchor,
@@ -88,9 +87,10 @@ from simsync.reports import (
 from simsync.rpc import Rpc
 from simsync.run_summary import RunSummary
 from simsync.runtime.cancel import CancelToken
-from simsync.single import BacktestSession
-from simsync.stepping import DiscoveryPause, StepResult
-from simsync.sub_session import SubSession
+from simsync.sessions.backtest_session import BacktestSession
+from simsync.sessions.parallel_session import ParallelSession, SubResult
+from simsync.sessions.results import DiscoveryPause, StepResult
+from simsync.sessions.sub_session import SubSession
 from simsync.wire.dialect import Dialect
 
 logging.getLogger("simsync").addHandler(logging.NullHandler())

@@ -9,29 +9,29 @@ from typing import Any, Callable, TypeVar
 
 from simsync.errors import InvalidParams
 from simsync.events import Event
-from simsync.link_owner import LinkOwner
 from simsync.options import Options
-from simsync.parallel import ParallelSession
 from simsync.params import CreateSession, checks
 from simsync.params.api_key import ApiKey
-from simsync.protocol.control import ControlConversation
-from simsync.protocol.parallel import ParallelConversation
-from simsync.protocol.route import Route
-from simsync.protocol.single import SingleConversation
+from simsync.protocol.control import ControlProtocol
+from simsync.protocol.parallel import ParallelProtocol
+from simsync.protocol.session_state import SessionState
+from simsync.protocol.single import SingleProtocol
 from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, UsageReport
 from simsync.rpc import Rpc
 from simsync.runtime.cancel import CancelToken
-from simsync.runtime.control import ControlLink
-from simsync.runtime.deadline import deadline_after
+from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.threads import spawn
+from simsync.runtime.waiting import deadline_after
 from simsync.services import POLL_INTERVAL, Moment, Services
-from simsync.single import BacktestSession
+from simsync.sessions.backtest_session import BacktestSession
+from simsync.sessions.owner import ConnectionOwner
+from simsync.sessions.parallel_session import ParallelSession
 from simsync.wire import urls
 
 URL_VARIABLE = "SIMULATOR_URL"
 KEY_VARIABLE = "SIMULATOR_API_KEY"
 
-Owner = TypeVar("Owner", bound=LinkOwner)
+Owner = TypeVar("Owner", bound=ConnectionOwner)
 
 Progress = Callable[[Event], object]
 """Called with a Created per announced session and with each Status while a session is being created."""
@@ -80,8 +80,8 @@ class Client:
         (:class:`~simsync.HttpStatusError` when the key was refused), :class:`~simsync.CreateError`,
         :class:`~simsync.EventTimeout` or :class:`~simsync.Cancelled`.
         """
-        conversation = ParallelConversation(_checked_create(create), self.options)
-        return self._open(ParallelSession, conversation, cancel, timeout, on_progress)
+        protocol = ParallelProtocol(_checked_create(create), self.options)
+        return self._open(ParallelSession, protocol, cancel, timeout, on_progress)
 
     def session(
         self,
@@ -96,8 +96,8 @@ class Client:
         The range has to begin at the start of an available range and end inside it, see :meth:`available_ranges` and
         :func:`simsync.split_range`. Arguments and exceptions as :meth:`parallel`.
         """
-        conversation = SingleConversation(self.options, _checked_create(create))
-        return self._open(BacktestSession, conversation, cancel, timeout, on_progress)
+        protocol = SingleProtocol(self.options, _checked_create(create))
+        return self._open(BacktestSession, protocol, cancel, timeout, on_progress)
 
     def attach(
         self,
@@ -125,13 +125,13 @@ class Client:
         if not checks.text("session_id", session_id).strip():
             raise InvalidParams("session_id", session_id, "must be the id of a session")
         checks.optional_integer("last_sequence", last_sequence, 0, checks.U64)
-        conversation = SingleConversation(self.options, create, session_id, last_sequence)
-        return self._open(BacktestSession, conversation, cancel, timeout, None)
+        protocol = SingleProtocol(self.options, create, session_id, last_sequence)
+        return self._open(BacktestSession, protocol, cancel, timeout, None)
 
     def _open(
         self,
-        make: Callable[[ControlLink, str, Options, Callable[[], None]], Owner],
-        conversation: ControlConversation,
+        make: Callable[[ControlConnection, str, Options, Callable[[], None]], Owner],
+        protocol: ControlProtocol,
         cancel: CancelToken | None,
         timeout: float | None,
         on_progress: Progress | None,
@@ -142,16 +142,16 @@ class Client:
         if on_progress is not None and not callable(on_progress):
             raise InvalidParams("on_progress", on_progress, "must be a function of one event")
         deadline = deadline_after(timeout)
-        link = ControlLink(self._control_url, self._api_key, conversation, self.options, self._ask_slot)
+        connection = ControlConnection(self._control_url, self._api_key, protocol, self.options, self._ask_slot)
         token = cancel if cancel is not None else CancelToken()
         # In a thread of its own, as a token may be fired in a signal handler, in the middle of anything.
-        forget_token = token.on_cancel(lambda: _cancel_soon(link))
+        forget_token = token.on_cancel(lambda: _cancel_soon(connection))
         try:
-            link.start(deadline, on_progress)
-            return make(link, self._control_url, self.options, forget_token)
+            connection.start(deadline, on_progress)
+            return make(connection, self._control_url, self.options, forget_token)
         except BaseException:
             forget_token()
-            link.close()
+            connection.close()
             raise
 
     # Plain HTTP services. The key goes along in a header; exceptions are those of simsync.services.Services.
@@ -229,8 +229,8 @@ class Client:
     def _services(self) -> contextlib.closing[Services]:
         return contextlib.closing(Services(self._control_url, self._api_key, self.options))
 
-    def _ask_slot(self, route: Route, until: CancelToken) -> int:
-        with contextlib.closing(Rpc(urls.rpc_url(route.rpc_endpoint, self._control_url), self.options)) as rpc:
+    def _ask_slot(self, state: SessionState, until: CancelToken) -> int:
+        with contextlib.closing(Rpc(urls.rpc_url(state.rpc_endpoint, self._control_url), self.options)) as rpc:
             forget = until.on_cancel(rpc._call_off)
             try:
                 return rpc.get_slot()
@@ -244,5 +244,5 @@ def _checked_create(create: object) -> CreateSession:
     return create
 
 
-def _cancel_soon(link: ControlLink) -> None:
-    spawn("cancel", lambda: link.cancel("the cancel token was fired"))
+def _cancel_soon(connection: ControlConnection) -> None:
+    spawn("cancel", lambda: connection.cancel("the cancel token was fired"))

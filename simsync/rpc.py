@@ -62,6 +62,7 @@ class Rpc:
         return self._once(wire.any_call(method, params))
 
     def _once(self, call: wire.Call[T]) -> T:
+        # wait: caller, inquiry, subscription | a reply | the peer; a cancelled token | `rpc_timeout` of silence
         return call.read(self._http.post_json(self.endpoint, call.body(next(self._numbers))))
 
     def _read(self, call: wire.Call[T]) -> T:

@@ -14,8 +14,8 @@ from simsync.params.api_key import ApiKey
 from simsync.ranges import moment
 from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, UsageReport
 from simsync.runtime.cancel import CancelToken
-from simsync.runtime.deadline import deadline_after
 from simsync.runtime.retry import HttpRetry, is_transient
+from simsync.runtime.waiting import deadline_after
 from simsync.runtime.watch import Watch
 from simsync.wire import services as wire
 from simsync.wire import urls
@@ -107,6 +107,7 @@ class Services:
         body = wire.build_request(start_slot, end_slot, bundle_size, kind, idempotency_key)
 
         def request() -> BundleBuild:
+            # wait: caller | a reply | the peer | `rpc_timeout` of silence
             return wire.read_build(self._http.post_json(self._base + wire.BUILDS, body))
 
         return request() if idempotency_key is None else self._retry.write(request)
@@ -141,11 +142,13 @@ class Services:
         seen = build.status if isinstance(build, BundleBuild) else "nothing"
 
         def ask() -> BundleBuild:
+            # wait: `simsync-http-watch` | a reply | the peer | `rpc_timeout` of silence
             return wire.read_build(self._http.get(url))
 
         with Watch(lambda: f"the build {request_id} was not over (last seen: {seen})", deadline, cancel) as watch:
             retry = HttpRetry(self._options, logger, watch.pause)
             while True:
+                # wait: caller | a reply, the next question | the reply; a `CancelToken` | its timeout
                 found = retry.watch(lambda: watch.run(ask))
                 seen = found.status
                 if on_progress is not None:
@@ -167,6 +170,7 @@ class Services:
         """
         checks.slot_range(start_slot, end_slot)
         path = wire.delete_path(start_slot, end_slot, _check_word("kind", kind))
+        # wait: caller | a reply | the peer | `rpc_timeout` of silence
         return wire.read_deleted(self._http.delete(self._base + path))
 
     def health(self) -> bool:
@@ -191,6 +195,7 @@ class Services:
         self._http.close()
 
     def _get(self, path: str, read: Callable[[bytes], T]) -> T:
+        # wait: caller | a reply | the peer | `rpc_timeout` of silence
         return self._retry.read(lambda: read(self._http.get(self._base + path)))
 
     def _is_up(self, path: str, says_so: Callable[[bytes], bool]) -> bool:
@@ -198,6 +203,7 @@ class Services:
         try:
             return says_so(
                 self._retry.read(
+                    # wait: caller | a reply | the peer | `rpc_timeout` of silence
                     lambda: self._http.get(self._base + path),
                     lambda error: is_transient(error) and not _is_unavailable(error),
                 )

@@ -48,8 +48,8 @@ SAFEGUARDS = [
     Safeguard(
         "the run may complete inside a handshake",
         "protocol/control.py",
-        "        if not self.established_once:\n            return False\n        return all(route.released",
-        "        if self.phase is not Phase.STEADY:\n            return False\n        return all(route.released",
+        "        if not self.established_once:\n            return False\n        return all(state.released",
+        "        if self.phase is not Phase.STEADY:\n            return False\n        return all(state.released",
     ),
     Safeguard(
         "a continue that did not arrive is sent again",

@@ -5,14 +5,8 @@ from __future__ import annotations
 import time
 from typing import Callable
 
-from simsync.runtime.changes import Changes
+from simsync.runtime.waiting import InterruptSafeCondition
 
 
-def until(changed: Changes, happens: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        with changed:
-            if happens():
-                return
-            ticket = changed.ticket()
-        assert ticket.wait(deadline)
+def until(changed: InterruptSafeCondition, happens: Callable[[], bool]) -> None:
+    assert changed.wait_for(happens, time.monotonic() + 20)

@@ -1,8 +1,8 @@
-"""One continue of one session, from the caller's wish to the answer, across lost connections.
+"""One continue of one session: from the caller, to the server, to its answer, across lost connections.
 
-``docs/continues.md`` holds the reasoning. In short: a continue that was never wholly written is sent again; one that
-was written but not answered is decided after the re-attach: an event of that session proves that it arrived; without
-one the session's RPC is asked for its slot, and if that has not moved the continue is sent again.
+``docs/continues.md`` holds the reasoning. In short: a continue that was not completely written is sent again. One that
+was written but not answered is decided after the re-attach: an event that it must have caused proves that it arrived;
+without one, the session's RPC is asked for its slot, and if the slot has not moved, the continue is sent again.
 """
 
 from __future__ import annotations
@@ -20,40 +20,54 @@ from simsync.events import (
     Status,
     UnknownEvent,
 )
-from simsync.protocol.step import StepRecord
 from simsync.wire.server_errors import is_ignored, refuses_continue
 
 
 class CycleState(Enum):
+    """Where the continue of a session is. The values are the words of error messages."""
+
     STARTING = "not ready yet"
     READY = "ready for a continue"
     QUEUED = "a continue waits to be written"
-    SENT = "a continue was handed to the connection"
+    SENT = "a continue was sent"
     RUNNING = "the engine is executing"
-    UNCERTAIN = "the connection was lost behind a continue"
+    UNCERTAIN = "the connection was lost after a continue was sent"
     ASKING = "the session is being asked whether a continue arrived"
-    FINISHED = "the session is finished"
+    FINISHED = "the session has ended"
 
 
 _UNPROVEN = (CycleState.SENT, CycleState.UNCERTAIN, CycleState.ASKING)
 _OUTSTANDING = (CycleState.QUEUED, CycleState.RUNNING, *_UNPROVEN)
 
 
+class Step:
+    """The control events that one continue caused, collected for the caller that waits for the end of the continue."""
+
+    __slots__ = ("done", "events")
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.done = False
+
+
 class ContinueCycle:
-    """See the module. ``watching`` tells the receiving loop whether events have to be shown to :meth:`observe`."""
+    """See the module.
+
+    ``watching``: the receive loop must show every event to :meth:`observe`. Otherwise it keeps slots to itself, which
+    is faster and changes nothing.
+    """
 
     __slots__ = (
-        "_pause_may_be_echoed",
+        "_catching_up",
+        "_ready_may_repeat",
         "_ready_while_unproven",
-        "_record",
-        "_slot_came",
-        "_taken_up",
+        "_resumed",
+        "_slot_seen",
+        "_step",
         "inquiry",
         "payload",
-        "ready_at",
         "resent",
         "state",
-        "stops",
         "watching",
     )
 
@@ -63,41 +77,141 @@ class ContinueCycle:
         self.watching = False
         self.inquiry = 0
         self.resent = 0
-        # How many events came after which an engine may wait, and which of them has made it ready.
-        self.stops = 0
-        self.ready_at = 0
-        # Since the last continue was submitted.
-        self._slot_came = False
-        # What else lets a server say that it is ready: a pause (or refusal), once; being attached to again.
-        self._pause_may_be_echoed = False
-        self._taken_up = False
+        # Did a slot come since the last continue was submitted?
+        self._slot_seen = False
+        # Two reasons why a server may send a readyForContinue that answers nothing: after a pause or a refusal, once;
+        # and after it has resumed the session on a new connection.
+        self._ready_may_repeat = False
+        self._resumed = False
+        # A readyForContinue that came while the continue was in doubt. It counts once the continue is known to have
+        # arrived.
         self._ready_while_unproven = False
-        self._record: StepRecord | None = None
+        self._catching_up = False
+        self._step: Step | None = None
 
     @property
     def is_ready(self) -> bool:
+        """The engine waits for a continue."""
         return self.state is CycleState.READY
 
     @property
     def is_outstanding(self) -> bool:
-        """A continue was accepted from the caller and has not been answered."""
+        """The caller has submitted a continue that is not answered yet."""
         return self.state in _OUTSTANDING
 
-    def submit(self, payload: bytes, record: StepRecord | None = None) -> None:
-        """A continue of the caller; ``record`` takes down what it causes."""
+    # The caller.
+
+    def submit(self, payload: bytes, step: Step | None = None) -> None:
+        """Accept the next continue. ``step`` collects what it causes."""
         self.payload = payload
-        self._record = record
-        self._slot_came = self._ready_while_unproven = False
+        self._step = step
+        self._slot_seen = self._ready_while_unproven = False
         self._become(CycleState.QUEUED)
 
-    def forget(self, record: StepRecord) -> None:
-        """Nobody waits for this record any more; the continue stays."""
-        if self._record is record:
-            self._record = None
+    def abandon_step(self, step: Step) -> None:
+        """Nobody waits for this step any more. Its continue goes on."""
+        if self._step is step:
+            self._step = None
             self._become(self.state)
 
-    def see_again(self, event: Event) -> None:
-        """An event of the time of an earlier process. If the engine waited, a continue may have gone since."""
+    # The writer.
+
+    def take(self) -> bytes | None:
+        """What to write now; None if there is nothing to send any more."""
+        if self.state is not CycleState.QUEUED:
+            return None
+        self._become(CycleState.SENT)
+        return self.payload
+
+    def put_back(self) -> bool:
+        """The continue was not completely written, so the server cannot have read it. False if events prove it did."""
+        if self.state is not CycleState.SENT:
+            return False
+        self._become(CycleState.QUEUED)
+        return True
+
+    # The receive loop.
+
+    def observe(self, event: Event) -> None:
+        """An event of this session that was not seen before."""
+        if self.state is CycleState.FINISHED:
+            return
+        if self._step is not None and self.state is not CycleState.QUEUED:
+            self._step.events.append(event)
+        kind = type(event)
+        if kind is ReadyForContinue:
+            self._observe_ready()
+        elif kind is Paused or (isinstance(event, SessionError) and self._is_answered_by(event)):
+            # It is not known whether a readyForContinue follows. If one does, it answers nothing else.
+            self._ready_may_repeat = True
+            self._answered()
+        elif kind is DiscoveryBatch or kind is UnknownEvent:
+            # Discovery scans ahead on its own and proves nothing. Of unknown events nothing is known.
+            return
+        elif kind is Status and (self.state is not CycleState.SENT or self._resumed):
+            # A server that resumes a session may send a status. On the connection of the continue it proves work.
+            return
+        else:
+            if kind is Slot:
+                self._slot_seen = True
+                self._ready_may_repeat = False
+                # What the continue of this connection caused comes after everything that resuming made the server send.
+                self._resumed = self._resumed and self.state is not CycleState.SENT
+            self._become(CycleState.RUNNING if self.state in _UNPROVEN else self.state)
+
+    def _observe_ready(self) -> None:
+        may_repeat, self._ready_may_repeat = self._ready_may_repeat, False
+        if self.is_outstanding and not self._slot_seen and (may_repeat or self._resumed):
+            # No slot came in between, so this ready belongs to what was before the continue.
+            self._become(self.state)
+        elif self.state in (CycleState.UNCERTAIN, CycleState.ASKING):
+            self._ready_while_unproven = True
+        else:
+            self._answered()
+
+    def _is_answered_by(self, event: SessionError) -> bool:
+        """An error about the content of the continue; or any error before the first slot, as nothing may follow it."""
+        right_after = self.is_outstanding and not self._slot_seen
+        return refuses_continue(event.error) or (right_after and not is_ignored(event.error))
+
+    def _answered(self) -> None:
+        """The engine waits."""
+        if self.state is CycleState.QUEUED:
+            self._become(CycleState.QUEUED)
+            return
+        self._end_step()
+        self._become(CycleState.READY)
+
+    def finish(self, completed: Completed | None = None) -> None:
+        """Nothing more will come. ``completed`` is given unless the session failed or was closed."""
+        self.payload = b""
+        if completed is not None and self._step is not None:
+            self._step.events.append(completed)
+            self._end_step()
+        self._become(CycleState.FINISHED)
+
+    def _end_step(self) -> None:
+        if self._step is not None:
+            self._step.done = True
+            self._step = None
+
+    # Attaching to the session of an earlier process.
+
+    def begin_catching_up(self) -> None:
+        """The server replays what the earlier process has seen."""
+        self._catching_up = True
+        self.connection_lost()
+
+    def end_catching_up(self) -> None:
+        self._catching_up = False
+        self._become(self.state)
+
+    @property
+    def is_catching_up(self) -> bool:
+        return self._catching_up
+
+    def replay(self, event: Event) -> None:
+        """An event from the time of the earlier process. If the engine waited then, it may have been continued."""
         if self.state is CycleState.FINISHED:
             return
         refused = isinstance(event, SessionError) and refuses_continue(event.error)
@@ -106,97 +220,18 @@ class ContinueCycle:
         elif isinstance(event, Slot):
             self._become(CycleState.STARTING)
 
-    def withdraw(self) -> None:
-        """The continue never got into the queue."""
-        if self.state is CycleState.QUEUED:
-            self._become(CycleState.READY)
-
-    def take(self) -> bool:
-        """The writer is about to send it; False when there is nothing to send any more."""
-        if self.state is not CycleState.QUEUED:
-            return False
-        self._become(CycleState.SENT)
-        return True
-
-    def put_back(self) -> bool:
-        """It was not wholly written, so the server cannot have read it; False when events proved otherwise."""
-        if self.state is not CycleState.SENT:
-            return False
-        self._become(CycleState.QUEUED)
-        return True
-
-    def observe(self, event: Event) -> None:
-        """An event of this session that was not seen before."""
-        if self.state is CycleState.FINISHED:
-            return
-        if self._record is not None and self.state is not CycleState.QUEUED:
-            self._record.note(event)
-        kind = type(event)
-        self.stops += kind in (ReadyForContinue, Paused, SessionError)
-        if kind is ReadyForContinue:
-            echo, self._pause_may_be_echoed = self._pause_may_be_echoed, False
-            if self.is_outstanding and not self._slot_came and (echo or self._taken_up):
-                # With no slot in between, this ready belongs to what was before the continue.
-                self._become(self.state)
-            elif self.state in (CycleState.UNCERTAIN, CycleState.ASKING):
-                self._ready_while_unproven = True
-            else:
-                self._answered()
-        elif kind is Paused or (isinstance(event, SessionError) and self._is_answered_by(event)):
-            # Whether a ready follows is not known: either is taken.
-            self._pause_may_be_echoed = True
-            self._answered()
-        elif kind is DiscoveryBatch or kind is UnknownEvent:
-            # Discovery scans ahead by itself and proves nothing; of unknown events nothing is known.
-            return
-        elif kind is Status and (self.state is not CycleState.SENT or self._taken_up):
-            # A server that takes a session up again may say so; behind a continue on one connection it is its work.
-            return
-        else:
-            if kind is Slot:
-                self._slot_came = True
-                self._pause_may_be_echoed = False
-                # What this connection's continue caused comes after all that taking up has made the server say.
-                self._taken_up = self._taken_up and self.state is not CycleState.SENT
-            self._become(CycleState.RUNNING if self.state in _UNPROVEN else self.state)
-
-    def _is_answered_by(self, event: SessionError) -> bool:
-        """Errors about its content; and any other before the first slot, as nothing else may ever come."""
-        straight_behind = self.is_outstanding and not self._slot_came
-        return refuses_continue(event.error) or (straight_behind and not is_ignored(event.error))
-
-    def _answered(self) -> None:
-        """The engine waits."""
-        if self.state is CycleState.QUEUED:
-            self._become(CycleState.QUEUED)
-            return
-        self._end_record()
-        self.ready_at = self.stops
-        self._become(CycleState.READY)
-
-    def finish(self, completed: Completed | None = None) -> None:
-        """Nothing more is to come; ``completed`` unless it failed or is not wanted any more."""
-        self.payload = b""
-        if completed is not None and self._record is not None:
-            self._record.completed = completed
-            self._end_record()
-        self._become(CycleState.FINISHED)
-
-    def _end_record(self) -> None:
-        if self._record is not None:
-            self._record.done = True
-            self._record = None
+    # Lost connections.
 
     def connection_lost(self) -> None:
-        self._taken_up = True
+        self._resumed = True
         self._become(CycleState.UNCERTAIN if self.state in _UNPROVEN else self.state)
 
     def events_are_missing(self) -> None:
-        """A slot may be among them, so a ready that follows may answer the continue."""
-        self._pause_may_be_echoed = self._taken_up = False
+        """The missing events may include a slot, so the next readyForContinue may answer the continue."""
+        self._ready_may_repeat = self._resumed = False
 
     def ask(self) -> int:
-        """The time for a proof is over: the session has to be asked. Returns the number of the inquiry."""
+        """No proof came in time: the session must be asked. Returns the number of the inquiry."""
         self._become(CycleState.ASKING)
         self.inquiry += 1
         return self.inquiry
@@ -206,18 +241,21 @@ class ContinueCycle:
         self._ready_while_unproven = False
         self._become(CycleState.QUEUED)
 
-    def did_arrive(self) -> None:
+    def arrived(self) -> None:
+        """The inquiry has shown that the server got the continue."""
         self._become(CycleState.RUNNING)
         if self._ready_while_unproven:
             self._ready_while_unproven = False
             self._answered()
 
     def _become(self, state: CycleState) -> None:
-        self.state = state
+        # The flag first: Ctrl-C may come in between, and watching too much is harmless.
         self.watching = (
-            (self.is_outstanding and not self._slot_came)
-            or self._pause_may_be_echoed
-            or self._taken_up
-            or self._record is not None
+            (state in _OUTSTANDING and not self._slot_seen)
+            or self._ready_may_repeat
+            or self._resumed
+            or self._catching_up
+            or self._step is not None
             or state in _UNPROVEN
         )
+        self.state = state

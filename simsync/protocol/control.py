@@ -1,94 +1,114 @@
-"""What the control conversations of single and parallel sessions have in common: phases, events, continues, the end."""
+"""The control protocol: what the sessions on one control connection receive and send.
+
+:class:`ControlProtocol` holds the receive loop and everything that parallel and single sessions have in common. How a
+session is created, attached and resumed differs: see :mod:`simsync.protocol.parallel` and
+:mod:`simsync.protocol.single`.
+"""
 
 from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 from enum import Enum
-from typing import Union
 
 from simsync.errors import ContinueSendError, ProtocolError, RemoteError
-from simsync.events import BacktestError, Completed, Event, SessionError
+from simsync.events import BacktestError, Completed, Event, SessionError, Slot
 from simsync.options import Options
-from simsync.params import Continue, ContinueTo
 from simsync.protocol.continue_cycle import CycleState
-from simsync.protocol.odd_messages import OddMessages
-from simsync.protocol.route import NOTHING_SEEN, Route
-from simsync.protocol.verdict import Fatal, Transient
+from simsync.protocol.outcome import GiveUp, Outcome, Reconnect
+from simsync.protocol.session_state import NOTHING_SEEN, SessionState
+from simsync.protocol.skipped_messages import SkippedMessages
 from simsync.wire import requests
 from simsync.wire.control import ControlDecoder
-from simsync.wire.control_messages import NotUnderstood
-from simsync.wire.frame_run import FrameRun
+from simsync.wire.control_messages import ControlMessage, NotUnderstood, OwnEvent
 from simsync.wire.server_errors import advice
 
 logger = logging.getLogger("simsync.control")
 
-Verdict = Union[Transient, Fatal]
-
 _PROGRESS = 10_000
-"""How much news may wait for who waits for the session; the oldest goes first."""
+"""How many events may wait for the caller that creates the session. The oldest is dropped first."""
 
 
 class Phase(Enum):
+    """How far the handshake of a connection has come. The values are the words of error messages."""
+
     DOWN = "not connected"
     CREATING = "creating"
-    ATTACHING = "re-attaching"
+    ATTACHING = "attaching"
     RESUMING = "resuming"
     STEADY = "established"
 
 
-class ControlConversation(ABC):
-    """One owner at a time: the caller guards it with a lock.
+class ControlProtocol(ABC):
+    """A state machine without threads, sockets or clocks. Its owner guards it with a lock.
 
-    After each :meth:`receive` and :meth:`tick` look at ``verdict`` (the connection, or everything, is over),
-    ``is_finished``, ``outgoing`` (messages to send now) and ``progress`` (what came before the session was there).
+    After each :meth:`receive` and :meth:`tick`, look at ``outcome`` (the connection, or everything, is over),
+    ``is_finished``, :meth:`take_outgoing` (messages to send now) and :meth:`take_progress` (events from the time before
+    the session existed). Times are seconds on any steady clock.
     """
 
     survives_loss = True
-    """Can the session be attached to again when its connection is lost?"""
+    """The session can be attached again after its connection was lost."""
 
     created_here = True
-    """Did this process make the session? Then giving up ends it; another process's session is left as it is."""
+    """This process created the session, so giving up ends it. A session of another process is left alone."""
 
     announces_discoveries = True
-    """Was the session created with discovery filters, as far as is known?"""
+    """The session was created with discovery filters, as far as is known."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
         self._decode_all = ControlDecoder(options.dialect, quick=options.fast_path).decode_all
-        self._dirty: list[Route] = []
+        self._changed: list[SessionState] = []
         self._handshake_deadline: float | None = None
         self._proof_deadline: float | None = None
         self.phase = Phase.DOWN
-        self.verdict: Verdict | None = None
+        self.outcome: Outcome | None = None
         self.control_session_id: str | None = None
-        self.routes: dict[str, Route] = {}
+        self.sessions: dict[str, SessionState] = {}
+        self.by_wire_id: dict[str, SessionState] = self.sessions
+        """The sessions by the id that their events carry; single sessions have events without an id."""
         self.outgoing: list[bytes] = []
         self.progress: deque[Event] = deque(maxlen=_PROGRESS)
-        self.odd_messages = OddMessages(logger)
+        self.skipped = SkippedMessages(logger)
         self.closing = False
         self.close_acknowledged = False
 
-    # The life of a connection.
+    # What parallel and single sessions do in their own way.
 
     @abstractmethod
     def connected(self, now: float) -> bytes:
-        """A connection is up: the first message to send."""
-
-    @abstractmethod
-    def receive(self, payloads: Sequence[bytes | FrameRun], now: float) -> list[Route]:
-        """Take received messages, in order. Returns the routes that have events to deliver, or have failed."""
+        """A connection is up. Returns the first message to send."""
 
     @property
     @abstractmethod
     def established_once(self) -> bool:
-        """The session exists as far as we know: connecting again means attaching."""
+        """The session exists, so the next connection attaches to it."""
 
     @abstractmethod
-    def encode_continue(self, session_id: str, request: Continue | ContinueTo) -> bytes:
-        """The message that lets the engine of that session go on."""
+    def _take_message(self, message: ControlMessage, now: float) -> None:
+        """Any message that is no event of a session."""
+
+    @abstractmethod
+    def _session_of(self, wire_id: str, sequence: int | None, event: Event | int | None) -> SessionState | None:
+        """The session of an event whose id is not in ``by_wire_id``; None if the event is not for a caller."""
+
+    def _missing_before(self, session: SessionState, sequence: int) -> int:
+        """How many events are missing before the one with this number."""
+        return 0 if session.cursor == NOTHING_SEEN else sequence - session.cursor - 1
+
+    def _is_for_caller(self, session: SessionState, event: Event) -> bool:
+        """False for an event that is only logged."""
+        return True
+
+    @property
+    def is_settled(self) -> bool:
+        """It is known for each session whether its engine waits for this client."""
+        return True
+
+    # The life of a connection.
 
     def lost(self) -> None:
         """The connection is gone."""
@@ -96,8 +116,8 @@ class ControlConversation(ABC):
         self.outgoing = []
         self._handshake_deadline = None
         self._proof_deadline = None
-        for route in self.routes.values():
-            route.cycle.connection_lost()
+        for session in self.sessions.values():
+            session.cycle.connection_lost()
 
     def take_outgoing(self) -> list[bytes]:
         messages, self.outgoing = self.outgoing, []
@@ -108,11 +128,6 @@ class ControlConversation(ABC):
         self.progress.clear()
         return progress
 
-    @property
-    def is_settled(self) -> bool:
-        """It is known whether the engine of each session waits for us."""
-        return True
-
     def _await_answer(self, phase: Phase, deadline: float) -> None:
         self.phase = phase
         self._handshake_deadline = deadline
@@ -120,91 +135,168 @@ class ControlConversation(ABC):
     def _establish(self, now: float) -> None:
         self.phase = Phase.STEADY
         self._handshake_deadline = None
-        in_doubt = any(route.cycle.state is CycleState.UNCERTAIN for route in self.routes.values())
+        in_doubt = any(session.cycle.state is CycleState.UNCERTAIN for session in self.sessions.values())
         if in_doubt or not self.is_settled:
             self._proof_deadline = now + self._options.continue_grace
 
-    def _refused(self, error: BacktestError, attempt: str) -> None:
-        """The server answered a create or an attach with an error. ``attempt``: what it did not do."""
-        reason = f"the server did not {attempt}: {error}{advice(error)}"
-        fatal = error.terminal or self.phase is Phase.CREATING
-        self.verdict = Fatal(reason, error) if fatal else Transient(reason)
+    def _refused(self, error: BacktestError, request: str) -> None:
+        """The server answered a create or an attach with an error. ``request``: what it did not do."""
+        reason = f"the server did not {request}: {error}{advice(error)}"
+        final = error.terminal or self.phase is Phase.CREATING
+        self.outcome = GiveUp(reason, error) if final else Reconnect(reason)
 
-    def _take_dirty(self) -> list[Route]:
-        dirty, self._dirty = self._dirty, []
-        return dirty
+    # Receiving: the one loop through which everything comes.
 
-    # Events.
+    def receive(self, payloads: Iterable[bytes], now: float) -> list[SessionState]:
+        """Take received messages, in order. Returns the sessions that have events to deliver, or have failed."""
+        sessions = self.by_wire_id
+        changed = self._changed
+        new_slot = object.__new__
+        received = False
+        for message in self._decode_all(payloads):
+            received = True
+            if type(message) is OwnEvent:
+                message = ("", message.sequence, message.event)
+            if type(message) is not tuple:
+                self._take_message(message, now)
+                if self.outcome is not None:
+                    break
+                sessions, changed = self.by_wire_id, self._changed
+                continue
+            wire_id, sequence, event = message
+            session = sessions.get(wire_id)
+            if session is None:
+                session = self._session_of(wire_id, sequence, event)
+                if self.outcome is not None:
+                    break
+                if session is None:
+                    continue
+            if sequence is None:
+                self._take_unnumbered(session, event)
+                continue
+            if sequence == session.cursor + 1:
+                session.cursor = sequence
+            elif not self._accept_jump(session, sequence):
+                continue
+            if isinstance(event, int) and session.open and not session.cycle.watching:
+                # Nearly all events are slots that nobody waits for. Calling Slot(event) would take twice as long.
+                taken: Event | None = new_slot(Slot)
+                taken.slot = event  # type: ignore[union-attr]
+                if event > session.highest_slot:
+                    session.highest_slot = event
+                    session.slots_seen += 1
+            else:
+                taken = self._take_event(session, event, sequence)
+            if taken is None:
+                session.skip_event()
+                continue
+            if not session.events:
+                changed.append(session)
+            session.events.append(taken)
+        if self.phase is Phase.CREATING and received:
+            self._handshake_deadline = now + self._options.create_timeout
+        if not self.established_once:
+            return []  # nobody waits for events yet
+        deliverable, self._changed = list(dict.fromkeys(self._changed)), []
+        return deliverable
 
-    def _take_event(self, route: Route, event: Event) -> bool:
-        """Whatever is no slot. False when it is not for the caller."""
-        if not route.open:
-            if not route.released:
-                route.late_events += 1
-                self.odd_messages.note("an event of a session that is over", route.session_id)
-            return False
+    def _take_unnumbered(self, session: SessionState, event: Event | int | None) -> None:
+        taken = self._take_event(session, event, None)
+        if taken is None:
+            return
+        numbers_are_used = session.cursor != NOTHING_SEEN
+        if numbers_are_used:
+            session.begin_batch(session.cursor, step=0)
+        self._deliver(session, taken)
+        if numbers_are_used:
+            session.begin_batch(session.cursor + 1)
+
+    def _take_event(self, session: SessionState, event: Event | int | None, sequence: int | None) -> Event | None:
+        """Let an event change the state of its session. Returns it if it is for the caller."""
+        if isinstance(event, int):
+            event = Slot(event)
+        if event is None or not self._is_for_caller(session, event):
+            return None
+        cycle = session.cycle
+        if cycle.is_catching_up and session.open:
+            if sequence is not None and sequence <= session.handled_before and not isinstance(event, Completed):
+                # The earlier process has handled it. It tells where the engine stood, but is not delivered again.
+                session.note_position(event)
+                cycle.replay(event)
+                return None
+            if isinstance(event, Slot) and not self.is_settled:
+                cycle.replay(event)
+        if not session.open:
+            if not session.released:
+                session.late_events += 1
+                self.skipped.note("an event of a session that has ended", session.session_id)
+            return None
         if isinstance(event, Completed):
-            route.complete(event)
-            return True
-        route.note_place(event)
-        route.cycle.observe(event)
+            session.complete(event)
+            return event
+        session.note_position(event)
+        cycle.observe(event)
         if isinstance(event, SessionError) and event.error.terminal:
-            logger.error("session %s failed: %s", route.session_id, event.error)
-            self._deliver(route, event)
-            self._fail(route, RemoteError(event.error, f"session {route.session_id} failed"))
+            logger.error("session %s failed: %s", session.session_id, event.error)
+            self._deliver(session, event)
+            self._fail(session, RemoteError(event.error, f"session {session.session_id} failed"))
+            return None
+        return event
+
+    def _deliver(self, session: SessionState, event: Event) -> None:
+        self._changed.append(session)
+        session.events.append(event)
+
+    def _fail(self, session: SessionState, failure: ContinueSendError | ProtocolError | RemoteError) -> None:
+        session.fail(failure)
+        self._changed.append(session)
+
+    def _accept_jump(self, session: SessionState, sequence: int) -> bool:
+        """A number that does not follow the cursor: False if the event was received before."""
+        if sequence <= session.cursor:
+            self._drop_replay(session, sequence)
             return False
+        missing = self._missing_before(session, sequence)
+        if session.cursor == NOTHING_SEEN:
+            session.first_sequence = sequence
+        if missing > 0:
+            self._note_gap(session, f"the sequence jumped from {session.cursor} to {sequence}", missing, sequence)
+        session.begin_batch(sequence)
+        session.cursor = sequence
         return True
 
-    def _deliver(self, route: Route, event: Event) -> None:
-        if not route.batch:
-            self._dirty.append(route)
-        route.batch.append(event)
+    def _drop_replay(self, session: SessionState, sequence: int) -> None:
+        session.replays_dropped += 1
+        if sequence < session.first_sequence:
+            # It is older than everything that was received, so it was not received before: it came too late.
+            session.first_sequence = sequence
+            self._note_gap(session, f"event {sequence} came after later ones and was dropped", 1, sequence)
 
-    def _fail(self, route: Route, failure: ContinueSendError | ProtocolError | RemoteError) -> None:
-        route.fail(failure)
-        if route not in self._dirty:
-            self._dirty.append(route)
-
-    def _drop_replay(self, route: Route, sequence: int) -> None:
-        """An event whose number is not above the cursor was seen before, unless the first one that came overtook it."""
-        route.replays_dropped += 1
-        if route.cursor == NOTHING_SEEN or sequence < route.first_sequence:
-            route.first_sequence = sequence
-            self._gap(route, f"the event {sequence} came after later ones and was dropped", 1, sequence)
-
-    def _sequence_jumps(self, route: Route, sequence: int, missing: int) -> None:
-        """The next event has a number that does not follow the cursor."""
-        route.next_event_has(sequence)
-        if route.cursor == NOTHING_SEEN:
-            route.first_sequence = sequence
-        if missing > 0:
-            self._gap(route, f"the sequence jumped from {route.cursor} to {sequence}", missing, sequence)
-
-    def _gap(self, route: Route, what: str, missing: int, sequence: int) -> None:
-        route.sequence_gaps += missing
-        route.cycle.events_are_missing()
-        text = f"session {route.session_id}: {what}"
+    def _note_gap(self, session: SessionState, what: str, missing: int, sequence: int) -> None:
+        session.sequence_gaps += missing
+        session.cycle.events_are_missing()
+        text = f"session {session.session_id}: {what}"
         logger.warning("%s: %d event(s) are missing", text, missing)
         if self._options.strict_sequence:
-            self._fail(route, ProtocolError(f"{text} (strict_sequence)", sequence))
+            self._fail(session, ProtocolError(f"{text} (strict_sequence)", sequence))
 
     def _not_understood(self, message: NotUnderstood) -> None:
-        self.odd_messages.note(message.reason, message.raw)
+        self.skipped.note(message.reason, message.raw)
         if not message.is_json and not self.closing and (self.survives_loss or self.phase is not Phase.STEADY):
-            # It may have been the very message that everybody waits for; after a re-attach it comes again.
-            self.verdict = Transient(f"the server sent text that is no JSON while {self.phase.value}")
+            # It may have been the very message that everybody waits for. After a re-attach the server sends it again.
+            self.outcome = Reconnect(f"the server sent text that is not JSON while {self.phase.value}")
 
     # Time.
 
     @property
     def next_deadline(self) -> float | None:
-        """When :meth:`tick` has to be called at the latest."""
+        """When :meth:`tick` must be called at the latest."""
         return self._handshake_deadline if self._handshake_deadline is not None else self._proof_deadline
 
-    def tick(self, now: float) -> list[tuple[Route, int]]:
-        """What is due. Returns the routes whose session has to be asked for its slot, with the inquiry's number.
+    def tick(self, now: float) -> list[tuple[SessionState, int]]:
+        """Do what is due. Returns the sessions that must be asked for their slot, each with the inquiry's number.
 
-        What became deliverable by this comes with the next :meth:`receive`.
+        Events that can be delivered because of this come with the next :meth:`receive`.
         """
         if self._handshake_deadline is not None and now >= self._handshake_deadline:
             self._no_answer(now)
@@ -212,43 +304,37 @@ class ControlConversation(ABC):
             return []
         self._proof_deadline = None
         return [
-            (route, route.cycle.ask()) for route in self.routes.values() if route.cycle.state is CycleState.UNCERTAIN
+            (session, session.cycle.ask())
+            for session in self.sessions.values()
+            if session.cycle.state is CycleState.UNCERTAIN
         ]
 
     def _no_answer(self, now: float) -> None:
-        self.verdict = Transient(f"no answer in time while {self.phase.value}")
+        self.outcome = Reconnect(f"the server did not answer in time while {self.phase.value}")
 
-    # Continues.
+    # A continue in doubt.
 
-    def answer_inquiry(self, route: Route, inquiry: int, slot: int | None) -> bool:
-        """The session's RPC answered with ``slot`` (None: it could not be asked). True when the continue goes again.
+    def answer_inquiry(self, session: SessionState, inquiry: int, slot: int | None) -> bool:
+        """The session's RPC answered with ``slot`` (None: it did not answer). True if the continue must be sent again.
 
-        A route that fails by this shows up in the next :meth:`receive`.
+        A session that fails because of this is among those of the next :meth:`receive`.
         """
-        cycle = route.cycle
+        cycle = session.cycle
         if cycle.state is not CycleState.ASKING or cycle.inquiry != inquiry:
-            return False  # an event came first, or the connection was lost again
-        where = f"session {route.session_id}: the connection was lost behind a continue"
+            return False  # an event decided it first, or the connection was lost again
+        where = f"session {session.session_id}: the connection was lost after a continue was sent"
+        problem = ""
         if slot is None:
-            self._fail(
-                route,
-                ContinueSendError(f"{where}, no event came since, and its RPC could not be asked whether it arrived"),
-            )
+            problem = ", no event came since, and its RPC did not answer whether the continue arrived"
+        elif not session.position_is_known:
+            problem = ", no event came since, and where the session stood before is not known"
+        elif slot > session.position:
+            cycle.arrived()
             return False
-        if not route.position_is_known:
-            self._fail(
-                route,
-                ContinueSendError(f"{where}, no event came since, and where the session stood before is not known"),
-            )
-            return False
-        if slot > route.position:
-            cycle.did_arrive()
-            return False
-        if not self._options.resend_continue:
-            self._fail(
-                route,
-                ContinueSendError(f"{where}; it did not arrive, as the slot is still {slot} (resend_continue=False)"),
-            )
+        elif not self._options.resend_continue:
+            problem = f"; the continue did not arrive, as the slot is still {slot} (resend_continue=False)"
+        if problem:
+            self._fail(session, ContinueSendError(where + problem))
             return False
         logger.warning("%s and its slot is still %d: sending the continue again", where, slot)
         cycle.send_again()
@@ -257,25 +343,25 @@ class ControlConversation(ABC):
     # The end.
 
     def release(self, session_id: str) -> None:
-        """The caller has everything of this session, or does not want any more."""
-        route = self.routes.get(session_id)
-        if route is not None:
-            route.release()
+        """The caller has everything of this session, or wants no more."""
+        session = self.sessions.get(session_id)
+        if session is not None:
+            session.release()
 
     @property
-    def all_completed(self) -> bool:
-        """Nothing will come any more for any session."""
-        return bool(self.routes) and all(not route.open for route in self.routes.values())
+    def all_ended(self) -> bool:
+        """No session will receive anything more."""
+        return bool(self.sessions) and all(not session.open for session in self.sessions.values())
 
     @property
     def is_finished(self) -> bool:
         """Nobody needs this connection any more.
 
-        It stays up until every caller has drained its subscriptions: closing earlier may cut the data plane off.
+        It stays up until every caller has drained its subscriptions: closing it earlier may cut off the data plane.
         """
         if not self.established_once:
             return False
-        return all(route.released or route.failure is not None for route in self.routes.values())
+        return all(session.released or session.failure is not None for session in self.sessions.values())
 
     def close_request(self) -> bytes:
         """The request that ends every session of this connection."""

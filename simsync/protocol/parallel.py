@@ -1,40 +1,36 @@
-"""The control conversation of a parallel session.
+"""The control protocol of a parallel session: many sub-sessions on one connection.
 
-One connection carries the events of many sub-sessions. The first connection creates them; each later one re-attaches
-with a cursor per sub-session and gets what was missed. Events that come again are dropped, so each is delivered once.
+The first connection creates them. Each later one attaches with a cursor per sub-session, and the server sends what was
+missed. Replayed events are dropped, so each event is delivered once.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 
-from simsync.events import Created, Event, SessionError, Slot, Status
+from simsync.events import Created, Event, SessionError, Status
 from simsync.options import Options
-from simsync.params import Continue, ContinueTo, CreateSession
-from simsync.protocol.control import ControlConversation, Phase
-from simsync.protocol.route import NOTHING_SEEN, Route
-from simsync.protocol.verdict import Fatal
+from simsync.params import CreateSession
+from simsync.protocol.control import ControlProtocol, Phase
+from simsync.protocol.outcome import GiveUp
+from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 from simsync.wire import requests
 from simsync.wire.control_messages import (
     ControlMessage,
     ErrorReported,
     NotUnderstood,
-    OwnEvent,
     ParallelAttached,
     SessionCreated,
-    SessionEvent,
     SessionsCreated,
     Succeeded,
 )
-from simsync.wire.frame_run import FrameRun
 from simsync.wire.server_errors import is_ignored
 
 logger = logging.getLogger("simsync.control")
 
 
-class ParallelConversation(ControlConversation):
-    """See the module, and :class:`ControlConversation` for how to use it."""
+class ParallelProtocol(ControlProtocol):
+    """See the module, and :class:`ControlProtocol` for how to use it."""
 
     def __init__(self, create: CreateSession, options: Options) -> None:
         super().__init__(options)
@@ -47,174 +43,133 @@ class ParallelConversation(ControlConversation):
         return self.control_session_id is not None
 
     def connected(self, now: float) -> bytes:
-        self.verdict = None
+        self.outcome = None
         if self.control_session_id is None:
             # Whatever an earlier attempt left behind belongs to sessions that cannot be reached any more.
             self._forget_attempt()
             self._await_answer(Phase.CREATING, now + self._options.create_timeout)
             return requests.create_session(self._create, parallel=True)
         self._await_answer(Phase.ATTACHING, now + self._options.handshake_timeout)
-        cursors = {route.session_id: route.cursor for route in self.routes.values() if route.cursor != NOTHING_SEEN}
+        cursors = {key: session.cursor for key, session in self.sessions.items() if session.cursor != NOTHING_SEEN}
         return requests.attach_parallel(self.control_session_id, cursors, self._options.dialect)
 
     def _forget_attempt(self) -> None:
-        if self.routes:
+        if self.sessions:
             logger.warning(
                 "the connection was lost before the create was finished; sub-sessions %s of the broken attempt may hold"
                 " capacity on the server until their disconnect timeout",
-                ", ".join(self.routes),
+                ", ".join(self.sessions),
             )
-        self.routes = {}
-        self._dirty = []
+        self._use({})
+        self._changed = []
 
-    # Receiving.
+    def _use(self, sessions: dict[str, SessionState]) -> None:
+        self.sessions = self.by_wire_id = sessions
 
-    def receive(self, payloads: Sequence[bytes | FrameRun], now: float) -> list[Route]:
-        routes = self.routes
-        dirty = self._dirty
-        new = object.__new__
-        for message in self._decode_all(payloads):
-            if type(message) is not tuple:
-                self._take_message(message, now)
-                routes = self.routes
-                if self.verdict is not None:
-                    break
-                continue
-            session_id, sequence, event = message
-            route = routes.get(session_id)
-            if route is None:
-                route = self._unknown_session(session_id, message)
-                if self.verdict is not None:
-                    break
-                if route is None:
-                    continue
-            if sequence is not None:
-                cursor = route.cursor
-                if sequence <= cursor:
-                    self._drop_replay(route, sequence)
-                    continue
-                if sequence != cursor + 1:
-                    self._sequence_jumps(route, sequence, 0 if cursor == NOTHING_SEEN else sequence - cursor - 1)
-                route.cursor = sequence
-            else:
-                route.next_event_has_none()
-            if isinstance(event, int) and route.open:
-                taken: Event = new(Slot)  # takes half the time of calling the class
-                taken.slot = event  # type: ignore[attr-defined]
-                if event > route.highest_slot:
-                    route.highest_slot = event
-                    route.slots_seen += 1
-                if route.cycle.watching:
-                    route.cycle.observe(taken)
-            else:
-                other = Slot(event) if isinstance(event, int) else event
-                if other is None or not self._take_event(route, other):
-                    route.event_was_swallowed()
-                    continue
-                taken = other
-            batch = route.batch
-            if not batch:
-                dirty.append(route)
-            batch.append(taken)
-        if self.phase is Phase.CREATING:
-            if payloads:
-                self._handshake_deadline = now + self._options.create_timeout
-            return []  # there is nobody to deliver to yet
-        return self._take_dirty()
+    # Events.
 
-    def _take_event(self, route: Route, event: Event) -> bool:
+    def _is_for_caller(self, session: SessionState, event: Event) -> bool:
         if isinstance(event, SessionError) and is_ignored(event.error):
-            logger.warning("session %s: %s", route.session_id, event.error)
+            logger.warning("session %s: %s", session.session_id, event.error)
             return False
-        return super()._take_event(route, event)
+        return True
 
-    def _unknown_session(self, session_id: str, message: SessionEvent) -> Route | None:
-        if self.phase is not Phase.CREATING:
-            self.odd_messages.note("an event of an unknown session", message)
+    def _session_of(self, wire_id: str, sequence: int | None, event: Event | int | None) -> SessionState | None:
+        if not wire_id:
+            self._take_connection_event(event)
             return None
-        # Its announcement may still come; what it brought before must not be lost.
-        return self._route_of(session_id)
+        if self.phase is not Phase.CREATING:
+            self.skipped.note("an event of an unknown session", (wire_id, sequence, event))
+            return None
+        # Its announcement may still come, so the event must not be lost.
+        return self._announced_session(wire_id)
 
-    def _route_of(self, session_id: str) -> Route | None:
-        """The route of a session that is being created, made when first heard of; None when there are too many."""
-        route = self.routes.get(session_id)
-        if route is None and len(self.routes) < self._options.max_sub_sessions:
-            route = self.routes[session_id] = Route(session_id)
-        elif route is None:
-            self.verdict = Fatal(
+    def _take_connection_event(self, event: Event | int | None) -> None:
+        """An event without a session id."""
+        if isinstance(event, Status):
+            logger.info("server status: %s", event.status)
+            if self.phase is Phase.CREATING:
+                self.progress.append(event)
+        else:
+            logger.debug("ignored an event without a session while %s", self.phase.value)
+
+    def _announced_session(self, session_id: str) -> SessionState | None:
+        """The session that is being created, made when it is first heard of; None if there are too many."""
+        session = self.sessions.get(session_id)
+        if session is None and len(self.sessions) < self._options.max_sub_sessions:
+            session = self.sessions[session_id] = SessionState(session_id)
+        elif session is None:
+            self.outcome = GiveUp(
                 f"the server announced more than {self._options.max_sub_sessions} sub-sessions:"
                 " create a smaller range, or raise Options(max_sub_sessions=...)"
             )
-        return route
+        return session
+
+    # Other messages.
 
     def _take_message(self, message: ControlMessage, now: float) -> None:
         if isinstance(message, SessionCreated) and self.phase is Phase.CREATING:
-            route = self._route_of(message.session_id)
-            if route is None:
-                return
-            route.announced = True
-            route.rpc_endpoint = message.rpc_endpoint
-            route.task_id = message.task_id
-            self.progress.append(Created(message.session_id, message.task_id))
-            logger.info("sub-session %s created", message.session_id)
+            self._session_created(message)
         elif isinstance(message, SessionsCreated) and self.phase is Phase.CREATING:
             self._finish_create(message, now)
         elif isinstance(message, ParallelAttached) and self.phase is Phase.ATTACHING:
-            logger.info("control session %s re-attached", self.control_session_id)
+            logger.info("control session %s attached again", self.control_session_id)
             self._establish(now)
         elif isinstance(message, ErrorReported):
             self._take_error(message)
         elif isinstance(message, NotUnderstood):
             self._not_understood(message)
-        elif isinstance(message, OwnEvent) and isinstance(message.event, Status):
-            logger.info("server status: %s", message.event.status)
-            if self.phase is Phase.CREATING:
-                self.progress.append(message.event)
         elif isinstance(message, Succeeded):
             self.close_acknowledged = self.closing
         else:
             logger.debug("ignored while %s: %s", self.phase.value, type(message).__name__)
+
+    def _session_created(self, message: SessionCreated) -> None:
+        session = self._announced_session(message.session_id)
+        if session is None:
+            return
+        session.announced = True
+        session.rpc_endpoint = message.rpc_endpoint
+        session.task_id = message.task_id
+        self.progress.append(Created(message.session_id, message.task_id))
+        logger.info("sub-session %s created", message.session_id)
 
     def _take_error(self, message: ErrorReported) -> None:
         error = message.error
         if self.phase is Phase.CREATING:
             self._refused(error, "create the session")
         elif self.phase is Phase.ATTACHING:
-            self._refused(error, f"re-attach {self.control_session_id}")
+            self._refused(error, f"attach {self.control_session_id} again")
         elif self.closing:
             logger.debug("while closing: %s", error)
         elif error.terminal:
-            self.verdict = Fatal(f"the server reported {error}", error)
+            self.outcome = GiveUp(f"the server reported {error}", error)
         else:
-            logger.warning("the server reported an error that concerns no sub-session: %s", error)
+            logger.warning("the server reported an error without a sub-session: %s", error)
 
     def _finish_create(self, message: SessionsCreated, now: float) -> None:
         listed = message.session_ids
         counts = (len(listed), len(message.start_slots), len(message.end_slots))
-        announced = {route.session_id for route in self.routes.values() if route.announced}
+        announced = {key for key, session in self.sessions.items() if session.announced}
         if len(set(counts)) != 1 or message.control_session_id is None:
-            self.verdict = Fatal(
+            self.outcome = GiveUp(
                 "the server did not report a slot range for each sub-session"
                 f" ({counts[0]} sessions, {counts[1]} starts, {counts[2]} ends): it is too old for parallel sessions"
             )
         elif not listed:
-            self.verdict = Fatal("the server created no sub-session at all")
+            self.outcome = GiveUp("the server created no sub-session")
         elif set(listed) != announced or len(set(listed)) != len(listed):
-            self.verdict = Fatal(
+            self.outcome = GiveUp(
                 f"the server announced {len(announced)} sub-sessions and listed {len(listed)}, not the same ones"
             )
         else:
-            stray = [self.routes.pop(key) for key in list(self.routes) if key not in announced]
-            for route in stray:
-                self.odd_messages.note("events of a session that was never announced", route.session_id)
+            for key in self.sessions.keys() - announced:
+                self.skipped.note("events of a session that was never announced", key)
             for index, session_id in enumerate(listed):
-                self.routes[session_id].set_range(message.start_slots[index], message.end_slots[index])
-            # From here on the order is that of the list, which is the order of the slots.
-            self.routes = {session_id: self.routes[session_id] for session_id in listed}
-            self._dirty[:] = [route for route in self.routes.values() if route.batch or route.failure is not None]
+                self.sessions[session_id].set_range(message.start_slots[index], message.end_slots[index])
+            # From now on the order is that of the list, which is the order of the slots.
+            self._use({session_id: self.sessions[session_id] for session_id in listed})
+            self._changed = [one for one in self.sessions.values() if one.has_events or one.failure is not None]
             self.control_session_id = message.control_session_id
             logger.info("control session %s created with %d sub-sessions", self.control_session_id, len(listed))
             self._establish(now)
-
-    def encode_continue(self, session_id: str, request: Continue | ContinueTo) -> bytes:
-        return requests.continue_session(session_id, request, self._options.dialect)

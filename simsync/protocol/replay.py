@@ -1,8 +1,8 @@
-"""Delivering each notification once although the server sends some of them again.
+"""The replay filter: delivers each notification once, although the server sends some of them again.
 
-After a reconnect everything from the cursor's slot on comes again, and a transaction that two subscribes of one
-connection ask for comes twice. Keys need not be unique (signatures are not verified), so repetitions are counted: a
-notification is delivered when its stream has seen its key more often than it was delivered.
+After a reconnect the server replays everything from the slot of the cursor, and it sends a transaction that matches two
+subscribes of one connection twice. Keys need not be unique (signatures are not verified), so the filter counts: it
+delivers a notification if its stream has seen the key more often than the key was delivered.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 KEPT_SLOTS = 200
-"""Slots behind the newest one after which counts are forgotten in any case."""
+"""Counts of slots that are further behind the newest one are dropped in any case."""
 
 _Counts = dict[int, dict[Any, int]]
 
 
 class StreamCursor:
-    """Where one subscribe stands.
+    """The replay cursor of one stream.
 
-    ``slot``: the last slot that it delivered, None before the first. ``resume_slot``: where the present connection
-    begins, None for everything that the server keeps.
+    ``slot``: the last slot that it delivered, None before the first. ``resume_slot``: where the current connection
+    begins, None for everything that the server has kept.
     """
 
     __slots__ = ("counts", "resume_slot", "slot")
@@ -31,7 +31,7 @@ class StreamCursor:
 
 
 class ReplayFilter:
-    """Decides for the streams of one connection what is delivered. Outlives the connection."""
+    """Decides what is delivered of the streams of one connection. It outlives the connection."""
 
     def __init__(self, streams: int, from_slot: int | None = None) -> None:
         self.cursors = [StreamCursor(from_slot) for _ in range(streams)]
@@ -39,14 +39,14 @@ class ReplayFilter:
         self._delivered: _Counts = {}
 
     def reconnected(self) -> None:
-        """Everything from each cursor's slot on comes again, that slot included."""
+        """The server replays everything from the slot of each cursor, including that slot."""
         for cursor in self.cursors:
             if cursor.slot is not None:
                 cursor.resume_slot = cursor.slot
             cursor.counts.clear()
 
     def admit(self, stream: int, slot: int, key: Any) -> bool:
-        """Is this notification one that was not delivered yet? Slots of a stream never go back."""
+        """True if this notification was not delivered before. The slots of a stream never go back."""
         cursor = self.cursors[stream]
         if cursor.resume_slot is not None and slot < cursor.resume_slot:
             self.dropped += 1  # the server replays more than it was asked for
@@ -64,7 +64,7 @@ class ReplayFilter:
         return True
 
     def _forget(self) -> None:
-        """A reconnect begins at the cursors, so nothing before the oldest one is needed any more."""
+        """A reconnect begins at the cursors, so counts before the oldest one are not needed any more."""
         slots = [cursor.slot for cursor in self.cursors if cursor.slot is not None]
         newest = max(slots)
         oldest = min(slots) if len(slots) == len(self.cursors) else newest - KEPT_SLOTS

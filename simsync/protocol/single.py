@@ -1,44 +1,45 @@
-"""The control conversation of a single session.
+"""The control protocol of a single session.
 
-The first connection creates the session, or attaches to one of an earlier process; each later one attaches again with
-the number of the last message seen, and then resumes it. Messages that come again are dropped.
+The first connection creates the session, or attaches to one of an earlier process. Each later one attaches again with
+the number of the last message that was received, and then resumes. Replayed messages are dropped.
 
-Whoever attaches from another process knows the number of the last event that was handled there, but not whether the
-engine has been told to go on since. So everything that the server still keeps is asked for, and what was handled is not
-delivered, but looked at: it tells where the engine stood, and which matches were announced. The server does not say
-where the replay ends. It is given its time; if the engine waits behind what has come by then, nobody has continued it.
+A caller that attaches from another process knows the last event that was handled there, but not whether the engine has
+been continued since. So the client asks for everything that the server still has. Events that were handled before are
+not delivered, but they tell where the engine stood and which matches were announced. The server does not say where the
+replay ends, so it gets ``continue_grace`` seconds. If the engine waits after what has come by then, nobody has
+continued it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 
-from simsync.events import Completed, Created, Event, SessionError, Slot, Status
+from simsync.events import Completed, Created, Event, SessionError, Status
 from simsync.options import Options
-from simsync.params import Continue, ContinueTo, CreateSession
-from simsync.protocol.control import ControlConversation, Phase
-from simsync.protocol.route import NOTHING_SEEN, Route
+from simsync.params import CreateSession
+from simsync.protocol.control import ControlProtocol, Phase
+from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 from simsync.wire import requests, urls
 from simsync.wire.control_messages import (
     ControlMessage,
     ErrorReported,
     NotUnderstood,
-    OwnEvent,
     SessionAttached,
     SessionCreated,
     Succeeded,
 )
-from simsync.wire.frame_run import FrameRun
 
 logger = logging.getLogger("simsync.control")
 
+_NO_ID = ""
+"""What events of a single session carry in place of a session id."""
 
-class SingleConversation(ControlConversation):
-    """See the module, and :class:`ControlConversation` for how to use it.
 
-    ``create`` makes a session; with ``session_id`` it is attached to instead, and ``create`` (if it is known) says what
-    it was made with. ``last_sequence``: everything up to this number has been handled before; None: nothing was.
+class SingleProtocol(ControlProtocol):
+    """See the module, and :class:`ControlProtocol` for how to use it.
+
+    ``create`` makes a session. With ``session_id`` it is attached instead, and ``create`` (if it is known) says what it
+    was made with. ``last_sequence``: everything up to this number was handled before; None if nothing was.
     """
 
     def __init__(
@@ -50,98 +51,119 @@ class SingleConversation(ControlConversation):
     ) -> None:
         super().__init__(options)
         self._create = create
-        self._handled_before = NOTHING_SEEN
-        self._early: list[OwnEvent] = []
+        # Numbers of replies: they are counted among the events, and may come before events with lower numbers.
         self._replies: set[int] = set()
         self._resumed_once = False
         self._settled = session_id is None
         self.survives_loss = create is None or create.disconnect_timeout > 0
         self.announces_discoveries = create is None or create.announces_discoveries
+        self._session = SessionState("" if session_id is None else session_id)
         if session_id is not None:
-            route = self._add_route(session_id)
-            route.attached = True
-            route.cycle.connection_lost()  # that of the earlier process
             self.created_here = False
-            if last_sequence is not None:
-                self._handled_before = last_sequence
-                route.begin_after(last_sequence)
+            self._session.attached = True
+            self._session.handled_before = NOTHING_SEEN if last_sequence is None else last_sequence
+            self._session.cycle.begin_catching_up()
+            self._use_session()
 
-    def _add_route(self, session_id: str) -> Route:
-        route = Route(session_id)
+    def _use_session(self) -> None:
+        """The session has an id now."""
         if self._create is not None:
-            route.set_range(self._create.start_slot, self._create.last_slot)
-        self.routes = {session_id: route}
-        return route
+            self._session.set_range(self._create.start_slot, self._create.last_slot)
+        self.sessions = {self._session.session_id: self._session}
+        self.by_wire_id = {_NO_ID: self._session}
 
     @property
     def established_once(self) -> bool:
         return self._resumed_once
 
-    @property
-    def _route(self) -> Route:
-        return next(iter(self.routes.values()))
-
     def connected(self, now: float) -> bytes:
-        self.verdict = None
-        if not self.routes:
+        self.outcome = None
+        if not self.sessions:
             assert self._create is not None
-            self._early = []
+            self._session = SessionState("")  # takes the events that come before the answer to the create
+            self._changed = []
             self._replies = set()
             self._await_answer(Phase.CREATING, now + self._options.create_timeout)
             return requests.create_session(self._create, parallel=False)
         self._await_answer(Phase.ATTACHING, now + self._options.handshake_timeout)
-        cursor = self._route.cursor
+        cursor = self._session.cursor
         last_sequence = None if cursor == NOTHING_SEEN else cursor
-        return requests.attach_session(self._route.session_id, last_sequence, self._options.dialect)
+        return requests.attach_session(self._session.session_id, last_sequence, self._options.dialect)
 
-    # Receiving.
+    # Settling: does the engine of an attached session wait for us?
 
     @property
     def is_settled(self) -> bool:
-        return self._settled or not self._route.open
+        return self._settled or not self._session.open
 
-    def tick(self, now: float) -> list[tuple[Route, int]]:
+    def tick(self, now: float) -> list[tuple[SessionState, int]]:
         if self._proof_deadline is not None and now >= self._proof_deadline:
             self._settled = True
+            self._check_caught_up()
         return super().tick(now)
 
-    def receive(self, payloads: Sequence[bytes | FrameRun], now: float) -> list[Route]:
-        for message in self._decode_all(payloads):
-            self._take_message(message, now)
-            if self.verdict is not None:
-                break
-        if payloads and self.phase is Phase.CREATING:
-            self._handshake_deadline = now + self._options.create_timeout
-        # Before the session is there for the first time there is nobody to deliver to.
-        return self._take_dirty() if self._resumed_once else []
+    def _check_caught_up(self) -> None:
+        if self._settled and self._session.cursor >= self._session.handled_before:
+            self._session.cycle.end_catching_up()
+
+    # Events.
+
+    def _session_of(self, wire_id: str, sequence: int | None, event: Event | int | None) -> SessionState | None:
+        if wire_id:
+            logger.debug("ignored an event of session %s while %s", wire_id, self.phase.value)
+            return None
+        if isinstance(event, Status):  # of a session that is being created
+            self._note_reply(sequence)
+            self.progress.append(event)
+            return None
+        return self._session
+
+    def _missing_before(self, session: SessionState, sequence: int) -> int:
+        known = max(session.cursor, session.handled_before)
+        replies = sum(known < reply < sequence for reply in self._replies)
+        self._replies = {reply for reply in self._replies if reply > sequence}
+        return 0 if known == NOTHING_SEEN else sequence - known - 1 - replies
+
+    def _drop_replay(self, session: SessionState, sequence: int) -> None:
+        session.replays_dropped += 1
+
+    def _take_event(self, session: SessionState, event: Event | int | None, sequence: int | None) -> Event | None:
+        if self.closing and isinstance(event, Completed):
+            self.close_acknowledged = True
+        taken = super()._take_event(session, event, sequence)
+        if session.cycle.is_catching_up:
+            self._check_caught_up()
+        return taken
+
+    # Other messages.
 
     def _take_message(self, message: ControlMessage, now: float) -> None:
-        if isinstance(message, OwnEvent):
-            self._take_own_event(message)
-        elif isinstance(message, SessionCreated) and self.phase is Phase.CREATING:
+        if not isinstance(message, ErrorReported):
+            self._note_reply(getattr(message, "sequence", None))
+        if isinstance(message, SessionCreated) and self.phase is Phase.CREATING:
             self._finish_create(message, now)
         elif isinstance(message, SessionAttached) and self.phase is Phase.ATTACHING:
-            self._note_reply(message.sequence)
-            self._route.task_id = message.task_id or self._route.task_id
-            self._route.rpc_endpoint = message.rpc_endpoint or urls.session_path(self._route.session_id)
+            self._session.task_id = message.task_id or self._session.task_id
+            self._session.rpc_endpoint = message.rpc_endpoint or urls.session_path(self._session.session_id)
             self.outgoing.append(requests.resume_attached())
             self._await_answer(Phase.RESUMING, now + self._options.continue_grace)
         elif isinstance(message, Succeeded):
-            self._note_reply(message.sequence)
             if self.phase is Phase.RESUMING:
                 self._finish_attach(now)
             self.close_acknowledged = self.closing
         elif isinstance(message, ErrorReported):
             self._take_error(message)
         elif isinstance(message, NotUnderstood):
-            self._note_reply(message.sequence)
             self._not_understood(message)
         else:
-            self._note_reply(getattr(message, "sequence", None))
             logger.debug("ignored while %s: %s", self.phase.value, type(message).__name__)
 
+    def _note_reply(self, sequence: int | None) -> None:
+        if sequence is not None:
+            self._replies.add(sequence)
+
     def _finish_attach(self, now: float) -> None:
-        logger.info("session %s attached", self._route.session_id)
+        logger.info("session %s attached", self._session.session_id)
         self._establish(now)
         self._resumed_once = True
 
@@ -149,76 +171,24 @@ class SingleConversation(ControlConversation):
         if self.phase is not Phase.RESUMING:
             super()._no_answer(now)
             return
-        # That a resume is answered is only likely, and whatever is sent now is read after it.
-        logger.warning("session %s: nothing came in answer to the resume; going on", self._route.session_id)
+        # It is only likely that a resume is answered, and whatever is sent now is read after it.
+        logger.warning("session %s: the server did not answer the resume; continuing", self._session.session_id)
         self._finish_attach(now)
 
     def _finish_create(self, message: SessionCreated, now: float) -> None:
-        route = self._add_route(message.session_id)
-        route.announced = True
-        route.rpc_endpoint = message.rpc_endpoint
-        route.task_id = message.task_id
+        session = self._session
+        session.session_id = message.session_id
+        self._use_session()
+        session.announced = True
+        session.rpc_endpoint = message.rpc_endpoint
+        session.task_id = message.task_id
         self.progress.append(Created(message.session_id, message.task_id))
         logger.info("session %s created", message.session_id)
-        early, self._early = self._early, []
-        for before in early:
-            self._route_event(before.event, before.sequence)
-        if message.sequence is not None and message.sequence > route.cursor:
-            route.cursor = message.sequence
-            route.next_event_has(message.sequence + 1)
+        if message.sequence is not None and message.sequence > session.cursor:
+            session.cursor = message.sequence
+            session.begin_batch(message.sequence + 1)
         self._establish(now)
         self._resumed_once = True
-
-    def _note_reply(self, sequence: int | None) -> None:
-        """What is no event may be numbered among the events, and come before events with lower numbers."""
-        if sequence is not None:
-            self._replies.add(sequence)
-
-    def _take_own_event(self, message: OwnEvent) -> None:
-        if self.closing and isinstance(message.event, Completed):
-            self.close_acknowledged = True
-        if self.phase is not Phase.CREATING:
-            self._route_event(message.event, message.sequence)
-        elif isinstance(message.event, Status):
-            self._note_reply(message.sequence)
-            self.progress.append(message.event)
-        else:
-            self._early.append(message)
-
-    def _route_event(self, event: Event, sequence: int | None) -> None:
-        route = self._route
-        if sequence is not None:
-            if sequence <= route.cursor:
-                route.replays_dropped += 1
-                return
-            known = max(route.cursor, self._handled_before)
-            missing = max(0, sequence - known - 1) - len([reply for reply in self._replies if known < reply < sequence])
-            if known == NOTHING_SEEN:
-                missing = 0  # the first one, whatever its number
-            if sequence != route.cursor + 1:
-                self._sequence_jumps(route, sequence, missing)
-            self._replies = {reply for reply in self._replies if reply > sequence}
-            route.cursor = sequence
-            if sequence <= self._handled_before and not isinstance(event, Completed):
-                route.note_place(event)
-                route.cycle.see_again(event)
-                route.event_was_swallowed()
-                return
-            if sequence <= self._handled_before:
-                route.next_event_has(sequence)  # completed, once more
-        else:
-            route.next_event_has_none()
-        if isinstance(event, Slot) and route.open:
-            route.note_place(event)
-            if not self._settled:
-                route.cycle.see_again(event)
-            if route.cycle.watching:
-                route.cycle.observe(event)
-            self._deliver(route, event)
-        elif self._take_event(route, event):
-            self._deliver(route, event)
-        else:
-            route.event_was_swallowed()
 
     def _take_error(self, message: ErrorReported) -> None:
         error = message.error
@@ -227,10 +197,21 @@ class SingleConversation(ControlConversation):
         elif self.closing:
             logger.debug("while closing: %s", error)
         elif self.phase is Phase.STEADY or message.sequence is not None:
-            # Inside a handshake one with a number is an error of the session that comes again, not an answer to us.
-            self._route_event(SessionError(error), message.sequence)
+            # During a handshake, an error with a number is a replayed event of the session and no answer.
+            self._take_error_event(SessionError(error), message.sequence)
         else:
-            self._refused(error, f"attach to {self._route.session_id}")
+            self._refused(error, f"attach to session {self._session.session_id}")
 
-    def encode_continue(self, session_id: str, request: Continue | ContinueTo) -> bytes:
-        return requests.continue_single(request)
+    def _take_error_event(self, event: SessionError, sequence: int | None) -> None:
+        session = self._session
+        if sequence is None:
+            self._take_unnumbered(session, event)
+            return
+        if sequence == session.cursor + 1:
+            session.cursor = sequence
+        elif not self._accept_jump(session, sequence):
+            return
+        if self._take_event(session, event, sequence) is None:
+            session.skip_event()
+        else:
+            self._deliver(session, event)

@@ -1,6 +1,6 @@
-"""The conversation of one data-plane connection: subscribe, acknowledgements, notifications, end of stream, replay.
+"""The protocol of one data-plane connection: subscribe, acknowledgements, notifications, end of stream, replay.
 
-Several subscribes may share the connection. Each ends by itself; the conversation is done when all have.
+Several subscribes may share the connection. Each stream ends separately.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from simsync.events import Event, Transaction
-from simsync.protocol.odd_messages import OddMessages
+from simsync.protocol.outcome import GiveUp, Outcome, Reconnect
 from simsync.protocol.replay import ReplayFilter
-from simsync.protocol.verdict import Fatal, Transient
+from simsync.protocol.skipped_messages import SkippedMessages
 from simsync.wire import compression
 from simsync.wire.dialect import Dialect, ends_stream
 from simsync.wire.pubsub import (
@@ -42,11 +42,11 @@ class _Held(NamedTuple):
     payload: bytes
 
 
-class SubscriptionConversation:
-    """See the module. One owner: the reader thread of the subscription. It outlives its connections.
+class SubscriptionProtocol:
+    """See the module. The reader thread of the subscription owns it. It outlives its connections.
 
     After each :meth:`receive`: ``acknowledged`` (every open subscribe was accepted), ``ended`` (every stream has
-    ended), ``verdict`` (the connection, or everything, is over).
+    ended), ``outcome`` (the connection, or everything, is over).
     """
 
     def __init__(
@@ -74,9 +74,9 @@ class SubscriptionConversation:
         self._connections = 0
         plain = all(spec.is_plain_transactions for spec in specs) and dialect.ends_stream is ends_stream
         self._layouts = TransactionLayouts() if quick and plain else None
-        self.verdict: Transient | Fatal | None = None
+        self.outcome: Outcome | None = None
         self.last_slot: int | None = None
-        self.odd_messages = OddMessages(logger)
+        self.skipped = SkippedMessages(logger)
 
     @property
     def label(self) -> str:
@@ -105,15 +105,15 @@ class SubscriptionConversation:
 
     @property
     def oldest_cursor(self) -> int | None:
-        """The slot from which the slowest open stream goes on; None when one has delivered nothing yet."""
+        """The slot from which the slowest open stream resumes; None if one has delivered nothing yet."""
         slots = [cursor.slot for cursor, ended in zip(self._replay.cursors, self._ended) if not ended]
         return None if None in slots else min((slot for slot in slots if slot is not None), default=None)
 
     # The life of a connection.
 
     def connected(self) -> list[bytes]:
-        """A connection is up: what to send. The request's id is the place of its spec, from 1."""
-        self.verdict = None
+        """A connection is up. Returns the requests to send; the id of each is the place of its spec, from 1."""
+        self.outcome = None
         self._numbers = {}
         self._over = set()
         self._early = []
@@ -129,11 +129,11 @@ class SubscriptionConversation:
         ]
 
     def inflate(self, payload: bytes) -> bytes:
-        """The text of a binary frame. Raises ValueError when the compressed stream is broken."""
+        """The text of a binary frame. Raises ValueError if the compressed stream is broken."""
         return payload if self._inflater is None else self._inflater.inflate(payload)
 
     def receive(self, payloads: Iterable[bytes]) -> Received:
-        """Take received messages as JSON text, in order, until there is a verdict: what follows would hide a gap."""
+        """Take received messages as JSON text, in order, until there is an outcome: what follows would hide a gap."""
         events: list[Event] = []
         size = 0
         for payload in payloads:
@@ -157,10 +157,10 @@ class SubscriptionConversation:
             elif isinstance(message, SubscribeRefused):
                 self._refused(message)
             else:
-                self.odd_messages.note(message.reason, message.raw)
+                self.skipped.note(message.reason, message.raw)
                 if message.may_be_event:
                     self._is_unread(message.reason)
-            if self.verdict is not None:
+            if self.outcome is not None:
                 break
         return Received(events, size)
 
@@ -171,7 +171,7 @@ class SubscriptionConversation:
     def _hold(self, held: _Held) -> None:
         """A notification may overtake its acknowledgement."""
         if len(self._numbers) == self._ended.count(False):
-            self.odd_messages.note("a notification of an unknown subscription", held.message)
+            self.skipped.note("a notification of an unknown subscription", held.message)
             if held.message.subscription not in self._over:
                 self._is_unread("a notification of an unknown subscription")
             return
@@ -180,22 +180,22 @@ class SubscriptionConversation:
         if self._early_size > self._max_message:
             self._early = []
             limit = f"more than {self._max_message} bytes of notifications came"
-            self.verdict = Transient(f"{self.label}: {limit} before their subscription was acknowledged")
+            self.outcome = Reconnect(f"{self.label}: {limit} before their subscription was acknowledged")
 
     def _is_unread(self, what: str) -> None:
-        """It may have been an event. No number would tell of the gap, so it has to come again."""
-        self.verdict = Transient(f"the server sent what cannot be read ({what})")
+        """It may have been an event. No number would show the gap, so the server has to send it again."""
+        self.outcome = Reconnect(f"the server sent a message that cannot be read ({what})")
 
     def _acknowledge(self, message: SubscribeAck, events: list[Event]) -> int:
         index = message.identifier - 1
         if not 0 <= index < len(self._specs) or self._ended[index] or index in self._numbers.values():
-            self.odd_messages.note("an acknowledgement of nothing", message)
+            self.skipped.note("an acknowledgement without a request", message)
             return 0
         self._numbers[message.subscription] = index
         size = 0
         held, self._early, self._early_size = self._early, [], 0
         for early in held:
-            if self.verdict is not None:
+            if self.outcome is not None:
                 break
             if early.message.subscription in self._numbers:
                 size += self._take(early.message, early.payload, events)
@@ -208,7 +208,7 @@ class SubscriptionConversation:
         spec = self._specs[index] if 0 <= index < len(self._specs) else self.label
         reason = f"the server refused {spec}: {message.message} (code {message.code})"
         passing = self._dialect.is_capacity(message.code, message.message)
-        self.verdict = Transient(reason) if passing else Fatal(reason)
+        self.outcome = Reconnect(reason) if passing else GiveUp(reason)
 
     def _take(self, message: Incoming, payload: bytes, events: list[Event]) -> int:
         """How many bytes became an event."""
@@ -217,7 +217,7 @@ class SubscriptionConversation:
             self._end(index)
             return 0
         if index is None:
-            self.odd_messages.note("a notification without a subscription", message)
+            self.skipped.note("a notification without a subscription", message)
             self._is_unread("a notification without a subscription")
             return 0
         slot = slot_of(message.result)
@@ -231,7 +231,7 @@ class SubscriptionConversation:
     def _deliver(
         self, index: int, slot: int, key: Any, method: str, result: Any, payload: bytes, events: list[Event]
     ) -> int:
-        """How many bytes became an event: none of what was delivered before."""
+        """How many bytes became an event; 0 for a replayed one."""
         spec = self._specs[index]
         admitted = self._admit(index, slot, key)
         if admitted:
@@ -241,13 +241,13 @@ class SubscriptionConversation:
         return len(payload) if admitted else 0
 
     def _admit(self, index: int, slot: int, key: Any) -> bool:
-        """Was it not delivered before?"""
+        """True unless it was delivered before."""
         if self.last_slot is None or slot > self.last_slot:
             self.last_slot = slot
         return self._replay.admit(index, slot, key)
 
     def _end(self, index: int | None) -> None:
-        """One stream has ended; all of the connection when none is named."""
+        """One stream has ended; all of them if none is named."""
         if index is None:
             self.end_all()
             return

@@ -11,7 +11,7 @@ from typing import Protocol
 class Closable(Protocol):
     """Something with threads."""
 
-    def _cancel_at_exit(self) -> None:
+    def cancel_at_exit(self) -> None:
         """Begin to end, without waiting."""
 
     def close(self) -> None: ...
@@ -38,4 +38,4 @@ def close_all() -> None:
         for owner in owners:
             closing.callback(owner.close)
         for owner in owners:
-            owner._cancel_at_exit()
+            owner.cancel_at_exit()

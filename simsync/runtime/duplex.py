@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import websocket
 
-from simsync.runtime.waking import READ, WRITE, Waker, wait
+from simsync.runtime.waiting import READ, WRITE, Waker, wait
 from simsync.wire.frame_run import SHORTEST, FrameRun, length_of_run
 
 if TYPE_CHECKING:
-    from simsync.runtime.tap import Tap
+    from simsync.runtime.frame_observer import FrameObserver
 
 READ_SIZE = 64 * 1024
 """Bytes asked of one ``recv``. From 128 KiB on the allocation alone costs ten times as much."""
@@ -102,7 +102,7 @@ class DuplexWebSocket(websocket.WebSocket):
         """What becomes of the payload of a binary frame; plain ``bytes`` where it is as good as text."""
         self.outgoing: Callable[[bytes, int], None] | None = None
         """Takes the frames that the library wants to send (pong, close) where a writer does the sending."""
-        self.tap: Tap | None = None
+        self.tap: FrameObserver | None = None
         """Whoever reads or writes shows it the messages; it stays here because it belongs to the connection."""
 
     def connect(self, url: str, **options: Any) -> None:
@@ -263,11 +263,13 @@ class DuplexWebSocket(websocket.WebSocket):
         """Whether the deadline has passed or the waker was pulled."""
         if self._deadline is not None and time.monotonic() >= self._deadline:
             return True
+        # wait: reader, subscription | nothing: it looks | – | 0 s
         return self._waker is not None and wait(None, READ, self._waker, 0.0)[1]
 
     def _fill(self) -> bool:
         """Read until ``_needed`` more bytes are there, then all that is at hand; False when out of time or woken."""
         while not self._drain():
+            # wait: the thread that reads | bytes | the peer; the waker of `recv_batch` | the deadline of `recv_batch`
             ready, woken = wait(self.sock, self._wait_for, self._waker, 0.0)
             self.was_waiting = not ready
             if not ready and not woken:
@@ -353,6 +355,7 @@ class DuplexWebSocket(websocket.WebSocket):
                 wanted = READ
             except OSError as error:
                 raise LinkLost(f"writing failed: {error}") from error
+            # wait: the thread that writes | room in the kernel's buffer | the peer; the waker | the deadline given
             ready, woken = wait(self.sock, wanted, waker, deadline)
             if not ready and (woken or deadline is not None):
                 return 0
@@ -371,6 +374,7 @@ class DuplexWebSocket(websocket.WebSocket):
         deadline = time.monotonic() + self.send_timeout
         if self._close_by is not None:
             deadline = min(deadline, self._close_by)
+        # wait: subscription, sending | room in the kernel's buffer | the peer; its waker | 10 s
         sent = self.write_some(raw, deadline, self._waker)
         if not sent:
             raise LinkLost("the peer does not read")
@@ -385,6 +389,7 @@ class DuplexWebSocket(websocket.WebSocket):
         with contextlib.suppress(LinkLost, OSError, websocket.WebSocketException):
             super().send_close(status, reason)
             while deadline is None or time.monotonic() < deadline:
+                # wait: the thread that reads | the answer to a close frame | the peer | the timeout given
                 self.recv_batch(deadline)
         self.shutdown()
 

@@ -16,9 +16,9 @@ from simsync._version import __version__
 from simsync.errors import Cancelled, ConnectError, HttpStatusError, ProtocolError
 from simsync.frames import HTTP, OnFrame
 from simsync.params.api_key import NO_KEY, ApiKey
+from simsync.runtime.frame_observer import FrameObserver
 from simsync.runtime.http_body import ENCODING, BodyRefused, read_body
 from simsync.runtime.open_sockets import OpenSockets
-from simsync.runtime.tap import Tap
 from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
 
@@ -167,7 +167,7 @@ class HttpClient:
 
     def _send(self, method: str, url: str, body: bytes | None = None) -> tuple[bytes, Mapping[str, str]]:
         """Body and headers of the reply."""
-        tap = Tap.of(self._on_frame, HTTP, url)
+        tap = FrameObserver.of(self._on_frame, HTTP, url)
         if tap is None:
             _status, content, reply_headers = self._exchange(method, url, body)
             return content, reply_headers
@@ -230,6 +230,7 @@ class HttpClient:
     def sleep(self, seconds: float) -> None:
         """Until that time is over, or everything is called off."""
         sockets = self._own_sockets()
+        # wait: caller, inquiry, subscription | the next attempt of an RPC call | `HttpClient.call_off` | the delay
         sockets.sleep(seconds)
 
     def call_off(self) -> None:

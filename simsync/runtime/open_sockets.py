@@ -5,21 +5,23 @@ from __future__ import annotations
 import contextlib
 import functools
 import socket
+import threading
 import time
 from typing import Any, Callable
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
-from simsync.runtime.changes import Changes
 from simsync.runtime.idle_connections import HttpPool, HttpsPool
+from simsync.runtime.waiting import InterruptSafeCondition
 
 
 class OpenSockets:
     """The sockets of one client's connections, from before their TLS handshake until they are closed."""
 
     def __init__(self) -> None:
-        self._changed = Changes()  # guards what follows
+        self._lock = threading.RLock()  # guards what follows
+        self._changed = InterruptSafeCondition(self._lock)
         self._open: set[socket.socket] = set()
         self._called_off = False
 
@@ -29,15 +31,12 @@ class OpenSockets:
 
     def sleep(self, seconds: float) -> None:
         """Until that time is over, or everything is called off."""
-        with self._changed:
-            if self._called_off:
-                return
-            ticket = self._changed.ticket()
-        ticket.wait(time.monotonic() + seconds)
+        # wait: caller, inquiry, subscription | the next attempt of an RPC call | `HttpClient.call_off` | the delay
+        self._changed.wait_for(lambda: self._called_off, time.monotonic() + seconds)
 
     def call_off(self) -> None:
         """End every connection, and each later one at once."""
-        with self._changed:
+        with self._lock:
             self._called_off = True
             self._changed.notify_all()
             for sock in self._open:
@@ -46,13 +45,13 @@ class OpenSockets:
 
     def add(self, sock: socket.socket) -> None:
         """Raises OSError once everything was called off."""
-        with self._changed:
+        with self._lock:
             if self.called_off:
                 raise OSError("called off")
             self._open.add(sock)
 
     def remove(self, sock: socket.socket) -> None:
-        with self._changed:
+        with self._lock:
             self._open.discard(sock)
         sock.close()
 

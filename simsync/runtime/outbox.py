@@ -4,123 +4,113 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Union
+from typing import NamedTuple, Optional
 
 import websocket
 
-from simsync.protocol.route import Route
-from simsync.runtime.changes import Changes
+from simsync.protocol.continue_cycle import ContinueCycle
+from simsync.runtime.waiting import InterruptSafeCondition
 
 TEXT = websocket.ABNF.OPCODE_TEXT
 PING = websocket.ABNF.OPCODE_PING
 
 
-class UrgentFrame:
-    """A frame of the present connection only: handshake, ping, pong, close. It overtakes continues."""
+class OutgoingFrame(NamedTuple):
+    """A frame to write. ``cycle`` is None for handshake, ping, pong and close, which belong to one connection only."""
 
-    __slots__ = ("opcode", "payload")
-
-    def __init__(self, payload: bytes, opcode: int = TEXT) -> None:
-        self.payload = payload
-        self.opcode = opcode
-
-
-Frame = Union[UrgentFrame, Route]
-"""A route stands for the continue that it holds."""
+    payload: bytes
+    opcode: int = TEXT
+    cycle: Optional[ContinueCycle] = None
 
 
 class Outbox:
-    """A bounded queue of continues, which outlive a connection, and the urgent frames of the present connection."""
+    """A bounded queue of continues, which outlive a connection, and the urgent frames of the current connection.
 
-    def __init__(self, limit: int) -> None:
+    Urgent frames overtake continues. A continue is listed by the cycle of its session, which holds the payload and
+    decides whether there is still something to send.
+    """
+
+    def __init__(self, limit: int, connection_changed: InterruptSafeCondition) -> None:
+        """``connection_changed`` holds the lock that guards everything here; callers that need room wait for it."""
         self._limit = limit
-        self._changed = Changes()  # guards everything below
-        self._urgent: deque[UrgentFrame] = deque()
-        self._continues: deque[Route] = deque()
+        self._connection_changed = connection_changed
+        self._lock = connection_changed.lock
+        self._frames = InterruptSafeCondition(connection_changed.lock)  # what the writer waits for
+        self._urgent: deque[OutgoingFrame] = deque()
+        self._continues: deque[ContinueCycle] = deque()
         self._continues_flow = False
         self._writing = False
         self._closed = False
 
     def open(self) -> None:
-        """A connection is up. Continues have to wait until :meth:`let_continues_flow`."""
-        with self._changed:
+        """A connection is up. Continues wait until :meth:`let_continues_flow`."""
+        with self._lock:
             self._urgent.clear()
             self._continues_flow = False
             self._writing = True
 
     def let_continues_flow(self) -> None:
-        with self._changed:
+        with self._lock:
             self._continues_flow = True
-            self._changed.notify_all()
+            self._frames.notify_all()
 
     def stop_writing(self) -> None:
-        """The connection is gone: its writer shall end."""
-        with self._changed:
+        """The connection is gone, so its writer must end."""
+        with self._lock:
             self._writing = False
             self._continues_flow = False
-            self._changed.notify_all()
+            self._frames.notify_all()
 
     def close(self) -> None:
-        """No continue will be sent any more, and nobody may wait for a place."""
-        with self._changed:
+        """No more continues will be sent."""
+        with self._lock:
             self._closed = True
             self._continues.clear()
-            self._changed.notify_all()
 
-    def put_urgent(self, payload: bytes, opcode: int = TEXT) -> None:
-        with self._changed:
-            self._urgent.append(UrgentFrame(payload, opcode))
-            self._changed.notify_all()
+    @property
+    def has_room(self) -> bool:
+        return len(self._continues) < self._limit
 
-    def put_continue(self, route: Route, deadline: float | None) -> bool:
-        """Wait for a place until ``deadline`` (monotonic seconds); False when there was none, or the outbox closed."""
-        while True:
-            with self._changed:
-                if self._closed:
-                    return False
-                if len(self._continues) < self._limit:
-                    self._continues.append(route)
-                    self._changed.notify_all()
-                    return True
-                ticket = self._changed.ticket()
-            if not ticket.wait(deadline):
-                return False
+    def add_urgent(self, payload: bytes, opcode: int = TEXT) -> None:
+        with self._lock:
+            self._urgent.append(OutgoingFrame(payload, opcode))
+            self._frames.notify_all()
 
-    def put_continue_now(self, route: Route) -> None:
-        """Without waiting: there are at most as many as sub-sessions."""
-        self._put([route])
+    def add_continue(self, cycle: ContinueCycle) -> None:
+        """Call it while holding the lock."""
+        if not self._closed:
+            self._continues.append(cycle)
+            self._frames.notify_all()
 
-    def put_back(self, routes: Iterable[Route]) -> None:
-        """Continues that were not wholly written go first next time."""
-        self._put(list(routes), first=True)
+    def put_back(self, cycles: Iterable[ContinueCycle]) -> None:
+        """Continues that were not completely written go first on the next connection."""
+        with self._lock:
+            if not self._closed:
+                self._continues.extendleft(reversed(list(cycles)))
 
-    def _put(self, routes: list[Route], *, first: bool = False) -> None:
-        with self._changed:
-            if self._closed:
-                return
-            if first:
-                self._continues.extendleft(reversed(routes))
-            else:
-                self._continues.extend(routes)
-            self._changed.notify_all()
+    def take(self, deadline: float) -> list[OutgoingFrame] | None:
+        """Wait for frames that may be sent. Empty at ``deadline`` (monotonic seconds), None if the writer must end.
 
-    def take(self, deadline: float) -> list[Frame] | None:
-        """Everything that may be sent, as soon as there is something; empty at ``deadline``; None to end.
-
-        What is urgent (the answer to a close frame) still goes out when the writer is told to end.
+        Urgent frames, such as the answer to a close frame, still go out when the writer is told to end.
         """
         while True:
-            with self._changed:
-                frames: list[Frame] = list(self._urgent)
+            version = self._frames.version
+            with self._lock:
+                frames = list(self._urgent)
                 self._urgent.clear()
                 if not self._writing:
                     return frames or None
                 if self._continues_flow and self._continues:
-                    frames.extend(self._continues)
-                    self._continues.clear()
-                    self._changed.notify_all()  # there are places again
+                    frames.extend(self._take_continues())
                 if frames:
                     return frames
-                ticket = self._changed.ticket()
-            if not ticket.wait(deadline):
+            # wait: writer | frames | a caller, the reader; the end of the connection | the next ping
+            if not self._frames.wait_past(version, deadline):
                 return []
+
+    def _take_continues(self) -> list[OutgoingFrame]:
+        taken = [(cycle, cycle.take()) for cycle in self._continues]
+        self._continues.clear()
+        self._connection_changed.notify_all()  # there is room again
+        # A session that has ended since has nothing to send any more.
+        return [OutgoingFrame(payload, TEXT, cycle) for cycle, payload in taken if payload is not None]

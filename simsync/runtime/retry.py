@@ -70,6 +70,7 @@ class ReconnectPolicy:
             before_sleep=self._report,
             reraise=True,
         )
+        # wait: reader, subscription | the next attempt to connect | as `_sleep` of the two | the reconnect budget
         retrying(connection)
 
     def exclude(self, seconds: float) -> None:
@@ -171,6 +172,7 @@ class HttpRetry:
             reraise=True,
             **policy,
         )
+        # wait: caller, inquiry, subscription | the next attempt of a request | `HttpClient.call_off` | 4 s
         return retrying(request)
 
     def _report(self, state: RetryCallState, level: int) -> None:

@@ -1,42 +1,44 @@
-"""The thread that writes to a control connection; the only one that does."""
+"""The thread that writes to a control connection. No other thread does."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from typing import Callable
+from typing import Any, Callable
 
 import websocket
 
-from simsync.protocol.route import Route
-from simsync.runtime.changes import Changes
+from simsync.protocol.continue_cycle import ContinueCycle
 from simsync.runtime.duplex import DuplexWebSocket, LinkLost
 from simsync.runtime.failure import chain_of
-from simsync.runtime.outbox import PING, TEXT, Frame, Outbox, UrgentFrame
+from simsync.runtime.outbox import PING, TEXT, Outbox, OutgoingFrame
 from simsync.runtime.threads import join, spawn
-from simsync.runtime.waking import Waker
+from simsync.runtime.waiting import Waker
 
 logger = logging.getLogger("simsync.writer")
 
 
 class Writer:
-    """Writes what the outbox holds, everything that waits in one call, and a ping every ``ping_interval`` seconds.
+    """Writes what the outbox holds, all of it in one call, and a ping every ``ping_interval`` seconds.
 
-    It lives as long as its connection. When writing fails it says so in ``failure``, wakes the reader and ends.
+    It lives as long as its connection. If writing fails, it stores the reason in ``failure``, wakes the reader and
+    ends.
     """
 
     def __init__(
         self,
         ws: DuplexWebSocket,
         outbox: Outbox,
-        conversation_lock: Changes,
+        lock: contextlib.AbstractContextManager[Any],
         ping_interval: float,
         wake_reader: Callable[[], None],
     ) -> None:
+        """``lock`` guards the continues."""
         self._ws = ws
         self._outbox = outbox
-        self._conversation_lock = conversation_lock
+        self._lock = lock
         self._ping_interval = ping_interval
         self._wake_reader = wake_reader
         self._waker = Waker()
@@ -47,9 +49,10 @@ class Writer:
         self._thread = spawn("writer", self._run)
 
     def stop(self) -> None:
-        """End the thread and wait for it; it is woken from whatever it waits for."""
+        """End the thread, whatever it waits for, and wait for its end."""
         self._outbox.stop_writing()
         self._waker.wake()
+        # wait: reader | its writer | it was told | a moment
         join(self._thread)
         self._waker.close()
 
@@ -72,25 +75,22 @@ class Writer:
                 return
             now = time.monotonic()
             if now >= next_ping:
-                frames.insert(0, UrgentFrame(b"", PING))
+                frames.insert(0, OutgoingFrame(b"", PING))
                 next_ping = now + self._ping_interval
             self._write(frames)
 
-    def _write(self, frames: list[Frame]) -> None:
-        """Write frames in one piece; continues that were not wholly written go back into the outbox."""
-        with self._conversation_lock:
-            frames = [frame for frame in frames if isinstance(frame, UrgentFrame) or frame.cycle.take()]
-            # Here, because a session that ends drops the continue that it holds.
-            parts = [_payload_of(frame) for frame in frames]
-        encoded = [bytes(websocket.ABNF.create_frame(payload, opcode).format()) for payload, opcode in parts]
+    def _write(self, frames: list[OutgoingFrame]) -> None:
+        """Write frames in one piece. Continues that were not completely written go back into the outbox."""
+        encoded = [bytes(websocket.ABNF.create_frame(frame.payload, frame.opcode).format()) for frame in frames]
         if self._ws.tap is not None:
-            for payload, opcode in parts:
-                if opcode == TEXT:
-                    self._ws.tap.sent(payload)
+            for frame in frames:
+                if frame.opcode == TEXT:
+                    self._ws.tap.sent(frame.payload)
         data = memoryview(b"".join(encoded))
         sent = 0
         try:
             while sent < len(data):
+                # wait: writer | room in the kernel's buffer | the peer; its waker | the dead-peer check of the reader
                 count = self._ws.write_some(data[sent:], waker=self._waker)
                 if not count:
                     raise LinkLost("the connection was closed while writing")
@@ -99,16 +99,14 @@ class Writer:
             self._put_back(frames, encoded, sent)
             raise
 
-    def _put_back(self, frames: list[Frame], encoded: list[bytes], sent: int) -> None:
-        unsent: list[Route] = []
+    def _put_back(self, frames: list[OutgoingFrame], encoded: list[bytes], sent: int) -> None:
+        # The server reads complete messages only. A continue of which the kernel has not taken every byte cannot have
+        # been executed, so it is safe to send it again; any other one is in doubt from now on.
+        unsent: list[ContinueCycle] = []
         end = 0
-        with self._conversation_lock:
+        with self._lock:
             for frame, data in zip(frames, encoded):
                 end += len(data)
-                if end > sent and isinstance(frame, Route) and frame.cycle.put_back():
-                    unsent.append(frame)
+                if end > sent and frame.cycle is not None and frame.cycle.put_back():
+                    unsent.append(frame.cycle)
         self._outbox.put_back(unsent)
-
-
-def _payload_of(frame: Frame) -> tuple[bytes, int]:
-    return (frame.cycle.payload, TEXT) if isinstance(frame, Route) else (frame.payload, frame.opcode)

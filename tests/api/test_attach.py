@@ -21,7 +21,8 @@ def undisturbed(client: simsync.Client) -> list[str]:
 def events_with_a_change_of_client(client: simsync.Client, handled: int) -> tuple[list[str], simsync.BacktestSession]:
     """Handle so many events with one client, then take the session over with another; both see to the continues."""
     events: list[str] = []
-    first = client.session(CREATE)
+    token = simsync.CancelToken()
+    first = client.session(CREATE, cancel=token)
     try:
         for event in first.events(advance=2, timeout=20):
             events.append(repr(event))
@@ -33,7 +34,7 @@ def events_with_a_change_of_client(client: simsync.Client, handled: int) -> tupl
             assert second.coverage.complete, second.coverage.reason
             return events, second
     finally:
-        first._link.cancel("the test is over")
+        token.cancel()
         first.close()
 
 

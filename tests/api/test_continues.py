@@ -117,7 +117,7 @@ def test_a_second_continue_is_refused_while_the_first_is_at_work(
     with client.parallel(create) as session:
         sub = session.sub_sessions[0]
         sub.send_continue(advance_count=2)
-        with pytest.raises(simsync.ContinueSendError, match="has not been answered"):
+        with pytest.raises(simsync.ContinueSendError, match="the previous continue is still running"):
             sub.send_continue(advance_count=2)
         assert isinstance(list(sub.events(advance=100, timeout=20))[-1], simsync.Completed)
         with pytest.raises(simsync.ContinueSendError, match="completed"):

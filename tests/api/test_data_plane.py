@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections import Counter
@@ -10,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 import simsync
+from simsync.events import TransactionFields
 from simsync.local import Faults, Ledger, Simulator
 
 from ..until import until
@@ -129,13 +131,12 @@ def test_a_full_buffer_holds_the_server_back_and_loses_nothing(ledger: Ledger, u
             (sub,) = session.sub_sessions
             sub.subscribe_transactions()
             sub.send_continue(advance_count=100, timeout=20)
-            (reader,) = sub._readers
-            until(sub._link.changed, lambda: reader.state.held_up)
-            assert reader._buffer.waiting[0] < 7 + 200  # one batch more than the limit, at the most
+            until(sub.queue.changed, lambda: sub.queue.qsize() >= 7)
             # Longer than a dead peer would be given, on both connections.
             threading.Event().wait(0.5)
+            assert sub.queue.qsize() < 7 + 200  # one batch more than the limit, at the most
             seen = [event for event in sub.events(timeout=20) if isinstance(event, simsync.Transaction)]
-            assert reader.reconnects == 0
+            assert sub.data_reconnects == 0
             assert session.reconnects == 0
     assert [(event.slot, event.signature) for event in seen] == undisturbed[FIRST]
 
@@ -150,8 +151,7 @@ def test_what_the_server_does_not_keep_any_more_fails_the_run() -> None:
             sub.subscribe_transactions()
             sub.send_continue(advance_count=100, timeout=20)
             # Nothing is taken while the engine runs to the end; then the connection is lost behind the 40th slot.
-            delivery = sub._delivery
-            until(sub._link.changed, lambda: delivery.route.completed)
+            assert not sub.ensure_ready(timeout=20)
             events = []
             with pytest.raises(simsync.SubscriptionFailed, match=r"slots \d+ to 1049 cannot be recovered"):
                 for event in sub.events(timeout=20):
@@ -166,10 +166,10 @@ def test_lazy_events_cost_nothing_until_they_are_looked_at(ledger: Ledger) -> No
             (sub,) = session.sub_sessions
             sub.subscribe_transactions()
             (event, *_rest) = [one for one in sub.events(advance=9, timeout=20) if isinstance(one, simsync.Transaction)]
-    assert event._fields is None
     assert event.slot == FIRST
-    assert event._fields is None
-    assert event._raw is None
+    assert not any(isinstance(held, (dict, TransactionFields)) for held in gc.get_referents(event))
+    assert event.logs is not None
+    assert any(isinstance(held, TransactionFields) for held in gc.get_referents(event))
     assert event.raw["slot"] == FIRST
     assert event.raw is event.raw
 

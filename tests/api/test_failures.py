@@ -11,6 +11,7 @@ import pytest
 
 import simsync
 from simsync.local import Faults, Ledger, Simulator
+from tests.threads import join_readers
 
 QUICK = 2.0
 """Seconds within which a mistake must be reported where the network is not waited for."""
@@ -249,7 +250,7 @@ def test_the_last_sub_session_that_is_closed_says_so(client: simsync.Client) -> 
     with client.parallel(simsync.CreateSession(1_000, slot_count=6)) as session:
         (sub,) = session.sub_sessions
         sub.close()
-        session._link._reader.join(20)  # type: ignore[union-attr]
+        join_readers()
         for call in (sub.send_continue, sub.ensure_ready, sub.advance, sub.next_event):
             with pytest.raises(simsync.Cancelled, match="was closed"):
                 call()

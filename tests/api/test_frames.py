@@ -13,8 +13,8 @@ import pytest
 import simsync
 from simsync.local import Faults, Ledger, Simulator
 from simsync.params.api_key import ApiKey
-from simsync.runtime.dial import Dial
-from simsync.runtime.tap import Tap
+from simsync.runtime.connector import Connector
+from simsync.runtime.frame_observer import FrameObserver
 
 CREATE = simsync.CreateSession(1_000, 1_004)
 
@@ -163,8 +163,8 @@ def test_a_function_that_raises_is_logged_once_per_connection_and_the_run_goes_o
 
 
 def test_without_a_function_there_is_no_tap(simulator: Simulator) -> None:
-    assert Tap.of(None, "control", "ws://x") is None
-    ws = Dial(simulator.ws_url, simsync.Options(), ApiKey(simulator.api_key)).run()
+    assert FrameObserver.of(None, "control", "ws://x") is None
+    ws = Connector(simulator.ws_url, simsync.Options(), ApiKey(simulator.api_key)).run()
     assert ws.tap is None
     assert ws.binary is bytes
     ws.shutdown()

@@ -9,10 +9,11 @@ import pytest
 
 import simsync
 from simsync.local import Faults, Ledger, Simulator
-from simsync.protocol.route import Route
-from simsync.runtime.changes import Changes
-from simsync.runtime.coordinator import ReconnectCoordinator
-from simsync.runtime.delivery import Arrivals, Delivery, SubscriptionState
+from simsync.protocol.session_state import SessionState
+from simsync.runtime.data_buffer import SubscriptionStatus
+from simsync.runtime.event_queue import EventQueue, ReadyQueues
+from simsync.runtime.reconnect_turns import ReconnectTurns
+from simsync.runtime.waiting import InterruptSafeCondition
 
 FIRST, SLOTS = 1_000, 40
 GATED = simsync.Options(backoff_initial=0.001, ungated_reconnects=0, continue_grace=0.05)
@@ -66,90 +67,91 @@ def test_closing_wakes_a_parked_subscription(ledger: Ledger) -> None:
                 session.sub_sessions[0].send_continue(timeout=0.1)
 
 
-class Link:
-    """What the coordinator needs of a link."""
+class Connection:
+    """What the turns need of a control connection."""
 
     def __init__(self, count: int) -> None:
-        self.changed = Changes()
-        self.deliveries = {str(number): delivery() for number in range(count)}
+        self.lock = threading.RLock()
+        self.changed = InterruptSafeCondition(self.lock)
+        self.queues = {str(number): event_queue() for number in range(count)}
 
 
-def delivery(up: bool = True) -> Delivery:
-    made = Delivery(Route("backtest_x"), Arrivals(), 1.0)
-    state = SubscriptionState("all")
-    state.up = up
-    made.subscriptions.append(state)
+def event_queue(up: bool = True) -> EventQueue:
+    made = EventQueue(SessionState("backtest_x"), ReadyQueues(), 1.0)
+    status = SubscriptionStatus("all")
+    status.up = up
+    made.subscriptions.append(status)
     return made
 
 
-def running(one: Delivery) -> None:
-    one.route.cycle.submit(b"continue")
-    one.route.cycle.take()
+def running(one: EventQueue) -> None:
+    one.state.cycle.submit(b"continue")
+    one.state.cycle.take()
 
 
 def test_it_waits_while_a_sibling_streams_and_goes_when_that_stops() -> None:
-    link = Link(2)
-    mine, other = link.deliveries.values()
+    connection = Connection(2)
+    mine, other = connection.queues.values()
     mine.subscriptions[0].up = False
     running(mine)
     running(other)
-    coordinator = ReconnectCoordinator(link)  # type: ignore[arg-type]
+    turns = ReconnectTurns(connection)  # type: ignore[arg-type]
     got_turn = threading.Event()
 
     def reconnect() -> None:
-        with coordinator.turn(mine, lambda: False):
+        with turns.turn(mine, lambda: False):
             got_turn.set()
 
     thread = threading.Thread(target=reconnect)
     thread.start()
-    with link.changed:
-        link.changed.notify_all()
+    with connection.lock:
+        connection.changed.notify_all()
     assert not got_turn.is_set()
-    with link.changed:
+    with connection.lock:
         other.subscriptions[0].ended = True
-        link.changed.notify_all()
+        connection.changed.notify_all()
     thread.join(20)
     assert got_turn.is_set()
 
 
 @pytest.mark.parametrize("why", ["waits for its driver", "its own subscription is down", "has ended"])
 def test_a_sibling_that_cannot_be_waited_for_is_not_waited_for(why: str) -> None:
-    link = Link(2)
-    mine, other = link.deliveries.values()
+    connection = Connection(2)
+    mine, other = connection.queues.values()
     if why != "waits for its driver":
         running(other)
     other.subscriptions[0].up = why == "waits for its driver"
     other.subscriptions[0].ended = why == "has ended"
-    with ReconnectCoordinator(link).turn(mine, lambda: False) as parked:  # type: ignore[arg-type]
+    with ReconnectTurns(connection).turn(mine, lambda: False) as parked:  # type: ignore[arg-type]
         assert parked < 5.0
 
 
 def test_one_at_a_time() -> None:
-    link = Link(2)
-    one, two = link.deliveries.values()
-    coordinator = ReconnectCoordinator(link)  # type: ignore[arg-type]
+    connection = Connection(2)
+    one, two = connection.queues.values()
+    turns = ReconnectTurns(connection)  # type: ignore[arg-type]
     order: list[str] = []
 
     def second() -> None:
-        with coordinator.turn(two, lambda: False):
+        with turns.turn(two, lambda: False):
             order.append("second")
 
-    with coordinator.turn(one, lambda: False):
+    with turns.turn(one, lambda: False):
         thread = threading.Thread(target=second)
         thread.start()
-        with link.changed:
-            link.changed.notify_all()
+        with connection.lock:
+            connection.changed.notify_all()
         order.append("first")
     thread.join(20)
     assert order == ["first", "second"]
 
 
 def test_being_stopped_ends_the_wait_without_a_turn() -> None:
-    link = Link(2)
-    one, two = link.deliveries.values()
-    coordinator = ReconnectCoordinator(link)  # type: ignore[arg-type]
-    with coordinator.turn(one, lambda: False):
-        with coordinator.turn(two, lambda: True):
+    connection = Connection(2)
+    one, two = connection.queues.values()
+    turns = ReconnectTurns(connection)  # type: ignore[arg-type]
+    with turns.turn(one, lambda: False):
+        with turns.turn(two, lambda: True):
             pass
-        assert coordinator._taken
-    assert not coordinator._taken
+    with turns.turn(two, lambda: False):
+        pass

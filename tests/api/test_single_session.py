@@ -10,6 +10,7 @@ import pytest
 
 import simsync
 from simsync.local import Faults, Ledger, Simulator
+from tests.threads import join_readers
 
 FIRST, BUNDLE = 1_000, 6
 CREATE = simsync.CreateSession(FIRST, slot_count=BUNDLE, send_summary=True)
@@ -157,7 +158,6 @@ def test_errors_of_single_transactions_reach_the_caller_of_a_single_session(
 
 def test_a_session_that_is_not_closed_warns(client: simsync.Client) -> None:
     session = client.session(CREATE)
-    link = session._link
     with pytest.warns(ResourceWarning, match="was not closed"):
         del session
-    link.close()
+    join_readers()

@@ -15,14 +15,15 @@ import pytest
 
 import simsync
 from simsync.events import ReadyForContinue, Slot
-from simsync.protocol.route import Route
-from simsync.runtime.deadline import deadline_after
-from simsync.runtime.delivery import Arrivals, Delivery
+from simsync.protocol.continue_cycle import ContinueCycle
+from simsync.protocol.event_batch import EventBatch
+from simsync.protocol.session_state import SessionState
+from simsync.runtime.event_queue import EventQueue, ReadyQueues
 from simsync.runtime.outbox import Outbox
+from simsync.runtime.waiting import InterruptSafeCondition, deadline_after
 from tests.runtime.scripted_control import Talk, answering_slots, scripted
 
-from .faults import Delay
-from .proxy import DATA, DOWN, RAW, RPC, UP, Plan, Relay, in_front_of
+from .proxy import CONTROL, DOWN, RAW, RPC, UP, Plan, Relay, in_front_of
 from .small_run import FIRST, OPTIONS, SLOTS, Bench, left_threads
 
 PATIENT = simsync.Options(backoff_initial=0.01, continue_grace=0.03, close_timeout=2.0)
@@ -96,33 +97,31 @@ def test_a_connection_that_comes_too_late_sends_nothing(scheme: str, monkeypatch
 
 
 def test_closing_does_not_wait_for_the_rpc_that_a_subscription_asks(bench: Bench) -> None:
-    asked = threading.Event()
+    continued, held, asked = threading.Event(), threading.Event(), threading.Event()
+
+    def hold(relay: Relay, direction: str, unit: bytes) -> None:
+        if continued.is_set():
+            held.set()
+            relay.pause(1.0)
+        relay.send(direction, unit)
 
     def mute(relay: Relay, _direction: str, _unit: bytes) -> None:
         asked.set()
         relay.stall()
 
-    # The acknowledgement comes late, so that a continue waits for it, and where the engine stands has to be asked.
-    bench.proxy.use(Plan(Delay(0.3), DATA, DOWN, 1).and_also(mute, RPC, UP))
-    outcome: list[BaseException] = []
-
-    def take(session: simsync.ParallelSession) -> None:
-        try:
-            for _sub, _event in session.events(advance=1):
-                pass
-        except simsync.SimsyncError as error:
-            outcome.append(error)
-
+    # While a continue is not answered, a subscription that comes up has to ask where the engine stands.
+    bench.proxy.use(Plan(hold, CONTROL, DOWN, None, times=1_000).and_also(mute, RPC, UP))
     with simsync.Client(bench.proxy.url, "local-dev-key", options=PATIENT).parallel(
         simsync.CreateSession(FIRST, slot_count=SLOTS), timeout=SOON
     ) as session:
-        session.sub_sessions[0].subscribe_transactions()
-        taker = threading.Thread(target=take, args=(session,))
-        taker.start()
+        (sub, *_others) = session.sub_sessions
+        sub.ensure_ready(timeout=SOON)
+        continued.set()
+        sub.send_continue(timeout=SOON)
+        assert held.wait(SOON)
+        sub.subscribe_transactions()
         assert asked.wait(SOON)
     assert not left_threads()
-    taker.join(SOON)
-    assert isinstance(outcome[0], simsync.Cancelled)
 
 
 def test_closing_does_not_wait_for_the_rpc_that_is_asked_about_a_continue() -> None:
@@ -235,29 +234,29 @@ def interrupting(when: Callable[[FrameType, str], bool]) -> Iterator[list[str]]:
         sys.settrace(before)
 
 
-def test_ctrl_c_at_any_instruction_leaves_a_delivery_usable() -> None:
+def test_ctrl_c_at_any_instruction_leaves_a_queue_usable() -> None:
     moment = 0
-    while _interrupt_delivery(moment):
+    while _interrupt_queue(moment):
         moment += 1
     assert moment > 50
 
 
-def _interrupt_delivery(moment: int) -> bool:
-    """Whether there was such a moment: so many instructions of ``delivery.py`` after the call."""
-    delivery = Delivery(Route("backtest_a"), Arrivals(), 60.0)
-    delivery.put([Slot(1), ReadyForContinue()])
+def _interrupt_queue(moment: int) -> bool:
+    """Whether there was such a moment: so many instructions of ``event_queue.py`` after the call."""
+    queue = EventQueue(SessionState("backtest_a"), ReadyQueues(), 60.0)
+    queue.put(EventBatch([Slot(1), ReadyForContinue()]))
     count = 0
 
     def due(frame: FrameType, event: str) -> bool:
         nonlocal count
-        here = event == "opcode" and frame.f_code.co_filename.endswith("delivery.py")
+        here = event == "opcode" and frame.f_code.co_filename.endswith("event_queue.py")
         count += here
         return here and count > moment
 
     with interrupting(due) as hits, contextlib.suppress(KeyboardInterrupt):
-        delivery.next_batch(deadline_after(SOON))
-    delivery.put([Slot(2)])
-    assert delivery.next_batch(deadline_after(0.0)) is not None, f"interrupted in {hits}"
+        queue.next_batch(deadline_after(SOON))
+    queue.put(EventBatch([Slot(2)]))
+    assert queue.next_batch(deadline_after(0.0)) is not None, f"interrupted in {hits}"
     return bool(hits)
 
 
@@ -267,10 +266,13 @@ def test_ctrl_c_behind_taking_a_lock_does_not_leave_it_taken() -> None:
     def taken(frame: FrameType, event: str) -> bool:
         return event == "return" and frame.f_code.co_name == "__enter__" and "threading" in frame.f_code.co_filename
 
-    outbox = Outbox(4)
+    changed = InterruptSafeCondition(threading.RLock())
+    outbox = Outbox(4, changed)
+    outbox.open()
     with interrupting(taken) as hits, contextlib.suppress(KeyboardInterrupt):
-        outbox.put_continue(Route("backtest_a"), deadline_after(SOON))
-    assert is_free(outbox._changed), f"interrupted in {hits}"
+        outbox.add_continue(ContinueCycle())
+        outbox.take(deadline_after(0.01) or 0.0)
+    assert is_free(changed.lock), f"interrupted in {hits}"
 
     def control(talk: Talk) -> None:
         talk.create()
@@ -279,10 +281,24 @@ def test_ctrl_c_behind_taking_a_lock_does_not_leave_it_taken() -> None:
     with answering_slots([]), scripted(control) as url:
         with simsync.Client(url, "key", options=OPTIONS).parallel(simsync.CreateSession(1, 9), timeout=SOON) as session:
             (sub,) = session.sub_sessions
-            for call in (sub.ensure_ready, lambda: session._link.release(sub._delivery)):
+            for call in (sub.ensure_ready, sub.queue.qsize, sub.release):
                 with interrupting(taken) as hits, contextlib.suppress(KeyboardInterrupt):
                     call()
-                assert is_free(session._link.changed), f"interrupted in {hits}"
+                assert is_free(sub.queue.mutex), f"interrupted in {hits}"
+                assert is_usable(sub), f"interrupted in {hits}"
+
+
+def is_usable(sub: simsync.SubSession) -> bool:
+    """Asked in another thread: no lock of the connection is taken."""
+
+    def ask() -> None:
+        with contextlib.suppress(simsync.SimsyncError):
+            sub.ensure_ready(timeout=0.0)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join(SOON)
+    return not thread.is_alive()
 
 
 def is_free(lock: Any) -> bool:

@@ -14,13 +14,15 @@ from typing import Union
 from simsync import params
 from simsync.events import Created, Event, Paused, ReadyForContinue, SessionError, Slot
 from simsync.options import Options
-from simsync.protocol.control import ControlConversation, Phase
+from simsync.protocol.continue_cycle import Step
+from simsync.protocol.control import ControlProtocol, Phase
 from simsync.protocol.coverage import Coverage
-from simsync.protocol.parallel import ParallelConversation
-from simsync.protocol.route import NOTHING_SEEN, Route
-from simsync.protocol.single import SingleConversation
-from simsync.protocol.step import StepRecord
-from simsync.protocol.verdict import Fatal, Transient
+from simsync.protocol.outcome import GiveUp, Reconnect
+from simsync.protocol.parallel import ParallelProtocol
+from simsync.protocol.session_state import NOTHING_SEEN, SessionState
+from simsync.protocol.single import SingleProtocol
+from simsync.wire import requests
+from tests.protocol.taking import take_numbered
 
 from .engine_model import Engine, as_event, is_the_last
 from .server_model import Frame, ParallelServer, Server, SingleServer
@@ -28,6 +30,10 @@ from .server_model import Frame, ParallelServer, Server, SingleServer
 STOPS = (ReadyForContinue, Paused, SessionError)
 PROOFS = ("slotNotification", "paused", "error", "completed")
 _REPLIES = ("sessionCreated", "sessionAttached", "success")
+
+
+def slots_of(step: Step) -> list[int]:
+    return [event.slot for event in step.events if isinstance(event, Slot)]
 
 
 class Expected:
@@ -46,24 +52,27 @@ class Expected:
 class World:
     """See the module."""
 
-    def __init__(self, conversation: ControlConversation, server: Server, handled: int | None = None) -> None:
+    def __init__(self, conversation: ControlProtocol, server: Server, handled: int | None = None) -> None:
         self.conversation = conversation
         self.server = server
         self.now = 0.0
-        self.outbox: deque[Route] = deque()
-        self.in_hand: tuple[Route, bytes] | None = None
+        self.outbox: deque[SessionState] = deque()
+        self.in_hand: tuple[SessionState, bytes] | None = None
         self.delivered: dict[str, list[Event]] = {}
+        self.numbers: dict[str, list[int | None]] = {}
+        """The number that the session had reached with each delivered event."""
+
         self.expected: dict[str, Expected] = {}
         self.asked: dict[str, list[str]] = {}
-        self.records: list[tuple[str, str, StepRecord]] = []
-        self.inquiries: list[tuple[Route, int, int]] = []
+        self.records: list[tuple[str, str, Step]] = []
+        self.inquiries: list[tuple[SessionState, int, int]] = []
         """What is asked about, the number of the inquiry, and the slot at that time."""
 
         self.released: set[str] = set()
         self.step = ""
         """How far the handshake of this connection has come."""
 
-        self.over: Fatal | None = None
+        self.over: GiveUp | None = None
         self.handed_over = isinstance(server, ParallelServer)
         self.cut_short: set[str] = set()
         """Sessions of which something was taken from the caller on purpose."""
@@ -79,8 +88,8 @@ class World:
         self._there = False
         self._cursors: dict[str, int] = {}
         if handled is not None or not self.conversation.created_here:
-            (route,) = conversation.routes.values()
-            self.expected[route.session_id] = Expected(handled)
+            (state,) = conversation.sessions.values()
+            self.expected[state.session_id] = Expected(handled)
 
     # The line.
 
@@ -89,12 +98,13 @@ class World:
         return self.server.link is not None
 
     def connect(self) -> None:
-        creating = not self._there if isinstance(self.server, ParallelServer) else not self.conversation.routes
+        creating = not self._there if isinstance(self.server, ParallelServer) else not self.conversation.sessions
         link = self.server.accept()
         self.step = "creating" if creating else "attaching"
         if creating:
             self.expected = {}
             self.delivered = {}
+            self.numbers = {}
         hello = self.conversation.connected(self.now)
         request = json.loads(hello)
         assert ("create" in request["method"]) == creating, request
@@ -111,14 +121,14 @@ class World:
     def lose(self, read: int = 0, got: int = 0, wholly: bool = False) -> None:
         """The line breaks: the server still reads some messages of ours, and we some of its; the rest is lost."""
         if self.in_hand is not None:
-            route, payload = self.in_hand
+            state, payload = self.in_hand
             self.in_hand = None
             if wholly:
                 self.server.current.to_server.append(payload)
-            elif route.cycle.put_back():
-                self.outbox.appendleft(route)
+            elif state.cycle.put_back():
+                self.outbox.appendleft(state)
             else:
-                assert not route.open, "what the server cannot have read has to be sent again"
+                assert not state.open, "what the server cannot have read has to be sent again"
         for _ in range(min(read, len(self.server.current.to_server))):
             self.server.read_one()
         if got:
@@ -140,12 +150,12 @@ class World:
         frames = [link.to_client.popleft() for _ in range(min(count, len(link.to_client)))]
         self._take(self.conversation.receive([frame.text for frame in frames], self.now))
         ended = self._note_read(frames)
-        verdict = self.conversation.verdict
+        outcome = self.conversation.outcome
         if not ended:
             self._tick()
-        assert type(verdict) is {"": type(None), "again": Transient, "fatal": Fatal}[ended], verdict
-        if isinstance(verdict, Fatal):
-            self.over = verdict
+        assert type(outcome) is {"": type(None), "again": Reconnect, "fatal": GiveUp}[ended], outcome
+        if isinstance(outcome, GiveUp):
+            self.over = outcome
         return bool(ended)
 
     def _note_read(self, frames: list[Frame]) -> str:
@@ -209,16 +219,19 @@ class World:
         wanted.numbers.append(entry.number)
         wanted.closed = is_the_last(entry)
 
-    def _take(self, dirty: list[Route]) -> None:
-        assert len({route.session_id for route in dirty}) == len(dirty)
-        for route in dirty:
-            assert self.conversation.routes[route.session_id] is route
-            self.delivered.setdefault(route.session_id, []).extend(route.take_batch())
+    def _take(self, dirty: list[SessionState]) -> None:
+        assert len({state.session_id for state in dirty}) == len(dirty)
+        for state in dirty:
+            assert self.conversation.sessions[state.session_id] is state
+            numbers = self.numbers.setdefault(state.session_id, [])
+            taken = take_numbered(state, numbers[-1] if numbers else None)
+            self.delivered.setdefault(state.session_id, []).extend(event for event, _number in taken)
+            numbers.extend(number for _event, number in taken)
 
     def _tick(self) -> None:
         """What the reading loop does after each read."""
-        for route, inquiry in self.conversation.tick(self.now):
-            self.inquiries.append((route, inquiry, self.server.engines[route.session_id].slot))
+        for state, inquiry in self.conversation.tick(self.now):
+            self.inquiries.append((state, inquiry, self.server.engines[state.session_id].slot))
         if self.conversation.phase is Phase.STEADY and self.step == "resuming":
             self._become_there()  # the time for an answer to the resume was over
         self._take(self.conversation.receive((), self.now))
@@ -229,9 +242,9 @@ class World:
             assert not isinstance(event, Created) or event.session_id.startswith("backtest_")
         if not self.handed_over and self._there and self.conversation.is_settled:
             self.handed_over = True
-            for route in self.conversation.routes.values():
-                if route.attached and self.knows_place:
-                    route.learned_slot = self.server.engines[route.session_id].slot
+            for state in self.conversation.sessions.values():
+                if state.attached and self.knows_place:
+                    state.learned_slot = self.server.engines[state.session_id].slot
 
     # Time.
 
@@ -243,9 +256,9 @@ class World:
         resuming = self.step == "resuming"
         self._tick()
         if resuming:
-            assert self.conversation.verdict is None
+            assert self.conversation.outcome is None
         else:
-            assert isinstance(self.conversation.verdict, Transient)
+            assert isinstance(self.conversation.outcome, Reconnect)
             self.lose()
 
     @property
@@ -286,38 +299,38 @@ class World:
 
     def answer_inquiry(self, index: int, reachable: bool = True, late: bool = False) -> None:
         """The RPC of the session answers with what holds now, or held when it was asked, or cannot be reached."""
-        route, inquiry, before = self.inquiries.pop(index % len(self.inquiries))
-        slot: int | None = before if late else self.server.engines[route.session_id].slot
+        state, inquiry, before = self.inquiries.pop(index % len(self.inquiries))
+        slot: int | None = before if late else self.server.engines[state.session_id].slot
         if not (reachable and self.rpc_answers):
             slot = None
-        failed = route.failure
-        again = self.conversation.answer_inquiry(route, inquiry, slot)
+        failed = state.failure
+        again = self.conversation.answer_inquiry(state, inquiry, slot)
         if again:
-            self.outbox.append(route)
-        elif route.failure is not failed:
-            self.cut_short.add(route.session_id)
-            self.expected.setdefault(route.session_id, Expected()).closed = True
+            self.outbox.append(state)
+        elif state.failure is not failed:
+            self.cut_short.add(state.session_id)
+            self.expected.setdefault(state.session_id, Expected()).closed = True
         if self.connected:
             self._tick()
 
     # The caller and the writer.
 
     @property
-    def routes(self) -> list[Route]:
-        return list(self.conversation.routes.values()) if self._there else []
+    def sessions(self) -> list[SessionState]:
+        return list(self.conversation.sessions.values()) if self._there else []
 
     @property
     def errors_are_events(self) -> bool:
         """While a single session is created, an error is the answer."""
-        return isinstance(self.server, ParallelServer) or bool(self.conversation.routes)
+        return isinstance(self.server, ParallelServer) or bool(self.conversation.sessions)
 
-    def ready_routes(self) -> list[Route]:
-        return [route for route in self.routes if self.handed_over and route.cycle.is_ready]
+    def ready_sessions(self) -> list[SessionState]:
+        return [state for state in self.sessions if self.handed_over and state.cycle.is_ready]
 
-    def continue_(self, route: Route, advance: int, ahead: int | None = None, record: bool = False) -> None:
+    def continue_(self, state: SessionState, advance: int, ahead: int | None = None, record: bool = False) -> None:
         """The caller lets a session go on: by some blocks, or with ``ahead`` to a place."""
         self._tags += 1
-        engine = self.server.engines[route.session_id]
+        engine = self.server.engines[state.session_id]
         request: Union[params.Continue, params.ContinueTo]
         if ahead is None:
             tag = f"c{self._tags}"
@@ -326,31 +339,23 @@ class World:
             slot, batch = engine.target(ahead, self._tags)
             tag = f"to {slot}/{batch}"
             request = params.ContinueTo(slot, batch)
-        payload = self.conversation.encode_continue(route.session_id, request)
-        taken_down = StepRecord() if record else None
-        route.cycle.submit(payload, taken_down)
+        if isinstance(self.server, ParallelServer):
+            payload = requests.continue_session(state.session_id, request, Options().dialect)
+        else:
+            payload = requests.continue_single(request)
+        taken_down = Step() if record else None
+        state.cycle.submit(payload, taken_down)
         if taken_down is not None:
-            self.records.append((route.session_id, tag, taken_down))
-        assert route.cycle.is_outstanding
-        self.outbox.append(route)
-        self.asked.setdefault(route.session_id, []).append(tag)
-
-    def withdraw(self) -> None:
-        """The last continue found no place in the queue."""
-        route = self.outbox.pop()
-        route.cycle.withdraw()
-        tag = self.asked[route.session_id].pop()
-        for index, (session_id, other, record) in enumerate(self.records):
-            if (session_id, other) == (route.session_id, tag):
-                route.cycle.forget(record)
-                del self.records[index]
-                break
+            self.records.append((state.session_id, tag, taken_down))
+        assert state.cycle.is_outstanding
+        self.outbox.append(state)
+        self.asked.setdefault(state.session_id, []).append(tag)
 
     def begin_writing(self) -> None:
         while self.outbox:
-            route = self.outbox.popleft()
-            if route.cycle.take():
-                self.in_hand = (route, route.cycle.payload)
+            state = self.outbox.popleft()
+            if state.cycle.take() is not None:
+                self.in_hand = (state, state.cycle.payload)
                 return
 
     def finish_writing(self) -> None:
@@ -358,9 +363,9 @@ class World:
         self.server.current.to_server.append(self.in_hand[1])
         self.in_hand = None
 
-    def release(self, route: Route) -> None:
-        self.released.add(route.session_id)
-        self.conversation.release(route.session_id)
+    def release(self, state: SessionState) -> None:
+        self.released.add(state.session_id)
+        self.conversation.release(state.session_id)
 
     # What holds after each step.
 
@@ -379,65 +384,64 @@ class World:
         if not self._there:
             assert not self.delivered
             return
-        assert list(self.conversation.routes) == list(self.server.engines)
-        for route in self.conversation.routes.values():
-            self._check_route(route, self.server.engines[route.session_id])
+        assert list(self.conversation.sessions) == list(self.server.engines)
+        for state in self.conversation.sessions.values():
+            self._check_route(state, self.server.engines[state.session_id])
         for session_id, tag, record in self.records:
             engine = self.server.engines[session_id]
             gone = self.server.forgotten.get(session_id)
             caused = engine.caused.get(tag, [] if engine.broken else None)
-            assert not record.done or gone or record.slots == caused, (record.slots, engine.caused)
+            assert not record.done or gone or slots_of(record) == caused, (slots_of(record), engine.caused)
 
-    def _check_route(self, route: Route, engine: Engine) -> None:
-        session_id = route.session_id
+    def _check_route(self, state: SessionState, engine: Engine) -> None:
+        session_id = state.session_id
         wanted = self.expected.get(session_id) or Expected()
         delivered = self.delivered.get(session_id, [])
         assert delivered == wanted.events
-        assert route.cursor == (NOTHING_SEEN if wanted.highest < 0 else wanted.highest)
-        assert route.cursor >= self._cursors.get(session_id, NOTHING_SEEN)
-        self._cursors[session_id] = route.cursor
-        self._check_gaps(route, engine, wanted)
-        self._check_numbers(route, wanted)
+        assert state.cursor == (NOTHING_SEEN if wanted.highest < 0 else wanted.highest)
+        assert state.cursor >= self._cursors.get(session_id, NOTHING_SEEN)
+        self._cursors[session_id] = state.cursor
+        self._check_gaps(state, engine, wanted)
+        self._check_numbers(state, wanted)
         if session_id not in self.released and session_id not in self.cut_short:
-            assert (route.failure is not None) == (wanted.closed and not route.completed)
+            assert (state.failure is not None) == (wanted.closed and not state.completed)
         stops = [index for index, event in enumerate(delivered) if isinstance(event, STOPS)]
-        if session_id not in self.released:
-            assert route.cycle.stops == len(stops)
-            if route.cycle.is_ready and route.failure is None and not route.attached:
-                behind = delivered[stops[route.cycle.ready_at - 1] :]
-                assert not any(isinstance(event, Slot) for event in behind)
-        self._check_coverage(route, engine)
+        if session_id not in self.released and state.cycle.is_ready and state.failure is None and not state.attached:
+            assert not any(isinstance(event, Slot) for event in delivered[stops[-1] :])
+        self._check_coverage(state, engine)
 
-    def _check_gaps(self, route: Route, engine: Engine, wanted: Expected) -> None:
+    def _check_gaps(self, state: SessionState, engine: Engine, wanted: Expected) -> None:
         if isinstance(self.server, SingleServer) and self.server.loses_numbers:
             return
         begin = wanted.handled if wanted.handled >= 0 else wanted.first
-        numbers = self.server.forgotten.get(route.session_id, set())
+        numbers = self.server.forgotten.get(state.session_id, set())
         lost = {number for number in numbers - wanted.read if begin is not None and begin < number <= wanted.highest}
-        assert route.sequence_gaps == len(lost), (route.sequence_gaps, lost)
+        assert state.sequence_gaps == len(lost), (state.sequence_gaps, lost)
 
-    def _check_numbers(self, route: Route, wanted: Expected) -> None:
+    def _check_numbers(self, state: SessionState, wanted: Expected) -> None:
         last = wanted.handled if wanted.handled >= 0 else None
-        for handed_out, number in enumerate(wanted.numbers, start=1):
+        reached = []
+        for number in wanted.numbers:
             last = last if number is None else number
-            assert route.sequence_of(handed_out) == last, (handed_out, route.sequence_of(handed_out), last)
+            reached.append(last)
+        assert self.numbers.get(state.session_id, []) == reached
 
-    def _check_coverage(self, route: Route, engine: Engine) -> None:
-        coverage = self.coverage_of(route)
+    def _check_coverage(self, state: SessionState, engine: Engine) -> None:
+        coverage = self.coverage_of(state)
         if coverage.complete:
             assert engine.finished
-            assert route.completed
-            assert not self.server.forgotten.get(route.session_id) or not route.sequence_gaps
+            assert state.completed
+            assert not self.server.forgotten.get(state.session_id) or not state.sequence_gaps
 
-    def coverage_of(self, route: Route) -> Coverage:
+    def coverage_of(self, state: SessionState) -> Coverage:
         return Coverage(
-            start_slot=route.start_slot if route.range_known else None,
-            end_slot=route.end_slot if route.range_known else None,
-            highest_slot=None if route.highest_slot == NOTHING_SEEN else route.highest_slot,
-            slots_seen=route.slots_seen,
-            completed=route.completed,
-            failure=None if route.failure is None else str(route.failure),
-            sequence_gaps=route.sequence_gaps,
+            start_slot=state.start_slot if state.range_known else None,
+            end_slot=state.end_slot if state.range_known else None,
+            highest_slot=None if state.highest_slot == NOTHING_SEEN else state.highest_slot,
+            slots_seen=state.slots_seen,
+            completed=state.completed,
+            failure=None if state.failure is None else str(state.failure),
+            sequence_gaps=state.sequence_gaps,
         )
 
     # The end.
@@ -445,7 +449,7 @@ class World:
     def drain(self, rounds: int = 400) -> None:
         """From here on the line is good, and every caller goes on: everything has to come to its end."""
         for _ in range(rounds):
-            if self.over is not None or (self._there and self.conversation.all_completed):
+            if self.over is not None or (self._there and self.conversation.all_ended):
                 break
             self._drain_round()
             self.check()
@@ -454,7 +458,7 @@ class World:
                 self._drain_round()  # the server may go on talking
                 self.check()
         if self.over is None:
-            assert self.conversation.all_completed, {key: r.cycle.state for key, r in self.conversation.routes.items()}
+            assert self.conversation.all_ended, {key: r.cycle.state for key, r in self.conversation.sessions.items()}
             self._check_the_end()
 
     def _drain_round(self) -> None:
@@ -483,8 +487,8 @@ class World:
             self.wait_for_answer()
         elif self.waits_for_proof and not any(engine.has_plans for engine in server.engines.values()):
             self.let_grace_pass()
-        for route in self.ready_routes():
-            self.continue_(route, 9)
+        for state in self.ready_sessions():
+            self.continue_(state, 9)
         if self.step == "steady":
             if self.in_hand is None:
                 self.begin_writing()
@@ -492,29 +496,29 @@ class World:
                 self.finish_writing()
 
     def _check_the_end(self) -> None:
-        for route in self.conversation.routes.values():
-            session_id = route.session_id
+        for state in self.conversation.sessions.values():
+            session_id = state.session_id
             engine = self.server.engines[session_id]
-            if session_id in self.released or session_id in self.cut_short or route.failure is not None:
+            if session_id in self.released or session_id in self.cut_short or state.failure is not None:
                 continue
-            assert route.completed
+            assert state.completed
             asked = self.asked.get(session_id, [])
             assert [tag for tag in engine.taken if not tag.startswith("old")] == asked
             if not self.server.forgotten.get(session_id):
-                coverage = self.coverage_of(route)
+                coverage = self.coverage_of(state)
                 if not (isinstance(self.server, SingleServer) and self.server.loses_numbers):
-                    assert coverage.complete or route.highest_slot < 0, coverage.reason
+                    assert coverage.complete or state.highest_slot < 0, coverage.reason
         for _, _, record in self.records:
             assert (
                 record.done
                 or self.released
                 or self.cut_short
-                or any(route.failure for route in self.conversation.routes.values())
+                or any(state.failure for state in self.conversation.sessions.values())
             )
-        finished = all(route.released or route.failure is not None for route in self.conversation.routes.values())
+        finished = all(state.released or state.failure is not None for state in self.conversation.sessions.values())
         assert self.conversation.is_finished == finished
-        for route in self.conversation.routes.values():
-            self.conversation.release(route.session_id)
+        for state in self.conversation.sessions.values():
+            self.conversation.release(state.session_id)
         assert self.conversation.is_finished
         if self.step != "steady":
             return
@@ -528,21 +532,21 @@ class World:
         while self.connected and self.server.current.to_client:
             self.read(1)
         assert self.conversation.close_acknowledged
-        assert self.conversation.verdict is None
+        assert self.conversation.outcome is None
 
 
 def parallel_world(server: ParallelServer, span: tuple[int, int], options: Options) -> World:
     create = params.CreateSession(*span)
-    return World(ParallelConversation(create, options), server)
+    return World(ParallelProtocol(create, options), server)
 
 
 def single_world(server: SingleServer, span: tuple[int, int], options: Options) -> World:
     create = params.CreateSession(*span)
-    return World(SingleConversation(options, create), server)
+    return World(SingleProtocol(options, create), server)
 
 
 def attached_world(
     server: SingleServer, session_id: str, span: tuple[int, int] | None, handled: int | None, options: Options
 ) -> World:
     create = None if span is None else params.CreateSession(*span)
-    return World(SingleConversation(options, create, session_id, handled), server, handled)
+    return World(SingleProtocol(options, create, session_id, handled), server, handled)

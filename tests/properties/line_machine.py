@@ -104,7 +104,7 @@ class LineMachine(RuleBasedStateMachine):
     def the_client_reads(self, count: int) -> None:
         self.world.read(count)
 
-    @precondition(lambda self: self.goes_on and bool(self.world.routes))
+    @precondition(lambda self: self.goes_on and bool(self.world.sessions))
     @rule(
         index=few,
         advance=st.integers(1, 3),
@@ -130,9 +130,9 @@ class LineMachine(RuleBasedStateMachine):
     ) -> None:
         """Queued, taken by the writer, written, read by the server, executed, told, read by the client."""
         world = self.world
-        if not world.ready_routes() and world.step == "steady":
+        if not world.ready_sessions() and world.step == "steady":
             self.all_goes_well()
-        ready = world.ready_routes()
+        ready = world.ready_sessions()
         if not ready:
             return
         world.continue_(ready[index % len(ready)], advance, ahead, record)
@@ -295,7 +295,7 @@ class TroubledMachine(LineMachine):
 
     @precondition(connected)
     @rule(
-        what=st.sampled_from(["junk", "junk", "event", "event", "event", "leaves", "full", "unreachable"]),
+        what=st.sampled_from(["junk", "junk", "event", "event", "event", "leaves", "unreachable"]),
         index=few,
         choice=st.integers(0, 9),
     )
@@ -306,12 +306,8 @@ class TroubledMachine(LineMachine):
         elif what == "event":
             for engine in self.some_engine(index):
                 self.says_something_else(engine, choice)
-        elif what == "leaves" and choice == 0 and world.routes:
-            world.release(world.routes[index % len(world.routes)])
-        elif what == "full" and world.outbox:
-            route = world.outbox[-1]
-            if world.outbox.count(route) == 1 and route.cycle.state.name == "QUEUED" and not route.cycle.resent:
-                world.withdraw()
+        elif what == "leaves" and choice == 0 and world.sessions:
+            world.release(world.sessions[index % len(world.sessions)])
         elif what == "unreachable" and choice == 0 and world.inquiries:
             world.answer_inquiry(0, reachable=False)
 

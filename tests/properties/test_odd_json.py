@@ -14,17 +14,18 @@ from simsync.errors import ProtocolError, RpcError, SimsyncError
 from simsync.events import AccountDiff, ActionResult, Event, Slot, Transaction
 from simsync.options import Options
 from simsync.params import CreateSession
-from simsync.protocol.control import ControlConversation, Phase
-from simsync.protocol.parallel import ParallelConversation
-from simsync.protocol.route import Route
-from simsync.protocol.single import SingleConversation
-from simsync.protocol.subscription import SubscriptionConversation
+from simsync.protocol.control import ControlProtocol, Phase
+from simsync.protocol.parallel import ParallelProtocol
+from simsync.protocol.session_state import SessionState
+from simsync.protocol.single import SingleProtocol
+from simsync.protocol.subscription import SubscriptionProtocol
 from simsync.wire import json_codec, rpc, services
 from simsync.wire.control import ControlDecoder
 from simsync.wire.control_messages import NotUnderstood
 from simsync.wire.dialect import Dialect
 from simsync.wire.pubsub import Incoming, SubscribeSpec, decode_pubsub, slot_of
 from simsync.wire.streams import STREAMS
+from tests.protocol.taking import take_events
 
 from .json_texts import bodies, control_messages, data_messages
 from .profiles import effort
@@ -165,25 +166,25 @@ def test_answers_of_the_services_are_read_or_refused(thorough: bool) -> None:
 # The conversations.
 
 
-def is_told(machine: ControlConversation) -> bool:
+def is_told(machine: ControlProtocol) -> bool:
     """The conversation has ended, and says so."""
-    return machine.verdict is not None
+    return machine.outcome is not None
 
 
-def phase_of(machine: ControlConversation) -> Phase:
+def phase_of(machine: ControlProtocol) -> Phase:
     return machine.phase
 
 
-def feed(machine: ControlConversation, payloads: Sequence[bytes]) -> Iterator[Route]:
-    cursors = {key: route.cursor for key, route in machine.routes.items()}
+def feed(machine: ControlProtocol, payloads: Sequence[bytes]) -> Iterator[SessionState]:
+    cursors = {key: state.cursor for key, state in machine.sessions.items()}
     yield from machine.receive(payloads, 1.0)
-    for key, route in machine.routes.items():
-        assert route.cursor >= cursors.get(key, route.cursor)
+    for key, state in machine.sessions.items():
+        assert state.cursor >= cursors.get(key, state.cursor)
     machine.tick(1.0)
     machine.take_progress()
     machine.take_outgoing()
     yield from machine.receive((), 1.0)
-    assert all(route.failure is None or isinstance(route.failure, SimsyncError) for route in machine.routes.values())
+    assert all(state.failure is None or isinstance(state.failure, SimsyncError) for state in machine.sessions.values())
 
 
 def created(session_id: str) -> bytes:
@@ -201,7 +202,7 @@ streams_of_messages = st.lists(control_messages, min_size=1, max_size=8)
 def test_a_parallel_session_outlives_everything_that_it_does_not_report(thorough: bool) -> None:
     def check(drawn: tuple[str, list[bytes]]) -> None:
         phase, payloads = drawn
-        machine = ParallelConversation(CreateSession(100, 109), Options())
+        machine = ParallelProtocol(CreateSession(100, 109), Options())
         machine.connected(0.0)
         before = {"creating": [], "half created": [created(A)]}.get(phase, [created(A), created(B), all_created()])
         list(feed(machine, before))
@@ -220,7 +221,7 @@ def test_a_parallel_session_outlives_everything_that_it_does_not_report(thorough
             list(feed(machine, [text_of({"method": "parallelSessionAttachedV2", "params": {}})]))
             assert phase_of(machine) is Phase.STEADY
         if not is_told(machine):
-            still_hears(machine, lambda route: session_event(route.session_id, route.cursor + 1, 108))
+            still_hears(machine, lambda state: session_event(state.session_id, state.cursor + 1, 108))
 
     phases = st.sampled_from(["creating", "half created", "steady", "attaching"])
     search(thorough, 150, st.tuples(phases, streams_of_messages), check)
@@ -232,18 +233,18 @@ def session_event(session_id: str, number: int, slot: int) -> bytes:
     return text_of({"method": "sessionEventV2", "params": params})
 
 
-def still_hears(machine: ControlConversation, next_slot: Callable[[Route], bytes]) -> None:
+def still_hears(machine: ControlProtocol, next_slot: Callable[[SessionState], bytes]) -> None:
     """Each session that is not said to be over gets its next event."""
-    for route in list(machine.routes.values()):
-        route.take_batch()
-        if route.cursor + 1 >= 1 << 63:
+    for state in list(machine.sessions.values()):
+        take_events(state)
+        if state.cursor + 1 >= 1 << 63:
             continue  # behind a number that no server can count up to
-        dirty = list(feed(machine, [next_slot(route)]))
-        if route.open:
-            assert dirty[0] is route
-            assert Slot(108) in route.take_batch()
+        dirty = list(feed(machine, [next_slot(state)]))
+        if state.open:
+            assert dirty[0] is state
+            assert Slot(108) in take_events(state)
         else:
-            assert route.completed or route.failure is not None
+            assert state.completed or state.failure is not None
     machine.lost()
     assert json.loads(machine.connected(2.0))
 
@@ -252,7 +253,7 @@ def test_a_single_session_outlives_everything_that_it_does_not_report(thorough: 
     def check(drawn: tuple[str, list[bytes]]) -> None:
         phase, payloads = drawn
         known = phase in ("attaching", "resuming")
-        machine = SingleConversation(Options(), None if known else CreateSession(100, 109), E if known else None, None)
+        machine = SingleProtocol(Options(), None if known else CreateSession(100, 109), E if known else None, None)
         machine.connected(0.0)
         attached = text_of({"method": "sessionAttached", "params": {"session_id": E}})
         if phase == "steady":
@@ -270,7 +271,7 @@ def test_a_single_session_outlives_everything_that_it_does_not_report(thorough: 
         if phase_of(machine) is Phase.RESUMING:
             list(feed(machine, [text_of({"method": "success"})]))
         assert phase_of(machine) is Phase.STEADY
-        still_hears(machine, lambda route: own_slot(max(route.cursor + 1, 1), 108))
+        still_hears(machine, lambda state: own_slot(max(state.cursor + 1, 1), 108))
 
     phases = st.sampled_from(["creating", "steady", "attaching", "resuming"])
     search(thorough, 150, st.tuples(phases, streams_of_messages), check)
@@ -284,14 +285,14 @@ def test_a_subscription_outlives_everything_that_it_does_not_report(thorough: bo
     def check(drawn: tuple[bool, list[bytes], str]) -> None:
         acknowledged, payloads, kind = drawn
         specs = [SubscribeSpec.of(STREAMS[kind], program) for program in PROGRAMS]
-        machine = SubscriptionConversation(specs, Dialect(), compressed=False)
+        machine = SubscriptionProtocol(specs, Dialect(), compressed=False)
         machine.connected()
         acks = [text_of({"id": 1, "result": 7}), text_of({"id": 2, "result": 8})]
         if acknowledged:
             machine.receive(acks)
         for event in machine.receive(payloads).events:
             look_at(event)
-        if machine.ended or machine.verdict is not None:
+        if machine.ended or machine.outcome is not None:
             return
         machine.connected()
         machine.receive([ack for index, ack in enumerate(acks) if PROGRAMS[index] in " ".join(machine.open_streams)])

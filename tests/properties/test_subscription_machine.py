@@ -15,9 +15,9 @@ from hypothesis.stateful import (
 )
 
 from simsync.events import Notification, Transaction
+from simsync.protocol.outcome import GiveUp, Reconnect
 from simsync.protocol.replay import KEPT_SLOTS
-from simsync.protocol.subscription import SubscriptionConversation
-from simsync.protocol.verdict import Fatal, Transient
+from simsync.protocol.subscription import SubscriptionProtocol
 from simsync.wire.dialect import Dialect
 from simsync.wire.pubsub import SubscribeSpec
 from simsync.wire.streams import STREAMS
@@ -54,7 +54,7 @@ class Subscriptions(RuleBasedStateMachine):
         if signature:
             self.programs.append(SIGNATURE)
             specs.append(SubscribeSpec.of(STREAMS["signatures"], "sig"))
-        self.conversation = SubscriptionConversation(specs, Dialect(), compressed=compressed, from_slot=from_slot)
+        self.conversation = SubscriptionProtocol(specs, Dialect(), compressed=compressed, from_slot=from_slot)
         self.server = DataServer(ignores_cursor, spelling)
         self.from_slot = from_slot
         self.slot = FIRST
@@ -198,17 +198,17 @@ class Subscriptions(RuleBasedStateMachine):
             else:
                 assert isinstance(event, Notification)
                 self.delivered.append((event.result["context"]["slot"], ""))
-        verdicts = {"refused": Transient, "unread": Transient, "fatal": Fatal}
+        verdicts = {"refused": Reconnect, "unread": Reconnect, "fatal": GiveUp}
         wanted = None
         for frame in frames:
             wanted = verdicts.get(frame.kind)
             if wanted is not None:
                 break  # what is behind it is not looked at
             self.note(frame)
-        verdict = self.conversation.verdict
-        assert verdict is None if wanted is None else isinstance(verdict, wanted)
-        if verdict is not None:
-            self.failed = isinstance(verdict, Fatal)
+        outcome = self.conversation.outcome
+        assert outcome is None if wanted is None else isinstance(outcome, wanted)
+        if outcome is not None:
+            self.failed = isinstance(outcome, GiveUp)
             self.server.link = None
 
     def note(self, frame: Frame) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 from simsync.events import Event
 from simsync.options import Options
 from simsync.params import CreateSession
-from simsync.protocol.parallel import ParallelConversation
+from simsync.protocol.parallel import ParallelProtocol
+
+from .taking import take_events
 
 A, B = "backtest_a", "backtest_b"
 CONTROL = "parallel_c"
@@ -45,21 +47,21 @@ def event(session_id: str, sequence: int, kind: str, params: Any = None) -> byte
     return message("sessionEventV2", {"session_id": session_id, "seq_id": sequence, "event": inner})
 
 
-def conversation(options: Options | None = None) -> ParallelConversation:
-    return ParallelConversation(CreateSession(1, 20), options or Options())
+def conversation(options: Options | None = None) -> ParallelProtocol:
+    return ParallelProtocol(CreateSession(1, 20), options or Options())
 
 
-def established(options: Options | None = None) -> ParallelConversation:
+def established(options: Options | None = None) -> ParallelProtocol:
     machine = conversation(options)
     machine.connected(0.0)
     machine.receive([created(A), created(B), all_created()], 0.0)
     return machine
 
 
-def delivered(machine: ParallelConversation, payloads: Sequence[bytes], now: float = 1.0) -> dict[str, list[Event]]:
+def delivered(machine: ParallelProtocol, payloads: Sequence[bytes], now: float = 1.0) -> dict[str, list[Event]]:
     """Feed the payloads one by one, and in each case take what is to be delivered."""
     events: dict[str, list[Event]] = {}
     for payload in payloads:
-        for route in machine.receive([payload], now):
-            events.setdefault(route.session_id, []).extend(route.take_batch())
+        for state in machine.receive([payload], now):
+            events.setdefault(state.session_id, []).extend(take_events(state))
     return events

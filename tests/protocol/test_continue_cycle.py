@@ -202,13 +202,6 @@ def test_a_ready_before_the_next_continue_uses_the_pause_up() -> None:
     assert cycle.is_ready
 
 
-def test_a_continue_that_found_no_place_is_withdrawn() -> None:
-    cycle = ready_cycle()
-    cycle.submit(b"continue")
-    cycle.withdraw()
-    assert cycle.is_ready
-
-
 def test_nothing_is_sent_for_a_finished_session() -> None:
     cycle = ready_cycle()
     cycle.submit(b"continue")
@@ -247,7 +240,7 @@ def test_a_ready_with_no_slot_before_it_does_not_answer_a_lost_continue_that_arr
     cycle.connection_lost()
     cycle.observe(READY)
     cycle.ask()
-    cycle.did_arrive()
+    cycle.arrived()
     assert cycle.state is CycleState.RUNNING
     cycle.observe(Slot(2))
     cycle.observe(READY)
@@ -261,7 +254,7 @@ def test_a_ready_behind_missing_events_counts_once_the_inquiry_says_that_the_con
     cycle.observe(READY)
     assert cycle.state is CycleState.UNCERTAIN
     cycle.ask()
-    cycle.did_arrive()
+    cycle.arrived()
     assert cycle.is_ready
 
 
@@ -272,7 +265,7 @@ def test_a_ready_behind_missing_events_is_not_forgotten_with_the_next_connection
     cycle.observe(READY)
     cycle.connection_lost()
     cycle.ask()
-    cycle.did_arrive()
+    cycle.arrived()
     assert cycle.is_ready
 
 
@@ -291,7 +284,7 @@ def test_a_ready_that_is_said_again_behind_the_answer_does_not_answer_the_next_c
     cycle = sent_cycle()
     cycle.connection_lost()
     cycle.ask()
-    cycle.did_arrive()
+    cycle.arrived()
     cycle.connection_lost()
     cycle.observe(Slot(2))
     cycle.observe(READY)

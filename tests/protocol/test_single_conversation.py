@@ -22,9 +22,13 @@ from simsync.events import (
 from simsync.options import Options
 from simsync.params import Continue, ContinueTo, CreateSession
 from simsync.protocol.control import Phase
-from simsync.protocol.route import Route
-from simsync.protocol.single import SingleConversation
-from simsync.protocol.verdict import Fatal, Transient
+from simsync.protocol.outcome import GiveUp, Reconnect
+from simsync.protocol.session_state import SessionState
+from simsync.protocol.single import SingleProtocol
+from simsync.runtime.event_queue import EventQueue, ReadyQueues
+from simsync.wire import requests
+
+from .taking import take_events, take_numbered
 
 ID = "backtest_a"
 READY = ReadyForContinue()
@@ -52,35 +56,35 @@ def ready(sequence: int | None) -> bytes:
     return message("readyForContinue", None, sequence)
 
 
-def established(options: Options | None = None, **create: Any) -> SingleConversation:
-    machine = SingleConversation(options or Options(), CreateSession(1, 9, **create))
+def established(options: Options | None = None, **create: Any) -> SingleProtocol:
+    machine = SingleProtocol(options or Options(), CreateSession(1, 9, **create))
     machine.connected(0.0)
     machine.receive([created()], 0.0)
     return machine
 
 
-def attaching(last_sequence: int | None, options: Options | None = None) -> SingleConversation:
-    machine = SingleConversation(options or Options(), None, ID, last_sequence)
+def attaching(last_sequence: int | None, options: Options | None = None) -> SingleProtocol:
+    machine = SingleProtocol(options or Options(), None, ID, last_sequence)
     machine.connected(0.0)
     return machine
 
 
-def resumed(last_sequence: int | None, *replayed: bytes, options: Options | None = None) -> SingleConversation:
+def resumed(last_sequence: int | None, *replayed: bytes, options: Options | None = None) -> SingleProtocol:
     """Attached from another process, with what the server sends again."""
     machine = attaching(last_sequence, options)
     machine.receive([attached(), *replayed, message("success")], 0.0)
     return machine
 
 
-def route_of(machine: SingleConversation) -> Route:
-    return machine.routes[ID]
+def state_of(machine: SingleProtocol) -> SessionState:
+    return machine.sessions[ID]
 
 
-def delivered(machine: SingleConversation, *payloads: bytes) -> list[Event]:
+def delivered(machine: SingleProtocol, *payloads: bytes) -> list[Event]:
     events: list[Event] = []
     for payload in payloads:
-        for route in machine.receive([payload], 1.0):
-            events.extend(route.take_batch())
+        for state in machine.receive([payload], 1.0):
+            events.extend(take_events(state))
     return events
 
 
@@ -88,22 +92,22 @@ def delivered(machine: SingleConversation, *payloads: bytes) -> list[Event]:
 
 
 def test_the_first_message_creates_a_session_that_is_not_parallel() -> None:
-    request = json.loads(SingleConversation(Options(), CreateSession(1, 9)).connected(0.0))
+    request = json.loads(SingleProtocol(Options(), CreateSession(1, 9)).connected(0.0))
     assert request["method"] == "createBacktestSession"
     assert "parallel" not in request["params"]
 
 
 def test_a_created_session_has_the_range_of_its_request() -> None:
     machine = established()
-    route = route_of(machine)
+    state = state_of(machine)
     assert machine.phase is Phase.STEADY
-    assert (route.start_slot, route.end_slot, route.range_known) == (1, 9, True)
-    assert (route.rpc_endpoint, route.task_id) == ("/backtest/x", "t")
+    assert (state.start_slot, state.end_slot, state.range_known) == (1, 9, True)
+    assert (state.rpc_endpoint, state.task_id) == ("/backtest/x", "t")
     assert machine.take_progress() == [Created(ID, "t")]
 
 
 def test_a_status_before_the_session_is_there_is_progress_and_other_events_are_kept() -> None:
-    machine = SingleConversation(Options(), CreateSession(1, 9))
+    machine = SingleProtocol(Options(), CreateSession(1, 9))
     machine.connected(0.0)
     assert machine.receive([message("status", {"status": "preparingBundle"}), slot(1, None)], 0.0) == []
     assert machine.take_progress() == [Status("preparingBundle")]
@@ -111,15 +115,15 @@ def test_a_status_before_the_session_is_there_is_progress_and_other_events_are_k
 
 
 def test_an_error_while_creating_is_final() -> None:
-    machine = SingleConversation(Options(), CreateSession(1, 9))
+    machine = SingleProtocol(Options(), CreateSession(1, 9))
     machine.connected(0.0)
     machine.receive([message("error", {"bundleNotFound": {"start_slot": 1, "end_slot": 9}})], 0.0)
-    assert isinstance(machine.verdict, Fatal)
-    assert "BundleNotFound" in machine.verdict.reason
+    assert isinstance(machine.outcome, GiveUp)
+    assert "BundleNotFound" in machine.outcome.reason
 
 
 def test_a_connection_lost_while_creating_creates_again() -> None:
-    machine = SingleConversation(Options(), CreateSession(1, 9))
+    machine = SingleProtocol(Options(), CreateSession(1, 9))
     machine.connected(0.0)
     machine.lost()
     assert json.loads(machine.connected(1.0))["method"] == "createBacktestSession"
@@ -131,20 +135,20 @@ def test_a_connection_lost_while_creating_creates_again() -> None:
 def test_events_come_once_and_replays_are_dropped() -> None:
     machine = established()
     assert delivered(machine, slot(1, 2), ready(3), slot(1, 2), ready(3), slot(2, 4)) == [Slot(1), READY, Slot(2)]
-    assert route_of(machine).replays_dropped == 2
+    assert state_of(machine).replays_dropped == 2
 
 
 def test_a_jump_is_counted_and_strict_sequence_makes_it_an_error() -> None:
     machine = established()
     delivered(machine, slot(1, 2), slot(2, 5))
-    assert route_of(machine).sequence_gaps == 2
+    assert state_of(machine).sequence_gaps == 2
     strict = established(Options(strict_sequence=True))
     delivered(strict, slot(1, 2), slot(2, 5))
-    assert isinstance(route_of(strict).failure, ProtocolError)
+    assert isinstance(state_of(strict).failure, ProtocolError)
 
 
 def test_a_session_without_numbers_works_but_does_not_survive_its_connection() -> None:
-    machine = SingleConversation(Options(), CreateSession(1, 9, disconnect_timeout=0))
+    machine = SingleProtocol(Options(), CreateSession(1, 9, disconnect_timeout=0))
     machine.connected(0.0)
     assert delivered(machine, created(None), slot(1, None), ready(None)) == [Slot(1), READY]
     assert not machine.survives_loss
@@ -153,10 +157,8 @@ def test_a_session_without_numbers_works_but_does_not_survive_its_connection() -
 
 def test_which_event_has_which_number() -> None:
     machine = established()
-    events = delivered(machine, slot(1, 2), message("success", None, 3), slot(2, 4), ready(7))
-    assert events == [Slot(1), Slot(2), READY]
-    numbers = [route_of(machine).sequence_of(handed_out) for handed_out in range(4)]
-    assert numbers == [None, 2, 4, 7]
+    (state,) = machine.receive([slot(1, 2), message("success", None, 3), slot(2, 4), ready(7)], 1.0)
+    assert take_numbered(state) == [(Slot(1), 2), (Slot(2), 4), (READY, 7)]
 
 
 # Attaching again in the same process.
@@ -181,19 +183,19 @@ def test_a_numbered_reply_is_no_gap_and_hides_no_event_with_a_lower_number() -> 
     machine.lost()
     machine.connected(1.0)
     assert delivered(machine, attached(4), slot(2, 3), message("success", None, 5), slot(3, 6)) == [Slot(2), Slot(3)]
-    assert route_of(machine).sequence_gaps == 0
+    assert state_of(machine).sequence_gaps == 0
 
 
 @pytest.mark.parametrize("strange", [message("novelty", {}, 3), attached(3), created(3)])
 def test_a_numbered_message_that_is_no_event_is_no_gap(strange: bytes) -> None:
     machine = established(Options(strict_sequence=True))
     assert delivered(machine, slot(1, 2), strange, slot(2, 4)) == [Slot(1), Slot(2)]
-    assert route_of(machine).sequence_gaps == 0
-    assert route_of(machine).failure is None
+    assert state_of(machine).sequence_gaps == 0
+    assert state_of(machine).failure is None
 
 
 def test_a_numbered_status_before_the_session_is_there_is_no_gap() -> None:
-    machine = SingleConversation(Options(strict_sequence=True), CreateSession(1, 9))
+    machine = SingleProtocol(Options(strict_sequence=True), CreateSession(1, 9))
     machine.connected(0.0)
     found = message("discoveryBatch", {"slot": 9, "batchIndex": 1, "matched": [], "transactions": []}, 1)
     status = message("status", {"status": "preparingBundle"}, 2)
@@ -202,24 +204,24 @@ def test_a_numbered_status_before_the_session_is_there_is_no_gap() -> None:
         Slot,
         ReadyForContinue,
     ]
-    assert route_of(machine).sequence_gaps == 0
+    assert state_of(machine).sequence_gaps == 0
 
 
 def test_numbers_of_a_failed_create_do_not_hide_a_gap() -> None:
-    machine = SingleConversation(Options(), CreateSession(1, 9))
+    machine = SingleProtocol(Options(), CreateSession(1, 9))
     machine.connected(0.0)
     machine.receive([message("novelty", {}, 3)], 0.0)
     machine.lost()
     machine.connected(1.0)
     delivered(machine, created(1), slot(1, 2), slot(2, 4))
-    assert route_of(machine).sequence_gaps == 1
+    assert state_of(machine).sequence_gaps == 1
 
 
 def test_numbers_may_begin_with_zero() -> None:
-    machine = SingleConversation(Options(), CreateSession(1, 9))
+    machine = SingleProtocol(Options(), CreateSession(1, 9))
     machine.connected(0.0)
-    delivered(machine, created(None), slot(1, 0), ready(1))
-    assert [route_of(machine).sequence_of(handed_out) for handed_out in range(3)] == [None, 0, 1]
+    machine.receive([created(None), slot(1, 0), ready(1)], 1.0)
+    assert take_numbered(state_of(machine)) == [(Slot(1), 0), (READY, 1)]
 
 
 def test_completed_inside_the_handshake_completes() -> None:
@@ -227,18 +229,18 @@ def test_completed_inside_the_handshake_completes() -> None:
     machine.lost()
     machine.connected(1.0)
     assert delivered(machine, message("completed", {"summary": None}, 2)) == [Completed(None, None)]
-    assert machine.all_completed
+    assert machine.all_ended
 
 
 @pytest.mark.parametrize(
-    ("error", "verdict"), [("sessionNotFound", Fatal), ({"sessionOwnershipBusy": {"reason": "moving"}}, Transient)]
+    ("error", "outcome"), [("sessionNotFound", GiveUp), ({"sessionOwnershipBusy": {"reason": "moving"}}, Reconnect)]
 )
-def test_an_error_that_answers_the_attach(error: Any, verdict: type) -> None:
+def test_an_error_that_answers_the_attach(error: Any, outcome: type) -> None:
     machine = established()
     machine.lost()
     machine.connected(1.0)
     machine.receive([message("error", error)], 1.0)
-    assert isinstance(machine.verdict, verdict)
+    assert isinstance(machine.outcome, outcome)
 
 
 def test_a_replayed_error_inside_the_handshake_is_an_event() -> None:
@@ -247,7 +249,7 @@ def test_a_replayed_error_inside_the_handshake_is_an_event() -> None:
     machine.connected(1.0)
     (event,) = delivered(machine, message("error", {"invalidTransactionFormat": {"index": 0, "error": "x"}}, 2))
     assert isinstance(event, SessionError)
-    assert machine.verdict is None
+    assert machine.outcome is None
 
 
 @pytest.mark.parametrize("error", ["noMoreBlocks", {"simulationError": {"error": "bad"}}])
@@ -257,7 +259,7 @@ def test_an_error_that_was_delivered_before_does_not_refuse_the_attach(error: An
     machine.lost()
     machine.connected(1.0)
     assert delivered(machine, message("error", error, 2), slot(1, 3), attached(), slot(2, 4)) == [Slot(2)]
-    assert machine.verdict is None
+    assert machine.outcome is None
 
 
 # Errors of a session at work.
@@ -269,7 +271,7 @@ def test_an_error_is_an_event_and_a_terminal_one_ends_the_session() -> None:
     assert isinstance(event, SessionError)
     (last,) = delivered(machine, message("error", {"advanceSlotFailed": {"slot": 3, "error": "frozen"}}, 3))
     assert isinstance(last, SessionError)
-    assert isinstance(route_of(machine).failure, RemoteError)
+    assert isinstance(state_of(machine).failure, RemoteError)
     assert machine.is_finished
 
 
@@ -277,7 +279,7 @@ def test_an_error_is_an_event_and_a_terminal_one_ends_the_session() -> None:
 
 
 def test_a_first_attach_asks_for_everything_and_later_ones_for_what_is_new() -> None:
-    machine = SingleConversation(Options(), None, ID, 57)
+    machine = SingleProtocol(Options(), None, ID, 57)
     assert json.loads(machine.connected(0.0))["params"] == {"session_id": ID}
     machine.receive([attached(), slot(3, 57), message("success")], 0.0)
     machine.lost()
@@ -291,7 +293,7 @@ def test_a_replay_that_follows_the_success_is_waited_for() -> None:
     machine.receive([ready(5)], 0.1)
     machine.tick(GRACE)
     assert machine.is_settled
-    assert route_of(machine).cycle.is_ready
+    assert state_of(machine).cycle.is_ready
 
 
 def test_a_replay_that_never_comes_is_not_waited_for_for_ever() -> None:
@@ -312,18 +314,18 @@ def test_an_engine_that_waits_is_found_behind_what_proves_nothing(behind: bytes)
     machine = resumed(6, slot(4, 4), ready(5), behind)
     assert not machine.is_settled
     machine.tick(GRACE)
-    assert route_of(machine).cycle.is_ready
+    assert state_of(machine).cycle.is_ready
 
 
 def test_a_status_inside_the_attach_is_no_proof_that_the_engine_goes_on() -> None:
     machine = resumed(5, ready(5), message("status", {"status": "startingRuntime"}))
     machine.tick(GRACE)
-    assert route_of(machine).cycle.is_ready
+    assert state_of(machine).cycle.is_ready
 
 
 def test_matches_that_were_announced_to_the_earlier_process_are_known() -> None:
     found = message("discoveryBatch", {"slot": 9, "batchIndex": 1, "matched": [], "transactions": []}, 3)
-    nearest, passed = route_of(resumed(5, found, slot(4, 4), ready(5))).take_discovery()
+    nearest, passed = state_of(resumed(5, found, slot(4, 4), ready(5))).take_discovery()
     assert nearest is not None
     assert (nearest.slot, nearest.batch_index, passed) == (9, 1, 0)
 
@@ -333,39 +335,41 @@ def test_a_terminal_error_inside_the_attach_reaches_the_caller() -> None:
     failure = message("error", {"advanceSlotFailed": {"slot": 3, "error": "frozen"}}, 7)
     machine.receive([attached(), slot(4, 6), failure], 0.0)
     assert not machine.is_finished
-    (route,) = machine.receive([message("success")], 0.0)
-    first, second = route.take_batch()
+    (state,) = machine.receive([message("success")], 0.0)
+    first, second = take_events(state)
     assert first == Slot(4)
     assert isinstance(second, SessionError)
-    assert isinstance(route.failure, RemoteError)
+    assert isinstance(state.failure, RemoteError)
 
 
 def test_before_the_first_event_the_number_is_the_given_one() -> None:
-    machine = resumed(5, ready(5), slot(4, 6))
-    assert [route_of(machine).sequence_of(handed_out) for handed_out in (0, 1)] == [5, 6]
-    again = resumed(5, message("completed", {}, 5))
-    assert route_of(again).completed
-    assert route_of(again).sequence_of(1) == 5
+    machine = attaching(5)
+    (state,) = machine.receive([attached(), ready(5), slot(4, 6), message("success")], 0.0)
+    assert EventQueue(state, ReadyQueues(), 1.0).last_sequence == 5
+    assert take_numbered(state) == [(Slot(4), 6)]
+    again = attaching(5)
+    (state,) = again.receive([attached(), message("completed", {}, 5), message("success")], 0.0)
+    assert state.completed
+    assert [number for _event, number in take_numbered(state)] == [5]
 
 
 def test_events_without_a_number_do_not_move_the_number() -> None:
     machine = established()
     unnumbered = message("error", {"simulationError": {"error": "bad"}})
-    assert len(delivered(machine, slot(1, 2), unnumbered, slot(2, 3), ready(4))) == 4
-    numbers = [route_of(machine).sequence_of(handed_out) for handed_out in range(5)]
-    assert numbers == [None, 2, 2, 3, 4]
+    (state,) = machine.receive([slot(1, 2), unnumbered, slot(2, 3), ready(4)], 1.0)
+    assert [number for _event, number in take_numbered(state)] == [2, 2, 3, 4]
 
 
 def test_what_was_handled_does_not_come_again_and_nothing_else_is_missing() -> None:
     machine = attaching(5)
     machine.receive([attached(), slot(3, 5), slot(4, 6), ready(7)], 0.0)
-    assert [route.take_batch() for route in machine.receive([message("success")], 0.0)] == [[Slot(4), READY]]
-    assert route_of(machine).sequence_gaps == 0
-    assert route_of(machine).sequence_of(2) == 7
+    (state,) = machine.receive([message("success")], 0.0)
+    assert take_numbered(state) == [(Slot(4), 6), (READY, 7)]
+    assert state.sequence_gaps == 0
 
 
 def test_events_that_the_server_has_lost_are_a_gap() -> None:
-    assert route_of(resumed(5, slot(9, 9))).sequence_gaps == 3
+    assert state_of(resumed(5, slot(9, 9))).sequence_gaps == 3
 
 
 @pytest.mark.parametrize("waiting", [ready(5), message("paused", {"slot": 4, "batchIndex": 2}, 5)])
@@ -378,14 +382,14 @@ def test_an_engine_that_waited_is_ready_once_nothing_else_has_come_for_a_while(w
     assert not machine.is_settled
     assert machine.tick(GRACE) == []
     assert machine.is_settled
-    assert route_of(machine).cycle.is_ready
-    assert route_of(machine).batch == []
+    assert state_of(machine).cycle.is_ready
+    assert not state_of(machine).has_events
 
 
 def test_an_engine_that_was_told_to_go_on_is_not_ready() -> None:
     machine = resumed(5, ready(5), slot(4, 6))
     machine.tick(GRACE)
-    assert not route_of(machine).cycle.is_ready
+    assert not state_of(machine).cycle.is_ready
 
 
 def test_an_engine_that_was_executing_becomes_ready_by_its_event() -> None:
@@ -393,7 +397,7 @@ def test_an_engine_that_was_executing_becomes_ready_by_its_event() -> None:
     machine.tick(GRACE)
     assert machine.is_settled
     assert delivered(machine, slot(4, 6), ready(7)) == [Slot(4), READY]
-    assert route_of(machine).cycle.is_ready
+    assert state_of(machine).cycle.is_ready
 
 
 def test_a_ready_that_follows_a_handled_pause_does_not_say_that_nobody_has_continued() -> None:
@@ -402,7 +406,7 @@ def test_a_ready_that_follows_a_handled_pause_does_not_say_that_nobody_has_conti
     machine.receive([slot(5, 7)], 0.1)
     machine.tick(GRACE)
     assert machine.is_settled
-    assert not route_of(machine).cycle.is_ready
+    assert not state_of(machine).cycle.is_ready
 
 
 def test_a_ready_in_the_middle_of_what_comes_again_may_have_been_answered() -> None:
@@ -411,10 +415,9 @@ def test_a_ready_in_the_middle_of_what_comes_again_may_have_been_answered() -> N
     machine.receive([slot(4, 4)], 0.1)
     machine.tick(GRACE)
     assert machine.is_settled
-    assert not route_of(machine).cycle.is_ready
+    assert not state_of(machine).cycle.is_ready
     machine.receive([ready(5)], GRACE + 0.1)
-    assert route_of(machine).cycle.is_ready
-    assert route_of(machine).cycle.ready_at == 2
+    assert state_of(machine).cycle.is_ready
 
 
 def test_a_session_that_is_completed_when_it_is_attached_to_needs_no_settling() -> None:
@@ -427,28 +430,27 @@ def test_a_connection_that_is_lost_before_it_is_settled_loses_nothing() -> None:
     assert json.loads(machine.connected(1.0))["params"]["last_sequence"] == 5
     machine.receive([attached(), message("success")], 1.0)
     machine.tick(1.0 + GRACE)
-    assert route_of(machine).cycle.is_ready
+    assert state_of(machine).cycle.is_ready
 
 
 def test_the_range_of_an_attached_session_is_known_with_its_create_only() -> None:
-    assert not route_of(resumed(None)).range_known
-    machine = SingleConversation(Options(), CreateSession(1, 9), ID, 3)
-    assert (route_of(machine).start_slot, route_of(machine).end_slot) == (1, 9)
+    assert not state_of(resumed(None)).range_known
+    machine = SingleProtocol(Options(), CreateSession(1, 9), ID, 3)
+    assert (state_of(machine).start_slot, state_of(machine).end_slot) == (1, 9)
 
 
 def test_an_endpoint_that_is_not_named_follows_the_session_id() -> None:
     machine = attaching(None)
     machine.receive([message("sessionAttached", {"session_id": ID})], 0.0)
-    assert route_of(machine).rpc_endpoint == f"/backtest/{ID}"
+    assert state_of(machine).rpc_endpoint == f"/backtest/{ID}"
 
 
 # Continues and the end.
 
 
 def test_continues_of_a_single_session_name_no_session() -> None:
-    machine = established()
-    assert json.loads(machine.encode_continue(ID, Continue(3))) == {"method": "continue", "params": {"advanceCount": 3}}
-    assert json.loads(machine.encode_continue(ID, ContinueTo(4, 1)))["method"] == "continueTo"
+    assert json.loads(requests.continue_single(Continue(3))) == {"method": "continue", "params": {"advanceCount": 3}}
+    assert json.loads(requests.continue_single(ContinueTo(4, 1)))["method"] == "continueTo"
 
 
 @pytest.mark.parametrize("reply", [message("success"), message("completed", {}, 9)])
@@ -465,7 +467,7 @@ def test_a_pause_says_where_the_session_stands() -> None:
     assert delivered(machine, message("paused", {"slot": 4, "batchIndex": 2}, 2)) == [
         Paused(4, 2, {"slot": 4, "batchIndex": 2})
     ]
-    assert route_of(machine).position == 4
+    assert state_of(machine).position == 4
 
 
 def test_a_resume_that_is_not_answered_does_not_hold_the_session_up() -> None:
@@ -473,12 +475,12 @@ def test_a_resume_that_is_not_answered_does_not_hold_the_session_up() -> None:
     machine.receive([attached(), slot(4, 6), ready(7)], 0.0)
     assert machine.receive([], GRACE - 0.1) == []
     assert machine.tick(GRACE) == []
-    assert machine.verdict is None
+    assert machine.outcome is None
     assert machine.phase is Phase.STEADY
-    assert [route.take_batch() for route in machine.receive([], GRACE)] == [[Slot(4), READY]]
+    assert [take_events(state) for state in machine.receive([], GRACE)] == [[Slot(4), READY]]
 
 
 def test_an_answer_that_does_not_come_is_a_lost_connection() -> None:
     machine = attaching(5)
     machine.tick(Options().handshake_timeout)
-    assert isinstance(machine.verdict, Transient)
+    assert isinstance(machine.outcome, Reconnect)

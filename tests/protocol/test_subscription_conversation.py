@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from simsync.events import Notification, Transaction
-from simsync.protocol.subscription import SubscriptionConversation
-from simsync.protocol.verdict import Fatal, Transient
+from simsync.protocol.outcome import GiveUp, Reconnect
+from simsync.protocol.subscription import SubscriptionProtocol
 from simsync.wire.dialect import Dialect
 from simsync.wire.pubsub import SubscribeSpec
 from simsync.wire.streams import STREAMS
@@ -18,12 +18,12 @@ PROGRAM = "11111111111111111111111111111111"
 OTHER = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 
 
-def transactions(*programs: str) -> SubscriptionConversation:
+def transactions(*programs: str) -> SubscriptionProtocol:
     specs = [SubscribeSpec.of(STREAMS["transactions"], program) for program in programs or (None,)]
-    return SubscriptionConversation(specs, Dialect(), compressed=False)
+    return SubscriptionProtocol(specs, Dialect(), compressed=False)
 
 
-def machine(*programs: str) -> SubscriptionConversation:
+def machine(*programs: str) -> SubscriptionProtocol:
     conversation = transactions(*programs)
     conversation.connected()
     return conversation
@@ -33,7 +33,7 @@ def transaction(slot: int, signature: str) -> dict[str, Any]:
     return {"slot": slot, "transaction": {"signatures": [signature]}}
 
 
-def signatures(conversation: SubscriptionConversation, *payloads: bytes) -> list[str]:
+def signatures(conversation: SubscriptionProtocol, *payloads: bytes) -> list[str]:
     events = conversation.receive(payloads).events
     return [event.signature for event in events if isinstance(event, Transaction)]
 
@@ -87,16 +87,16 @@ def test_a_refusal_is_reported_with_the_words_of_the_server() -> None:
     conversation = machine(PROGRAM)
     refusal = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "no such program"}}
     conversation.receive([json.dumps(refusal).encode()])
-    assert isinstance(conversation.verdict, Fatal)
-    assert "no such program" in conversation.verdict.reason
-    assert PROGRAM in conversation.verdict.reason
+    assert isinstance(conversation.outcome, GiveUp)
+    assert "no such program" in conversation.outcome.reason
+    assert PROGRAM in conversation.outcome.reason
 
 
 def test_a_refusal_for_want_of_capacity_is_tried_again() -> None:
     conversation = machine(PROGRAM)
     refusal = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "too many subscriptions, try again"}}
     conversation.receive([json.dumps(refusal).encode()])
-    assert isinstance(conversation.verdict, Transient)
+    assert isinstance(conversation.outcome, Reconnect)
 
 
 def test_each_stream_ends_by_itself_and_the_end_is_no_event() -> None:
@@ -119,8 +119,8 @@ def test_what_makes_no_sense_is_counted() -> None:
     conversation = machine()
     junk = [b"[]", b"{}", ack(9, 1)]
     assert conversation.receive([ack(1, 7), *junk]).events == []
-    assert conversation.odd_messages.total == len(junk)
-    assert conversation.verdict is None
+    assert conversation.skipped.total == len(junk)
+    assert conversation.outcome is None
 
 
 @pytest.mark.parametrize(
@@ -139,18 +139,18 @@ def test_what_may_have_been_an_event_costs_the_connection(unread: bytes) -> None
     conversation = machine()
     received = conversation.receive([ack(1, 7), note(7, {"slot": 1}), unread, note(7, {"slot": 2})])
     assert len(received.events) == 1
-    assert isinstance(conversation.verdict, Transient)
+    assert isinstance(conversation.outcome, Reconnect)
     assert conversation.oldest_cursor == 1
 
 
 def test_what_comes_after_the_end_of_a_stream_is_no_event() -> None:
     conversation = machine(PROGRAM, OTHER)
     conversation.receive([ack(1, 70), ack(2, 71), note(70, END), note(70, END), note(70, {"slot": 1})])
-    assert conversation.verdict is None
+    assert conversation.outcome is None
 
 
 def test_a_kind_without_a_type_comes_as_a_notification() -> None:
-    conversation = SubscriptionConversation([SubscribeSpec.of(STREAMS["slots"])], Dialect(), compressed=False)
+    conversation = SubscriptionProtocol([SubscribeSpec.of(STREAMS["slots"])], Dialect(), compressed=False)
     conversation.connected()
     result = {"slot": 3, "parent": 2, "root": 1}
     received = conversation.receive([ack(1, 7), note(7, result, "slotNotification")])
@@ -158,9 +158,7 @@ def test_a_kind_without_a_type_comes_as_a_notification() -> None:
 
 
 def test_a_stream_of_one_ends_with_its_first_notification() -> None:
-    conversation = SubscriptionConversation(
-        [SubscribeSpec.of(STREAMS["signatures"], "sig")], Dialect(), compressed=False
-    )
+    conversation = SubscriptionProtocol([SubscribeSpec.of(STREAMS["signatures"], "sig")], Dialect(), compressed=False)
     conversation.connected()
     assert len(conversation.receive([ack(1, 7), note(7, {"context": {"slot": 3}, "value": {"err": None}})]).events) == 1
     assert conversation.ended

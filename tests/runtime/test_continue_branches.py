@@ -118,5 +118,5 @@ def test_a_session_that_cannot_be_asked_fails_with_the_reason() -> None:
         talk.attach()
         talk.goodbye()
 
-    with scripted(losing, working) as url, pytest.raises(simsync.ContinueSendError, match="could not be asked"):
+    with scripted(losing, working) as url, pytest.raises(simsync.ContinueSendError, match="did not answer whether"):
         run(url)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from simsync.runtime import waking
+from simsync.runtime import waiting as ways_to_wait
 from simsync.runtime.duplex import (
     DRAIN_LIMIT,
     READ_SIZE,
@@ -22,7 +22,7 @@ from simsync.runtime.duplex import (
     DuplexWebSocket,
     LinkLost,
 )
-from simsync.runtime.waking import Waker
+from simsync.runtime.waiting import Waker
 from simsync.wire.frame_run import FrameRun
 
 from .wire_peer import (
@@ -77,7 +77,7 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     def noticed(*arguments: Any) -> tuple[bool, bool]:
         entered.set()
-        return waking.wait(*arguments)
+        return ways_to_wait.wait(*arguments)
 
     monkeypatch.setattr("simsync.runtime.duplex.wait", noticed)
     return entered

@@ -15,9 +15,9 @@ from typing import Any, Callable, cast
 import pytest
 import trustme
 
-from simsync.runtime import waking
+from simsync.runtime import waiting as ways_to_wait
 from simsync.runtime.duplex import DuplexWebSocket, LinkLost
-from simsync.runtime.waking import Waker
+from simsync.runtime.waiting import Waker
 from tests import tls
 
 from .wire_peer import (
@@ -92,7 +92,7 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     def noticed(*arguments: Any) -> tuple[bool, bool]:
         entered.set()
-        return waking.wait(*arguments)
+        return ways_to_wait.wait(*arguments)
 
     monkeypatch.setattr("simsync.runtime.duplex.wait", noticed)
     return entered

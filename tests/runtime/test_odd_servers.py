@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 import simsync
+from tests.threads import join_readers
 
 from .scripted_control import CONTROL, SESSION, Talk, scripted
 from .wire_peer import BINARY, CLOSE, PING, PONG, TEXT, close_frame, encode
@@ -80,7 +81,7 @@ def test_a_create_that_is_not_answered_ends_in_its_time_although_pings_are(kind:
 
     options = replace(OPTIONS, ping_interval=0.05, dead_after=20.0, create_timeout=0.5, reconnect_attempts=0)
     with scripted(answering) as url:
-        with pytest.raises(simsync.ConnectError, match="no answer in time while creating"):
+        with pytest.raises(simsync.ConnectError, match="did not answer in time while creating"):
             getattr(simsync.Client(url, "key", options=options), kind)(simsync.CreateSession(1, 9), timeout=20)
         over.set()
 
@@ -240,7 +241,7 @@ def test_a_server_that_loses_the_session_after_the_last_event_does_no_harm() -> 
 
     with scripted(ending, forgetful) as url, start(url) as session:
         (sub,) = session.sub_sessions
-        session._link._reader.join(20)  # type: ignore[union-attr]
+        join_readers()
         assert isinstance(list(sub.events(timeout=20))[-1], simsync.Completed)
         assert sub.coverage.completed
 

@@ -10,7 +10,6 @@ import pytest
 
 import simsync
 
-from ..until import until
 from .scripted_control import Talk, scripted
 from .wire_peer import BINARY, PONG, TEXT, close_frame, encode
 
@@ -96,8 +95,7 @@ def run_behind(lose: Callable[[Talk], None]) -> list[simsync.Event]:
             (sub,) = session.sub_sessions
             sub.subscribe("slotSubscribe")
             sub.send_continue(simsync.Continue(LAST))
-            delivery = sub._delivery
-            until(sub._link.changed, lambda: delivery.route.completed)
+            assert not sub.ensure_ready(timeout=20)
             return list(sub.events(timeout=20))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from simsync.runtime.waking import READ, WRITE, Waker, wait
+from simsync.runtime.waiting import READ, WRITE, Waker, wait
 
 LONG = 30.0
 """Seconds; a wait that takes as long has failed."""

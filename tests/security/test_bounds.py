@@ -16,9 +16,9 @@ import pytest
 
 import simsync
 from simsync.protocol.control import Phase
-from simsync.protocol.parallel import ParallelConversation
-from simsync.protocol.subscription import SubscriptionConversation
-from simsync.protocol.verdict import Transient
+from simsync.protocol.outcome import Reconnect
+from simsync.protocol.parallel import ParallelProtocol
+from simsync.protocol.subscription import SubscriptionProtocol
 from simsync.wire import compression, pubsub
 from simsync.wire.dialect import Dialect
 from tests.runtime.scripted_control import SESSION, Talk, scripted
@@ -234,14 +234,14 @@ def test_a_server_that_acknowledges_one_subscribe_and_floods() -> None:
 def test_what_comes_before_an_acknowledgement_is_bounded() -> None:
     dialect = Dialect()
     specs = [pubsub.SubscribeSpec.custom("slotSubscribe", None, None, dialect.streams)]
-    conversation = SubscriptionConversation(specs, dialect, compressed=False, max_message=65_536)
+    conversation = SubscriptionProtocol(specs, dialect, compressed=False, max_message=65_536)
     conversation.connected()
     for slot in range(6):
         conversation.receive([slot_notification(slot, 10_000)])
-        assert conversation.verdict is None
+        assert conversation.outcome is None
     conversation.receive([slot_notification(7, 10_000)])
-    assert isinstance(conversation.verdict, Transient)
-    assert "before their subscription was acknowledged" in conversation.verdict.reason
+    assert isinstance(conversation.outcome, Reconnect)
+    assert "before their subscription was acknowledged" in conversation.outcome.reason
     conversation.connected()
     conversation.receive([slot_notification(slot, 10_000) for slot in range(6)])
     received = conversation.receive([b'{"jsonrpc":"2.0","id":1,"result":7}'])
@@ -251,8 +251,8 @@ def test_what_comes_before_an_acknowledgement_is_bounded() -> None:
 # Lists.
 
 
-def conversation(limit: int) -> ParallelConversation:
-    made = ParallelConversation(CREATE, simsync.Options(max_sub_sessions=limit))
+def conversation(limit: int) -> ParallelProtocol:
+    made = ParallelProtocol(CREATE, simsync.Options(max_sub_sessions=limit))
     made.connected(0.0)
     return made
 
@@ -272,13 +272,13 @@ def test_a_server_that_announces_sub_sessions_without_end(message: object) -> No
     assert callable(message)
     made = conversation(50)
     made.receive([message(number) for number in range(50)], 1.0)
-    assert made.verdict is None
+    assert made.outcome is None
     made.receive([message(3), message(49)], 1.0)
-    assert made.verdict is None
-    made.receive((message(number) for number in range(50, 1_000_000)), 2.0)  # type: ignore[arg-type]
-    assert made.verdict is not None
-    assert "more than 50 sub-sessions" in made.verdict.reason
-    assert len(made.routes) == 50
+    assert made.outcome is None
+    made.receive((message(number) for number in range(50, 1_000_000)), 2.0)
+    assert made.outcome is not None
+    assert "more than 50 sub-sessions" in made.outcome.reason
+    assert len(made.sessions) == 50
 
 
 def test_the_caller_is_told_that_there_are_too_many() -> None:

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 import simsync
-from simsync.protocol.control import ControlConversation
-from simsync.protocol.parallel import ParallelConversation
-from simsync.protocol.single import SingleConversation
-from simsync.protocol.subscription import SubscriptionConversation
+from simsync.protocol.control import ControlProtocol
+from simsync.protocol.parallel import ParallelProtocol
+from simsync.protocol.single import SingleProtocol
+from simsync.protocol.subscription import SubscriptionProtocol
 from simsync.wire import json_codec, pubsub
 from simsync.wire.dialect import Dialect
 from tests.runtime.scripted_control import SESSION, Talk, scripted
@@ -71,9 +71,9 @@ DATA = (
 @pytest.mark.parametrize("kind", ["lists", "objects"])
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_in_control_messages(depth: int, kind: str) -> None:
-    conversations: list[ControlConversation] = [
-        ParallelConversation(CREATE, simsync.Options()),
-        SingleConversation(simsync.Options(), CREATE),
+    conversations: list[ControlProtocol] = [
+        ParallelProtocol(CREATE, simsync.Options()),
+        SingleProtocol(simsync.Options(), CREATE),
     ]
     for conversation in conversations:
         for form in CONTROL:
@@ -91,7 +91,7 @@ def test_in_notifications(depth: int, kind: str, stream: str) -> None:
     dialect = Dialect()
     spec = pubsub.SubscribeSpec.of(dialect.streams[stream], None if stream == "actions" else "1" * 32)
     for form in DATA:
-        conversation = SubscriptionConversation([spec], dialect, compressed=False)
+        conversation = SubscriptionProtocol([spec], dialect, compressed=False)
         conversation.connected()
         received = conversation.receive([b'{"id":1,"result":1}', (form % deep(depth, kind)).encode()])
         for event in received.events:

@@ -143,7 +143,7 @@ def test_events_that_come_again_are_dropped_by_their_numbers(ledger: Ledger) -> 
     with Simulator(ledger, faults=faults) as simulator:
         with client_of(simulator).parallel(simsync.CreateSession(FIRST, slot_count=SLOTS), timeout=60) as session:
             list(session.events(advance=1, timeout=60))
-            dropped = sum(sub._delivery.route.replays_dropped for sub in session.sub_sessions)
+            dropped = sum(sub.coverage.replays_dropped for sub in session.sub_sessions)
     assert faults.fired == ("replay_control",) * 10
     assert dropped == 50
 

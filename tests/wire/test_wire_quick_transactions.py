@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import simsync
-from simsync.protocol.subscription import SubscriptionConversation
+from simsync.protocol.subscription import SubscriptionProtocol
 from simsync.wire import quick_transactions
 from simsync.wire.dialect import Dialect
 from simsync.wire.pubsub import SubscribeSpec
@@ -161,7 +161,7 @@ def test_a_layout_whose_first_signatures_are_others_is_not_learned() -> None:
 
 def test_the_signature_is_known_undecoded() -> None:
     spec = SubscribeSpec.of(STREAMS["transactions"])
-    conversation = SubscriptionConversation([spec], Dialect(), compressed=False)
+    conversation = SubscriptionProtocol([spec], Dialect(), compressed=False)
     conversation.connected()
     good = notification(RESULT)
     spoilt = good.replace(b'"fee":', b'"fee"=').replace(b"sig1", b"sig9")
@@ -172,7 +172,7 @@ def test_the_signature_is_known_undecoded() -> None:
 def test_what_turns_out_to_be_no_json_says_so_when_it_is_read() -> None:
     good = notification(RESULT)
     spec = SubscribeSpec.of(STREAMS["transactions"])
-    conversation = SubscriptionConversation([spec], Dialect(), compressed=False)
+    conversation = SubscriptionProtocol([spec], Dialect(), compressed=False)
     conversation.connected()
     bad = good.replace(b'"fee":', b'"fee"=').replace(b'"fee": ', b'"fee"=')
     found = conversation.receive([b'{"jsonrpc":"2.0","id":1,"result":7}', good, bad.replace(b"sig1", b"sig9")])
@@ -184,11 +184,11 @@ def test_what_turns_out_to_be_no_json_says_so_when_it_is_read() -> None:
 
 def received(payloads: list[bytes], *, quick: bool) -> Any:
     spec = SubscribeSpec.of(STREAMS["transactions"])
-    conversation = SubscriptionConversation([spec], Dialect(), compressed=False, quick=quick)
+    conversation = SubscriptionProtocol([spec], Dialect(), compressed=False, quick=quick)
     conversation.connected()
     found = conversation.receive([b'{"jsonrpc":"2.0","id":1,"result":7}', *payloads])
     shown = [(type(event), event.slot, event.raw, event.signature) for event in found.events]  # type: ignore[attr-defined]
-    return shown, found.size, conversation.last_slot, conversation.ended, conversation.odd_messages.total
+    return shown, found.size, conversation.last_slot, conversation.ended, conversation.skipped.total
 
 
 SUBSCRIPTIONS = st.sampled_from([7, 7, 7, 8, "7", None, 1.5])

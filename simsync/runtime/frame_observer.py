@@ -1,6 +1,6 @@
-"""Showing what goes over one connection to the function of ``Options(on_frame=...)``.
+"""Shows the frames of one connection to the function of ``Options(on_frame=...)``.
 
-Without a function there is no tap, and all that a frame costs is the question whether there is one.
+Without a function there is no observer, and a frame costs one check for it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ logger = logging.getLogger("simsync.frames")
 _numbers = itertools.count(1)
 
 
-class Tap:
-    """The function is the caller's: when it raises, that is logged, and it is not called for this connection again.
+class FrameObserver:
+    """Calls the function of the caller. If it raises, the error is logged, and this connection does not call it again.
 
-    The connection goes on, because whoever watches must not decide about what is watched.
+    The connection goes on: observing it must not change it.
     """
 
     def __init__(self, on_frame: OnFrame, plane: str, url: str) -> None:
@@ -31,7 +31,7 @@ class Tap:
         self._failed = False
 
     @classmethod
-    def of(cls, on_frame: OnFrame | None, plane: str, url: str) -> Tap | None:
+    def of(cls, on_frame: OnFrame | None, plane: str, url: str) -> FrameObserver | None:
         return None if on_frame is None else cls(on_frame, plane, url)
 
     def opened(self) -> None:
@@ -66,4 +66,4 @@ class Tap:
             self._on_frame(Frame(self._plane, self._number, direction, kind, self._url, payload, status))
         except Exception:
             self._failed = True
-            logger.exception("on_frame failed; it gets no more frames of %s connection %d", self._plane, self._number)
+            logger.exception("on_frame failed and gets no more frames of %s connection %d", self._plane, self._number)

@@ -1,4 +1,4 @@
-"""The reader thread of one data-plane subscription. It is the only one at its socket, so it also sends."""
+"""The reader thread of one data-plane subscription. No other thread uses its socket, so it also sends."""
 
 from __future__ import annotations
 
@@ -11,59 +11,60 @@ from collections.abc import Iterator
 
 from simsync.errors import SubscriptionFailed
 from simsync.options import Options
-from simsync.protocol.subscription import SubscriptionConversation
-from simsync.protocol.verdict import Fatal
+from simsync.protocol.outcome import GiveUp
+from simsync.protocol.subscription import SubscriptionProtocol
 from simsync.runtime.cancel import CancelToken
-from simsync.runtime.control import ControlLink
-from simsync.runtime.coordinator import ReconnectCoordinator
-from simsync.runtime.delivery import DataBatch, DataBuffer, Delivery, SubscriptionState
-from simsync.runtime.dial import Dial, DialFailed
+from simsync.runtime.connector import ConnectFailed, Connector
+from simsync.runtime.control_connection import ControlConnection
+from simsync.runtime.data_buffer import DataBatch, DataBuffer, SubscriptionStatus
 from simsync.runtime.duplex import DRAIN_LIMIT, BinaryMessage, DuplexWebSocket, LinkLost
+from simsync.runtime.event_queue import EventQueue
 from simsync.runtime.failure import chain_of
+from simsync.runtime.frame_observer import FrameObserver
+from simsync.runtime.reconnect_turns import ReconnectTurns
 from simsync.runtime.retry import Reconnectable, ReconnectPolicy
-from simsync.runtime.tap import Tap
 from simsync.runtime.threads import join, spawn
-from simsync.runtime.waking import Waker
+from simsync.runtime.waiting import Waker
 
 logger = logging.getLogger("simsync.subscription")
 
 _CLEAN_CLOSE = 1000
 
 
-class _Hopeless(Exception):
-    """Connecting again is pointless."""
+class _GaveUp(Exception):
+    """Another connection would not help."""
 
 
 class SubscriptionReader:
-    """Connects without a key, subscribes, and puts what comes into the delivery until every stream has ended.
+    """Connects without a key, subscribes, and puts events into the queue of its session until every stream has ended.
 
-    A lost connection is made again, from the last slot on; what comes twice is dropped. While the caller's buffer is
-    full nothing is read, so the server feels it; an unasked pong now and then tells the server that we live, because
-    its pings are behind the data that we do not read.
+    A lost connection is made again and replayed from the last slot; events that were received before are dropped. While
+    the caller's buffer is full, nothing is read, so TCP backpressure slows the server. An unasked pong now and then
+    tells the server that the client is alive, because its pings are behind the data that is not read.
     """
 
     def __init__(
         self,
         url: str,
-        conversation: SubscriptionConversation,
-        delivery: Delivery,
-        link: ControlLink,
-        coordinator: ReconnectCoordinator,
+        protocol: SubscriptionProtocol,
+        queue: EventQueue,
+        connection: ControlConnection,
+        turns: ReconnectTurns,
         options: Options,
         from_slot: int | None = None,
     ) -> None:
         self._url = url
-        self._conversation = conversation
-        self._delivery = delivery
-        self._link = link
-        self._coordinator = coordinator
+        self._protocol = protocol
+        self._queue = queue
+        self._connection = connection
+        self._turns = turns
         self._options = options
         self._waker = Waker()
         self._buffer = DataBuffer(options.buffer_events, options.buffer_bytes, self._waker.wake)
         self._policy = ReconnectPolicy(options, self._sleep, logger)
-        self._questions = CancelToken()  # fired when the subscription is stopped
+        self._questions = CancelToken()  # cancelled when the subscription is stopped
         self._stopping = False
-        self._dial: Dial | None = None
+        self._connector: Connector | None = None
         self._thread: threading.Thread | None = None
         self._attempts = 0
         self._ever_up = False
@@ -73,67 +74,68 @@ class SubscriptionReader:
         self._was_held_up = False
         self._next_ping = 0.0
         self._from_slot = from_slot
-        self._received_up_to = (delivery.route.start_slot if from_slot is None else from_slot) - 1
+        self._received_up_to = (queue.state.start_slot if from_slot is None else from_slot) - 1
         self.reconnects = 0
         self.bytes_received = 0
-        self.state = SubscriptionState(conversation.label)
+        self.status = SubscriptionStatus(protocol.label)
 
     def start(self) -> None:
-        delivery = self._delivery
+        queue = self._queue
         try:
-            with self._link.changed:
-                delivery.subscriptions.append(self.state)
-            delivery.on_completed.append(self._waker.wake)
-            delivery.on_cancelled.append(self.stop)
-            if delivery.cancelled is not None:
+            with self._connection.lock:
+                queue.subscriptions.append(self.status)
+            queue.on_completed.append(self._waker.wake)
+            queue.on_cancelled.append(self.stop)
+            if queue.cancelled is not None:
                 self.stop()
             self._thread = spawn("subscription", self._run)
         except BaseException:
-            # Ctrl-C: as if it had never been asked for. A continue must not wait for a thread that was not started.
+            # Ctrl-C: as if nobody had subscribed. A continue must not wait for a thread that was not started.
             self.stop()
-            with self._link.changed:
-                if self.state in delivery.subscriptions:
-                    delivery.subscriptions.remove(self.state)
-                self._link.subscriptions_changed()
+            with self._connection.lock:
+                if self.status in queue.subscriptions:
+                    queue.subscriptions.remove(self.status)
+            self._tell()
             raise
 
     def stop(self) -> None:
-        """Wake the thread; it ends soon."""
-        with self._link.changed:
+        """Wake the thread. It ends soon."""
+        with self._connection.lock:
             self._stopping = True
-            dial = self._dial
-            self._link.changed.notify_all()
-        if dial is not None:
-            dial.abort("the subscription was closed")
+            connector = self._connector
+            self._connection.changed.notify_all()
+        if connector is not None:
+            connector.abort("the subscription was closed")
         self._questions.cancel()
         self._waker.wake()
 
     def join(self, timeout: float) -> None:
+        # wait: caller, closing | a subscription | it was told | `close_timeout`
         if not join(self._thread, timeout):
-            logger.warning("a subscription did not end in time and is left to end by itself")
+            logger.warning("a subscription did not end in time and was left running")
 
     # The thread.
 
     def _run(self) -> None:
         try:
-            self._policy.run(self._connection)
+            self._policy.run(self._connect_once)
         except Reconnectable as lost:
             self._fail(f"gave up reconnecting: {lost.reason}")
-        except _Hopeless as end:
+        except _GaveUp as end:
             self._fail(str(end))
         except Exception as error:
             logger.exception("a subscription failed")
             self._fail(chain_of(error))
         else:
-            if self._conversation.ended:
+            if self._protocol.ended:
                 self._report(ended=True)
             else:
                 self._fail("the subscription was closed")
         finally:
             self._waker.close()
 
-    def _connection(self) -> None:
-        """One connection, from dialling to its end; returns when nothing is to be done any more."""
+    def _connect_once(self) -> None:
+        """One connection, from connecting to its end. Returns if no further connection is needed."""
         with contextlib.ExitStack() as turn:
             self._attempts += 1
             if self._attempts > self._options.ungated_reconnects + 1:
@@ -156,28 +158,29 @@ class SubscriptionReader:
 
     def _park(self, turn: contextlib.ExitStack) -> None:
         self._report(held_up=True)
-        parked = turn.enter_context(self._coordinator.turn(self._delivery, self._is_over))
+        parked = turn.enter_context(self._turns.turn(self._queue, self._is_over))
         self._policy.exclude(parked)
         self._report()
 
     def _is_over(self) -> bool:
-        if self._closed_cleanly and self._delivery.route.completed:
-            self._conversation.end_all()  # the clean close was the end of every stream
-        return self._stopping or self._conversation.ended
+        if self._closed_cleanly and self._queue.state.completed:
+            self._protocol.end_all()  # the clean close was the end of every stream
+        return self._stopping or self._protocol.ended
 
     def _open(self) -> DuplexWebSocket:
-        dial = Dial(self._url, self._options)
-        with self._link.changed:
-            self._dial = dial
+        connector = Connector(self._url, self._options)
+        with self._connection.lock:
+            self._connector = connector
         try:
-            ws = dial.run()
-        except DialFailed as failed:
-            if failed.fatal:
-                raise _Hopeless(str(failed)) from failed
+            # wait: subscription | the connect thread | it; `Connector.abort` | `connect_timeout`
+            ws = connector.run()
+        except ConnectFailed as failed:
+            if failed.final:
+                raise _GaveUp(str(failed)) from failed
             raise Reconnectable(str(failed)) from failed
         finally:
-            with self._link.changed:
-                self._dial = None
+            with self._connection.lock:
+                self._connector = None
         ws.binary = BinaryMessage
         return ws
 
@@ -190,29 +193,29 @@ class SubscriptionReader:
         except LinkLost as lost:
             if ws.tap is not None:
                 ws.tap.ended(lost.reason, lost.code)
-            uptime = time.monotonic() - began if self.state.up else 0.0
+            uptime = time.monotonic() - began if self.status.up else 0.0
             self._note_loss(ws)
             if lost.code == _CLEAN_CLOSE:
                 self._closed_cleanly = True
                 if self._is_over():
                     return
-            raise Reconnectable(f"{self.state.label}: connection lost: {lost.reason}", uptime) from lost
+            raise Reconnectable(f"{self.status.label}: connection lost: {lost.reason}", uptime) from lost
 
     def _subscribe(self, ws: DuplexWebSocket) -> None:
-        conversation = self._conversation
-        for request in conversation.connected():
+        protocol = self._protocol
+        for request in protocol.connected():
             if ws.tap is not None:
                 ws.tap.sent(request)
             ws.send(request)
         answer_by = time.monotonic() + self._options.handshake_timeout
         self._next_ping = time.monotonic() + self._options.ping_interval
-        while not conversation.acknowledged:
+        while not protocol.acknowledged:
             if self._stopping:
                 return
             if time.monotonic() >= answer_by:
                 raise LinkLost(f"no answer to the subscribe within {self._options.handshake_timeout:g} s")
             self._receive_alive(ws, answer_by)
-            self._check_what_came_early()
+            self._check_early_events()
         self.reconnects += self._ever_up
         if self._ever_up or self._from_slot is not None:
             self._check_for_gap()
@@ -223,20 +226,20 @@ class SubscriptionReader:
         self._closed_cleanly = False
         self._report(up=True)
 
-    def _check_what_came_early(self) -> None:
-        """Before all is up the caller cannot be waited for, as it may be waiting for just that."""
+    def _check_early_events(self) -> None:
+        """Before all subscribes are up, the buffer cannot wait for the caller: it may be waiting for just that."""
         limit = self._options.buffer_bytes + self._options.max_message
-        if not self._conversation.acknowledged and self._buffer.waiting[1] > limit:
+        if not self._protocol.acknowledged and self._buffer.waiting[1] > limit:
             raise LinkLost(f"more than {limit} bytes came before every subscribe was answered")
 
     def _stream(self, ws: DuplexWebSocket) -> None:
-        while not (self._stopping or self._conversation.ended):
+        while not (self._stopping or self._protocol.ended):
             if self._buffer.is_full():
                 self._wait_for_room(ws)
             self._receive_alive(ws, self._next_ping)
 
     def _receive_alive(self, ws: DuplexWebSocket, deadline: float) -> None:
-        """Receive until ``deadline`` (monotonic seconds), with pings; a peer that is silent for too long is lost."""
+        """Receive until ``deadline`` (monotonic seconds), and send pings. A server that is silent too long is lost."""
         self._receive(ws, min(deadline, self._next_ping, ws.last_inbound + self._options.dead_after))
         now = time.monotonic()
         if now - ws.last_inbound >= self._options.dead_after:
@@ -246,8 +249,9 @@ class SubscriptionReader:
             self._next_ping = now + self._options.ping_interval
 
     def _receive(self, ws: DuplexWebSocket, deadline: float) -> None:
-        """Take one part of what was read last, or read. A small batch may inflate to a large one, hence the parts."""
+        """Take a part of what was read last, or read. In parts, because a small batch may inflate to a large one."""
         if not self._batch_is_open:
+            # wait: subscription | bytes | the peer; its waker | ping, dead-peer and handshake deadlines
             payloads = ws.recv_batch(deadline, self._waker)
             if not payloads:
                 self._waker.clear()
@@ -257,16 +261,16 @@ class SubscriptionReader:
         self._take(self._next_texts(self._batch, ws.tap))
         self._batch_is_open = operator.length_hint(self._batch) > 0
 
-    def _next_texts(self, payloads: Iterator[bytes], tap: Tap | None) -> list[bytes]:
+    def _next_texts(self, payloads: Iterator[bytes], observer: FrameObserver | None) -> list[bytes]:
         """The next messages as JSON text, about :data:`DRAIN_LIMIT` bytes of them."""
-        inflate = self._conversation.inflate
+        inflate = self._protocol.inflate
         texts: list[bytes] = []
         size = 0
         try:
             for payload in payloads:
                 text = inflate(payload) if type(payload) is BinaryMessage else payload
-                if tap is not None:
-                    tap.received_one(text, binary=type(payload) is BinaryMessage)
+                if observer is not None:
+                    observer.received_one(text, binary=type(payload) is BinaryMessage)
                 texts.append(text)
                 size += len(text)
                 if size >= DRAIN_LIMIT:
@@ -276,85 +280,90 @@ class SubscriptionReader:
         return texts
 
     def _take(self, texts: list[bytes]) -> None:
-        conversation = self._conversation
-        received = conversation.receive(texts)
-        self.state.last_activity = time.monotonic()
-        self.state.missing = "; ".join(conversation.open_streams)
+        protocol = self._protocol
+        received = protocol.receive(texts)
+        self.status.last_activity = time.monotonic()
+        self.status.missing = "; ".join(protocol.open_streams)
         if received.events:
-            self._delivery.put(DataBatch(received.events, received.size, self._buffer))
-        if isinstance(conversation.verdict, Fatal):
-            raise _Hopeless(conversation.verdict.reason)
-        if conversation.verdict is not None:
-            raise LinkLost(conversation.verdict.reason)
+            self._queue.put(DataBatch(received.events, received.size, self._buffer))
+        if isinstance(protocol.outcome, GiveUp):
+            raise _GaveUp(protocol.outcome.reason)
+        if protocol.outcome is not None:
+            raise LinkLost(protocol.outcome.reason)
 
     def _wait_for_room(self, ws: DuplexWebSocket) -> None:
-        """Until the caller has taken half of what waits. The socket is not read meanwhile."""
+        """Wait until half of the buffer is free. Meanwhile the socket is not read."""
         self._was_held_up = True
         self._report(up=True, held_up=True)
         while self._buffer.is_full() and not self._stopping:
+            # wait: subscription | room in its buffer | the caller; its waker | only the caller
             if self._waker.sleep(self._options.ping_interval):
                 self._waker.clear()
             else:
                 ws.pong()
-        ws.last_inbound = time.monotonic()  # its silence was ours
+        ws.last_inbound = time.monotonic()  # the silence was this client's doing
         self._report(up=True)
 
-    # Losing and finding.
+    # Lost connections.
 
     def _note_loss(self, ws: DuplexWebSocket) -> None:
-        """Remember up to which slot everything has been received for sure."""
-        route = self._delivery.route
-        with self._link.changed:
-            position = route.position
-        cursor = self._conversation.oldest_cursor
-        # An end that was not waited for may have come long ago; control has gone on since. And behind a pause the
-        # server may have had more to send than what arrived, and has taken it along.
+        """Remember up to which slot everything was received."""
+        with self._connection.lock:
+            position = self._queue.state.position
+        cursor = self._protocol.oldest_cursor
+        # If the reader was not waiting when the end came, the end may be old, and control has gone on since. And after
+        # a pause the server may have had more to send than what arrived.
         drained = ws.is_drained and ws.was_waiting and not self._batch_is_open and not self._was_held_up
         self._batch_is_open = self._was_held_up = False
-        if drained or cursor is None:
-            # Nothing was waiting in the socket, so what control has told of has been received.
-            if drained:
-                self._received_up_to = max(self._received_up_to, position)
-        else:
+        if drained:
+            # Nothing was left in the socket, so everything up to the slot that control has reached was received.
+            self._received_up_to = max(self._received_up_to, position)
+        elif cursor is not None:
             self._received_up_to = max(self._received_up_to, cursor)
         self._report()
 
     def _begin_with_what_is_kept(self) -> None:
-        """Whoever subscribes late gets what the server still has; what was gone by then is not missing."""
-        position = self._link.ask_position(self._delivery.route, self._questions)
+        """A late subscriber gets what the server still has. What it had dropped before is not missing."""
+        position = self._connection.ask_position(self._queue.state, self._questions)
         self._received_up_to = max(self._received_up_to, position - self._options.replay_slots)
 
     def _check_for_gap(self) -> None:
-        """The server sends again what it has kept; what is older is lost, and that must not pass unnoticed."""
-        position = self._link.ask_position(self._delivery.route, self._questions)
+        """The server replays what it has kept. Older slots are lost, and the caller must learn of it."""
+        position = self._connection.ask_position(self._queue.state, self._questions)
         lost_up_to = position - self._options.replay_slots
         if lost_up_to > self._received_up_to:
-            raise _Hopeless(
-                f"slots {self._received_up_to + 1} to {lost_up_to} cannot be recovered: the engine went on to slot"
+            raise _GaveUp(
+                f"slots {self._received_up_to + 1} to {lost_up_to} cannot be recovered: the engine moved to slot"
                 f" {position} while the connection was lost, and the server keeps {self._options.replay_slots} slots"
             )
 
     def _sleep(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while not self._is_over() and time.monotonic() < deadline:
+            # wait: subscription | the time for the next attempt | its waker | the delay
             if self._waker.sleep(deadline - time.monotonic()):
                 self._waker.clear()
 
+    # Reporting to the session.
+
     def _report(self, *, up: bool = False, held_up: bool = False, ended: bool = False) -> None:
-        state = self.state
-        with self._link.changed:
-            state.up = up
-            state.held_up = held_up
-            state.ended = state.ended or ended
-            state.last_activity = time.monotonic()
-            self._link.subscriptions_changed()
-        self._delivery.put(None)
+        status = self.status
+        with self._connection.lock:
+            status.up = up
+            status.held_up = held_up
+            status.ended = status.ended or ended
+            status.last_activity = time.monotonic()
+        self._tell()
 
     def _fail(self, reason: str) -> None:
-        state = self.state
-        session_id = self._delivery.route.session_id
-        with self._link.changed:
-            state.up = False
-            state.failure = SubscriptionFailed(f"session {session_id}: {state.missing}: {reason}")
-            self._link.subscriptions_changed()
-        self._delivery.put(None)
+        status = self.status
+        with self._connection.lock:
+            status.up = False
+            status.failure = SubscriptionFailed(f"session {self._queue.state.session_id}: {status.missing}: {reason}")
+        self._tell()
+
+    def _tell(self) -> None:
+        """Wake the callers: a continue may be waiting for this subscription, or a loop for its events."""
+        with self._connection.lock:
+            self._connection.changed.notify_all()
+        self._queue.wake()

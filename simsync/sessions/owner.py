@@ -1,33 +1,31 @@
-"""Owning a control connection: the end of it, however the session object is left."""
+"""Owning a control connection: closing it, however the session object is left."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Callable, TypeVar
+from typing import Callable, TypeVar
 
 from simsync.run_summary import RunSummary, run_summary
 from simsync.runtime import at_exit
-from simsync.runtime.control import ControlLink
+from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.process import StaysHere
+from simsync.sessions.base import SessionBase
 
-if TYPE_CHECKING:
-    from simsync.session import Session
-
-Owner = TypeVar("Owner", bound="LinkOwner")
+Owner = TypeVar("Owner", bound="ConnectionOwner")
 
 
-class LinkOwner(StaysHere):
-    """A context manager that closes its connection; mixed into the sessions that :class:`~simsync.Client` makes."""
+class ConnectionOwner(StaysHere):
+    """A context manager that closes its control connection. The sessions that ``Client`` makes are of this kind."""
 
-    def _own(self, link: ControlLink, forget_token: Callable[[], None]) -> None:
-        self._link = link
+    def _own(self, connection: ControlConnection, forget_token: Callable[[], None]) -> None:
+        self._connection = connection
         self._forget_token = forget_token
         self._closed = False
         at_exit.remember(self)
 
-    def _owned(self) -> Sequence[Session]:
+    def _owned(self) -> Sequence[SessionBase]:
         """The sessions that end with the connection."""
         raise NotImplementedError
 
@@ -43,46 +41,50 @@ class LinkOwner(StaysHere):
         if at_exit.forget(self):
             self._cancel_unclosed("the session object was deleted")
 
-    def _cancel_at_exit(self) -> None:
+    def cancel_at_exit(self) -> None:
+        """Begin to end, without waiting, because the interpreter ends."""
         self._cancel_unclosed("the interpreter is ending")
 
     def _cancel_unclosed(self, reason: str) -> None:
-        if not self._link.process.is_here:
+        if not self._connection.process.is_here:
             return  # the threads and the connection are the parent's
-        self._link.cancel(reason)
+        self._connection.cancel(reason)
         if not self._closed:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=3)
 
     @property
     def reconnects(self) -> int:
-        """How often the control connection was attached again."""
-        return self._link.reconnects
+        """How often the control connection was lost and attached again."""
+        return self._connection.reconnects
 
     def drop_connection(self) -> None:
-        """Lose the control connection without a word, as if the network had failed; returns before it has happened.
+        """Lose the control connection, as if the network had failed. Returns before it has happened.
 
-        The session is then attached to again like after any loss. For trying out what a run, or a server, does then.
+        The session is then attached again, as after any lost connection. Use it to test what a run, or a server, does.
         """
-        self._link.drop()
+        self._connection.drop()
 
     @property
     def run_summary(self) -> RunSummary:
-        """What has come of the run so far, over all sessions, in one object that can be logged."""
+        """The result of the run so far, over all sessions, in one object that can be logged."""
         sessions = self._owned()
-        completions = [session._delivery.route.completion for session in sessions]
+        completions = [session.completion for session in sessions]
         summaries = [completion.summary for completion in completions if completion is not None]
         return run_summary([session.coverage for session in sessions], summaries, self.reconnects)
 
     def close(self) -> None:
-        """End everything and wait for the threads, within the close timeout. May be called twice, from any thread."""
+        """End everything and wait for the threads, at most ``Options.close_timeout`` and a second.
+
+        Any thread may call it. Closing twice is allowed.
+        """
         self._close("the session was closed")
 
     def _close(self, reason: str) -> None:
         self._closed = True
         self._forget_token()
-        self._link.cancel(reason)
+        self._connection.cancel(reason)
         for session in self._owned():
-            session._end_subscriptions()
+            session.end_subscriptions()
             session.rpc.close()
-        self._link.close(reason)
+        self._connection.close(reason)
         at_exit.forget(self)

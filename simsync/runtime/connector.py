@@ -1,9 +1,9 @@
-"""Opening one WebSocket connection: TCP, TLS and upgrade within one deadline, ended early when asked.
+"""Opening one WebSocket connection: TCP, TLS and upgrade within one deadline, and a way to abort it.
 
-The library does the connecting, in a thread of its own. It blocks in calls that only the end of their socket can end,
-so the socket is made known as early as possible: a deadline or :meth:`Dial.abort` shuts it down. Nothing can end
-resolving a name, or the TCP handshake with an address that never answers; then the thread is left behind, sends nothing
-any more and ends with that call.
+The library connects, in a separate thread. It blocks in calls that only the end of their socket can end, so the socket
+is made known as early as possible: a deadline or :meth:`Connector.abort` shuts it down. Nothing can end the resolution
+of a name, or the TCP handshake with an address that never answers. In that case the thread is left behind; it sends
+nothing any more and ends with that call.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from simsync.frames import DATA
 from simsync.options import Options
 from simsync.params.api_key import NO_KEY, ApiKey
 from simsync.runtime.duplex import BinaryMessage, DuplexWebSocket, LinkLost
-from simsync.runtime.tap import Tap
+from simsync.runtime.frame_observer import FrameObserver
 from simsync.runtime.threads import spawn
 from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
 
 _SWITCHING_PROTOCOLS = 101
 _ORDINARY = (websocket.WebSocketException, OSError, LinkLost, ValueError, LookupError, AttributeError)
-"""What the library raises when a server is not there, or is no server."""
-_FATAL_STATUSES = (400, 401, 403, 404)
+"""What the library raises if there is no server, or something that is not a WebSocket server."""
+_FINAL_STATUSES = (400, 401, 403, 404)
 _ADVICE = {
     401: "the API key was refused: check SIMULATOR_API_KEY or api_key=",
     403: "the API key was refused: check SIMULATOR_API_KEY or api_key=",
@@ -41,25 +41,25 @@ _ADVICE = {
 }
 
 
-class DialFailed(Exception):
-    """No connection. ``fatal``: trying again is pointless. ``unreachable``: there is nobody at this address."""
+class ConnectFailed(Exception):
+    """No connection. ``final``: another attempt would not help. ``unreachable``: nothing answers at this address."""
 
-    def __init__(self, error: ConnectError, *, fatal: bool = False, unreachable: bool = False) -> None:
+    def __init__(self, error: ConnectError, *, final: bool = False, unreachable: bool = False) -> None:
         super().__init__(str(error))
         self.error = error
-        self.fatal = fatal
+        self.final = final
         self.unreachable = unreachable
 
 
 class _ObservedContext:
-    """Stands in for an SSLContext, to learn of the socket before the TLS handshake blocks on it."""
+    """Replaces an SSLContext, to learn of the socket before the TLS handshake blocks on it."""
 
     def __init__(self, context: ssl.SSLContext, observe: Callable[[socket.socket | None], None]) -> None:
         self._context = context
         self._observe = observe
 
     def wrap_socket(self, sock: socket.socket, **options: Any) -> ssl.SSLSocket:
-        # The TLS socket takes over the descriptor, so it is the duplicate that can be shut down at any time.
+        # The TLS socket takes over the descriptor, so only a duplicate can be shut down at any time.
         with sock.dup() as duplicate:
             self._observe(duplicate)
             try:
@@ -69,7 +69,7 @@ class _ObservedContext:
 
 
 def _proxy_settings(url: str) -> dict[str, Any]:
-    """The library takes proxies from the environment, for the loopback too; an exception needs a proxy to be named."""
+    """No proxy for the loopback. The library takes proxies from the environment unless one is named with exceptions."""
     if not urls.is_loopback(url):
         return {}
     host = urlsplit(url).hostname
@@ -77,30 +77,30 @@ def _proxy_settings(url: str) -> dict[str, Any]:
 
 
 class _Headers:
-    """Stands in for a list of headers, which the library reads after connecting and before it sends anything."""
+    """Replaces a list of headers. The library reads it after connecting and before it sends anything."""
 
-    def __init__(self, headers: list[str], last_look: Callable[[], None]) -> None:
+    def __init__(self, headers: list[str], before_sending: Callable[[], None]) -> None:
         self._headers = headers
-        self._last_look = last_look
+        self._before_sending = before_sending
 
     def __iter__(self) -> Iterator[str]:
-        self._last_look()
+        self._before_sending()
         return iter(self._headers)
 
 
-class Dial:
+class Connector:
     """One attempt. :meth:`run` in one thread, :meth:`abort` from any other."""
 
     def __init__(self, url: str, options: Options, api_key: ApiKey = NO_KEY, *, plane: str = DATA) -> None:
         self._url = url
-        self._tap = Tap.of(options.on_frame, plane, url)
+        self._observer = FrameObserver.of(options.on_frame, plane, url)
         self._options = options
         self._api_key = api_key
         self._lock = threading.Lock()  # guards _socket, _aborted and _ws
         self._socket: socket.socket | None = None
         self._aborted: str | None = None
         self._ws: DuplexWebSocket | None = None
-        # Written in C, as a token may be fired in the middle of anything.
+        # A C queue, because a signal handler may cancel a token in the middle of anything.
         self._news: queue.SimpleQueue[BaseException | DuplexWebSocket | None] = queue.SimpleQueue()
 
     def abort(self, reason: str) -> None:
@@ -110,35 +110,35 @@ class Dial:
             for sock in sockets:
                 if sock is not None:
                     with contextlib.suppress(OSError):
-                        # Not the TLS object's own shutdown: that would pull it from under the thread that uses it.
+                        # The plain socket's shutdown: that of the TLS object would break the thread that uses it.
                         socket.socket.shutdown(sock, socket.SHUT_RDWR)
         self._news.put(None)
 
     def run(self) -> DuplexWebSocket:
-        """Returns the open connection. Raises :class:`DialFailed`."""
+        """Returns the open connection. Raises :class:`ConnectFailed`."""
         options = self._options
         sslopt: dict[str, Any] = {}
         if self._url.startswith("wss:"):
             context = options.ssl_context or ssl.create_default_context()
             sslopt["context"] = _ObservedContext(context, self._observe)
         ws = self._ws = DuplexWebSocket(max_message=options.max_message, bulk=options.fast_path, sslopt=sslopt)
-        ws.binary = bytes if self._tap is None else BinaryMessage
+        ws.binary = bytes if self._observer is None else BinaryMessage
         spawn("connect", lambda: self._news.put(self._connect(ws)))
         outcome = self._outcome()
         if isinstance(outcome, DuplexWebSocket):
-            outcome.tap = self._tap
-            if self._tap is not None:
-                self._tap.opened()
+            outcome.tap = self._observer
+            if self._observer is not None:
+                self._observer.opened()
             return outcome
-        if not isinstance(outcome, (DialFailed, *_ORDINARY)):
+        if not isinstance(outcome, (ConnectFailed, *_ORDINARY)):
             raise outcome
-        failed = outcome if isinstance(outcome, DialFailed) else self._failed(outcome, ws.getstatus())
-        if self._tap is not None:
+        failed = outcome if isinstance(outcome, ConnectFailed) else self._failed(outcome, ws.getstatus())
+        if self._observer is not None:
             refusal = failed.error
             if isinstance(refusal, HttpStatusError):
-                self._tap.refused(refusal.status, refusal.body)
+                self._observer.refused(refusal.status, refusal.body)
             else:
-                self._tap.refused(None, str(refusal))
+                self._observer.refused(None, str(refusal))
         raise failed from None if outcome is failed else self._api_key.harmless(outcome)
 
     def _outcome(self) -> BaseException | DuplexWebSocket:
@@ -149,7 +149,7 @@ class Dial:
             outcome = None
         while outcome is None:
             with self._lock:
-                # What is known was shut down, what is over has told so; anything else cannot be ended.
+                # A socket that is known was shut down, so its call ends. Nothing else can be ended.
                 ends = self._ws is None or self._ws.sock is not None or self._socket is not None
             if not ends:
                 return OSError(self._aborted)
@@ -157,13 +157,13 @@ class Dial:
         return outcome
 
     def _connect(self, ws: DuplexWebSocket) -> BaseException | DuplexWebSocket:
-        """In the thread of its own: the open connection, or what went wrong."""
+        """Runs in the separate thread. Returns the open connection, or what went wrong."""
         header = [f"User-Agent: simsync/{__version__}"]
         header += [f"{name}: {value}" for name, value in self._api_key.headers().items()]
         try:
             ws.connect(
                 self._url,
-                header=_Headers(header, self._last_look),
+                header=_Headers(header, self._before_sending),
                 timeout=self._options.connect_timeout,
                 redirect_limit=0,  # the key must not follow a redirect to another host
                 suppress_origin=True,
@@ -180,7 +180,7 @@ class Dial:
             return error
         return ws
 
-    def _last_look(self) -> None:
+    def _before_sending(self) -> None:
         with self._lock:
             if self._aborted is not None:
                 raise OSError(self._aborted)
@@ -196,14 +196,14 @@ class Dial:
             if self._aborted is not None and sock is not None:
                 raise OSError(self._aborted)
 
-    def _refused(self, status: int, body: str) -> DialFailed:
+    def _refused(self, status: int, body: str) -> ConnectFailed:
         advice = _ADVICE.get(status, "")
         if 300 <= status < 400:
             advice = "redirects are not followed, the API key would go with them: use the final address"
-        fatal = status in _FATAL_STATUSES or 300 <= status < 400
-        return DialFailed(HttpStatusError(self._url, status, self._api_key.hidden_in(body), advice), fatal=fatal)
+        final = status in _FINAL_STATUSES or 300 <= status < 400
+        return ConnectFailed(HttpStatusError(self._url, status, self._api_key.hidden_in(body), advice), final=final)
 
-    def _failed(self, error: Exception, status: int | None) -> DialFailed:
+    def _failed(self, error: Exception, status: int | None) -> ConnectFailed:
         if isinstance(error, websocket.WebSocketBadStatusException):
             body = error.resp_body
             text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
@@ -212,10 +212,10 @@ class Dial:
             return self._refused(status, "")
         if self._aborted is not None or isinstance(error, (websocket.WebSocketTimeoutException, socket.timeout)):
             reason = f"{self._aborted or 'no connection in time'} ({self._options.connect_timeout:g} s allowed)"
-            return DialFailed(ConnectError(f"could not connect to {self._url}: {reason}"))
+            return ConnectFailed(ConnectError(f"could not connect to {self._url}: {reason}"))
         unreachable = unreachable_reason(self._url, error)
         if unreachable is not None:
             failure = ConnectError(f"could not connect to {self._url}: {unreachable}")
-            return DialFailed(failure, fatal=isinstance(error, ssl.SSLCertVerificationError), unreachable=True)
+            return ConnectFailed(failure, final=isinstance(error, ssl.SSLCertVerificationError), unreachable=True)
         text = self._api_key.hidden_in(f"could not connect to {self._url}: {type(error).__name__}: {error}")
-        return DialFailed(ConnectError(text))
+        return ConnectFailed(ConnectError(text))

@@ -1,4 +1,4 @@
-"""Messages that make no sense: counted, logged without flooding the log, never fatal by themselves."""
+"""Messages that simsync cannot use: it counts them, logs them without flooding the log, and goes on."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 _REASON_LENGTH = 200
 _KINDS = 100
 
+# Bounded in depth and length: a message may be large, and nested more deeply than repr() can follow.
 _shown = reprlib.Repr()
-"""Writes what a peer sent down in part: it may be large, and nested more deeply than ``repr`` can follow."""
 _shown.maxlevel = 12
 _shown.maxdict = _shown.maxlist = _shown.maxtuple = 50
 _shown.maxstring = _shown.maxother = 2_000
 
 
-class OddMessages:
-    """Counts by reason. The 1st, 10th, 100th … of each reason is logged; the message itself at DEBUG only."""
+class SkippedMessages:
+    """Counts by reason. Logs the 1st, 10th, 100th … of each reason; the message itself at DEBUG only."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
@@ -31,7 +31,7 @@ class OddMessages:
     def note(self, reason: str, raw: Any) -> None:
         reason = reason[:_REASON_LENGTH]
         if reason not in self.counts and len(self.counts) >= _KINDS:
-            reason = "other"  # a hostile peer must not be able to fill the memory with reasons
+            reason = "other"  # a hostile server must not fill the memory with reasons
         self.counts[reason] += 1
         count = self.counts[reason]
         if count == 10 ** (len(str(count)) - 1):

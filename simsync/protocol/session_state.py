@@ -1,0 +1,171 @@
+"""What is known about one (sub-)session, and the events on their way to its caller."""
+
+from __future__ import annotations
+
+from simsync.errors import SimsyncError
+from simsync.events import Completed, DiscoveryBatch, Event, Paused, Slot
+from simsync.protocol.continue_cycle import ContinueCycle
+from simsync.protocol.discoveries import BEFORE_EVERYTHING, Discoveries, batch_order
+from simsync.protocol.event_batch import EventBatch
+
+NOTHING_SEEN = BEFORE_EVERYTHING
+
+
+class SessionState:
+    """State of one session; guarded by the lock of its connection.
+
+    ``cursor``: the sequence number of the last event that was received. ``handled_before``: the last number that an
+    earlier process has handled. ``events``: what the next batch holds. ``open``: more events may come; False once the
+    session has completed, failed or been released. ``range_known``: ``start_slot`` and ``end_slot`` are valid.
+    """
+
+    __slots__ = (
+        "_batches",
+        "_discoveries",
+        "_first",
+        "_paused_batch",
+        "_step",
+        "announced",
+        "attached",
+        "completed",
+        "completion",
+        "cursor",
+        "cycle",
+        "end_slot",
+        "events",
+        "failure",
+        "first_sequence",
+        "handled_before",
+        "highest_slot",
+        "late_events",
+        "learned_slot",
+        "open",
+        "paused_slot",
+        "range_known",
+        "released",
+        "replays_dropped",
+        "rpc_endpoint",
+        "sequence_gaps",
+        "session_id",
+        "slots_seen",
+        "start_slot",
+        "task_id",
+    )
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        self.announced = False
+        self.attached = False
+        self.rpc_endpoint = ""
+        self.task_id: str | None = None
+        self.start_slot = 0
+        self.end_slot = 0
+        self.range_known = False
+        self.cursor = NOTHING_SEEN
+        self.first_sequence = NOTHING_SEEN
+        self.handled_before = NOTHING_SEEN
+        self.events: list[Event] = []
+        self.cycle = ContinueCycle()
+        self.highest_slot = NOTHING_SEEN
+        self.paused_slot = NOTHING_SEEN
+        self.learned_slot: int | None = None
+        self.slots_seen = 0
+        self.sequence_gaps = 0
+        self.replays_dropped = 0
+        self.late_events = 0
+        self.open = True
+        self.completed = False
+        self.completion: Completed | None = None
+        self.released = False
+        self.failure: SimsyncError | None = None
+        self._paused_batch = NOTHING_SEEN
+        self._discoveries = Discoveries()
+        self._batches: list[EventBatch] = []
+        self._first: int | None = None
+        self._step = 0
+
+    def set_range(self, start_slot: int, end_slot: int) -> None:
+        """Both slots are included."""
+        self.start_slot = start_slot
+        self.end_slot = end_slot
+        self.range_known = True
+
+    # Where the engine is.
+
+    @property
+    def position(self) -> int:
+        """The slot of the engine as far as it is known: from events, or from asking the RPC once."""
+        return max(self.start_slot, self.highest_slot, self.paused_slot, self.learned_slot or 0)
+
+    @property
+    def position_is_known(self) -> bool:
+        """False for an attached session until its RPC was asked: its events need not tell where it stood before."""
+        return not self.attached or self.learned_slot is not None
+
+    def note_position(self, event: Event) -> None:
+        """Learn from an event where the engine is, and what is ahead of it."""
+        if isinstance(event, Slot):
+            if event.slot > self.highest_slot:
+                self.highest_slot = event.slot
+                self.slots_seen += 1
+        elif isinstance(event, Paused):
+            self.paused_slot = event.slot
+            self._paused_batch = batch_order(event.batch_index)
+        elif isinstance(event, DiscoveryBatch):
+            self._discoveries.add(event, self.highest_slot)
+
+    def take_discovery(self) -> tuple[DiscoveryBatch | None, int]:
+        """The nearest announced batch ahead, and how many were passed without a pause since the last call."""
+        return self._discoveries.take(self.highest_slot, (self.paused_slot, self._paused_batch))
+
+    # Batches and their sequence numbers.
+
+    def begin_batch(self, first: int | None, step: int = 1) -> None:
+        """The numbers do not continue: the next event starts a batch with the number ``first``."""
+        if self.events:
+            self._batches.append(EventBatch(self.events, self._first, self._step))
+            self.events = []
+        self._first = first
+        self._step = step
+
+    def skip_event(self) -> None:
+        """The last event is not for the caller, so its number is not used."""
+        if self._step:
+            self.begin_batch(self.cursor + 1)
+
+    @property
+    def has_events(self) -> bool:
+        return bool(self.events or self._batches)
+
+    def take_batches(self) -> list[EventBatch]:
+        """Everything that can be delivered. The next event continues the numbers."""
+        batches = self._batches
+        if self.events:
+            batches.append(EventBatch(self.events, self._first, self._step))
+            self.events = []
+        if batches:
+            self._batches = []
+        if self._step:
+            self._first = self.cursor + 1
+        return batches
+
+    # The end.
+
+    def complete(self, completion: Completed) -> None:
+        self.completed = True
+        self.completion = completion
+        self._close(completion)
+
+    def fail(self, failure: SimsyncError) -> None:
+        if self.open:
+            self.failure = failure
+            self._close()
+
+    def release(self) -> None:
+        """The caller has everything, or wants no more."""
+        self.released = True
+        self._close()
+
+    def _close(self, completion: Completed | None = None) -> None:
+        self.open = False
+        self.cycle.finish(completion)

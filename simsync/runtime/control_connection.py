@@ -1,0 +1,448 @@
+"""The control connection: the reader thread and the state that it shares with the callers.
+
+The reader thread owns the connection for its whole life: it connects, shakes hands, receives, reconnects and closes. A
+writer thread per connection is the only one that sends. Callers meet them in three places: the lock, which guards the
+protocol and everything else here; the outbox; and the event queues.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from typing import Callable
+
+import websocket
+
+from simsync.errors import (
+    Cancelled,
+    ConnectError,
+    ControlClosed,
+    ControlFailed,
+    CreateError,
+    EventTimeout,
+    InvalidParams,
+    RemoteError,
+    SimsyncError,
+)
+from simsync.events import DiscoveryBatch, Event
+from simsync.frames import CONTROL
+from simsync.options import Options
+from simsync.params.api_key import ApiKey
+from simsync.protocol.control import ControlProtocol, Phase
+from simsync.protocol.outcome import GiveUp
+from simsync.protocol.session_state import SessionState
+from simsync.runtime.cancel import CancelToken
+from simsync.runtime.connector import ConnectFailed, Connector
+from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
+from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
+from simsync.runtime.failure import chain_of, fresh
+from simsync.runtime.outbox import Outbox
+from simsync.runtime.retry import Reconnectable, ReconnectPolicy
+from simsync.runtime.slot_inquiries import AskSlot, SlotInquiries
+from simsync.runtime.threads import join, spawn
+from simsync.runtime.waiting import InterruptSafeCondition, Waker
+from simsync.runtime.writer import Writer
+
+logger = logging.getLogger("simsync.control")
+
+ROOM_PER_SESSION = 4 * 1024
+"""Bytes that are read at once per session. Delivering costs something per session, so each should get a few events."""
+
+
+class ControlConnection:
+    """One control connection and its protocol. ``Client`` makes it, the session object owns it."""
+
+    def __init__(
+        self,
+        url: str,
+        api_key: ApiKey,
+        protocol: ControlProtocol,
+        options: Options,
+        ask_slot: AskSlot,
+    ) -> None:
+        self._url = url
+        self._api_key = api_key
+        self._protocol = protocol
+        self._options = options
+        self._waker = Waker()
+        self._reader: threading.Thread | None = None
+        self._policy = ReconnectPolicy(options, self._sleep, logger)
+        self.ready_queues = ReadyQueues()
+        self.process = self.ready_queues.process
+        self.lock = threading.RLock()  # guards the protocol and everything below
+        self.changed = InterruptSafeCondition(self.lock)
+        self.outbox = Outbox(options.continue_queue, self.changed)
+        self.queues: dict[str, EventQueue] = {}
+        self.up = False
+        self.reconnects = 0
+        self.failure: SimsyncError | None = None
+        self._handed_over = False
+        self._ever_connected = False
+        self._closing = False
+        self._finished = False
+        self._drop_asked = False
+        self._connector: Connector | None = None
+        self.inquiries = SlotInquiries(ask_slot, self.lock)
+
+    # For callers.
+
+    def start(self, deadline: float | None, on_progress: Callable[[Event], object] | None) -> None:
+        """Start the threads and wait until the session exists. Raises what prevented it.
+
+        ``on_progress`` is called in this thread for what the server reports meanwhile. If it raises, the wait ends.
+        """
+        self._reader = spawn("reader", self._run)
+        exists = False
+        while not exists:
+            # wait: caller, creating or attaching | the session | `changed` | its timeout; the reconnect budget
+            progress = self.changed.wait_for(self._take_progress, deadline)
+            if progress is None:
+                raise EventTimeout("timed out waiting for the session to be created or attached")
+            exists, events = progress
+            if on_progress is not None:
+                for event in events:
+                    on_progress(event)
+        for queue in self.queues.values():
+            if queue.state.attached:
+                self.inquiries.learn_position(queue.state)
+        with self.lock:
+            self._handed_over = True
+
+    def _take_progress(self) -> tuple[bool, list[Event]] | None:
+        """Whether the session exists, and what the server has reported since the last call; None if nothing."""
+        exists = bool(self.queues) and self._protocol.is_settled
+        events = self._protocol.take_progress()
+        if not exists and not events and self.failure is not None:
+            raise fresh(self.failure)
+        return (exists, events) if exists or events else None
+
+    @property
+    def control_session_id(self) -> str:
+        return self._protocol.control_session_id or ""
+
+    @property
+    def status(self) -> str:
+        """``connected``, ``reconnecting``, ``failed`` or ``closed``."""
+        if self._closing or self._finished:
+            return "closed"
+        if self.failure is not None:
+            return "failed"
+        return "connected" if self.up else "reconnecting"
+
+    def take_discovery(self, queue: EventQueue) -> tuple[DiscoveryBatch | None, int]:
+        """The nearest announced match ahead, and how many were passed since the last call. Raises InvalidParams."""
+        if not self._protocol.announces_discoveries:
+            raise InvalidParams("discoveries", (), "create the session with CreateSession(discoveries=[...])")
+        with self.lock:
+            return queue.state.take_discovery()
+
+    def cancel_session(self, queue: EventQueue, reason: str) -> None:
+        """Wake everybody who waits for this session, with Cancelled. The other sessions go on."""
+        if not self.process.is_here:
+            return
+        with self.lock:
+            queue.cancel(Cancelled(reason))
+            self.changed.notify_all()
+
+    def release(self, queue: EventQueue, *, close: bool = False) -> None:
+        """The caller needs this session no more. With ``close`` the server is told to end it."""
+        if not self.process.is_here:
+            return
+        state = queue.state
+        with self.lock:
+            if close and state.open and self.up:
+                self.outbox.add_urgent(self._protocol.close_session_request(state.session_id))
+            self._protocol.release(state.session_id)
+            self.changed.notify_all()
+        self._waker.wake()
+
+    def cancel(self, reason: str) -> None:
+        """End everything soon, without waiting for it. Every waiting caller wakes at once with Cancelled."""
+        if not self.process.is_here:
+            return  # the threads and the connection are the parent's
+        cancelled = Cancelled(reason)
+        with self.lock:
+            self._closing = True
+            if self.failure is None:
+                self.failure = cancelled
+            connector = self._connector
+            queues = list(self.queues.values())
+            self.changed.notify_all()
+        for queue in queues:
+            if not queue.is_finished:
+                queue.cancel(cancelled)
+        self.outbox.close()
+        self.inquiries.cancel()
+        if connector is not None:
+            connector.abort(reason)
+        self._waker.wake()
+
+    def drop(self) -> None:
+        """Lose the connection soon, as if the network had failed. Does nothing if it is down already."""
+        self.process.check()
+        with self.lock:
+            self._drop_asked = self.up
+        self._waker.wake()
+
+    def close(self, reason: str = "the session was closed") -> None:
+        """End everything and wait for the threads, within the close timeout."""
+        if not self.process.is_here:
+            return
+        deadline = time.monotonic() + self._options.close_timeout
+        self.cancel(reason)
+        # Saying goodbye to the server may take the close timeout; ending the threads takes a moment more.
+        for thread in (self._reader, *self.inquiries.threads):
+            # wait: caller, closing | reader, inquiries | they end | `close_timeout` and 1 s
+            if not join(thread, deadline + 1.0 - time.monotonic()):
+                logger.warning("%s did not end in time and was left running", thread.name if thread else "")
+
+    # The reader thread.
+
+    def _run(self) -> None:
+        failure: SimsyncError = ControlClosed("the control connection is closed: every event was delivered")
+        try:
+            self._policy.run(self._connection)
+        except Reconnectable as lost:
+            if not self._closing:
+                failure = self._failed(f"gave up reconnecting: {lost.reason}", lost.__cause__ or lost)
+        except SimsyncError as error:
+            failure = error
+        except Exception as error:
+            logger.exception("the reader failed")
+            failure = self._failed(f"the reader thread failed: {chain_of(error)}", error)
+        self._end(failure)
+        self._waker.close()
+
+    def _failed(self, reason: str, cause: BaseException | None) -> SimsyncError:
+        error: SimsyncError
+        if self.queues:
+            error = ControlFailed(reason)
+        elif isinstance(cause, ConnectFailed):
+            return cause.error
+        else:
+            error = ConnectError(reason)
+        error.__cause__ = cause.error if isinstance(cause, ConnectFailed) else cause
+        return error
+
+    def _end(self, failure: SimsyncError) -> None:
+        with self.lock:
+            finished_well = isinstance(failure, ControlClosed)
+            if self.failure is None:
+                self.failure = failure
+            self._finished = self._finished or finished_well
+            failure = self.failure
+            self.up = False
+            queues = list(self.queues.values())
+            self.changed.notify_all()
+        self.outbox.close()
+        for queue in queues:
+            queue.put(Ended(failure))
+        if finished_well:
+            logger.info("control connection closed")
+        elif not isinstance(failure, Cancelled):
+            # A caller that waits for the session to be created gets the failure as an exception and needs no log line.
+            level = logging.ERROR if queues else logging.DEBUG
+            logger.log(level, "control connection failed: %s", failure)
+
+    def _connection(self) -> None:
+        """One connection, from connecting to its end. Returns if no further connection is needed."""
+        ws = self._open()
+        if ws is None:
+            return
+        began = time.monotonic()
+        self._ever_connected = True
+        writer = Writer(ws, self.outbox, self.lock, self._options.ping_interval, self._waker.wake)
+        ws.outgoing = self.outbox.add_urgent
+        try:
+            with self.lock:
+                hello = self._protocol.connected(time.monotonic())
+                self._drop_asked = False  # it was meant for the connection before
+            self.outbox.open()
+            self.outbox.add_urgent(hello)
+            writer.start()
+            self._converse(ws, writer)
+        except LinkLost as lost:
+            if ws.tap is not None:
+                ws.tap.ended(lost.reason, lost.code)
+            if self._protocol.all_ended:
+                logger.warning("the control connection was lost after the last event: %s", lost.reason)
+            if self.queues and not self._protocol.survives_loss:
+                reason = f"connection lost: {lost.reason}; the session ended with it, as its disconnect_timeout is 0"
+                raise self._given_up(GiveUp(reason)) from lost
+            uptime = time.monotonic() - began if self.queues else 0.0
+            raise Reconnectable(f"connection lost: {writer.failure or lost.reason}", uptime) from lost
+        finally:
+            with self.lock:
+                self.up = False
+            writer.stop()
+            ws.shutdown()
+            with self.lock:
+                self._protocol.lost()
+                self.changed.notify_all()
+
+    def _open(self) -> DuplexWebSocket | None:
+        """A connection; None if the session was closed meanwhile."""
+        connector = Connector(self._url, self._options, self._api_key, plane=CONTROL)
+        with self.lock:
+            closing = self._closing
+            self._connector = connector
+        if closing:
+            return None
+        try:
+            # wait: reader | the connect thread | it; `Connector.abort` | `connect_timeout`
+            return connector.run()
+        except ConnectFailed as failed:
+            if self._closing:
+                return None
+            hopeless = failed.unreachable and not self._ever_connected and not self._options.retry_first_connect
+            if failed.final or hopeless:
+                raise self._failed(str(failed), failed) from failed
+            raise Reconnectable(str(failed)) from failed
+        finally:
+            with self.lock:
+                self._connector = None
+
+    def _converse(self, ws: DuplexWebSocket, writer: Writer) -> None:
+        """Receive until nobody needs the connection any more. Raises LinkLost, or the failure if it is final."""
+        protocol = self._protocol
+        while True:
+            payloads = _receive(ws, self._next_deadline(ws), self._waker)
+            if not payloads:
+                self._waker.clear()
+            now = time.monotonic()
+            with self.lock:
+                changed = protocol.receive(payloads, now)
+                inquiries = protocol.tick(now)
+                changed += protocol.receive((), now)
+                self._note_established(ws)
+                # Still under the lock, so that a caller that learns of a state finds the events that led to it.
+                self._deliver(changed)
+                self.changed.notify_all()
+                outcome = protocol.outcome
+                finished = protocol.is_finished
+                outgoing = protocol.take_outgoing()
+            for message in outgoing:
+                self.outbox.add_urgent(message)
+            for state, number in inquiries:
+                self._inquire(state, number)
+            if self._drop_asked:
+                raise LinkLost("it was dropped on request")
+            if outcome is not None:
+                if isinstance(outcome, GiveUp):
+                    raise self._given_up(outcome)
+                raise LinkLost(outcome.reason)
+            if finished or self._closing:
+                self._say_goodbye(ws)
+                return
+            if writer.failure is not None:
+                raise LinkLost(writer.failure)
+            if protocol.phase is not Phase.CREATING and now - ws.last_inbound >= self._options.dead_after:
+                raise LinkLost(f"nothing was received for {self._options.dead_after:g} s")
+
+    def _next_deadline(self, ws: DuplexWebSocket) -> float:
+        silence = ws.last_inbound + self._options.dead_after
+        deadline = self._protocol.next_deadline
+        if self._protocol.phase is Phase.CREATING and deadline is not None:
+            return deadline
+        return silence if deadline is None else min(silence, deadline)
+
+    def _note_established(self, ws: DuplexWebSocket) -> None:
+        """The handshake of this connection may just have ended."""
+        if self._protocol.phase is not Phase.STEADY or self.up:
+            return
+        ws.drain_limit = max(DRAIN_LIMIT, ROOM_PER_SESSION * len(self._protocol.sessions))
+        if self.queues:
+            self.reconnects += 1
+        self.queues = self.queues or {
+            session_id: EventQueue(state, self.ready_queues, self._options.drain_idle)
+            for session_id, state in self._protocol.sessions.items()
+        }
+        self.up = True
+        self.outbox.let_continues_flow()
+
+    def _deliver(self, changed: Iterable[SessionState]) -> None:
+        queues = []
+        for state in dict.fromkeys(changed):
+            queue = self.queues[state.session_id]
+            queues.append(queue)
+            queue.add(*state.take_batches())
+            if state.failure is not None:
+                queue.add(Ended(state.failure))
+            if state.completed:
+                for tell in queue.on_completed:
+                    tell()
+        self.ready_queues.announce(*queues)
+
+    def _inquire(self, state: SessionState, number: int) -> None:
+        """Find out whether the continue in doubt of this session has arrived."""
+
+        def decide(slot: int | None) -> None:
+            with self.lock:
+                if self._protocol.answer_inquiry(state, number, slot):
+                    self.outbox.add_continue(state.cycle)
+                self.changed.notify_all()
+            # The session may have become ready without an event.
+            self.queues[state.session_id].wake()
+            self._waker.wake()
+
+        self.inquiries.ask(state, decide)
+
+    def ask_position(self, state: SessionState, until: CancelToken) -> int:
+        """The slot of the engine, as far as it can be known. May take one RPC call, which ``until`` ends."""
+        with self.lock:
+            position = state.position
+            settled = self.up and not state.cycle.is_outstanding and state.position_is_known
+        slot = None if settled else self.inquiries.slot_of(state, until)
+        return position if slot is None else max(position, slot)
+
+    def _given_up(self, outcome: GiveUp) -> SimsyncError:
+        error: SimsyncError
+        if self._protocol.all_ended:
+            # Every event was delivered; only subscriptions are still being drained.
+            logger.warning("the control connection ended early: %s", outcome.reason)
+            return ControlClosed(outcome.reason)
+        error = ControlFailed(outcome.reason) if self.queues else CreateError(outcome.reason)
+        if outcome.error is not None:
+            error.__cause__ = RemoteError(outcome.error)
+        return error
+
+    def _sleep(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not self._closing and time.monotonic() < deadline:
+            # wait: reader | the time for the next attempt | its waker | the delay
+            if self._waker.sleep(deadline - time.monotonic()):
+                self._waker.clear()
+
+    def _say_goodbye(self, ws: DuplexWebSocket) -> None:
+        """Ask the server to end the sessions, then close the WebSocket. Keeps reading, or the server could block."""
+        end = time.monotonic() + self._options.close_timeout
+        with self.lock:
+            ours = self._protocol.created_here or self._handed_over
+            request = self._protocol.close_request()
+        try:
+            if ours:
+                self.outbox.add_urgent(request)
+            acknowledged_by = time.monotonic() + self._options.close_timeout / 2
+            while ours and not self._protocol.close_acknowledged and time.monotonic() < acknowledged_by:
+                payloads = _receive(ws, acknowledged_by, None)
+                with self.lock:
+                    self._protocol.receive(payloads, time.monotonic())
+            ws.send_close(websocket.STATUS_NORMAL)
+            while time.monotonic() < end:
+                _receive(ws, end, None)
+            logger.warning("the server did not close the connection within %g s", self._options.close_timeout)
+        except LinkLost as lost:
+            if ws.tap is not None:
+                ws.tap.ended(lost.reason, lost.code)
+            logger.debug("closed: %s", lost.reason)
+
+
+def _receive(ws: DuplexWebSocket, deadline: float, waker: Waker | None) -> list[bytes]:
+    # wait: reader | bytes; the answer to the close | the peer; its waker | handshake, dead-peer and close timeouts
+    payloads = ws.recv_batch(deadline, waker)
+    if ws.tap is not None:
+        ws.tap.received(payloads)
+        return [bytes(payload) for payload in payloads]
+    return payloads

@@ -1,0 +1,96 @@
+"""The bound on what one subscription may have waiting for the caller."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Callable
+
+from simsync.errors import SubscriptionFailed
+from simsync.events import Event
+from simsync.protocol.event_batch import EventBatch
+
+
+class DataBuffer:
+    """How much of one subscription waits for the caller. Its reader adds to it, the caller takes from it.
+
+    A mark is the number of events and bytes from the beginning up to the end of a batch.
+    """
+
+    def __init__(self, max_events: int, max_bytes: int, resume_reading: Callable[[], None]) -> None:
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._resume_reading = resume_reading
+        self._lock = threading.Lock()  # guards everything below
+        self._added = (0, 0)
+        self._removed = (0, 0)
+        self._paused = False
+
+    def add(self, events: int, size: int) -> tuple[int, int]:
+        """Returns the mark of the batch. ``size`` in bytes."""
+        with self._lock:
+            self._added = (self._added[0] + events, self._added[1] + size)
+            return self._added
+
+    def remove(self, mark: tuple[int, int]) -> None:
+        """Remove the batch with this mark, and all before it. Wakes the reader once half of the buffer is free."""
+        with self._lock:
+            self._removed = mark
+            events, size = self.waiting
+            resume = self._paused and events * 2 <= self._max_events and size * 2 <= self._max_bytes
+            if resume:
+                self._paused = False
+        if resume:
+            self._resume_reading()
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Events and bytes."""
+        return self._added[0] - self._removed[0], self._added[1] - self._removed[1]
+
+    def is_full(self) -> bool:
+        """The reader must not read. Once full, the buffer stays full until half of it is free."""
+        with self._lock:
+            events, size = self.waiting
+            if events >= self._max_events or size >= self._max_bytes:
+                self._paused = True
+            return self._paused
+
+
+class DataBatch(EventBatch):
+    """Events of one subscription. They take up room in its buffer until the caller has taken all of them."""
+
+    __slots__ = ("_buffer", "_mark")
+
+    def __init__(self, events: list[Event], size: int, buffer: DataBuffer) -> None:
+        super().__init__(events)
+        self._buffer = buffer
+        self._mark = buffer.add(len(events), size)
+
+    def delivered(self) -> None:
+        # May be called twice, if Ctrl-C came in between: a mark removes the same events each time.
+        self._buffer.remove(self._mark)
+
+
+class SubscriptionStatus:
+    """What a session must know about one of its subscriptions. Its reader writes it, under the connection's lock.
+
+    ``held_up``: the reader waits for the caller or for other sub-sessions, so its silence means nothing. ``missing``
+    says what has not come yet. ``last_activity`` is in monotonic seconds.
+    """
+
+    __slots__ = ("ended", "failure", "held_up", "label", "last_activity", "missing", "up")
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.up = False
+        self.ended = False
+        self.held_up = False
+        self.failure: SubscriptionFailed | None = None
+        self.missing = label
+        self.last_activity = time.monotonic()
+
+    @property
+    def lets_continue(self) -> bool:
+        """The next continue need not wait for it. A failed subscription lets the failure reach the caller."""
+        return self.up or self.ended or self.failure is not None

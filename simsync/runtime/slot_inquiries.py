@@ -1,0 +1,64 @@
+"""Asking the RPC of a session for its slot: where an engine stands, and whether a lost continue has arrived."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from typing import Any, Callable
+
+from simsync.errors import Cancelled, SimsyncError
+from simsync.protocol.session_state import SessionState
+from simsync.runtime.cancel import CancelToken
+from simsync.runtime.threads import spawn
+
+logger = logging.getLogger("simsync.control")
+
+AskSlot = Callable[[SessionState, CancelToken], int]
+"""Asks a session's RPC for its slot, until the token is cancelled. Raises SimsyncError."""
+
+
+class SlotInquiries:
+    """The questions of one control connection. The RPC does not use that connection, so it answers while it is down."""
+
+    def __init__(self, ask_slot: AskSlot, lock: contextlib.AbstractContextManager[Any]) -> None:
+        """``lock`` guards the states of the sessions."""
+        self._ask_slot = ask_slot
+        self._lock = lock
+        self._cancelled = CancelToken()
+        self.threads: list[threading.Thread] = []
+
+    def cancel(self) -> None:
+        """Nobody needs the answers any more."""
+        self._cancelled.cancel()
+
+    def slot_of(self, state: SessionState, until: CancelToken | None = None) -> int | None:
+        """The slot of a session; None if its RPC did not answer, or nobody needs the answer any more."""
+        try:
+            return self._ask_slot(state, until or self._cancelled)
+        except Cancelled:
+            return None
+        except SimsyncError as error:
+            logger.warning("could not ask session %s for its slot: %s", state.session_id, error)
+            return None
+
+    def learn_position(self, state: SessionState) -> None:
+        """Ask where an attached session stands. Without it, a continue that is lost cannot be decided."""
+        slot = self.slot_of(state)
+        if slot is not None:
+            with self._lock:
+                state.learned_slot = slot
+
+    def ask(self, state: SessionState, decide: Callable[[int | None], None]) -> None:
+        """Ask in a separate thread, as the reader must not wait for an HTTP reply, and call ``decide`` there."""
+
+        def run() -> None:
+            slot: int | None = None
+            try:
+                slot = self.slot_of(state)
+            except Exception:
+                logger.exception("asking session %s for its slot failed", state.session_id)
+            decide(slot)
+
+        self.threads = [thread for thread in self.threads if thread.is_alive()]
+        self.threads.append(spawn("inquiry", run))

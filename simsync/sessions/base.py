@@ -1,0 +1,214 @@
+"""What every session has: its queue of events, its state, its subscriptions' end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+
+from simsync.errors import Cancelled, ControlClosed
+from simsync.events import Completed, Event
+from simsync.options import Options
+from simsync.params import Continue, ContinueTo, checks
+from simsync.protocol.continue_cycle import CycleState
+from simsync.protocol.coverage import Coverage
+from simsync.protocol.session_state import NOTHING_SEEN
+from simsync.rpc import Rpc
+from simsync.runtime.continues import Continues
+from simsync.runtime.control_connection import ControlConnection
+from simsync.runtime.event_queue import EventQueue
+from simsync.runtime.process import StaysHere
+from simsync.runtime.reconnect_turns import ReconnectTurns
+from simsync.runtime.subscription_reader import SubscriptionReader
+from simsync.runtime.waiting import deadline_after
+from simsync.sessions.event_stream import EventStream, TakeTurn
+from simsync.wire import urls
+
+_STATUS = {
+    CycleState.STARTING: "starting",
+    CycleState.READY: "ready",
+    CycleState.FINISHED: "completed",
+}
+
+
+class SessionBase(StaysHere):
+    """Events, status and coverage of one session."""
+
+    def __init__(
+        self,
+        queue: EventQueue,
+        connection: ControlConnection,
+        turns: ReconnectTurns,
+        control_url: str,
+        options: Options,
+    ) -> None:
+        state = queue.state
+        self._queue = queue
+        self._connection = connection
+        self._turns = turns
+        self._options = options
+        self._continues = Continues(queue, connection, options)
+        self._readers: list[SubscriptionReader] = []
+        self._ended_reconnects = 0
+        self._released = False
+        self._closed = False
+        self.session_id: str = state.session_id
+        self.task_id: str | None = state.task_id
+        self.start_slot: int | None = state.start_slot if state.range_known else None
+        self.end_slot: int | None = state.end_slot if state.range_known else None
+        self.rpc_endpoint: str = urls.rpc_url(state.rpc_endpoint, control_url)
+        self.rpc = Rpc(self.rpc_endpoint, options)
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self.events())
+
+    def _encode(self, request: Continue | ContinueTo) -> bytes:
+        """The message that continues this session."""
+        raise NotImplementedError
+
+    @property
+    def queue(self) -> EventQueue:
+        """The queue between the reader threads and the caller: a :class:`queue.Queue` of events."""
+        return self._queue
+
+    @property
+    def status(self) -> str:
+        """``starting``, ``ready``, ``running``, ``reconnecting``, ``completed``, ``failed`` or ``closed``."""
+        state = self._queue.state
+        if state.completed:
+            return "completed"
+        if isinstance(self._queue.failure, Cancelled) or state.released:
+            return "closed"
+        if self._queue.failure is not None or state.failure is not None:
+            return "failed"
+        if self._connection.status != "connected":
+            return self._connection.status
+        return _STATUS.get(state.cycle.state, "running")
+
+    @property
+    def coverage(self) -> Coverage:
+        """How much of the range was seen, and whether the run is complete."""
+        state = self._queue.state
+        drained = state.completed and all(status.ended for status in self._queue.subscriptions)
+        finished = self._queue.is_finished or drained
+        failure = None if finished else self._queue.failure or state.failure
+        return Coverage(
+            start_slot=self.start_slot,
+            end_slot=self.end_slot,
+            highest_slot=None if state.highest_slot == NOTHING_SEEN else state.highest_slot,
+            slots_seen=state.slots_seen,
+            completed=finished,
+            failure=None if failure is None else str(failure),
+            sequence_gaps=state.sequence_gaps,
+            replays_dropped=state.replays_dropped,
+            tolerance=self._options.coverage_tolerance,
+        )
+
+    @property
+    def completion(self) -> Completed | None:
+        """The ``Completed`` event, also before it is delivered; None until the server has finished the range."""
+        return self._queue.state.completion
+
+    @property
+    def last_sequence(self) -> int | None:
+        """The number of the last control event that was delivered; None before the first, or without numbers.
+
+        Save it, and :meth:`simsync.Client.attach` resumes after that event, also from another process.
+        """
+        return self._queue.last_sequence
+
+    @property
+    def data_reconnects(self) -> int:
+        """How often connections of this session's subscriptions were lost and made again."""
+        return self._ended_reconnects + sum(reader.reconnects for reader in tuple(self._readers))
+
+    # Events.
+
+    def events(self, timeout: float | None = None, advance: int | None = None) -> EventStream:
+        """Iterate over every event of this session: each once, ``Completed`` last; then the loop ends.
+
+        With ``advance``, the next continue is sent when the engine is ready and the caller asks for more events after
+        it has been handed all that came. So the body of the loop always runs before the engine moves. If the body sends
+        a continue itself, none is sent automatically.
+
+        A loop may be left and entered again; no event is lost.
+
+        Args:
+            timeout: Seconds to wait for each event; None waits without a limit.
+            advance: Blocks per continue; None sends no continues.
+
+        Returns:
+            An iterator. If the run is incomplete, it raises instead of ending.
+
+        Raises:
+            EventTimeout: No event came within ``timeout``. No event is lost; call again to keep waiting.
+            ControlFailed: The control connection was lost for good.
+            SubscriptionFailed: Events of a subscription are missing.
+            RemoteError: The server reported an error that ends the session.
+            Cancelled: The session was closed or cancelled.
+        """
+        if timeout is not None:
+            checks.seconds("timeout", timeout)
+        return EventStream(self._queue, timeout, self.turn(advance), self.release)
+
+    def next_event(self, timeout: float | None = None) -> Event:
+        """Wait for the next event and return it.
+
+        Args:
+            timeout: Seconds to wait; None waits without a limit.
+
+        Raises:
+            ControlClosed: ``Completed`` was delivered before.
+            SimsyncError: As :meth:`events`.
+        """
+        for event in EventStream(self._queue, timeout, None, self.release):
+            return event
+        raise ControlClosed(f"session {self.session_id} is completed and every event was delivered")
+
+    def pending(self) -> Iterator[Event]:
+        """Iterate over the events that are there, without waiting for more: what stepping has left, for example.
+
+        The control events of a step are there when it returns. Those of the data plane come over other connections and
+        may come later. Raises as :meth:`events`.
+        """
+        self._connection.process.check()
+        while True:
+            batch = self._queue.poll_batch()
+            if self._queue.is_finished:
+                self.release()
+            if batch is None:
+                return
+            yield from batch
+
+    def turn(self, advance: int | None) -> TakeTurn:
+        """The function that sends a continue of ``advance`` blocks if it is due; None without ``advance``."""
+        if advance is None:
+            return None
+        checks.integer("advance", advance, 1, checks.U64)
+        return partial(self._continues.send_if_due, self._encode(Continue(advance)))
+
+    # The end.
+
+    @property
+    def is_closed(self) -> bool:
+        """The caller has closed it."""
+        return self._closed
+
+    def release(self) -> None:
+        """Give the connections back, because every event was delivered. Called by the event streams."""
+        if not self._released:
+            self._released = True
+            self.end_subscriptions()
+            self._connection.release(self._queue)
+
+    def end_subscriptions(self) -> None:
+        """End the threads of the subscriptions and wait for them, within the close timeout."""
+        if not self._connection.process.is_here:
+            return  # the threads are the parent's
+        for reader in self._readers:
+            reader.stop()
+        deadline = deadline_after(self._options.close_timeout) or 0.0
+        for reader in self._readers:
+            # wait: caller, closing | the subscriptions | they were told | `close_timeout`
+            reader.join(deadline - time.monotonic())
+        self._ended_reconnects, self._readers = self.data_reconnects, []

@@ -1,0 +1,149 @@
+"""A parallel session: many sub-sessions on one control connection."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Callable, Generic, Optional, TypeVar
+
+from simsync.errors import Cancelled
+from simsync.options import Options
+from simsync.params import checks
+from simsync.protocol.coverage import Coverage
+from simsync.runtime.control_connection import ControlConnection
+from simsync.runtime.reconnect_turns import ReconnectTurns
+from simsync.runtime.threads import join, spawn
+from simsync.sessions.event_stream import MergedEventStream
+from simsync.sessions.owner import ConnectionOwner
+from simsync.sessions.sub_session import SubSession
+
+logger = logging.getLogger("simsync.parallel")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SubResult(Generic[T]):
+    """What the function of :meth:`ParallelSession.map` did with one sub-session.
+
+    Attributes:
+        sub_session: The sub-session.
+        value: What the function returned; None if it raised.
+        error: What the function raised; None if it returned.
+    """
+
+    sub_session: SubSession
+    value: Optional[T] = None
+    error: Optional[BaseException] = None
+
+    def get(self) -> T:
+        """The value. Raises the exception instead if there was one."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]
+
+
+class ParallelSession(ConnectionOwner):
+    """Many sub-sessions on one control connection. :meth:`simsync.Client.parallel` makes it.
+
+    Use it as a context manager: leaving it ends all sub-sessions on the server.
+
+    Attributes:
+        control_session_id: The id of all of them together.
+    """
+
+    def __init__(
+        self, connection: ControlConnection, control_url: str, options: Options, forget_token: Callable[[], None]
+    ) -> None:
+        self._options = options
+        self.control_session_id: str = connection.control_session_id
+        turns = ReconnectTurns(connection)
+        self._sessions = {
+            queue: SubSession(queue, connection, turns, control_url, options) for queue in connection.queues.values()
+        }
+        self._own(connection, forget_token)
+
+    def __repr__(self) -> str:
+        return f"<ParallelSession {self.control_session_id} with {len(self._sessions)} sub-sessions>"
+
+    def _owned(self) -> tuple[SubSession, ...]:
+        return self.sub_sessions
+
+    @property
+    def sub_sessions(self) -> tuple[SubSession, ...]:
+        """All sub-sessions, in the order of their slots."""
+        return tuple(self._sessions.values())
+
+    @property
+    def coverage(self) -> tuple[Coverage, ...]:
+        """The coverage of each sub-session, in the order of :attr:`sub_sessions`."""
+        return tuple(session.coverage for session in self.sub_sessions)
+
+    def events(self, timeout: float | None = None, advance: int | None = None) -> MergedEventStream[SubSession]:
+        """Iterate over the events of all sub-sessions as ``(sub_session, event)``, as they come.
+
+        If sub-sessions fail, the events of the others are delivered first; then the failure is raised.
+
+        Args:
+            timeout: Seconds to wait for each event; None waits without a limit.
+            advance: Blocks per continue of each sub-session, as in :meth:`SubSession.events`.
+
+        Returns:
+            An iterator. It raises as that of :meth:`SubSession.events`.
+        """
+        if timeout is not None:
+            checks.seconds("timeout", timeout)
+        turns = {queue: session.turn(advance) for queue, session in self._sessions.items()}
+        due = {queue: turn for queue, turn in turns.items() if turn is not None}
+        return MergedEventStream(self._sessions, self._connection.ready_queues, timeout, due)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.events())
+
+    def map(self, fn: Callable[[SubSession], T], *, workers: int | None = None) -> list[SubResult[T]]:
+        """Call ``fn(sub_session)`` for each sub-session, each in its own thread, and wait for all.
+
+        Args:
+            fn: Called once per sub-session. An exception in one call does not disturb the others.
+            workers: How many threads to use; by default one per sub-session.
+
+        Returns:
+            One :class:`SubResult` per sub-session, in their order.
+        """
+        self._connection.process.check()
+        subs = self.sub_sessions
+        count = len(subs) if workers is None else checks.integer("workers", workers, 1, checks.U32)
+        results: list[SubResult[T]] = [SubResult(sub, error=Cancelled("was not started")) for sub in subs]
+        indexes = iter(range(len(subs)))
+        next_index = threading.Lock()  # guards indexes
+
+        def work() -> None:
+            while True:
+                with next_index:
+                    index = next(indexes, None)
+                if index is None:
+                    return
+                try:
+                    results[index] = SubResult(subs[index], value=fn(subs[index]))
+                except BaseException as error:  # noqa: BLE001 a strategy that calls sys.exit ends only itself
+                    logger.warning("the function failed for %s: %r", subs[index].session_id, error)
+                    results[index] = SubResult(subs[index], error=error)
+
+        threads: list[threading.Thread] = []
+        try:
+            for number in range(min(count, len(subs))):
+                threads.append(spawn(f"map-{number}", work))
+            for thread in threads:
+                # wait: caller, in `map` | its workers | they end; Ctrl-C cancels them | the caller's function
+                join(thread)
+        except BaseException:
+            # Ctrl-C in the waiting thread: wake the workers, which wait in calls of this session, and let them end.
+            self._connection.cancel("map was interrupted")
+            for thread in threads:
+                with contextlib.suppress(KeyboardInterrupt):
+                    join(thread, self._options.close_timeout)
+            raise
+        return results

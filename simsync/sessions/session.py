@@ -1,0 +1,52 @@
+"""One session, as its caller sees it: events, continues, steps, subscriptions, state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from simsync import programs
+from simsync.params import AccountData
+from simsync.sessions.continuing import Continuing
+from simsync.sessions.subscribing import Subscribing
+
+
+class Session(Continuing, Subscribing):
+    """What sub-sessions and single sessions have in common.
+
+    Iterating over it iterates over :meth:`events`. All methods may be called from any thread; events are delivered to
+    one thread at a time. Stepping (:meth:`ensure_ready`, :meth:`advance`, …) moves the engine and takes no events: they
+    wait for :meth:`events` or :meth:`pending`. One thread may step while another takes events.
+    """
+
+    def modify_accounts(self, accounts: Mapping[str, AccountData | Mapping[str, Any]]) -> None:
+        """Write whole account states now, over the RPC of this session. See :meth:`simsync.Rpc.modify_accounts`.
+
+        Args:
+            accounts: The state of each account, by address.
+        """
+        self.rpc.modify_accounts(accounts)
+
+    def modify_program(
+        self, program_id: object, elf: bytes, *, authority: object | None = None, deploy_slot: int | None = None
+    ) -> Mapping[str, AccountData]:
+        """Replace the code of an upgradeable program, or deploy a program at an unused address.
+
+        Args:
+            program_id: The address of the program.
+            elf: The compiled program.
+            authority: The upgrade authority to write; by default it stays as it is.
+            deploy_slot: The slot of the deployment. By default the slot before the range, since a program that was
+                deployed in the current slot does not run in it.
+
+        Returns:
+            The accounts that were written, by address.
+
+        Raises:
+            InvalidParams: There is another kind of account at ``program_id``.
+            SimsyncError: As the methods of :class:`~simsync.Rpc`.
+        """
+        if deploy_slot is None:
+            first = self.rpc.get_slot() if self.start_slot is None else self.start_slot
+            deploy_slot = programs.deploy_slot_before(first)
+        return self.rpc.modify_program(program_id, elf, deploy_slot=deploy_slot, authority=authority)

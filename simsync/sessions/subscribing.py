@@ -1,0 +1,142 @@
+"""Subscribing to the data plane of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Callable
+
+from simsync.errors import ControlClosed, InvalidParams
+from simsync.events import Event
+from simsync.params import checks
+from simsync.protocol.subscription import SubscriptionProtocol
+from simsync.runtime.subscription_reader import SubscriptionReader
+from simsync.sessions.base import SessionBase
+from simsync.wire import pubsub, urls
+
+
+class Subscribing(SessionBase):
+    """The ``subscribe`` methods of a session.
+
+    Each returns at once. The next continue waits until the subscription is up, so no event is missed.
+
+    All take ``from_slot``: begin with this slot, for example after an attach. If the server does not have it any more,
+    the session fails with :class:`~simsync.SubscriptionFailed`. Without it, everything the server still has is
+    delivered.
+    """
+
+    def subscribe_transactions(self, program_ids: Sequence[object] = (), *, from_slot: int | None = None) -> None:
+        """Receive a :class:`~simsync.Transaction` for each transaction that mentions any of the programs.
+
+        Args:
+            program_ids: Addresses as base58 text or 32 bytes. Empty: all transactions. A transaction that mentions
+                several of them is delivered once.
+            from_slot: The first slot to deliver.
+
+        Raises:
+            InvalidParams: An argument is invalid.
+            ControlClosed: The session was closed.
+        """
+        self._subscribe_kind("transactions", checks.addresses("program_ids", program_ids) or (None,), from_slot)
+
+    def subscribe_account_diffs(
+        self, program_ids: Sequence[object] = (), *, accounts: Sequence[object] = (), from_slot: int | None = None
+    ) -> None:
+        """Receive an :class:`~simsync.AccountDiff` for each change of an account.
+
+        Args:
+            program_ids: Follow the accounts that these programs own.
+            accounts: Follow these accounts, whoever owns them. At least one program or account is needed.
+            from_slot: The first slot to deliver.
+
+        Raises:
+            InvalidParams: An argument is invalid.
+            ControlClosed: The session was closed.
+        """
+        owners = checks.addresses("program_ids", program_ids)
+        addresses = checks.addresses("accounts", accounts)
+        if not owners and not addresses:
+            raise InvalidParams("program_ids", program_ids, "give at least one program or account")
+        if owners:
+            self._subscribe_kind("program_diffs", owners, from_slot)
+        if addresses:
+            self._subscribe_kind("account_diffs", addresses, from_slot)
+
+    def subscribe_actions(self, *, from_slot: int | None = None) -> None:
+        """Receive an :class:`~simsync.ActionResult` for each run of a scheduled action of the create request."""
+        self._subscribe_kind("actions", (None,), from_slot)
+
+    def subscribe_logs(self, program_ids: Sequence[object] = (), *, from_slot: int | None = None) -> None:
+        """Receive the logs of each transaction that mentions any of the programs, as :class:`~simsync.Notification`.
+
+        Args:
+            program_ids: Addresses as base58 text or 32 bytes. Empty: all transactions.
+            from_slot: The first slot to deliver.
+        """
+        self._subscribe_kind("logs", checks.addresses("program_ids", program_ids) or (None,), from_slot)
+
+    def subscribe_reroutes(self, *, from_slot: int | None = None) -> None:
+        """Receive each rerouted swap as :class:`~simsync.Notification` (see ``CreateSession(reroute=...)``)."""
+        self._subscribe_kind("reroutes", (None,), from_slot)
+
+    def subscribe_replacements(self, *, from_slot: int | None = None) -> None:
+        """Receive each replaced swap as :class:`~simsync.Notification`. Later servers send these for reroutes."""
+        self._subscribe_kind("replacements", (None,), from_slot)
+
+    def subscribe_diagnostics(self, *, from_slot: int | None = None) -> None:
+        """Receive results of diagnostic probes as :class:`~simsync.Notification` (the method's name is a guess)."""
+        self._subscribe_kind("diagnostics", (None,), from_slot)
+
+    def subscribe(
+        self,
+        method: str,
+        filter: Any = None,
+        decode: Callable[[str, Any], Event] | None = None,
+        *,
+        from_slot: int | None = None,
+    ) -> None:
+        """Make any other subscription: ``subscribe("slotSubscribe")`` or ``subscribe("logsSubscribe", "all")``.
+
+        Args:
+            method: The name of the subscribe method.
+            filter: Its first parameter, sent as it is; None sends no parameter.
+            decode: Makes an event from the notification's method and result. Without it, a
+                :class:`~simsync.Notification` is delivered.
+            from_slot: The first slot to deliver.
+
+        Raises:
+            InvalidParams: An argument is invalid.
+            ControlClosed: The session was closed.
+        """
+        if decode is not None and not callable(decode):
+            raise InvalidParams("decode", decode, "must be a function of (method, result)")
+        spec = pubsub.SubscribeSpec.custom(method, filter, decode, self._options.dialect.streams)
+        self._subscribe([spec], from_slot)
+
+    def _subscribe_kind(self, kind: str, values: Sequence[str | None], from_slot: int | None) -> None:
+        row = self._options.dialect.streams[kind]
+        self._subscribe([pubsub.SubscribeSpec.of(row, value) for value in values], from_slot)
+
+    def _subscribe(self, specs: list[pubsub.SubscribeSpec], from_slot: int | None) -> None:
+        checks.optional_integer("from_slot", from_slot, 0, checks.U64)
+        self._connection.process.check()
+        if self._closed:
+            raise ControlClosed(f"session {self.session_id} was closed: it cannot subscribe any more")
+        options = self._options
+        reader = SubscriptionReader(
+            urls.pubsub_url(self.rpc_endpoint),
+            SubscriptionProtocol(
+                specs,
+                options.dialect,
+                compressed=options.compression,
+                from_slot=from_slot,
+                quick=options.fast_path,
+                max_message=options.max_message,
+            ),
+            self._queue,
+            self._connection,
+            self._turns,
+            options,
+            from_slot,
+        )
+        self._readers.append(reader)
+        reader.start()

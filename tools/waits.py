@@ -1,0 +1,141 @@
+"""The table of waits in ``docs/threads.md``, made from the code.
+
+    python -m tools.waits [--check]
+
+Each call that may block has a comment above it: ``# wait: who | what for | who wakes it | what bounds it``. This writes
+the table; with ``--check`` it exits with 1 if a comment is missing or the page is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("simsync", "simsync/runtime", "simsync/sessions")
+FILES = sorted(file for room in ROOMS for file in (ROOT / room).glob("*.py"))
+PAGE = ROOT / "docs" / "threads.md"
+BEGIN = "<!-- table of waits: python -m tools.waits -->\n"
+END = "<!-- end of the table of waits -->"
+
+PRIMITIVES = {
+    "wait": "a socket or a waker",
+    "waker.sleep": "a waker",
+    "recv_batch": "bytes",
+    "write_some": "room in the kernel's buffer",
+    "changed.wait_for": "a change of shared state",
+    "changed.wait_past": "a change of shared state",
+    "frames.wait_past": "frames to write",
+    "join": "the end of a thread",
+    "reader.join": "the end of a subscription's thread",
+    "connector.run": "a connection",
+    "watch.run": "an HTTP reply that the caller can abandon",
+    "watch.pause": "time, with a way out",
+    "sockets.sleep": "time, until a client is cancelled",
+    "http.get": "an HTTP reply",
+    "http.post_json": "an HTTP reply",
+    "http.delete": "an HTTP reply",
+    "retrying": "the next attempt",
+}
+"""Every way to wait, as ``receiver.method`` without underscores and ``self``, and what it waits for."""
+
+_COLUMNS = ("where", "who waits", "for what", "who wakes it", "what bounds it")
+_MARK = re.compile(r"#\s*wait:\s*(.+)")
+
+
+class Wait(NamedTuple):
+    """A function that waits. ``row``: what its comment says, None without one."""
+
+    place: str
+    row: tuple[str, ...] | None
+
+
+def calls(file: Path) -> Iterator[tuple[ast.FunctionDef | None, ast.Call]]:
+    """Each call in a file, with the innermost function around it."""
+
+    def visit(node: ast.AST, function: ast.FunctionDef | None) -> Iterator[tuple[ast.FunctionDef | None, ast.Call]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Call):
+                yield function, child
+            yield from visit(child, child if isinstance(child, ast.FunctionDef) else function)
+
+    yield from visit(ast.parse(file.read_text(encoding="utf-8")), None)
+
+
+def called(call: ast.Call) -> tuple[str, str]:
+    """The receiver's last name and the name of what is called, without leading underscores."""
+    function = call.func
+    if isinstance(function, ast.Name):
+        return "", function.id.lstrip("_")
+    if not isinstance(function, ast.Attribute):
+        return "", ""
+    receiver = function.value
+    if isinstance(receiver, (ast.Name, ast.Attribute)):
+        name = receiver.id if isinstance(receiver, ast.Name) else receiver.attr
+        return name.lstrip("_"), function.attr
+    return type(receiver).__name__, function.attr
+
+
+def is_primitive(receiver: str, name: str) -> bool:
+    """Whether this call is one of :data:`PRIMITIVES`."""
+    return name in ("recv_batch", "write_some") or (f"{receiver}.{name}" if receiver else name) in PRIMITIVES
+
+
+def waits() -> list[Wait]:
+    """Each function that waits, once."""
+    found: dict[str, Wait] = {}
+    for file in FILES:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        for function, call in calls(file):
+            if function is None or not is_primitive(*called(call)):
+                continue
+            if file.name == "threads.py" and called(call)[1] == "join":
+                continue  # the primitive itself
+            place = f"{file.name}:{function.name}"
+            source = lines[function.lineno - 1 : function.end_lineno]
+            marks = [match for match in map(_MARK.search, source) if match]
+            row = tuple(part.strip() for part in marks[0].group(1).split("|")) if marks else None
+            found.setdefault(place, Wait(place, row))
+    return sorted(found.values())
+
+
+def table(rows: list[Wait]) -> str:
+    """Markdown."""
+    lines = [_COLUMNS, ("---",) * len(_COLUMNS), *((f"`{wait.place}`", *(wait.row or ())) for wait in rows)]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def problems(rows: list[Wait]) -> list[str]:
+    """Functions that wait without a complete comment."""
+    return [
+        f"{wait.place}: add a comment '# wait: who | what for | who wakes it | what bounds it'"
+        for wait in rows
+        if wait.row is None or len(wait.row) != len(_COLUMNS) - 1
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something is out of date")
+    check = parser.parse_args().check
+    rows = waits()
+    found = problems(rows)
+    if found:
+        print("\n".join(found))
+        return 1
+    text = PAGE.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    made = f"{before}{BEGIN}{table(rows)}{END}{rest.split(END)[1]}"
+    if check:
+        return int(made != text)
+    PAGE.write_text(made, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
