@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import inspect
 import os
 import threading
 import time
@@ -12,14 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from simsync.options import Options
-
 THREADS_END_WITHIN = 10.0
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--plain-path", action="store_true", help="run everything with Options(fast_path=False)")
     parser.addoption("--thorough", action="store_true", help="more seeds, sizes and places: minutes instead of seconds")
     parser.addoption(
         "--write-reliability", action="store_true", help="with --thorough: write the table of docs/reliability.md"
@@ -27,12 +23,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--plain-path"):
-        names = list(inspect.signature(Options).parameters)
-        values = list(Options.__init__.__defaults__ or ())
-        values[names.index("fast_path") - len(names)] = False
-        Options.__init__.__defaults__ = tuple(values)
-        assert not Options().fast_path
     if config.getoption("--write-reliability") and config.getoption("numprocesses", None):
         raise pytest.UsageError("--write-reliability counts in one process: leave out -n")
 

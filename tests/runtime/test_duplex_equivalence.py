@@ -193,9 +193,9 @@ def ending_of(lost: LinkLost) -> str | tuple[str, int | None, str]:
     return "end of stream"
 
 
-def with_duplex(pieces: list[bytes], early: bytes = b"") -> Outcome:
+def with_duplex(pieces: list[bytes], early: bytes = b"", *, bulk: bool = True) -> Outcome:
     """Piece by piece; after each one everything is read that is there."""
-    ws = DuplexWebSocket(max_message=MAX_MESSAGE)
+    ws = DuplexWebSocket(max_message=MAX_MESSAGE, bulk=bulk)
     messages: list[tuple[int, bytes]] = []
     with Pair(ws, early) as peer:
         try:
@@ -226,6 +226,16 @@ def test_the_same_as_the_library(script: str, cuts: str) -> None:
     size = CUTS[cuts]
     outcome = with_duplex([], stream) if size is None else with_duplex(list(cut(stream, size)))
     assert outcome == with_the_library(stream)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_same_without_reading_in_bulk(script: str) -> None:
+    stream = b"".join(SCRIPTS[script])
+    expected = with_the_library(stream)
+    assert with_duplex([], stream, bulk=False) == expected
+    # In small pieces the library takes a time that grows with the square of the length.
+    for size in (0, 997) if len(stream) > 5000 else (0, 1, 7):
+        assert with_duplex(list(cut(stream, size)), bulk=False) == expected
 
 
 @pytest.mark.parametrize("script", [name for name, frames in SCRIPTS.items() if len(b"".join(frames)) < 5000])
@@ -321,7 +331,9 @@ def _check(frames: list[Made], places: list[int]) -> None:
     stream = b"".join(frame.encoded() for frame in frames)
     positions = sorted({0, len(stream), *(len(stream) * place // 1_000_000 for place in places)})
     pieces = [stream[start:stop] for start, stop in zip(positions, positions[1:])]
-    assert with_duplex(pieces) == with_the_library(stream)
+    expected = with_the_library(stream)
+    assert with_duplex(pieces) == expected
+    assert with_duplex(pieces, bulk=False) == expected
 
 
 _places = st.lists(st.integers(0, 1_000_000), max_size=40)

@@ -45,8 +45,7 @@ def run(lose: Callable[[Talk], None]) -> list[simsync.Event]:
         talk.event(LAST + 2, "completed", {"summary": None})
         talk.goodbye()
 
-    # The quick way always, as one of the tests is about what is read together.
-    options = simsync.Options(backoff_initial=0.001, drain_idle=20.0, fast_path=True)
+    options = simsync.Options(backoff_initial=0.001, drain_idle=20.0)
     events: list[simsync.Event] = []
     with scripted(first, second) as data_url, scripted(control) as url:
         with simsync.Client(url, "key", options=options).parallel(
