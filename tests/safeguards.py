@@ -1,113 +1,96 @@
 """Does the suite notice when a safeguard is missing? Each is removed in a copy of the project, and the suite is run.
 
-    python -m tests.safeguards [NAME ...] [--write]
+    python -m tests.safeguards [NAME ...] [--write [--keep-tests]]
 
-Prints which test failed first, and exits with 1 when one of them is not missed. ``--write`` puts the table into
-``docs/reliability.md``. Takes some minutes.
+A safeguard is a statement with the comment ``# safeguard: NAME`` at its end, or on a line of its own above it:
+
+- the condition of an ``if`` or ``while`` becomes ``False``, or VALUE with ``# safeguard: NAME -> VALUE``;
+- what a ``return`` or an assignment has on its right becomes VALUE;
+- any other simple statement becomes ``pass``.
+
+Prints which test fails first, and exits with 1 when a safeguard is not missed. Takes some minutes.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN = "<!-- table of safeguards: python -m tests.safeguards --write -->"
 END = "<!-- end of the table of safeguards -->"
 ORDER = ("protocol", "properties", "security", "runtime", "api", "faults", "process")
-"""Folders of the suite, those that are quick first."""
+"""Folders of the suite, the quick ones first."""
 HANGS_AFTER = 40
-"""Seconds; what waits for ever without its safeguard fails by this."""
+"""Seconds after which a test counts as failed: without its safeguard it may wait for ever."""
+
+_MARKER = re.compile(r"# safeguard: (.+?)(?: -> (.+))?$")
+_COMPOUND = (ast.For, ast.With, ast.Try, ast.FunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)
 class Safeguard:
-    """``text`` in ``file`` keeps it, ``without`` does not."""
+    """A marker in ``file``, relative to the package."""
 
     name: str
     file: str
-    text: str
-    without: str
+    line: int
+    value: Optional[str] = None
+
+    def removed_from(self, text: str) -> str:
+        """The source text of the file without it."""
+        statement = self._statement(text)
+        replaced: ast.AST | None = statement
+        value = self.value
+        if isinstance(statement, (ast.If, ast.While)):
+            replaced, value = statement.test, value or "False"
+        elif value is not None:
+            replaced = getattr(statement, "value", None)
+        elif not isinstance(statement, (ast.Return, *_COMPOUND)):
+            value = "pass"
+        if not isinstance(replaced, (ast.expr, ast.stmt)) or value is None:
+            raise ValueError(f"{self.file}:{self.line}: no rule says how to remove the safeguard {self.name!r}")
+        lines = text.encode().splitlines(keepends=True)  # ast counts columns in bytes
+        start = sum(map(len, lines[: replaced.lineno - 1])) + replaced.col_offset
+        end = sum(map(len, lines[: (replaced.end_lineno or 0) - 1])) + (replaced.end_col_offset or 0)
+        whole = b"".join(lines)
+        return (whole[:start] + value.encode() + whole[end:]).decode()
+
+    def _statement(self, text: str) -> ast.stmt:
+        """The innermost one on the marker's line, or the one that follows it."""
+        alone = text.splitlines()[self.line - 1].lstrip().startswith("#")
+        line = self.line + alone
+        statements = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt)]
+        return max(
+            (one for one in statements if one.lineno <= line <= (one.end_lineno or 0)), key=lambda one: one.lineno
+        )
 
 
-SAFEGUARDS = [
-    Safeguard(
-        "events that come again are dropped",
-        "protocol/parallel.py",
-        "                if sequence <= cursor:\n",
-        "                if False:\n",
-    ),
-    Safeguard(
-        "the run may complete inside a handshake",
-        "protocol/control.py",
-        "        if not self.established_once:\n            return False\n        return all(state.released",
-        "        if self.phase is not Phase.STEADY:\n            return False\n        return all(state.released",
-    ),
-    Safeguard(
-        "a continue that did not arrive is sent again",
-        "protocol/control.py",
-        "        cycle.send_again()\n        return True\n",
-        "        return False\n",
-    ),
-    Safeguard(
-        "Completed waits for the subscriptions",
-        "runtime/delivery.py",
-        "            if all(state.ended for state in self.subscriptions):\n",
-        "            if True:\n",
-    ),
-    Safeguard(
-        "no continue before the subscriptions are up",
-        "runtime/control.py",
-        "    return all(state.up or state.ended or state.failure is not None for state in delivery.subscriptions)\n",
-        "    return True\n",
-    ),
-    Safeguard(
-        "what waits for the caller is bounded",
-        "runtime/delivery.py",
-        "            if events >= self._max_events or size >= self._max_bytes:\n",
-        "            if False:\n",
-    ),
-    Safeguard(
-        "the key is masked",
-        "params/api_key.py",
-        "        return text.replace(self._text, _HIDDEN) if self._text else text\n",
-        "        return text\n",
-    ),
-    Safeguard(
-        "reconnecting has a budget",
-        "runtime/retry.py",
-        "        if self._failures > self._options.reconnect_attempts:\n            return True\n",
-        "",
-    ),
-    Safeguard(
-        "closing wakes whoever waits",
-        "runtime/delivery.py",
-        "            current.events.clear()  # ends the loop that is running over it\n        self.put(None)\n",
-        "            current.events.clear()\n",
-    ),
-    Safeguard(
-        "a peer that is silent for too long is dead",
-        "runtime/control.py",
-        "now - ws.last_inbound >= self._options.dead_after:\n",
-        "False:\n",
-    ),
-]
+def markers(text: str, file: str) -> list[Safeguard]:
+    """The safeguards of one source text."""
+    matches = ((number, _MARKER.search(line)) for number, line in enumerate(text.splitlines(), 1))
+    return [Safeguard(match[1], file, number, match[2]) for number, match in matches if match is not None]
 
 
-def removed(safeguard: Safeguard, copy: Path) -> None:
-    """Take it out of a copy of the project."""
-    path = copy / "simsync" / safeguard.file
-    text = path.read_text(encoding="utf-8")
-    assert text.count(safeguard.text) == 1, f"{safeguard.name}: its text is not in {safeguard.file} once"
-    path.write_text(text.replace(safeguard.text, safeguard.without), encoding="utf-8")
+def safeguards() -> list[Safeguard]:
+    """All of the library, by file and line."""
+    package = ROOT / "simsync"
+    return [
+        safeguard
+        for path in sorted(package.rglob("*.py"))
+        for safeguard in markers(path.read_text(encoding="utf-8"), path.relative_to(package).as_posix())
+    ]
 
 
 def missed_by(safeguard: Safeguard) -> str | None:
@@ -115,7 +98,8 @@ def missed_by(safeguard: Safeguard) -> str | None:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "simsync"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", "__pycache__"))
-        removed(safeguard, copy)
+        path = copy / "simsync" / safeguard.file
+        path.write_text(safeguard.removed_from(path.read_text(encoding="utf-8")), encoding="utf-8")
         tests = [f"tests/{name}" for name in ORDER]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"--timeout={HANGS_AFTER}", *tests],
@@ -129,31 +113,49 @@ def missed_by(safeguard: Safeguard) -> str | None:
     return failed[0] if failed else None
 
 
-def table(found: dict[str, str]) -> str:
-    """Markdown."""
-    rows = [f"| {one.name} | `{one.file}` | `{found[one.name]}` |" for one in SAFEGUARDS]
+def table(tests: Mapping[str, str]) -> str:
+    """Markdown. ``tests``: by name of the safeguard, the one that fails first."""
+    rows = [f"| {one.name} | `{one.file}` | `{tests.get(one.name, 'not tried')}` |" for one in safeguards()]
     return "\n".join(["| without this | in | this test fails first |", "| --- | --- | --- |", *rows])
+
+
+def table_on_page() -> str:
+    return PAGE.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip()
+
+
+def noted_on_page() -> dict[str, str]:
+    """The test that fails first, by the name of the safeguard."""
+    rows = [row.strip("| ").split(" | ") for row in table_on_page().splitlines()[2:]]
+    return {name: test.strip("`") for name, _file, test in rows}
+
+
+def write(tests: Mapping[str, str]) -> None:
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    PAGE.write_text(f"{before}{BEGIN}\n{table(tests)}\n{END}{after}", encoding="utf-8")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which; a part of the name will do")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only safeguards with this in their name")
     parser.add_argument("--write", action="store_true", help="write the table of docs/reliability.md")
+    parser.add_argument(
+        "--keep-tests", action="store_true", help="run nothing: the table keeps the tests that it names"
+    )
     arguments = parser.parse_args()
-    chosen = [one for one in SAFEGUARDS if not arguments.names or any(name in one.name for name in arguments.names)]
-    found = {}
-    for safeguard in chosen:
+    chosen = [one for one in safeguards() if not arguments.names or any(name in one.name for name in arguments.names)]
+    found = noted_on_page()
+    complete = True
+    for safeguard in [] if arguments.keep_tests else chosen:
         test = missed_by(safeguard)
         print(f"{safeguard.name}: {test or 'NOT MISSED'}", flush=True)
-        if test is not None:
+        if test is None:
+            complete = False
+        else:
             found[safeguard.name] = test
-    if len(found) < len(chosen):
-        return 1
-    if arguments.write:
-        before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-        after = rest.split(END)[1]
-        PAGE.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{after}", encoding="utf-8")
-    return 0
+    if complete and arguments.write:
+        write(found)
+    return int(not complete)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class ApiKey:
 
     def hidden_in(self, text: str) -> str:
         """``text`` without the key: a server may quote it when it refuses it."""
-        return text.replace(self._text, _HIDDEN) if self._text else text
+        return text.replace(self._text, _HIDDEN) if self._text else text  # safeguard: the API key is masked -> text
 
     def harmless(self, error: BaseException) -> BaseException | None:
         """``error``, to be kept as a cause; None when it, or what led to it, quotes the key."""

@@ -253,7 +253,7 @@ class ControlProtocol(ABC):
 
     def _accept_jump(self, session: SessionState, sequence: int) -> bool:
         """A number that does not follow the cursor: False if the event was received before."""
-        if sequence <= session.cursor:
+        if sequence <= session.cursor:  # safeguard: replayed events are dropped
             self._drop_replay(session, sequence)
             return False
         missing = self._missing_before(session, sequence)
@@ -337,7 +337,7 @@ class ControlProtocol(ABC):
             self._fail(session, ContinueSendError(where + problem))
             return False
         logger.warning("%s and its slot is still %d: sending the continue again", where, slot)
-        cycle.send_again()
+        cycle.send_again()  # safeguard: a lost continue is sent again
         return True
 
     # The end.
@@ -359,6 +359,7 @@ class ControlProtocol(ABC):
 
         It stays up until every caller has drained its subscriptions: closing it earlier may cut off the data plane.
         """
+        # safeguard: a run may complete during a handshake -> self.phase is not Phase.STEADY
         if not self.established_once:
             return False
         return all(session.released or session.failure is not None for session in self.sessions.values())

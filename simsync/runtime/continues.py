@@ -126,6 +126,7 @@ class Continues:
 
     @property
     def _subscriptions_are_up(self) -> bool:
+        # safeguard: no continue is sent before the subscriptions are up -> True
         return all(status.lets_continue for status in self._queue.subscriptions)
 
     def _obstacle(self) -> str:

@@ -339,6 +339,7 @@ class ControlConnection:
             if writer.failure is not None:
                 raise LinkLost(writer.failure)
             if protocol.phase is not Phase.CREATING and now - ws.last_inbound >= self._options.dead_after:
+                # safeguard: a silent peer times out
                 raise LinkLost(f"nothing was received for {self._options.dead_after:g} s")
 
     def _next_deadline(self, ws: DuplexWebSocket) -> float:

@@ -52,6 +52,7 @@ class DataBuffer:
         """The reader must not read. Once full, the buffer stays full until half of it is free."""
         with self._lock:
             events, size = self.waiting
+            # safeguard: the data buffer is bounded
             if events >= self._max_events or size >= self._max_bytes:
                 self._paused = True
             return self._paused

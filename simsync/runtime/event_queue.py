@@ -125,7 +125,7 @@ class EventQueue(queue.Queue[Event]):
             self.cancelled = self.cancelled or failure
             # The caller looks at ``cancelled`` after it has set another current batch, so this one is the last.
             self._current.cut_short()
-        self.wake()
+        self.wake()  # safeguard: closing wakes waiting callers
         for tell in tuple(self.on_cancelled):
             tell()
 
@@ -281,6 +281,7 @@ class EventQueue(queue.Queue[Event]):
             raise fresh(failed)
         if self._completed is not None:
             # Control has sent everything, so it does not matter any more how its connection ended.
+            # safeguard: Completed waits for subscriptions -> True
             if all(status.ended for status in self.subscriptions):
                 return self._completed
             self._check_drain()

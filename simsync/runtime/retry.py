@@ -87,7 +87,7 @@ class ReconnectPolicy:
         self._failures += 1
 
     def _is_spent(self, state: RetryCallState) -> bool:
-        if self._failures > self._options.reconnect_attempts:
+        if self._failures > self._options.reconnect_attempts:  # safeguard: reconnect attempts are limited
             return True
         return self._clock() - self._outage_began + state.upcoming_sleep > self._options.reconnect_window
 

@@ -111,7 +111,7 @@ def test_the_numbers_travel_with_the_batches() -> None:
     assert one.last_sequence is None
     one.put(EventBatch([Slot(1), Slot(2)], 5, 1))
     one.put(EventBatch([READY], 9, 1))
-    reached = []
+    reached: list[int | None] = []
     for _ in range(3):
         one.get()
         reached.append(one.last_sequence)
