@@ -1,3 +1,3 @@
-"""The command line (extra ``[cli]``), on the public API only."""
+"""The command line (extra ``[cli]``). It uses the public API of simsync only."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command ``simsync``: what holds for all commands, and the exit codes."""
+"""The command ``simsync``: the options of all commands, logging, and the exit codes."""
 
 from __future__ import annotations
 
@@ -29,18 +29,20 @@ USAGE = 2
 NOT_REACHABLE = 3
 INTERRUPTED = 130
 
-_REFUSED = (401, 403)
+_UNAUTHORISED = (401, 403)
+"""HTTP status codes of a rejected key."""
 _LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+"""From ``--quiet`` to ``-vv``."""
 
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not reachable or not authorised, 130 interrupted.",
+    epilog="Exit codes: 0 success, 1 failed, 2 wrong usage, 3 not reachable or not authorised, 130 interrupted.",
 )
 @click.option("--url", envvar="SIMULATOR_URL", help="Address of the simulator.  [env: SIMULATOR_URL]")
-@click.option("--api-key", envvar="SIMULATOR_API_KEY", help="Its API key.  [env: SIMULATOR_API_KEY]")
+@click.option("--api-key", envvar="SIMULATOR_API_KEY", help="API key of the simulator.  [env: SIMULATOR_API_KEY]")
 @click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
-@click.option("-v", "--verbose", count=True, help="Log more; twice for everything but keys and payloads.")
+@click.option("-v", "--verbose", count=True, help="Log more; -vv logs everything except keys and payloads.")
 @click.version_option(simsync.__version__)
 @click.pass_context
 def cli(context: click.Context, url: str | None, api_key: str | None, quiet: bool, verbose: int) -> None:
@@ -53,7 +55,7 @@ def cli(context: click.Context, url: str | None, api_key: str | None, quiet: boo
 
 @contextlib.contextmanager
 def _logging(level: int) -> Iterator[None]:
-    """What the library logs goes to standard error while the command runs."""
+    """Write the log of the library to standard error while the command runs."""
     logger = logging.getLogger("simsync")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
@@ -72,7 +74,14 @@ for command in (ranges, run_command, usage, bundle, summarize, compare, report, 
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Parse and run; whatever goes wrong is one line on standard error, never a traceback. Returns the exit code."""
+    """Parse the arguments and run a command. An error is one line on standard error, never a traceback.
+
+    Args:
+        arguments: The words of the command line after ``simsync``; by default those of this process.
+
+    Returns:
+        The exit code.
+    """
     try:
         code = cli.main(arguments, prog_name="simsync", standalone_mode=False)
     except click.ClickException as error:
@@ -85,8 +94,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except SystemExit:
-        # What click makes of a closed pipe; it has seen to it that the interpreter does not complain at its end.
-        click.echo("simsync: whoever read the output has stopped reading", err=True)
+        # click exits when the reader of standard output has closed the pipe (`simsync ranges | head -1`). It has
+        # replaced standard output, so that the interpreter does not fail to flush it when it ends.
+        click.echo("simsync: standard output was closed before everything was written", err=True)
         return FAILED
     return code if isinstance(code, int) else 0
 
@@ -95,5 +105,5 @@ def _exit_code(error: Exception) -> int:
     if isinstance(error, simsync.InvalidParams):
         return USAGE
     if isinstance(error, simsync.HttpStatusError):
-        return NOT_REACHABLE if error.status in _REFUSED else FAILED
+        return NOT_REACHABLE if error.status in _UNAUTHORISED else FAILED
     return NOT_REACHABLE if isinstance(error, simsync.ConnectError) else FAILED

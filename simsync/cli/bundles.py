@@ -1,4 +1,4 @@
-"""``simsync bundle``: building, listing and deleting bundles."""
+"""``simsync bundle``: build, list and delete bundles."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from simsync.reports import BLOCKS
 
 @click.group()
 def bundle() -> None:
-    """Build, list and delete bundles of this key."""
+    """Build, list and delete the bundles of the API key."""
 
 
 @bundle.command("build")
 @options.start_slot
 @options.end_slot
-@click.option("--bundle-size", type=click.IntRange(1), help="Slots per bundle; else the server chooses.")
-@click.option("--kind", help="Kind of bundle; else blocks.")
-@click.option("--idempotency-key", metavar="TEXT", help="Any text: asking again with it is not charged again.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until the build is over.")
-@click.option("--timeout", type=click.FloatRange(0), help="Seconds to wait at most; the build goes on.")
+@click.option("--bundle-size", type=click.IntRange(1), help="Slots per bundle; by default the server decides.")
+@click.option("--kind", help="Kind of bundle; by default blocks.")
+@click.option("--idempotency-key", metavar="TEXT", help="Any text; repeating it is not charged twice.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait until the build has finished.")
+@click.option("--timeout", type=click.FloatRange(0), help="Seconds to wait at most; the build continues.")
 @options.as_json
 @pass_settings
 def build(
@@ -37,7 +37,7 @@ def build(
     timeout: float | None,
     as_json: bool,
 ) -> int:
-    """Ask for bundles over a range of slots; may cost money. Exit code 1 if the build did not succeed."""
+    """Request bundles for a range of slots; this may cost money. Exit code 1 if the build failed."""
     client = settings.client()
     found = client.build_bundle(
         start_slot, end_slot, bundle_size=bundle_size, kind=kind, idempotency_key=idempotency_key
@@ -56,7 +56,7 @@ def build(
 @options.as_json
 @pass_settings
 def status(settings: Settings, request_id: str, as_json: bool) -> None:
-    """Say how a build stands."""
+    """Show the status of a build."""
     found = settings.client().bundle_build(request_id)
     if as_json:
         show_json(found.to_dict())
@@ -68,7 +68,7 @@ def status(settings: Settings, request_id: str, as_json: bool) -> None:
 @options.as_json
 @pass_settings
 def list_bundles(settings: Settings, as_json: bool) -> None:
-    """List the builds that this key asked for, and its bundles."""
+    """List the builds that the API key requested, and its bundles."""
     listing = settings.client().bundle_builds()
     if as_json:
         show_json(listing.to_dict())
@@ -94,10 +94,10 @@ def list_bundles(settings: Settings, as_json: bool) -> None:
 @options.start_slot
 @options.end_slot
 @click.option("--kind", default=BLOCKS, show_default=True, help="Kind of bundle.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @pass_settings
 def delete(settings: Settings, start_slot: int, end_slot: int, kind: str, yes: bool) -> None:
-    """Delete the bundle with exactly these slots and this kind."""
+    """Delete the bundle with exactly this range and kind."""
     if not yes:
         click.confirm(f"Delete the {kind} bundle of slots {start_slot} to {end_slot}?", abort=True)
     settings.client().delete_bundle(start_slot, end_slot, kind)

@@ -13,36 +13,38 @@ from simsync.run import Comparison
 from simsync.run.comparison import BalanceDifference, ComparisonTotals, Difference
 
 LISTS = ("regressions", "improvements", "logs", "units")
+"""Kinds of differences that are listed transaction by transaction."""
 VIEWS = ("all", *LISTS, "balances")
 _HEADINGS = {
     "regressions": "regressions",
     "improvements": "improvements",
-    "logs": "other logs",
-    "units": "compute units, the largest differences",
+    "logs": "different logs",
+    "units": "compute units, largest differences",
 }
 _ERROR_LENGTH = 60
+"""Characters of an error in a table."""
 
 
 @click.command()
 @click.argument("base", type=options.EXISTING_FILE)
 @click.argument("experiment", type=options.EXISTING_FILE)
 @click.argument("view", type=click.Choice(VIEWS), default="all")
-@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Rows of each list.")
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Rows of each list at most.")
 @click.option(
     "--fail-on",
     type=click.Choice(("regressions", "improvements", "differences")),
-    help="Exit code 1 if there are any; differences: anything at all.",
+    help="Exit with code 1 if there are any; differences means any difference at all.",
 )
 @click.option(
     "--html",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Also write everything as a page that needs no network (extra [report]).",
+    type=options.OUTPUT_FILE,
+    help="Also write the comparison as an HTML page that needs no network (extra [report]).",
 )
 @options.as_json
 def compare(
     base: Path, experiment: Path, view: str, limit: int, fail_on: str | None, html: Path | None, as_json: bool
 ) -> int:
-    """Compare two recorded runs: what fails now, what works now, other logs, compute units, balances."""
+    """Compare two recorded runs: regressions, improvements, different logs, compute units and balances."""
     with Comparison(base, experiment) as comparison:
         totals = comparison.totals()
         lists = {kind: list(comparison.differences(kind, limit)) for kind in LISTS if view in ("all", kind)}
@@ -69,6 +71,7 @@ def compare(
 
 
 def _fails(totals: ComparisonTotals, fail_on: str | None, has_balances: Callable[[], bool]) -> bool:
+    """Apply ``--fail-on``. ``has_balances`` is a query, made only if the answer depends on it."""
     if fail_on == "differences":
         unmatched = totals.only_base + totals.only_experiment
         outcomes = totals.regressions + totals.improvements + totals.other_errors + totals.logs
@@ -81,12 +84,12 @@ def _show_totals(totals: ComparisonTotals) -> None:
         ("transactions", "number"),
         [
             ("in both runs", totals.matched),
-            ("in the first only", totals.only_base),
-            ("in the second only", totals.only_experiment),
-            ("regressions: fail now", totals.regressions),
-            ("improvements: succeed now", totals.improvements),
-            ("fail in another way", totals.other_errors),
-            ("other logs", totals.logs),
+            ("in the first run only", totals.only_base),
+            ("in the second run only", totals.only_experiment),
+            ("regressions: newly failing", totals.regressions),
+            ("improvements: newly succeeding", totals.improvements),
+            ("failing with a different error", totals.other_errors),
+            ("different logs", totals.logs),
             ("compute units, difference", totals.units),
         ],
     )
@@ -98,18 +101,18 @@ def _show_differences(kind: str, rows: list[Difference], totals: ComparisonTotal
         click.echo(f"\n{_HEADINGS[kind]}{total}")
         show_table(
             ("slot", "signature", "before", "after", "units"),
-            [(row.slot, row.signature, _brief(row.before), _brief(row.after), row.units) for row in rows],
+            [(row.slot, row.signature, _shortened(row.before), _shortened(row.after), row.units) for row in rows],
         )
 
 
 def _show_balances(rows: list[BalanceDifference]) -> None:
     if rows:
-        click.echo("\nbalances, what each account gained")
+        click.echo("\nbalances: gain of each account")
         show_table(
-            ("account", "mint", "first", "second", "difference"),
+            ("account", "mint", "first run", "second run", "difference"),
             [(row.account, row.mint or "lamports", row.base, row.experiment, row.difference) for row in rows],
         )
 
 
-def _brief(error: str | None) -> str:
+def _shortened(error: str | None) -> str:
     return "ok" if error is None else error if len(error) <= _ERROR_LENGTH else error[: _ERROR_LENGTH - 1] + "…"

@@ -1,4 +1,4 @@
-"""``simsync demo``: the whole job on an embedded simulator, as the commands that do it."""
+"""``simsync demo``: the complete workflow on an embedded simulator, as the commands that a user would run."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from pathlib import Path
 
 import click
 
-_SLOTS, _BUNDLE = 100, 25
-_FIRST = 1_000
+from simsync.cli import options
+
+_FIRST_SLOT, _SLOTS, _BUNDLE_SIZE = 1_000, 100, 25
 
 
 @click.command()
 @click.option(
     "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.FOLDER,
     default=Path("simsync-demo"),
     show_default=True,
-    help="Where the files go that it makes.",
+    help="Folder for the files that it writes.",
 )
 def demo(folder: Path) -> int:
-    """Show the whole job on an embedded simulator: run a range, run it with another program, compare, report.
+    """Show the complete workflow on an embedded simulator: run a range, run it with a changed program, compare, report.
 
-    Needs no key and no network (extras [local] and, for the pages, [report]). Each command is printed before it is run.
+    It needs no API key and no network (extras [local] and, for the page, [report]). Each command is printed before it
+    runs.
     """
     from simsync.cli.app import run
     from simsync.local import TINY_PROGRAM, Ledger, Simulator, tiny_program
@@ -31,14 +33,14 @@ def demo(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     base, experiment, binary = (folder / name for name in ("base.ndjson", "v2.ndjson", "v2.so"))
     binary.write_bytes(tiny_program(result=7))
-    click.echo(f"making a ledger of {_SLOTS} slots, in which a tiny program is called now and then ...", err=True)
+    click.echo(f"generating a ledger of {_SLOTS} slots, in which some transactions call a tiny program ...", err=True)
     ledger = Ledger.generate(
-        start_slot=_FIRST, slots=_SLOTS, transactions_per_slot=20, bundle_size=_BUNDLE, tiny_program=True
+        start_slot=_FIRST_SLOT, slots=_SLOTS, transactions_per_slot=20, bundle_size=_BUNDLE_SIZE, tiny_program=True
     )
-    recording = ["run", "--start-slot", str(_FIRST), "--end-slot", str(_FIRST + _SLOTS - 1), "--parallel"]
+    recording = ["run", "--start-slot", str(_FIRST_SLOT), "--end-slot", str(_FIRST_SLOT + _SLOTS - 1), "--parallel"]
     recording += ["--program-id", str(TINY_PROGRAM)]
     commands = [
-        ["ranges", "--after", str(_FIRST + _SLOTS // 2)],
+        ["ranges", "--after", str(_FIRST_SLOT + _SLOTS // 2)],
         [*recording, "--output-file", str(base)],
         [*recording, "--program-so", str(binary), "--output-file", str(experiment)],
         ["compare", str(base), str(experiment), "regressions", "--limit", "3"],
@@ -47,7 +49,7 @@ def demo(folder: Path) -> int:
     if find_spec("plotly") is not None:
         commands.append(["report", str(experiment)])
     else:
-        click.echo("(a page about a run is left out: pip install 'simsync[report]')", err=True)
+        click.echo("(the HTML page is skipped; it needs: pip install 'simsync[report]')", err=True)
     with Simulator(ledger) as simulator:
         where = ["--url", simulator.url, "--api-key", simulator.api_key]
         for command in commands:

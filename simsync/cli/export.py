@@ -1,4 +1,4 @@
-"""``simsync export``: a recorded run as tables."""
+"""``simsync export``: the tables of a recorded run, as Parquet or CSV."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from simsync.run.export import FORMATS, export_run
 
 @click.command()
 @click.argument("file", type=options.EXISTING_FILE)
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--format", type=click.Choice(tuple(FORMATS)), default="parquet", show_default=True, help="Of the files.")
+@click.argument("folder", type=options.FOLDER)
+@click.option("--format", type=click.Choice(tuple(FORMATS)), default="parquet", show_default=True, help="File format.")
 @options.as_json
 def export(file: Path, folder: Path, format: str, as_json: bool) -> None:
-    """Write a recorded run as one file a table into FOLDER; Parquet needs the extra [report].
+    """Write the tables of a recorded run to FOLDER, one file for each. Parquet needs the extra [report].
 
     The columns of each table are in docs/recordings.md.
     """

@@ -1,33 +1,51 @@
-"""``simsync ledger``: files of the embedded simulator."""
+"""``simsync ledger``: ledger files of the embedded simulator."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 
 @click.group()
 def ledger() -> None:
-    """Make and look at ledger files of the embedded simulator (extra [local])."""
+    """Generate and inspect ledger files of the embedded simulator (extra [local])."""
 
 
 @ledger.command("make")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--start-slot", type=click.IntRange(0), default=1_000, show_default=True)
-@click.option("--slots", type=click.IntRange(1), default=400, show_default=True)
-@click.option("--transactions-per-slot", type=click.IntRange(0), default=50, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the generator.")
+@click.option("--start-slot", type=click.IntRange(0), default=1_000, show_default=True, help="First slot.")
+@click.option("--slots", type=click.IntRange(1), default=400, show_default=True, help="How many slots.")
+@click.option(
+    "--transactions-per-slot", type=click.IntRange(0), default=50, show_default=True, help="Transactions in each slot."
+)
 @click.option("--bundle-size", type=click.IntRange(1), default=50, show_default=True, help="Slots per bundle.")
-@click.option("--skip-every", type=click.IntRange(2), default=None, help="Every n-th slot carries no block.")
-@click.option("--tiny-program", is_flag=True, help="With an upgradeable program that some transactions call.")
-def make_ledger(path: Path, **options: Any) -> None:
-    """Generate a ledger of executed transactions; the same options give the same file. *.zst is compressed."""
+@click.option("--skip-every", type=click.IntRange(2), default=None, help="Leave every n-th slot without a block.")
+@click.option("--tiny-program", is_flag=True, help="Include an upgradeable program that some transactions call.")
+def make_ledger(
+    path: Path,
+    seed: int,
+    start_slot: int,
+    slots: int,
+    transactions_per_slot: int,
+    bundle_size: int,
+    skip_every: int | None,
+    tiny_program: bool,
+) -> None:
+    """Generate a ledger of executed transactions. The same options give the same file; *.zst is compressed."""
     from simsync.local import Ledger
     from simsync.local.command import describe
 
-    made = Ledger.generate(**options)
+    made = Ledger.generate(
+        seed=seed,
+        start_slot=start_slot,
+        slots=slots,
+        transactions_per_slot=transactions_per_slot,
+        bundle_size=bundle_size,
+        skip_every=skip_every,
+        tiny_program=tiny_program,
+    )
     made.save(path)
     click.echo(describe(made))
 
@@ -35,7 +53,7 @@ def make_ledger(path: Path, **options: Any) -> None:
 @ledger.command("show")
 @click.argument("path", type=click.Path(path_type=Path))
 def show_ledger(path: Path) -> None:
-    """Say what is in a ledger file."""
+    """Describe a ledger file."""
     from simsync.local import Ledger
     from simsync.local.command import describe
 

@@ -1,4 +1,4 @@
-"""The live view of a run: one line for the whole, one for each sub-session that runs."""
+"""The live progress of a run: one line for the whole run, and one for each running sub-session."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from simsync.run.progress import Progress as RunProgress
 from simsync.run.progress import SessionProgress
 
 _INTERVAL = 0.1
-"""Seconds between two looks at the numbers."""
+"""Seconds between two updates."""
 _ROWS = 16
-"""Most sub-sessions that are shown at a time."""
+"""Most sub-sessions that are shown at the same time."""
 
 
 @contextlib.contextmanager
 def live_progress(slots: int, console: Optional[Console] = None) -> Iterator[Optional[LiveProgress]]:
-    """Show progress on standard error while it is a terminal; yields None, and shows nothing, otherwise."""
+    """Show progress on standard error if it is a terminal; otherwise show nothing and yield None."""
     console = Console(file=sys.stderr) if console is None else console
     if not console.is_terminal:
         yield None
@@ -41,7 +41,7 @@ def live_progress(slots: int, console: Optional[Console] = None) -> Iterator[Opt
 
 
 class LiveProgress:
-    """``rows``: most sub-sessions that are shown at a time."""
+    """The lines on the screen; at most ``rows`` of them are sub-sessions."""
 
     def __init__(self, bars: Progress, rows: int, slots: int) -> None:
         self.bars, self._rows = bars, rows
@@ -50,18 +50,18 @@ class LiveProgress:
         self._next = 0.0
 
     def creating(self, event: simsync.Event) -> None:
-        """What the server says before there is a session."""
+        """Show the status that the server sends while it creates the session."""
         if isinstance(event, simsync.Status):
             self.bars.update(self._whole, description=f"creating: {event.status}")
 
     def report(self, progress: RunProgress) -> None:
-        """To be called after each event, by one thread at a time."""
+        """Show new numbers. Called after each event, by one thread at a time; cheap between two updates."""
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + _INTERVAL
         sessions = progress.sessions.values()
-        # What a resumed file held already says nothing about the speed.
+        # The speed is that of this process: what a resumed file already held must not count.
         counts = sum(one.executed for one in sessions), sum(one.transactions for one in sessions)
         name = f"{sum(not one.finished for one in sessions)} left of {len(sessions)}"
         self._update(self._whole, name, (progress.executed, progress.slots), counts, now - progress.began)
@@ -101,7 +101,7 @@ def _rate(value: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Hours, minutes and seconds that are left."""
+    """``h:mm:ss``, or ``m:ss`` below an hour."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

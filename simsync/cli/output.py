@@ -1,4 +1,4 @@
-"""Tables for people and JSON for programs."""
+"""Results on standard output: tables for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
-from typing import Any
 
 import click
 from rich.console import Console
@@ -14,16 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 _PIPED_WIDTH = 200
-"""Columns of a table that goes into a file or another program."""
+"""Width in characters of a table that goes to a file or another program."""
 
 
-def show_json(value: Any) -> None:
-    """One JSON document on standard output."""
+def show_json(value: object) -> None:
+    """Print one JSON document."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on standard output; numbers to the right. Plain text unless it is a terminal."""
+    """Print a table, with numbers aligned to the right; as plain text if standard output is not a terminal."""
     rows = [tuple(row) for row in rows]
     console = Console(highlight=False, soft_wrap=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -31,7 +30,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         numeric = any(isinstance(row[index], int) and not isinstance(row[index], bool) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_shown(cell)) for cell in row))  # plain: brackets are no markup
+        table.add_row(*(Text(_shown(cell)) for cell in row))  # Text: brackets must not be read as markup
     if console.is_terminal:
         console.print(table)
         return
@@ -42,6 +41,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 
 def _shown(cell: object) -> str:
+    """A cell as text; times in UTC."""
     if cell is None:
         return "-"
     if isinstance(cell, bool):
@@ -52,5 +52,5 @@ def _shown(cell: object) -> str:
 
 
 def time_of_ms(milliseconds: int | None) -> datetime | None:
-    """Unix time in milliseconds."""
+    """The time of a Unix timestamp in milliseconds."""
     return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, timezone.utc)

@@ -1,4 +1,4 @@
-"""``simsync report``: a page about one recorded run."""
+"""``simsync report``: an HTML page about a recorded run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from simsync.cli.output import show_json
 
 @click.command()
 @click.argument("file", type=options.EXISTING_FILE)
-@click.option(
-    "--output", type=click.Path(dir_okay=False, path_type=Path), help="HTML file; by default beside FILE, as .html."
-)
-@click.option("--accounts", metavar="A,B", default="", help="Addresses whose balances are drawn, with commas.")
+@click.option("--output", type=options.OUTPUT_FILE, help="HTML file to write; by default FILE with the ending .html.")
+@click.option("--accounts", metavar="A,B", default="", help="Addresses whose balances are drawn, separated by commas.")
 @options.as_json
 def report(file: Path, output: Path | None, accounts: str, as_json: bool) -> None:
-    """Write a page about a recorded run that needs no network (extra [report])."""
+    """Write an HTML page about a recorded run; the page needs no network (extra [report])."""
     from simsync.run.report import write_report
 
     target = file.with_suffix(".html") if output is None else output

@@ -13,33 +13,41 @@ from simsync.cli import options
 from simsync.cli.live_progress import live_progress
 from simsync.cli.output import show_json
 from simsync.cli.settings import Settings, pass_settings
-from simsync.run.driver import RunPlan, metadata_of, record_run
-from simsync.run.recording import Recorder
+from simsync.run.driver import cancel_after, record_run
+from simsync.run.plan import RunPlan
+from simsync.run.recorder import Recorder
 from simsync.run.resuming import keep_finished
 from simsync.run.strategy import load_strategy
-from simsync.run.time_limit import fired_after
 
 _WORKERS_WITHIN_MEMORY = 8
-"""Sub-sessions driven at a time when memory is limited and nobody says how many."""
+"""Sub-sessions driven at the same time if ``--max-memory`` is given without ``--workers``."""
 _MIB = 1024 * 1024
+_CAPACITY_HELP = "Seconds to wait for capacity before creating the session fails."
 
 
 @click.command()
 @options.start_slot
 @options.end_slot
 @click.option(
-    "--output-file", type=click.Path(dir_okay=False, path_type=Path), required=True, help="NDJSON to write; replaced."
+    "--output-file",
+    type=options.OUTPUT_FILE,
+    required=True,
+    help="NDJSON file to write. An existing file is replaced, unless --resume is given.",
 )
 @click.option("--parallel", is_flag=True, help="Let the server split the range into sub-sessions.")
 @click.option(
-    "--program-id", "program_ids", multiple=True, metavar="ADDRESS", help="Record what mentions this program."
+    "--program-id",
+    "program_ids",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Record transactions that mention this program; may be repeated.",
 )
 @click.option(
     "--program-so",
     "binaries",
     multiple=True,
     type=options.EXISTING_FILE,
-    help="Put this binary in the place of the program; as many as --program-id, in their order.",
+    help="ELF file that replaces the program; one for each --program-id, in the same order.",
 )
 @click.option(
     "--subscriptions",
@@ -47,33 +55,41 @@ _MIB = 1024 * 1024
     multiple=True,
     help="Also record diffs of the accounts that the programs own.",
 )
-@click.option("--extra-compute-units", type=click.IntRange(0), help="Added to each transaction's limit.")
+@click.option(
+    "--extra-compute-units", type=click.IntRange(0), help="Compute units added to the limit of each transaction."
+)
 @click.option("--advance", type=click.IntRange(1), default=100, show_default=True, help="Blocks per continue.")
-@click.option("--capacity-wait", type=click.IntRange(0, 65_535), default=900, show_default=True, help="Seconds.")
-@click.option("--resume", is_flag=True, help="Go on with the output file: run only what is missing in it.")
-@click.option("--deadline", type=click.FloatRange(0), help="Seconds after which the run is given up.")
+@click.option("--capacity-wait", type=click.IntRange(0, 65_535), default=900, show_default=True, help=_CAPACITY_HELP)
+@click.option("--resume", is_flag=True, help="Continue an interrupted run: run what the output file lacks.")
+@click.option("--deadline", type=click.FloatRange(0), help="Seconds after which the run is cancelled.")
 @click.option(
     "--strategy",
     metavar="MODULE:FUNCTION",
-    help="A Python function that is called with each session and drives it; see docs/recordings.md.",
+    help="Python function that is called with each session and drives it; see docs/recordings.md.",
 )
-@click.option("--workers", type=click.IntRange(1), help="Sub-sessions driven at a time; by default all.")
+@click.option("--workers", type=click.IntRange(1), help="Sub-sessions driven at the same time; by default all.")
 @click.option(
     "--max-memory",
     type=click.IntRange(1),
     metavar="MIB",
-    help="MiB of received data that may wait for being written, in all; drives 8 sub-sessions at a time by default.",
+    help="Limit for received data that is not yet recorded, over all sub-sessions; --workers is then 8 by default.",
 )
 @click.option(
     "--reroute-order-flow",
     type=click.Choice(("router", "venue")),
     is_flag=False,
     flag_value="router",
-    help="Simulate each historical swap anew: by new routes (the default), or against --venue-templates only.",
+    help="Reroute and simulate each historical swap: router (the default) finds new routes, venue uses only"
+    " --venue-templates.",
 )
-@click.option("--venue-templates", type=options.EXISTING_FILE, help="JSON list of direct fills; sent as it is.")
-@click.option("--reroute-aggregators", metavar="LIST", default="", help="Whose swaps, with commas: jupiter,okx,…")
-@click.option("--reroute-circular-arbs", is_flag=True, help="Reroute cycles too.")
+@click.option("--venue-templates", type=options.EXISTING_FILE, help="JSON list of direct fills, sent unchanged.")
+@click.option(
+    "--reroute-aggregators",
+    metavar="LIST",
+    default="",
+    help="Reroute swaps of these, separated by commas: jupiter,okx,…",
+)
+@click.option("--reroute-circular-arbs", is_flag=True, help="Also reroute circular arbitrage.")
 @options.as_json
 @pass_settings
 def run(
@@ -99,9 +115,11 @@ def run(
     reroute_circular_arbs: bool,
     as_json: bool,
 ) -> int:
-    """Run a range and record every transaction. Exit code 1 if the run is not complete."""
+    """Run a range and record every transaction. Exit code 1 if the run is incomplete."""
     if binaries and len(binaries) != len(program_ids):
-        raise click.UsageError(f"{len(binaries)} --program-so for {len(program_ids)} --program-id: give one for each")
+        raise click.UsageError(
+            f"{len(binaries)} --program-so for {len(program_ids)} --program-id: give one --program-so for each"
+        )
     if workers is None and max_memory is not None:
         workers = _WORKERS_WITHIN_MEMORY
     plan = RunPlan(
@@ -123,10 +141,10 @@ def run(
         workers=workers,
     )
     client = settings.client(_options(max_memory, workers, 1 + plan.account_diffs))
-    kept = keep_finished(output_file, metadata_of(plan)) if resume else None
+    kept = keep_finished(output_file, plan.metadata()) if resume else None
     with contextlib.ExitStack() as stack:
         token = simsync.CancelToken()
-        stack.enter_context(fired_after(deadline, token))
+        stack.enter_context(cancel_after(deadline, token))
         recorder = stack.enter_context(Recorder(output_file, append=resume))
         shown = stack.enter_context(live_progress(end_slot - start_slot + 1))
         try:
@@ -140,7 +158,7 @@ def run(
                 cancel=token,
             )
         except simsync.Cancelled as error:
-            raise click.ClickException(f"the deadline of {deadline:g} s was over; --resume goes on") from error
+            raise click.ClickException(f"the deadline of {deadline:g} s passed; use --resume to continue") from error
     if as_json:
         show_json({"output_file": str(output_file), **summary.to_dict()})
     else:
@@ -150,7 +168,11 @@ def run(
 
 
 def _options(max_memory: int | None, workers: int | None, subscriptions: int) -> simsync.Options:
-    """Buffers fill for the sub-sessions that are driven, each with its subscriptions."""
+    """Divide ``--max-memory`` among the buffers: one for each subscription of each sub-session that is driven.
+
+    The engines of the others do not run while they wait for a worker. A full buffer is not an error: its connection
+    is not read, and the server waits.
+    """
     if max_memory is None or workers is None:
         return simsync.Options()
     return simsync.Options(buffer_bytes=max(1, max_memory * _MIB // (workers * subscriptions)))
@@ -178,7 +200,7 @@ def _json_list(path: Path) -> list[object]:
     try:
         value = json.loads(path.read_bytes())
     except ValueError as error:
-        raise click.UsageError(f"{path} is no JSON: {error}") from error
+        raise click.UsageError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise click.UsageError(f"{path} must hold a list of objects")
+        raise click.UsageError(f"{path} must contain a list of objects")
     return value

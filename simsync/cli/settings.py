@@ -1,4 +1,4 @@
-"""Which simulator the commands talk to."""
+"""The simulator that the commands talk to."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import simsync
 
 @dataclass(frozen=True)
 class Settings:
-    """What the options before the command say."""
+    """The options before the command. The API key never shows in a repr."""
 
     url: Optional[str]
     api_key: Optional[str] = field(repr=False)
 
     def client(self, options: Optional[simsync.Options] = None) -> simsync.Client:
-        """Raises a usage error that names the option when there is no address."""
+        """A client for the simulator. Without an address it raises a usage error that says how to give one."""
         if not self.url:
             raise click.UsageError(
-                "which simulator? Give --url before the command, or set SIMULATOR_URL"
-                " ('simsync local' starts an embedded one)"
+                "no simulator address: give --url before the command, or set SIMULATOR_URL"
+                " ('simsync local' starts an embedded simulator)"
             )
         return simsync.Client(self.url, self.api_key or "", options=options)
 

@@ -1,4 +1,4 @@
-"""``simsync summarize``: one recorded run."""
+"""``simsync summarize``: the totals of a recorded run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from simsync.run.totals import RunTotals
 Row = TypeVar("Row")
 
 _MOST = 10
+"""Rows of the tables of errors and programs."""
 
 
 @click.command()
 @click.argument("file", type=options.EXISTING_FILE)
-@click.option("--accounts", metavar="A,B", default="", help="Addresses whose balances are followed, with commas.")
+@click.option("--accounts", metavar="A,B", default="", help="Addresses whose balances are shown, separated by commas.")
 @options.as_json
 def summarize(file: Path, accounts: str, as_json: bool) -> None:
-    """Sum up a recorded run: totals, errors, programs, and balances of accounts."""
+    """Summarize a recorded run: totals, errors, programs, and balances of accounts."""
     totals = summarize_file(file, options.listed(accounts))
     if as_json:
         show_json(totals.to_dict())
@@ -57,7 +58,7 @@ def summarize(file: Path, accounts: str, as_json: bool) -> None:
 
 def _run_rows(totals: RunTotals) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = [
-        ("slots of the range", _range(totals.metadata.get("start_slot"), totals.metadata.get("end_slot"))),
+        ("slot range", _range(totals.metadata.get("start_slot"), totals.metadata.get("end_slot"))),
         ("slots with transactions", _range(totals.first_slot, totals.last_slot)),
         ("transactions", f"{totals.transactions:,}"),
         ("succeeded", f"{totals.succeeded:,}"),
@@ -69,7 +70,7 @@ def _run_rows(totals: RunTotals) -> list[tuple[str, object]]:
         rows.append(("account diffs", f"{totals.diffs:,}"))
     programs = totals.metadata.get("program_ids")
     if isinstance(programs, list) and programs:
-        rows.append(("programs asked for", ", ".join(map(str, programs))))
+        rows.append(("recorded programs", ", ".join(map(str, programs))))
     rows.append(("complete", totals.complete))
     return rows
 

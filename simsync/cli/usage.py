@@ -1,4 +1,4 @@
-"""``simsync usage``: what a key has used."""
+"""``simsync usage``: the usage of an API key."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from simsync.cli.settings import Settings, pass_settings
 
 
 @click.command()
-@click.option("--since", metavar="TIME", help="A date or an RFC 3339 time; rounded down to the UTC day.")
-@click.option("--until", metavar="TIME", help="A date or an RFC 3339 time.")
+@click.option("--since", metavar="TIME", help="From this date or RFC 3339 time, rounded down to the UTC day.")
+@click.option("--until", metavar="TIME", help="Until this date or RFC 3339 time.")
 @options.as_json
 @pass_settings
 def usage(settings: Settings, since: str | None, until: str | None, as_json: bool) -> None:
-    """Say what the API key has used."""
+    """Show the usage of the API key."""
     report = settings.client().usage(since, until)
     if as_json:
         show_json(report.to_dict())

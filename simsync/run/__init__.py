@@ -1,16 +1,17 @@
-"""Recorded runs: driving and recording one, reading the files of the vendor's tool, summing up, comparing.
+"""Recorded runs: driving and recording them, reading their files, summing up, comparing.
 
-On the public API of simsync only; the command line (``simsync run``, ``summarize``, ``compare``) is a thin layer above.
-Pages are in :mod:`simsync.run.report` and tables in :mod:`simsync.run.export`, since they need the extra ``[report]``.
-``simsync.run.probing`` finds out how a server speaks (``simsync doctor --capture``).
+It uses the public API of simsync only, and the command line (``simsync run``, ``summarize``, ``compare``) is a thin
+layer above it. Pages are in :mod:`simsync.run.report` and tables in :mod:`simsync.run.export`, because they need the
+extra ``[report]``. ``simsync.run.probing`` finds out how a server speaks (``simsync doctor --capture``).
 """
 
 from __future__ import annotations
 
 from simsync.run.comparison import Comparison
-from simsync.run.driver import RunPlan, record_run
-from simsync.run.recording import Recorder
-from simsync.run.records import Record, read_records
+from simsync.run.driver import record_run
+from simsync.run.plan import RunPlan
+from simsync.run.record_file import Record, read_records
+from simsync.run.recorder import Recorder
 from simsync.run.resuming import Kept, keep_finished
 from simsync.run.strategy import RecordedSession, Strategy, StrategyFailed
 from simsync.run.totals import RunTotals, summarize

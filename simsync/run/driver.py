@@ -1,57 +1,32 @@
-"""Driving a run from its create to its last event, and recording it."""
+"""Drives a run from creating its sessions to the last event, and records it."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Optional
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Callable
 
 import simsync
 from simsync.errors import InvalidParams, SimsyncError
-from simsync.params import checks
+from simsync.run.event_records import diff_record, transaction_record
+from simsync.run.plan import RunPlan
 from simsync.run.progress import Progress, SessionProgress
-from simsync.run.recording import KINDS, Recorder, diff_record, transaction_record
+from simsync.run.record_file import KINDS
+from simsync.run.recorder import Recorder
 from simsync.run.resuming import FinishedSession, Kept
-from simsync.run.strategy import AnySession, RecordedSession, Strategy, StrategyFailed
+from simsync.run.strategy import RecordedSession, Session, StrategyFailed
 from simsync.run_summary import run_summary
 
 logger = logging.getLogger("simsync.run")
 
 _SECONDS_DIGITS = 3
 
-
-@dataclass(frozen=True)
-class RunPlan:
-    """What to run. Raises InvalidParams.
-
-    ``create``: the range and its options. ``parallel``: let the server split it. ``program_ids``: record transactions
-    that mention any of these; all without any. ``binaries``: program id → ELF file that takes its place.
-    ``account_diffs``: also record diffs of the accounts that the programs own. ``advance``: blocks per continue.
-    ``strategy``: drives each session. ``workers``: how many sub-sessions are driven at a time; None: all.
-    """
-
-    create: simsync.CreateSession
-    parallel: bool = False
-    program_ids: Sequence[str] = ()
-    binaries: Mapping[str, bytes] = field(default_factory=dict)
-    binary_names: Sequence[str] = ()
-    account_diffs: bool = False
-    advance: int = 100
-    strategy: Optional[Strategy] = None
-    workers: Optional[int] = None
-
-    def __post_init__(self) -> None:
-        checks.assign(self, program_ids=checks.addresses("program_ids", self.program_ids))
-        checks.integer("advance", self.advance, 1, checks.U64)
-        checks.optional_integer("workers", self.workers, 1, checks.U32)
-        if self.account_diffs and not self.program_ids:
-            raise simsync.InvalidParams("account_diffs", True, "needs the programs whose accounts are followed")
-
-
-Report = Callable[[Progress], object]
+ProgressReport = Callable[[Progress], object]
+CreateReport = Callable[[simsync.Event], object]
 
 
 def record_run(
@@ -59,34 +34,52 @@ def record_run(
     plan: RunPlan,
     recorder: Recorder,
     *,
-    kept: Optional[Kept] = None,
-    report: Optional[Report] = None,
-    on_create: Optional[Callable[[simsync.Event], object]] = None,
-    cancel: Optional[simsync.CancelToken] = None,
+    kept: Kept | None = None,
+    report: ProgressReport | None = None,
+    on_create: CreateReport | None = None,
+    cancel: simsync.CancelToken | None = None,
 ) -> simsync.RunSummary:
-    """Run to the end and record everything; ``report`` is called after each event, ``on_create`` as ``on_progress``.
+    """Run a range to its end and record everything.
 
-    ``kept``: what the file holds already (see :func:`~simsync.run.keep_finished`); only the rest is run, and the
-    recorder has to append. The last record is ``summary`` when every slot was seen, else ``stopped`` with the reason;
-    then what ended the run is raised, if anything did. Raises what sessions raise, OSError, and SimsyncError when
-    nothing was executed. Returns the summary of the whole file.
+    The last record is ``summary`` if every slot was seen, else ``stopped`` with the reasons.
+
+    Args:
+        client: The client of the simulator.
+        plan: What to run.
+        recorder: An open recorder. It must append if ``kept`` is given.
+        kept: What the file already holds, from :func:`~simsync.run.keep_finished`; only the rest is run.
+        report: Called after each recorded event with the progress, by one thread at a time.
+        on_create: Called with each event while a session is created, as ``on_progress`` of
+            :meth:`simsync.Client.parallel`.
+        cancel: Ends the run when it fires.
+
+    Returns:
+        The summary of the whole file, including the sessions that were kept.
+
+    Raises:
+        SimsyncError: A session failed, or no slot was executed. The reason is in the file.
+        StrategyFailed: A strategy raised. The other sessions were run to their end first.
+        Cancelled: ``cancel`` fired.
+        OSError: The file could not be written.
     """
     run = _Run(client, plan, recorder, kept, report, on_create, cancel)
     if kept is None:
-        recorder.write("metadata", metadata_of(plan))
+        recorder.write("metadata", plan.metadata())
         recorder.flush()
     reasons: list[str] = []
     try:
         for first, last in run.spans:
             run.execute(first, last)
         if not run.progress.executed:
-            raise simsync.SimsyncError("nothing was executed: the range holds no block")
+            raise simsync.SimsyncError("no slot was executed: the range contains no block")
         summary = run.summary()
         reasons += summary.reasons
         if summary.complete:
             recorder.write("summary", {**run.totals(), **summary.to_dict()})
         return summary
     except BaseException as error:
+        # KeyboardInterrupt too: after Ctrl-C or SIGINT the file says why it ends. SIGTERM and SIGKILL end the process
+        # without this; then the last record is the "progress" of the last stop of an engine.
         reasons.append(f"{type(error).__name__}: {error}".rstrip(": "))
         raise
     finally:
@@ -95,38 +88,42 @@ def record_run(
         recorder.flush()
 
 
-def metadata_of(plan: RunPlan) -> dict[str, Any]:
-    """The first record of a run."""
-    return {
-        "start_slot": plan.create.start_slot,
-        "end_slot": plan.create.last_slot,
-        "program_ids": list(plan.program_ids),
-        "program_so": list(plan.binary_names),
-        "ran_at_unix_secs": int(time.time()),
-        "session_ids": [],
-        "recorded_by": f"simsync {simsync.__version__}",
-    }
+@contextlib.contextmanager
+def cancel_after(seconds: float | None, token: simsync.CancelToken) -> Iterator[None]:
+    """Fire a token if the block takes longer than ``seconds``; None sets no limit."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, token.cancel)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 class _Run:
-    """One call of :func:`record_run`."""
+    """The state of one call of :func:`record_run`."""
 
     def __init__(
         self,
         client: simsync.Client,
         plan: RunPlan,
         recorder: Recorder,
-        kept: Optional[Kept],
-        report: Optional[Report],
-        on_create: Optional[Callable[[simsync.Event], object]],
-        cancel: Optional[simsync.CancelToken],
+        kept: Kept | None,
+        report: ProgressReport | None,
+        on_create: CreateReport | None,
+        cancel: simsync.CancelToken | None,
     ) -> None:
         create = plan.create
         self.spans = [(create.start_slot, create.last_slot)] if kept is None else kept.spans
         self._client, self._plan, self._on_create, self._cancel = client, plan, on_create, cancel
-        self._recording = threading.Lock()  # guards the recorder, its caller's report and everything below
+        # Every session is driven by its own thread. The lock guards the recorder, the report and everything below.
+        self._recording = threading.Lock()
         self._recorder, self._report = recorder, report
-        self.progress = Progress(create.last_slot - create.start_slot + 1)
+        self.progress = Progress(slots=create.last_slot - create.start_slot + 1)
         self._finished: list[FinishedSession] = []
         self._coverages: list[simsync.Coverage] = []
         self._reconnects = 0
@@ -138,21 +135,21 @@ class _Run:
             self.progress.diffs = kept.diffs
 
     def execute(self, first: int, last: int) -> None:
-        """Run the slots ``first`` to ``last``, both included."""
+        """Run the slots from ``first`` to ``last``, both included."""
         open_session = self._client.parallel if self._plan.parallel else self._client.session
         create = replace(self._plan.create, start_slot=first, end_slot=last, slot_count=None)
         with open_session(create, cancel=self._cancel, on_progress=self._on_create) as session:
-            sessions: Sequence[AnySession] = (
+            sessions: Sequence[Session] = (
                 session.sub_sessions if isinstance(session, simsync.ParallelSession) else (session,)
             )
             for one in sessions:
-                self._begin(one)
-            before = self._reconnects
+                self._prepare(one)
+            reconnects_before = self._reconnects
 
-            def drive(one: AnySession) -> Exception | None:
-                """What it failed with; it is raised when the others have come to their end."""
+            def drive(one: Session) -> Exception | None:
+                """Returns the error. It is raised below, once: the other sessions run to their end first."""
                 try:
-                    self._drive(one, lambda: before + session.reconnects)
+                    self._drive(one, lambda: reconnects_before + session.reconnects)
                 except Exception as error:  # noqa: BLE001 (raised below)
                     return error
                 return None
@@ -166,8 +163,8 @@ class _Run:
             for error in filter(None, errors):
                 raise error
 
-    def _begin(self, session: AnySession) -> None:
-        """Everything that has to be there before the first continue."""
+    def _prepare(self, session: Session) -> None:
+        """Subscribe and inject before the first continue, so that no slot is executed without it."""
         plan, session_id = self._plan, session.session_id
         first, last = _range_of(session)
         started = {"session_id": session_id, "start_slot": first, "end_slot": last, **_now()}
@@ -181,13 +178,15 @@ class _Run:
             for program_id, binary in plan.binaries.items():
                 session.modify_program(program_id, binary)
 
-    def _drive(self, session: AnySession, reconnects: Callable[[], int]) -> None:
+    def _drive(self, session: Session, reconnects: Callable[[], int]) -> None:
+        """Let the strategy drive a session, then run what it left of the range."""
+
         def take(event: simsync.Event) -> None:
             self._take(session, event, reconnects)
 
         def record(kind: str, data: Mapping[str, Any]) -> None:
             if kind in KINDS:
-                raise InvalidParams("kind", kind, "is a kind of simsync's own")
+                raise InvalidParams("kind", kind, "is reserved for simsync's own records; choose another name")
             with self._recording:
                 self._recorder.write(kind, {**data, "session_id": session.session_id})
 
@@ -200,20 +199,20 @@ class _Run:
             except Exception as error:
                 what = f"the strategy failed in session {session.session_id}: {type(error).__name__}: {error}"
                 logger.info(what, exc_info=True)
-                raise StrategyFailed(f"{what} (--verbose shows where)") from error
+                raise StrategyFailed(f"{what} (--verbose shows the traceback)") from error
         if not self.progress.sessions[session.session_id].finished:
             for _event in recorded.events(advance=self._plan.advance):
                 pass
 
-    def _take(self, session: AnySession, event: simsync.Event, reconnects: Callable[[], int]) -> None:
+    def _take(self, session: Session, event: simsync.Event, reconnects: Callable[[], int]) -> None:
+        """Record an event. ``reconnects``: how often the control connection has reconnected in this run."""
         session_id = session.session_id
         with self._recording:
             recorder, progress, own = self._recorder, self.progress, self.progress.sessions[session_id]
             if isinstance(event, simsync.Transaction):
                 recorder.write("tx", transaction_record(event, session_id))
-                progress.transactions += 1
+                progress.add_transaction(failed=event.error is not None)
                 own.transactions += 1
-                progress.failed += event.error is not None
             elif isinstance(event, simsync.AccountDiff):
                 recorder.write("diff", diff_record(event, session_id))
                 progress.diffs += 1
@@ -225,11 +224,14 @@ class _Run:
                 if isinstance(event, simsync.Completed):
                     own.finished = True
                     self._finish(session, event)
+                # The engine waits, so everything up to this slot has been recorded. "progress" flushes the block:
+                # it must come after "session_completed", or a killed run could lose a session that was finished.
                 recorder.progress({"session_id": session_id, "slot": session.coverage.highest_slot, **_now()})
             if self._report is not None:
                 self._report(progress)
 
-    def _note_reconnects(self, session: AnySession, control: int) -> None:
+    def _note_reconnects(self, session: Session, control: int) -> None:
+        """Record the reconnects since the last stop of an engine; those of the control connection once for all."""
         if control > self._reconnects:
             self._reconnects = control
             self._recorder.write("reconnected", {"connection": "control", **_now()})
@@ -239,7 +241,8 @@ class _Run:
             reconnected = {"connection": "data", "session_id": session.session_id, **_now()}
             self._recorder.write("reconnected", reconnected)
 
-    def _finish(self, session: AnySession, event: simsync.Completed) -> None:
+    def _finish(self, session: Session, event: simsync.Completed) -> None:
+        """Record that the whole range of a session is in the file; resuming keeps only such sessions."""
         coverage = session.coverage
         if coverage.complete and session.start_slot is not None and session.end_slot is not None:
             finished = FinishedSession(
@@ -254,36 +257,36 @@ class _Run:
             self._recorder.write("session_completed", {**finished.to_dict(), **_now()})
 
     def summary(self) -> simsync.RunSummary:
-        """Of the whole file."""
-        new = run_summary(self._coverages, [], self._reconnects)
-        summaries = run_summary([], [one.summary for one in self._finished], 0)
+        """The summary of the whole file: the sessions of this process, and those that were finished before."""
+        this_process = run_summary(self._coverages, [one.summary for one in self._finished], self._reconnects)
         unfinished = sum(not coverage.complete for coverage in self._coverages)
         highest = [one.highest_slot for one in self._finished if one.highest_slot is not None]
         return replace(
-            new,
+            this_process,
             sessions=len(self._finished) + unfinished,
             completed=len(self._finished),
             slots_seen=self.progress.executed,
-            highest_slot=max(highest, default=new.highest_slot),
-            totals=summaries.totals,
+            highest_slot=max(highest, default=this_process.highest_slot),
         )
 
     def totals(self) -> dict[str, Any]:
+        """What the vendor's tool writes into a ``summary`` record."""
         progress = self.progress
         return {
             "total_transactions": progress.transactions,
-            "succeeded": progress.transactions - progress.failed,
+            "succeeded": progress.succeeded,
             "failed": progress.failed,
             "session_ids": [one.session_id for one in self._finished],
         }
 
 
-def _range_of(session: AnySession) -> tuple[int, int]:
-    """First and last slot; known in every session that was created here."""
+def _range_of(session: Session) -> tuple[int, int]:
+    """First and last slot; both are known for a session that this process created."""
     assert session.start_slot is not None
     assert session.end_slot is not None
     return session.start_slot, session.end_slot
 
 
 def _now() -> dict[str, float]:
+    """When a record was written."""
     return {"at_unix_secs": round(time.time(), _SECONDS_DIGITS)}

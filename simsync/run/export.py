@@ -1,29 +1,43 @@
-"""Recorded runs for other tools: a folder with one file for each table, as Parquet or CSV."""
+"""Recorded runs for other tools: a folder with one Parquet or CSV file for each table."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Callable
+from typing import Callable
 
 from simsync.errors import InvalidParams, MissingExtra
-from simsync.run.records import PathLike, read_records
-from simsync.run.replacing import replacing
-from simsync.run.tables import TABLES, rows_of
+from simsync.run.record_file import PathLike, read_records
+from simsync.run.recorder import atomic_replacement
+from simsync.run.tables import TABLES, Row, rows_of
 
 _ROWS = 10_000
-"""Rows that are written at a time."""
+"""Rows of a table that are written at a time; it bounds memory."""
+
+WriteRows = Callable[[Sequence[Row]], None]
 
 
 def export_run(path: PathLike, folder: PathLike, format: str = "parquet") -> dict[str, int]:
-    """Write the tables of a recorded run into ``folder``, which is made if it is not there; their files are replaced.
+    """Write the tables of a recorded run to files.
 
-    ``format``: ``parquet`` (extra ``[report]``) or ``csv``. The columns are in :data:`simsync.run.tables.TABLES`.
-    Memory does not grow with the run. Returns the number of rows by table. Raises OSError, and InvalidParams for a
-    file that is no recorded run, or holds what fits no column; then no file is replaced.
+    The columns are in :data:`simsync.run.tables.TABLES`. Memory does not grow with the run.
+
+    Args:
+        path: The file of the run.
+        folder: Where the files go, one for each table. It is created if needed; existing files are replaced.
+        format: ``parquet`` (extra ``[report]``) or ``csv``.
+
+    Returns:
+        The number of rows by table.
+
+    Raises:
+        InvalidParams: The format is unknown, the file is not a recorded run, or a value does not fit its column. No
+            file was replaced.
+        MissingExtra: Parquet needs packages that are not installed.
+        OSError: A file cannot be read or written.
     """
     if format not in FORMATS:
         raise InvalidParams("format", format, "must be one of " + ", ".join(FORMATS))
@@ -31,70 +45,56 @@ def export_run(path: PathLike, folder: PathLike, format: str = "parquet") -> dic
     target.mkdir(parents=True, exist_ok=True)
     counts = dict.fromkeys(TABLES, 0)
     with contextlib.ExitStack() as stack:
-        # All parts before all writers: the files take their places when every writer is through.
-        parts = {name: stack.enter_context(replacing(target / f"{name}.{format}")) for name in TABLES}
+        # All replacements are entered before all writers, so they are left after them: no file is replaced until
+        # every table has been written to its end.
+        parts = {name: stack.enter_context(atomic_replacement(target / f"{name}.{format}")) for name in TABLES}
         writers = {name: stack.enter_context(FORMATS[format](name, part)) for name, part in parts.items()}
-        waiting: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
+        waiting: dict[str, list[Row]] = {name: [] for name in TABLES}
         for record in read_records(path):
             for name, row in rows_of(record):
                 counts[name] += 1
                 waiting[name].append(row)
                 if len(waiting[name]) >= _ROWS:
-                    writers[name].write(waiting[name])
+                    writers[name](waiting[name])
                     waiting[name] = []
         for name, rows in waiting.items():
-            writers[name].write(rows)
+            writers[name](rows)
     return counts
 
 
-class _Writer:
-    """A context manager around the file of one table."""
+@contextlib.contextmanager
+def _csv(table: str, path: Path) -> Iterator[WriteRows]:
+    """RFC 4180 with a header line; missing values are empty, booleans ``true`` and ``false``."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([column.name for column in TABLES[table]])
 
-    _file: Any
+        def write(rows: Sequence[Row]) -> None:
+            for row in rows:
+                writer.writerow([str(cell).lower() if isinstance(cell, bool) else cell for cell in row])
 
-    def __enter__(self) -> _Writer:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
-        self._file.close()
-
-    def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        raise NotImplementedError
+        yield write
 
 
-class _Csv(_Writer):
-    """RFC 4180 with a line of names; empty cells for what is missing, ``true`` and ``false``."""
+@contextlib.contextmanager
+def _parquet(table: str, path: Path) -> Iterator[WriteRows]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtra("Parquet", "report") from error
+    types = {"int64": pyarrow.int64, "uint64": pyarrow.uint64, "double": pyarrow.float64, "string": pyarrow.string}
+    types["bool"] = pyarrow.bool_
+    schema = pyarrow.schema([pyarrow.field(column.name, types[column.kind]()) for column in TABLES[table]])
+    with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as file:
 
-    def __init__(self, table: str, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="")
-        self._csv = csv.writer(self._file)
-        self._csv.writerow([column.name for column in TABLES[table]])
+        def write(rows: Sequence[Row]) -> None:
+            if rows:
+                columns = [pyarrow.array(values, type=field.type) for values, field in zip(zip(*rows), schema)]
+                file.write_batch(pyarrow.record_batch(columns, schema=schema))
 
-    def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        for row in rows:
-            self._csv.writerow([str(cell).lower() if isinstance(cell, bool) else cell for cell in row])
-
-
-class _Parquet(_Writer):
-    def __init__(self, table: str, path: Path) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError as error:
-            raise MissingExtra("Parquet", "report") from error
-        self._arrow = pyarrow
-        self._schema = pyarrow.schema(
-            [pyarrow.field(column.name, getattr(pyarrow, _ARROW[column.kind])()) for column in TABLES[table]]
-        )
-        self._file = pyarrow.parquet.ParquetWriter(path, self._schema, compression="zstd")
-
-    def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        if rows:
-            columns = [self._arrow.array(values, type=field.type) for values, field in zip(zip(*rows), self._schema)]
-            self._file.write_batch(self._arrow.record_batch(columns, schema=self._schema))
+        yield write
 
 
-_ARROW = {"int64": "int64", "uint64": "uint64", "double": "float64", "string": "string", "bool": "bool_"}
-FORMATS: dict[str, Callable[[str, Path], _Writer]] = {"parquet": _Parquet, "csv": _Csv}
+FORMATS: dict[str, Callable[[str, Path], AbstractContextManager[WriteRows]]] = {"parquet": _parquet, "csv": _csv}
+"""Writers by format, called with a table and the path of its file."""

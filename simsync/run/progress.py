@@ -1,14 +1,26 @@
-"""How far a run has come."""
+"""How far a run has come, for its report callback and for the records that sum it up."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
 
+from simsync.run.event_records import RecordCounts
+
 
 @dataclass
 class SessionProgress:
-    """One session of a run. Slots are included ones; times are in seconds."""
+    """One session of a run.
+
+    Attributes:
+        session_id: The id that the server gave.
+        start_slot: First slot of the session.
+        end_slot: Last slot, included.
+        executed: Slots executed so far.
+        transactions: Transactions recorded so far.
+        finished: True once ``Completed`` was delivered.
+        began: When the session started, in seconds of :func:`time.monotonic`.
+    """
 
     session_id: str
     start_slot: int
@@ -20,20 +32,22 @@ class SessionProgress:
 
     @property
     def slots(self) -> int:
+        """Slots in the range of the session."""
         return self.end_slot - self.start_slot + 1
 
 
 @dataclass
-class Progress:
-    """A whole run; ``slots``, ``executed`` and the rest are counted over all sessions, also those of a resumed file.
+class Progress(RecordCounts):
+    """A whole run. The counts are over all sessions, and include what a resumed file already held.
 
-    ``sessions``: those of this process, by id; they may overlap in time.
+    Attributes:
+        slots: Slots in the range of the run.
+        executed: Slots executed so far.
+        sessions: The sessions of this process, by id. They may run at the same time.
+        began: When the run started, in seconds of :func:`time.monotonic`.
     """
 
-    slots: int
+    slots: int = 0
     executed: int = 0
-    transactions: int = 0
-    failed: int = 0
-    diffs: int = 0
     sessions: dict[str, SessionProgress] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)

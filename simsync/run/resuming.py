@@ -1,7 +1,7 @@
-"""Going on with the file of a run that did not come to its end.
+"""Resuming an interrupted run: keep the finished sessions of its file, and find the slots that are missing.
 
-What one session has recorded is kept if that session was finished; everything else is taken out and run again. An
-engine gives the same records for the same slots, so the file ends up as if nothing had happened.
+Only sessions whose whole range is in the file are kept. Everything else is removed and run again; an engine gives the
+same records for the same slots, so the file ends with the records of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -14,16 +14,26 @@ from typing import Any, Optional
 from simsync.errors import InvalidParams
 from simsync.events import SessionSummary
 from simsync.json_form import JsonForm
-from simsync.run.records import PathLike, line_of, read_records
-from simsync.run.replacing import replacing
+from simsync.run.event_records import RecordCounts, is_failed
+from simsync.run.record_file import PathLike, line_of, read_records
+from simsync.run.recorder import atomic_replacement
 
-_OF_ONE_SESSION = ("session_started", "tx", "diff")
-"""Records that belong to a session, even when they do not say to which."""
+_OF_A_SESSION = ("session_started", "tx", "diff")
+"""Records that belong to a session even if they do not say to which."""
 
 
 @dataclass(frozen=True)
 class FinishedSession(JsonForm):
-    """A session whose whole range is in the file; also the data of its last record. Both slots are included."""
+    """A session whose whole range is in the file; also the data of its ``session_completed`` record.
+
+    Attributes:
+        session_id: The id that the server gave.
+        start_slot: First slot of the session.
+        end_slot: Last slot, included.
+        slots_seen: Slots that were executed; fewer than the range if slots have no block.
+        highest_slot: The last slot that was executed; None if none was.
+        summary: The statistics of the server; None if it sent none.
+    """
 
     session_id: str
     start_slot: int
@@ -34,58 +44,75 @@ class FinishedSession(JsonForm):
 
 
 @dataclass
-class Kept:
-    """What a file already holds. ``spans``: the parts of the range, as (first, last) slot, that are still to be run."""
+class Kept(RecordCounts):
+    """What the file of an interrupted run holds after :func:`keep_finished`: the counts are of the kept records.
 
-    spans: list[tuple[int, int]]
+    Attributes:
+        spans: The parts of the range that are still to be run, as (first slot, last slot), both included.
+        finished: The sessions that were kept.
+    """
+
+    spans: list[tuple[int, int]] = field(default_factory=list)
     finished: list[FinishedSession] = field(default_factory=list)
-    transactions: int = 0
-    failed: int = 0
-    diffs: int = 0
 
 
 def keep_finished(path: PathLike, metadata: Mapping[str, Any]) -> Kept:
-    """Take everything out of a file that does not belong to a finished session; at once, or not at all.
+    """Remove from a file all records that do not belong to a finished session.
 
-    ``metadata``: what the run is to be; raises InvalidParams if the file was begun with another range, or with other
-    programs. Raises OSError.
+    The file is replaced atomically. The result goes to :func:`record_run`, with a recorder that appends.
+
+    Args:
+        path: The file of the interrupted run.
+        metadata: The run to continue, from :meth:`RunPlan.metadata`.
+
+    Returns:
+        What the file still holds, and what is left to run.
+
+    Raises:
+        InvalidParams: The file is not a recorded run, or was started with another range, other programs or other
+            binaries. It is left as it was.
+        OSError: The file cannot be read or replaced.
     """
     target = Path(path)
-    begun, finished = _look(target)
+    started, finished = _read_sessions(target)
     for name in ("start_slot", "end_slot", "program_ids", "program_so"):
-        if begun.get(name) != metadata[name]:
-            raise InvalidParams(name, metadata[name], f"{target} was begun with {begun.get(name)!r}")
-    kept = Kept(_missing(begun["start_slot"], begun["end_slot"], finished), finished)
-    wanted = {one.session_id for one in finished}
-    with replacing(target) as part, part.open("w", encoding="utf-8") as file:
+        if started.get(name) != metadata[name]:
+            rule = f"{target} was started with {started.get(name)!r}; repeat that value or choose another output file"
+            raise InvalidParams(name, metadata[name], rule)
+    missing = _missing_spans(started["start_slot"], started["end_slot"], finished)
+    kept = Kept(spans=missing, finished=finished)
+    finished_ids = {one.session_id for one in finished}
+    # Always rewritten, even if everything stays: the file may end inside a line, and a record appended to half a line
+    # would make both unreadable. Reading drops the half line, so the new file ends with a whole one.
+    with atomic_replacement(target) as part, part.open("w", encoding="utf-8") as file:
         for record in read_records(target):
             if record.kind in ("summary", "stopped"):
                 continue
-            belongs = record.kind in _OF_ONE_SESSION or "session_id" in record.data
-            if belongs and record.data.get("session_id") not in wanted:
+            belongs_to_session = record.kind in _OF_A_SESSION or "session_id" in record.data
+            if belongs_to_session and record.data.get("session_id") not in finished_ids:
                 continue
-            kept.transactions += record.kind == "tx"
-            kept.failed += record.kind == "tx" and record.data.get("error") is not None
+            if record.kind == "tx":
+                kept.add_transaction(failed=is_failed(record.data))
             kept.diffs += record.kind == "diff"
             file.write(line_of(*record))
     return kept
 
 
-def _look(path: Path) -> tuple[Mapping[str, Any], list[FinishedSession]]:
-    """The metadata, and the sessions that are finished."""
-    begun: Mapping[str, Any] = {}
+def _read_sessions(path: Path) -> tuple[Mapping[str, Any], list[FinishedSession]]:
+    """The metadata of a file, and its finished sessions."""
+    started: Mapping[str, Any] = {}
     finished = []
     for record in read_records(path):
         if record.kind == "metadata":
-            begun = record.data
+            started = record.data
         elif record.kind == "session_completed":
             finished.append(FinishedSession.from_dict(dict(record.data)))
-    if not begun:
-        raise InvalidParams("path", str(path), "has no metadata: it is not the beginning of a recorded run")
-    return begun, finished
+    if not started:
+        raise InvalidParams("path", str(path), "has no metadata record, so it is not a run that can be resumed")
+    return started, finished
 
 
-def _missing(first: int, last: int, finished: list[FinishedSession]) -> list[tuple[int, int]]:
+def _missing_spans(first: int, last: int, finished: list[FinishedSession]) -> list[tuple[int, int]]:
     """The gaps between the finished sessions."""
     spans = []
     for one in sorted(finished, key=lambda one: one.start_slot):

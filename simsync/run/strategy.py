@@ -1,4 +1,4 @@
-"""What drives each session of a run: a function of the caller, or nothing but continues."""
+"""Strategies: functions of the caller that drive the sessions of a recorded run."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any, Callable, Optional, Union
 import simsync
 from simsync.errors import InvalidParams, SimsyncError
 
-AnySession = Union[simsync.BacktestSession, simsync.SubSession]
+Session = Union[simsync.BacktestSession, simsync.SubSession]
 
 
 class StrategyFailed(SimsyncError):
-    """A strategy raised; the exception is the cause."""
+    """A strategy raised an exception, which is the ``__cause__``."""
 
 
 class RecordedSession:
-    """The session that a strategy gets: everything that it takes is recorded, all else is the session's own.
+    """The session that a strategy gets. Every event it receives is recorded.
 
-    Events are taken with :meth:`events`, :meth:`next_event` and :meth:`pending`, or by iterating, as of any session.
-    Continues, steps, ``rpc``, ``modify_accounts`` and the rest are those of :class:`simsync.SubSession` or
+    Events come from :meth:`events`, :meth:`next_event` and :meth:`pending`, or from iterating. Continues, steps,
+    ``rpc``, ``modify_accounts`` and everything else are those of :class:`simsync.SubSession` or
     :class:`simsync.BacktestSession`.
     """
 
     def __init__(
         self,
-        session: AnySession,
+        session: Session,
         take: Callable[[simsync.Event], object],
         record: Callable[[str, Mapping[str, Any]], object],
     ) -> None:
@@ -41,37 +41,73 @@ class RecordedSession:
         return self.events()
 
     def events(self, timeout: Optional[float] = None, advance: Optional[int] = None) -> Iterator[simsync.Event]:
-        """As :meth:`simsync.SubSession.events`."""
+        """Like :meth:`simsync.SubSession.events`; each event is recorded before it is yielded.
+
+        Args:
+            timeout: Seconds to wait for an event; None waits without a limit.
+            advance: Blocks per continue; None sends no continues.
+
+        Returns:
+            An iterator over the events.
+        """
         return self._recorded(self._session.events(timeout, advance))
 
     def next_event(self, timeout: Optional[float] = None) -> simsync.Event:
-        """As :meth:`simsync.SubSession.next_event`."""
+        """Like :meth:`simsync.SubSession.next_event`; the event is recorded.
+
+        Args:
+            timeout: Seconds to wait for it; None waits without a limit.
+
+        Returns:
+            The next event.
+        """
         event = self._session.next_event(timeout)
         self._take(event)
         return event
 
     def pending(self) -> Iterator[simsync.Event]:
-        """As :meth:`simsync.SubSession.pending`."""
+        """Like :meth:`simsync.SubSession.pending`; each event is recorded before it is yielded.
+
+        Returns:
+            An iterator over the events that have arrived; it does not wait.
+        """
         return self._recorded(self._session.pending())
 
     def record(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Write a record of your own into the file, with the id of the session. ``data``: whatever JSON can hold."""
+        """Write a record of your own to the file. The id of the session is added.
+
+        Args:
+            kind: A name that simsync does not use for its own records.
+            data: The content, as JSON values.
+
+        Raises:
+            InvalidParams: The kind is one of simsync's own.
+            OSError: The file cannot be written.
+        """
         self._record(kind, data)
 
     def _recorded(self, events: Iterator[simsync.Event]) -> Iterator[simsync.Event]:
         for event in events:
+            # Before the caller sees it: a strategy that raises or stops here must not leave a gap in the file.
             self._take(event)
             yield event
 
 
 Strategy = Callable[[RecordedSession], object]
-"""Called once for each session, each in a thread of its own; what it leaves of the range is run to the end."""
+"""Called once for each session, each in its own thread; what it leaves of the range is run to the end."""
 
 
 def load_strategy(text: str) -> Strategy:
-    """The function that ``module:function`` names; modules of the working directory are found too.
+    """Import a strategy by its name.
 
-    Raises InvalidParams, with what was raised on importing as its cause.
+    Args:
+        text: ``module:function``. Modules of the working directory are found too.
+
+    Returns:
+        The function.
+
+    Raises:
+        InvalidParams: The name is not valid, or importing failed; the exception of the import is the ``__cause__``.
     """
     module_name, colon, name = text.partition(":")
     if not (module_name and colon and name):
@@ -85,6 +121,6 @@ def load_strategy(text: str) -> Strategy:
         raise InvalidParams("strategy", text, f"cannot be imported: {type(error).__name__}: {error}") from error
     function = getattr(found, name, None)
     if not callable(function):
-        raise InvalidParams("strategy", text, f"{module_name} has no function {name}")
+        raise InvalidParams("strategy", text, f"module {module_name} has no function {name}")
     strategy: Strategy = function
     return strategy

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from simsync.json_form import JsonForm
 from simsync.params import checks
-from simsync.run.records import PathLike, read_records
-from simsync.run.transactions import BalanceChange, RecordedTransaction, transaction_of
+from simsync.run.event_records import BalanceChange, RecordCounts, RecordedTransaction, transaction_of
+from simsync.run.record_file import PathLike, read_records
 
 
 @dataclass
 class ProgramTotals(JsonForm):
-    """Transactions whose logs name the program."""
+    """Transactions whose logs name a program.
+
+    Attributes:
+        transactions: All of them.
+        failed: Those that ended with an error.
+    """
 
     transactions: int = 0
     failed: int = 0
@@ -23,9 +28,18 @@ class ProgramTotals(JsonForm):
 
 @dataclass
 class AccountTrace(JsonForm):
-    """Lamports (``mint`` None) or tokens of one account: at the start of its first change, at the end of its last.
+    """One balance of an account over a run.
 
-    Sub-sessions are recorded side by side, so first and last go by slots, not by places in the file.
+    First and last go by slots and not by places in the file, because sub-sessions are recorded at the same time.
+
+    Attributes:
+        account: The address.
+        mint: The token; None for lamports.
+        opening: The balance before its first change, in lamports or the token's smallest unit.
+        closing: The balance after its last change.
+        first_slot: Slot of the first change.
+        last_slot: Slot of the last change.
+        changes: How often it changed.
     """
 
     account: str
@@ -37,6 +51,7 @@ class AccountTrace(JsonForm):
     changes: int = 1
 
     def add(self, slot: int, change: BalanceChange) -> None:
+        """Count a further change."""
         self.changes += 1
         if slot < self.first_slot:
             self.first_slot, self.opening = slot, change.before
@@ -45,15 +60,27 @@ class AccountTrace(JsonForm):
 
 
 @dataclass
-class RunTotals(JsonForm):
-    """``complete``: the file has its last record, the summary. Slots are those of transactions."""
+class RunTotals(RecordCounts, JsonForm):
+    """A recorded run, summed up.
 
-    transactions: int = 0
-    failed: int = 0
+    Attributes:
+        transactions: All transactions.
+        failed: Those of them that ended with an error.
+        diffs: Account diffs.
+        first_slot: The lowest slot with a transaction; None without transactions.
+        last_slot: The highest slot with a transaction.
+        compute_units: The sum over all transactions.
+        complete: True if the file ends with the ``summary`` record of a complete run.
+        metadata: The data of the ``metadata`` record.
+        summary: The data of the ``summary`` record.
+        errors: Failed transactions by error, the most frequent first.
+        programs: Totals by program, the most used first.
+        accounts: The balances that were asked for.
+    """
+
     first_slot: Optional[int] = None
     last_slot: Optional[int] = None
     compute_units: int = 0
-    diffs: int = 0
     complete: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
@@ -61,63 +88,71 @@ class RunTotals(JsonForm):
     programs: dict[str, ProgramTotals] = field(default_factory=dict)
     accounts: list[AccountTrace] = field(default_factory=list)
 
-    @property
-    def succeeded(self) -> int:
-        return self.transactions - self.failed
-
 
 def summarize(path: PathLike, accounts: Iterable[object] = ()) -> RunTotals:
-    """Read a recorded run and sum it up; ``accounts``: addresses whose balances are followed.
+    """Sum up a recorded run.
 
-    Raises OSError, and InvalidParams for an address that is none or a file that is no recorded run.
+    Args:
+        path: The file of the run.
+        accounts: Addresses whose balances are followed.
+
+    Returns:
+        The totals. Memory grows with the number of different errors, programs and balances, not with the file.
+
+    Raises:
+        InvalidParams: An address is not valid, or the file is not a recorded run.
+        OSError: The file cannot be read.
     """
-    wanted = frozenset(checks.addresses("accounts", accounts))
-    totals = RunTotals()
-    errors: Counter[str] = Counter()
-    traces: dict[tuple[str, Optional[str]], AccountTrace] = {}
+    adding = _Adding(frozenset(checks.addresses("accounts", accounts)))
     for record in read_records(path):
         if record.kind == "tx":
-            _count(totals, errors, traces, wanted, transaction_of(record.data))
+            adding.add(transaction_of(record.data))
         elif record.kind == "diff":
-            totals.diffs += 1
+            adding.totals.diffs += 1
         elif record.kind == "metadata":
-            totals.metadata = dict(record.data)
+            adding.totals.metadata = dict(record.data)
         elif record.kind == "summary":
-            totals.summary = dict(record.data)
-            totals.complete = True
-    totals.errors = dict(errors.most_common())
-    totals.programs = dict(sorted(totals.programs.items(), key=lambda item: -item[1].transactions))
-    totals.accounts = [traces[key] for key in sorted(traces, key=lambda key: (key[0], key[1] or ""))]
-    return totals
+            adding.totals.summary = dict(record.data)
+            adding.totals.complete = True
+    return adding.sorted_totals()
 
 
-def _count(
-    totals: RunTotals,
-    errors: Counter[str],
-    traces: dict[tuple[str, Optional[str]], AccountTrace],
-    wanted: frozenset[str],
-    transaction: RecordedTransaction,
-) -> None:
-    slot = transaction.slot
-    totals.transactions += 1
-    totals.compute_units += transaction.units or 0
-    totals.first_slot = slot if totals.first_slot is None else min(slot, totals.first_slot)
-    totals.last_slot = slot if totals.last_slot is None else max(slot, totals.last_slot)
-    if transaction.error is not None:
-        totals.failed += 1
-        errors[transaction.error] += 1
-    for program in transaction.programs:
-        row = totals.programs.setdefault(program, ProgramTotals())
-        row.transactions += 1
-        row.failed += transaction.error is not None
-    for change in _of_accounts(transaction.changes, wanted):
+class _Adding:
+    """The totals while a file is read."""
+
+    def __init__(self, accounts: frozenset[str]) -> None:
+        self.totals = RunTotals()
+        self._accounts = accounts
+        self._errors: Counter[str] = Counter()
+        self._traces: dict[tuple[str, Optional[str]], AccountTrace] = {}
+
+    def add(self, transaction: RecordedTransaction) -> None:
+        totals, slot, failed = self.totals, transaction.slot, transaction.error is not None
+        totals.add_transaction(failed=failed)
+        totals.compute_units += transaction.units or 0
+        totals.first_slot = slot if totals.first_slot is None else min(slot, totals.first_slot)
+        totals.last_slot = slot if totals.last_slot is None else max(slot, totals.last_slot)
+        if transaction.error is not None:
+            self._errors[transaction.error] += 1
+        for program in transaction.programs:
+            row = totals.programs.setdefault(program, ProgramTotals())
+            row.transactions += 1
+            row.failed += failed
+        for change in transaction.changes if self._accounts else ():
+            if change.account in self._accounts:
+                self._follow(slot, change)
+
+    def _follow(self, slot: int, change: BalanceChange) -> None:
         key = (change.account, change.mint)
-        trace = traces.get(key)
+        trace = self._traces.get(key)
         if trace is None:
-            traces[key] = AccountTrace(change.account, change.mint, change.before, change.after, slot, slot)
+            self._traces[key] = AccountTrace(change.account, change.mint, change.before, change.after, slot, slot)
         else:
             trace.add(slot, change)
 
-
-def _of_accounts(changes: Sequence[BalanceChange], wanted: frozenset[str]) -> list[BalanceChange]:
-    return [change for change in changes if change.account in wanted] if wanted else []
+    def sorted_totals(self) -> RunTotals:
+        totals = self.totals
+        totals.errors = dict(self._errors.most_common())
+        totals.programs = dict(sorted(totals.programs.items(), key=lambda item: -item[1].transactions))
+        totals.accounts = [self._traces[key] for key in sorted(self._traces, key=lambda key: (key[0], key[1] or ""))]
+        return totals

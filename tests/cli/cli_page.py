@@ -14,12 +14,12 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
 
 HEAD = """# The command line
 
-`pip install 'simsync[cli]'` installs the command `simsync` (`[local]` besides for the embedded simulator). This page
-is written by `python -m tests.cli.cli_page` from the commands themselves, and the suite checks that it is current.
+`pip install 'simsync[cli]'` installs the command `simsync`; add `[local]` for the embedded simulator. This page is
+generated from the commands by `python -m tests.cli.cli_page`, and the suite checks that it is current.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not reachable or not authorised, 130 interrupted. Whatever goes wrong is
-one line on standard error. Logs go there too; standard output holds the result only, as plain text when it is not a
-terminal, or as JSON with `--json`. For shell completion see `_SIMSYNC_COMPLETE=bash_source simsync` (or `zsh_source`,
+Exit codes: 0 success, 1 failed, 2 wrong usage, 3 not reachable or not authorised, 130 interrupted. An error is one line
+on standard error, where logs go too. Standard output has only the result: a table, in plain text if it is not a
+terminal, or JSON with `--json`. For shell completion see `_SIMSYNC_COMPLETE=bash_source simsync` (or `zsh_source`,
 `fish_source`).
 """
 

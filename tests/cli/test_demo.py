@@ -22,7 +22,7 @@ def test_the_whole_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert base.complete
     assert experiment.complete
     assert base.failed < experiment.failed
-    assert "regressions: fail now" in output
+    assert "regressions: newly failing" in output
 
 
 def test_without_the_extra_the_page_is_left_out(

@@ -21,7 +21,7 @@ def terminal(width: int, height: int = 30) -> Console:
 
 
 def running(sessions: int, executed: int = 700) -> Progress:
-    progress = Progress(1_000 * sessions, executed=executed * sessions)
+    progress = Progress(slots=1_000 * sessions, executed=executed * sessions)
     for number in range(sessions):
         start = FIRST + 1_000 * number
         session = SessionProgress(f"backtest_{number}", start, start + 999, executed, 125_000)

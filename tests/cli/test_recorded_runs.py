@@ -91,8 +91,8 @@ def test_report(base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_comparison_as_a_page(base: str, experiment: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.html"
     assert run(["compare", base, experiment, "--html", str(page), "--fail-on", "regressions"]) == 1
-    assert "regressions: fail now" in capsys.readouterr().out
-    assert "Improvements: succeed now (1)" in page.read_text(encoding="utf-8")
+    assert "regressions: newly failing" in capsys.readouterr().out
+    assert "Improvements: newly succeeding (1)" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("format", ["parquet", "csv"])
@@ -114,22 +114,22 @@ def test_nobody_reads_the_output(base: str) -> None:
         process.stdout.close()
         errors = process.stderr.read()
     assert process.returncode == 1
-    assert errors == "simsync: whoever read the output has stopped reading\n"
+    assert errors == "simsync: standard output was closed before everything was written\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (["report", "{base}", "--accounts", "typo"], 2, "accounts[0]='typo'"),
-        (["report", "{odd}"], 2, "is no recorded run"),
+        (["report", "{odd}"], 2, "is not a recorded run"),
         (["report", "{base}", "--output", "/no/such/folder/page.html"], 1, "No such file"),
         (["export", "{base}", "{odd}"], 2, "is a file"),
         (["export", "{base}", "{base}.tables", "--format", "xlsx"], 2, "is not one of"),
         (["summarize", "no-such-file"], 2, "does not exist"),
         (["summarize", "{base}", "--accounts", "typo"], 2, "accounts[0]='typo'"),
-        (["summarize", "{odd}"], 2, "is no recorded run"),
+        (["summarize", "{odd}"], 2, "is not a recorded run"),
         (["compare", "{base}"], 2, "Missing argument"),
-        (["compare", "{base}", "{odd}"], 2, "is no recorded run"),
+        (["compare", "{base}", "{odd}"], 2, "is not a recorded run"),
         (["compare", "{base}", "{base}", "surprises"], 2, "is not one of"),
     ],
 )

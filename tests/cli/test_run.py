@@ -50,7 +50,7 @@ def test_a_baseline_and_an_experiment(simulator: Simulator, tmp_path: Path, caps
     assert captured.err == f"{base}: 20 slots, 2 session(s), complete\n"
     assert run(arguments(simulator, experiment, *program, "--program-so", str(binary))) == 0
     assert run(["compare", str(base), str(experiment), "--fail-on", "regressions"]) == 1
-    assert "regressions: fail now" in capsys.readouterr().out
+    assert "regressions: newly failing" in capsys.readouterr().out
 
 
 def test_a_strategy_drives_the_sessions(
@@ -98,13 +98,13 @@ def test_account_diffs_and_a_larger_limit(simulator: Simulator, tmp_path: Path) 
     [
         (["--program-so", "{file}"], 2, "1 --program-so for 0 --program-id"),
         (["--program-id", "typo"], 2, "program_ids[0]='typo'"),
-        (["--subscriptions", "account-diff"], 2, "needs the programs"),
+        (["--subscriptions", "account-diff"], 2, "needs program_ids"),
         (["--strategy", "json"], 2, "must be module:function"),
         (["--strategy", "json:typo"], 2, "json has no function typo"),
         (["--strategy", "no_such_module:drive"], 2, "ModuleNotFoundError"),
         (["--reroute-circular-arbs"], 2, "need --reroute-order-flow"),
         (["--reroute-order-flow", "venue"], 2, "needs --venue-templates"),
-        (["--reroute-order-flow", "venue", "--venue-templates", "{file}"], 2, "is no JSON"),
+        (["--reroute-order-flow", "venue", "--venue-templates", "{file}"], 2, "is not valid JSON"),
         (["--reroute-order-flow", "--reroute-aggregators", "typo"], 2, "aggregators[0]='typo'"),
         (["--workers", "0"], 2, "not in the range"),
         (["--start-slot", "1020"], 2, "must not lie before"),
@@ -139,7 +139,7 @@ def test_a_full_disk(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -
 def test_a_deadline(slow_simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "run.ndjson"
     assert run(["-q", *arguments(slow_simulator, path, "--parallel", "--advance", "1", "--deadline", "0.4")]) == 1
-    assert capsys.readouterr().err == "simsync: the deadline of 0.4 s was over; --resume goes on\n"
+    assert capsys.readouterr().err == "simsync: the deadline of 0.4 s passed; use --resume to continue\n"
     assert list(read_records(path))[-1].kind == "stopped"
 
 
@@ -207,5 +207,5 @@ def test_resuming_another_run_is_refused(
     capsys.readouterr()
     assert run(["-q", *arguments(simulator, path, "--parallel", "--end-slot", "1009", "--resume")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "was begun with 1019" in line
+    assert "was started with 1019" in line
     assert run(["-q", *arguments(simulator, tmp_path / "nothing", "--parallel", "--resume")]) == 1

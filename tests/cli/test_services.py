@@ -56,7 +56,7 @@ def test_ranges_can_be_chosen(shell: Shell) -> None:
     assert [one["start_slot"] for one in json.loads(shell("ranges", "--json", "--before", "1010")[1])] == [1000]
     assert len(json.loads(shell("ranges", "--json", "--after", "2025-01-01", "--size", "10")[1])) == 2
     assert shell("ranges", "--json", "--size", "5000") == (0, "[]\n", "")
-    assert shell("ranges", "--size", "5000") == (0, "no range fits\n", "")
+    assert shell("ranges", "--size", "5000") == (0, "no range matches\n", "")
 
 
 def test_usage(shell: Shell) -> None:
@@ -130,7 +130,7 @@ def test_a_wrong_key_and_nobody_there_have_a_code_of_their_own(
 
 def test_without_an_address_it_says_how_to_give_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["ranges"]) == 2
-    assert "Give --url before the command, or set SIMULATOR_URL" in capsys.readouterr().err
+    assert "give --url before the command, or set SIMULATOR_URL" in capsys.readouterr().err
 
 
 def test_the_environment_names_the_simulator(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import simsync
-from simsync.run.sweep import AnySession
+from simsync.run.sweep import SweepSession
 
 
 class Stubborn(Exception):
@@ -17,38 +17,38 @@ class Stubborn(Exception):
         super().__init__(f"{one} {other}")
 
 
-def failing(session: AnySession) -> dict[str, int]:
+def failing(session: SweepSession) -> dict[str, int]:
     """Fails in every third range."""
     if isinstance(session, simsync.BacktestSession) and (session.start_slot or 0) % 12 == 8:
         raise ValueError(f"no luck at {session.start_slot}")
     return slots(session)
 
 
-def slots(session: AnySession) -> dict[str, int]:
+def slots(session: SweepSession) -> dict[str, int]:
     """Which slots were executed, and by which process."""
     found = [event.slot for event in events(session) if isinstance(event, simsync.Slot)]
     return {"first": min(found), "last": max(found), "count": len(found), "process": os.getpid()}
 
 
-def events(session: AnySession) -> Any:
+def events(session: SweepSession) -> Any:
     if isinstance(session, simsync.ParallelSession):
         return (event for _sub, event in session.events(advance=2))
     return session.events(advance=2)
 
 
-def unsendable(session: AnySession) -> object:
+def unsendable(session: SweepSession) -> object:
     return lambda: slots(session)
 
 
-def stubborn(session: AnySession) -> None:
+def stubborn(session: SweepSession) -> None:
     raise Stubborn("one", "other")
 
 
-def die(session: AnySession) -> None:
+def die(session: SweepSession) -> None:
     os._exit(9)
 
 
-def die_once(session: AnySession) -> dict[str, int]:
+def die_once(session: SweepSession) -> dict[str, int]:
     """The first to come here takes its process with it."""
     mark = Path(os.environ["SWEEP_TEST_MARK"])
     found = slots(session)

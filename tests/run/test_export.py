@@ -108,7 +108,7 @@ def test_what_fits_no_column_leaves_the_files_alone(tmp_path: Path, format: str)
     export_run(write_lines(tmp_path / "good.ndjson", TRANSACTIONS), folder, format)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     bad = write_lines(tmp_path / "bad.ndjson", [*TRANSACTIONS, tx(12, "s3", fee=-1)])
-    with pytest.raises(simsync.InvalidParams, match="fee=-1: does not fit a column of uint64"):
+    with pytest.raises(simsync.InvalidParams, match="fee=-1: does not fit a column of type uint64"):
         export_run(bad, folder, format)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 

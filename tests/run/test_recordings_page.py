@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simsync.run.recording import KINDS
+from simsync.run.record_file import KINDS
 from simsync.run.tables import TABLES
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "recordings.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ import pytest
 
 import simsync
 from simsync.run import read_records
-from simsync.run.transactions import BalanceChange, transaction_of
+from simsync.run.event_records import BalanceChange, transaction_of
 
 from .files import ALICE, BOB, METADATA, MINT, PROGRAM, SUMMARY, tx, write_lines, write_object
 
@@ -52,12 +52,12 @@ def test_empty_lines_and_empty_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b'{"type":"metadata","data":{}}\nnonsense\n{"type":"tx","data":{}}\n', "line 2 is no JSON"),
-        (b'{"type":"metadata","data":{}}\n[]\n', "line 2 is no record"),
-        (b'{"type":"metadata","data":{}}\n{"type":"tx"}\n', "line 2 is no record"),
-        (b"#!/bin/sh\n", "is no recorded run"),
+        (b'{"type":"metadata","data":{}}\nnonsense\n{"type":"tx","data":{}}\n', "line 2 is not valid JSON"),
+        (b'{"type":"metadata","data":{}}\n[]\n', "line 2 is not a record"),
+        (b'{"type":"metadata","data":{}}\n{"type":"tx"}\n', "line 2 is not a record"),
+        (b"#!/bin/sh\n", "is not a recorded run"),
         (b'{"transactions": 5}', "neither records nor transactions"),
-        (b"\xff\xfe\n", "is no recorded run"),
+        (b"\xff\xfe\n", "is not a recorded run"),
     ],
 )
 def test_what_is_no_run_is_refused_with_the_place(tmp_path: Path, content: bytes, words: str) -> None:

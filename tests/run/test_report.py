@@ -14,9 +14,9 @@ import pytest
 import simsync
 from simsync.local import Faults, Ledger, Simulator
 from simsync.run import Comparison, Recorder, RunPlan, record_run
+from simsync.run.event_records import transaction_of
 from simsync.run.report import write_comparison, write_report
 from simsync.run.report.series import BINS, BalanceTraces, BusiestBalances, SlotBins
-from simsync.run.transactions import transaction_of
 
 from .files import ALICE, BOB, MINT, PROGRAM, tx, write_lines, write_object
 
@@ -109,7 +109,7 @@ def test_the_page_of_a_real_run_shows_when_connections_were_made_again(tmp_path:
         assert record_run(client, plan, recorder).reconnects == 1
         assert set(faults.fired) == {"drop_control_after", "drop_data_at"}
     write_report(path, page)
-    assert "<b>2</b><span>connections made again" in content(page)
+    assert "<b>2</b><span>reconnects" in content(page)
     complete, other, data, control = charts(page)[-1]
     assert complete["y"] == ["1000–1004", "1005–1009", "1010–1014", "1015–1019"]
     assert other["y"] == []
@@ -124,7 +124,7 @@ def test_a_run_that_was_stopped(tmp_path: Path) -> None:
         file.write('{"type":"stopped","data":{"reasons":["it was enough"]}}\n')
     write_report(path, tmp_path / "page.html")
     assert "Stopped: it was enough" in content(tmp_path / "page.html")
-    assert '<b class="bad">not complete</b>' in content(tmp_path / "page.html")
+    assert '<b class="bad">incomplete</b>' in content(tmp_path / "page.html")
 
 
 def test_two_runs_as_a_page(tmp_path: Path) -> None:
@@ -137,10 +137,10 @@ def test_two_runs_as_a_page(tmp_path: Path) -> None:
     with Comparison(base, other) as comparison:
         write_comparison(comparison, page)
     text = content(page)
-    assert "base.ndjson against other.ndjson" in text
-    assert "Regressions: fail now (1)" in text
-    assert "Improvements: succeed now (1)" in text
-    assert "Fail in another way (" not in text
+    assert "base.ndjson compared with other.ndjson" in text
+    assert "Regressions: newly failing (1)" in text
+    assert "Improvements: newly succeeding (1)" in text
+    assert "Failing with a different error (" not in text
     assert "bang" in text
     (units,), (balances,) = charts(page)
     assert (units["x"], balances["x"]) == ([-4], [3])

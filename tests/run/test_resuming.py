@@ -1,4 +1,4 @@
-"""A run that was cut off anywhere and gone on with gives the file of an undisturbed run, as a set of records."""
+"""A run that was cut off anywhere and resumed gives the file of an undisturbed run, as a set of records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 import simsync
 from simsync.local import TINY_PROGRAM, Ledger, Simulator, tiny_program
 from simsync.run import Recorder, RunPlan, keep_finished, read_records, record_run, summarize
-from simsync.run.driver import metadata_of
 
 FIRST, SLOTS, BUNDLE = 1_000, 24, 6
 CREATE = simsync.CreateSession(FIRST, slot_count=SLOTS, send_summary=True)
@@ -56,7 +55,7 @@ def content(path: Path) -> Counter[str]:
 
 
 def go_on(client: simsync.Client, path: Path, plan: RunPlan = PLAN) -> simsync.RunSummary:
-    kept = keep_finished(path, metadata_of(plan))
+    kept = keep_finished(path, plan.metadata())
     with Recorder(path, append=True) as recorder:
         return record_run(client, plan, recorder, kept=kept)
 
@@ -82,7 +81,7 @@ def test_what_is_finished_is_not_run_again(client: simsync.Client, undisturbed: 
     lines = undisturbed.read_bytes().splitlines(keepends=True)
     ends = [number for number, line in enumerate(lines) if b'"session_completed"' in line]
     path.write_bytes(b"".join(lines[: ends[2]]))
-    kept = keep_finished(path, metadata_of(PLAN))
+    kept = keep_finished(path, PLAN.metadata())
     assert len(kept.finished) == 2
     covered = {slot for one in kept.finished for slot in range(one.start_slot, one.end_slot + 1)}
     left = {slot for first, last in kept.spans for slot in range(first, last + 1)}
@@ -113,7 +112,7 @@ def test_a_single_session_is_run_again_as_a_whole(client: simsync.Client, tmp_pa
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
-        (RunPlan(simsync.CreateSession(FIRST, slot_count=5), True), "end_slot=1004: .* begun with 1023"),
+        (RunPlan(simsync.CreateSession(FIRST, slot_count=5), True), "end_slot=1004: .* started with 1023"),
         (RunPlan(CREATE, True, program_ids=[str(TINY_PROGRAM)]), "program_ids="),
         (RunPlan(CREATE, True, PLAN.program_ids), "program_so="),
     ],
@@ -124,7 +123,7 @@ def test_another_run_is_refused_and_the_file_left_alone(
     path = tmp_path / "run.ndjson"
     path.write_bytes(undisturbed.read_bytes())
     with pytest.raises(simsync.InvalidParams, match=words):
-        keep_finished(path, metadata_of(plan))
+        keep_finished(path, plan.metadata())
     assert path.read_bytes() == undisturbed.read_bytes()
     assert list(tmp_path.iterdir()) == [path]
 
@@ -134,7 +133,7 @@ def test_a_file_that_is_no_beginning_of_a_run(tmp_path: Path, text: str) -> None
     path = tmp_path / "run.ndjson"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(simsync.InvalidParams, match="has no metadata"):
-        keep_finished(path, metadata_of(PLAN))
+        keep_finished(path, PLAN.metadata())
 
 
 def test_when_replacing_fails_the_file_stays(
@@ -147,6 +146,6 @@ def test_when_replacing_fails_the_file_stays(
     path.write_bytes(undisturbed.read_bytes()[:-500])
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        keep_finished(path, metadata_of(PLAN))
+        keep_finished(path, PLAN.metadata())
     assert path.read_bytes() == undisturbed.read_bytes()[:-500]
     assert list(tmp_path.iterdir()) == [path]

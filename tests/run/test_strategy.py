@@ -12,7 +12,6 @@ import pytest
 import simsync
 from simsync.local import Ledger, Simulator
 from simsync.run import Recorder, RunPlan, keep_finished, read_records, record_run
-from simsync.run.driver import metadata_of
 from simsync.run.strategy import RecordedSession, Strategy, StrategyFailed
 
 FIRST, SLOTS, BUNDLE = 1_000, 12, 4
@@ -100,7 +99,7 @@ def test_own_records_belong_to_their_session(client: simsync.Client, tmp_path: P
     last_end = max(number for number, line in enumerate(lines) if b'"session_completed"' in line)
     path.write_bytes(b"".join(lines[:last_end]))
     plan = RunPlan(CREATE, True, strategy=strategy)
-    kept = keep_finished(path, metadata_of(plan))
+    kept = keep_finished(path, plan.metadata())
     with Recorder(path, append=True) as recorder:
         assert record_run(client, plan, recorder, kept=kept).complete
     prices = [record.data["price"] for record in read_records(path) if record.kind == "quote"]

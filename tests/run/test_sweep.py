@@ -17,7 +17,7 @@ import pytest
 
 import simsync
 from simsync.local import Faults, Ledger, Simulator
-from simsync.run.sweep import AnySession, RangeResult, SweepFailed
+from simsync.run.sweep import RangeResult, SweepFailed, SweepSession
 
 from . import sweep_strategies as strategies
 
@@ -109,7 +109,7 @@ def test_on_processes(simulator: Simulator, processes: ProcessPoolExecutor) -> N
     ],
 )
 def test_what_cannot_come_back_says_so(
-    simulator: Simulator, processes: ProcessPoolExecutor, strategy: Callable[[AnySession], Any], words: str
+    simulator: Simulator, processes: ProcessPoolExecutor, strategy: Callable[[SweepSession], Any], words: str
 ) -> None:
     (result,) = simsync.sweep(strategy, PIECES[0], processes)
     assert isinstance(result.error, SweepFailed)
@@ -125,7 +125,7 @@ def test_after_the_workers_died_the_rest_fails_too(simulator: Simulator, process
 def test_results_come_while_others_run(simulator: Simulator) -> None:
     first_is_taken = threading.Event()
 
-    def strategy(session: AnySession) -> int:
+    def strategy(session: SweepSession) -> int:
         if strategies.slots(session)["first"] != FIRST:
             assert first_is_taken.wait(30)
         return 1
@@ -202,9 +202,9 @@ def test_bad_input(simulator: Simulator, arguments: tuple[Any, ...], more: dict[
 
 
 def test_what_cannot_go_to_a_process_is_refused_at_once(simulator: Simulator, processes: ProcessPoolExecutor) -> None:
-    with pytest.raises(simsync.InvalidParams, match=r"strategy=.* define it at the top of a module"):
+    with pytest.raises(simsync.InvalidParams, match=r"strategy=.* define it at the top level of a module"):
         simsync.sweep(lambda session: None, PIECES, processes)
-    with pytest.raises(simsync.InvalidParams, match="its key must not travel"):
+    with pytest.raises(simsync.InvalidParams, match="its key must not leave this one"):
         simsync.sweep(strategies.slots, PIECES, processes, client=simsync.Client())
 
 

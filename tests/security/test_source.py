@@ -15,7 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 MODULES = {"pickle", "_pickle", "cPickle", "marshal", "shelve", "dill", "jsonpickle", "yaml", "xml", "subprocess"}
 CALLS = {"eval", "exec", "compile", "__import__", "breakpoint", "mktemp", "system", "popen"}
 ATTRIBUTES = {"CERT_NONE", "CERT_OPTIONAL", "_create_unverified_context", "PROTOCOL_TLS", "disable_warnings"}
-PICKLING_FILES = {"run/sweep.py"}
+PICKLING_FILES = {"run/sweep_task.py"}
 """Tries whether objects of the caller's own can go to another process; the executor sends them."""
 HTTP_MODULES = {"requests", "urllib3", "http.client", "urllib.request"}
 HTTP_FILES = {"runtime/http.py", "runtime/http_body.py", "runtime/open_sockets.py", "runtime/idle_connections.py"}

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, TypeVar
 
 import simsync
+from simsync.run.driver import cancel_after
 from simsync.run.probing.candidates import (
     DIALECTS,
     MADE_UP_ACCOUNT,
@@ -30,7 +31,6 @@ from simsync.run.probing.candidates import (
 from simsync.run.probing.capture import CaptureFile, Record
 from simsync.run.probing.conversation import Capture
 from simsync.run.probing.fields import field, fold
-from simsync.run.time_limit import fired_after
 
 Made = TypeVar("Made")
 
@@ -66,7 +66,7 @@ def probe(
     the file cannot be written.
     """
     one = _Probe(url, api_key, capture, limits or Limits(), options or simsync.Options())
-    with fired_after(one.limits.total, one.token):
+    with cancel_after(one.limits.total, one.token):
         try:
             one.run()
         except _Gone as gone:

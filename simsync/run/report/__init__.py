@@ -1,4 +1,7 @@
-"""Pages about recorded runs: one HTML file each, which needs no network and no other file (extra ``[report]``)."""
+"""Pages about recorded runs (extra ``[report]``).
+
+Each page is one HTML file that needs neither a network nor other files.
+"""
 
 from __future__ import annotations
 

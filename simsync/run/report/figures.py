@@ -1,4 +1,7 @@
-"""The charts of the pages. Colours of text and grid are left to the page's style, which knows light and dark."""
+"""The charts of the pages.
+
+The colours of text and grid come from the stylesheet of the page, which has a light and a dark setting.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,17 @@ from simsync.run.report.series import SlotBins
 from simsync.run.report.timeline import SessionLine, Timeline
 
 GOOD, BAD, NEUTRAL = "#2f7ed8", "#d9541e", "#8a94a6"
-"""Blue and orange, which people who see few colours tell apart too."""
+"""Blue and orange can be told apart with a colour vision deficiency too."""
 
-_LAMPORTS = 1_000_000_000
-"""Of a SOL."""
-_ROW, _MOST_ROWS_HEIGHT = 22, 1_400
-"""Pixels of a session in the timeline, and of the whole timeline at most."""
+_LAMPORTS_PER_SOL = 1_000_000_000
+_ROW_HEIGHT, _MAX_HEIGHT = 22, 1_400
+"""Pixels of one row of a chart, and of the whole timeline."""
+_MAX_MARKERS = 60
+"""Points of a balance from which on only its line is drawn."""
 
 
 def outcome_by_slot(bins: SlotBins) -> go.Figure:
-    """Transactions by slot, those that failed on top."""
+    """Transactions by slot, the failed ones on top."""
     figure = _figure(260, "slot", "transactions")
     for name, counts, colour in (("succeeded", bins.succeeded, GOOD), ("failed", bins.failed, BAD)):
         figure.add_bar(x=bins.starts, y=counts, name=name, marker={"color": colour}, offset=0, width=bins.width)
@@ -38,18 +42,18 @@ def units_by_slot(bins: SlotBins) -> go.Figure:
 
 
 def balance(points: Sequence[tuple[int, int]], mint: str | None) -> go.Figure:
-    """A balance over slots, in SOL or the token's smallest unit; it keeps its value until the next change."""
+    """A balance by slot, in SOL or the token's smallest unit; it keeps its value until the next change."""
     figure = _figure(190, "slot", "SOL" if mint is None else "smallest unit")
     figure.update_yaxes(rangemode="normal", exponentformat="none", separatethousands=True)
     slots = [slot for slot, _ in points]
-    amounts = [amount / (_LAMPORTS if mint is None else 1) for _, amount in points]
+    amounts = [amount / (_LAMPORTS_PER_SOL if mint is None else 1) for _, amount in points]
     texts = [f"{amount:,} {'lamports' if mint is None else ''}" for _, amount in points]
     figure.add_scatter(
         x=slots,
         y=amounts,
         text=texts,
         hovertemplate="slot %{x}: %{text}<extra></extra>",
-        mode="lines+markers" if len(points) < 60 else "lines",
+        mode="lines+markers" if len(points) < _MAX_MARKERS else "lines",
         line={"shape": "hv", "color": GOOD, "width": 2},
         marker={"size": 4},
     )
@@ -58,14 +62,14 @@ def balance(points: Sequence[tuple[int, int]], mint: str | None) -> go.Figure:
 
 
 def sessions(timeline: Timeline) -> go.Figure | None:
-    """When each session ran, and where its connections were made again; None when the file holds no times."""
+    """When each session ran and its connections reconnected; None if the file has no times."""
     began = timeline.began()
     if began is None:
         return None
     lines = [line for line in timeline.in_order() if line.began is not None]
-    figure = _figure(min(_MOST_ROWS_HEIGHT, 110 + _ROW * len(lines)), "seconds since the first session began", "")
+    figure = _figure(min(_MAX_HEIGHT, 110 + _ROW_HEIGHT * len(lines)), "seconds since the first session began", "")
     names = [session_name(line) for line in lines]
-    for name, wanted, colour in (("complete", True, GOOD), ("not complete", False, BAD)):
+    for name, wanted, colour in (("complete", True, GOOD), ("incomplete", False, BAD)):
         chosen = [(label, line) for label, line in zip(names, lines) if line.complete is wanted]
         figure.add_bar(
             y=[label for label, _ in chosen],
@@ -77,20 +81,21 @@ def sessions(timeline: Timeline) -> go.Figure | None:
             width=0.6,
             hovertemplate="%{y}: from %{base:.2f} s, %{x:.2f} s long<extra></extra>",
         )
-    again = [(label, at - began) for label, line in zip(names, lines) for at in line.reconnects]
+    data = [(label, at - began) for label, line in zip(names, lines) for at in line.reconnects]
     figure.add_scatter(
-        y=[label for label, _ in again],
-        x=[at for _, at in again],
-        name="data connection made again",
+        y=[label for label, _ in data],
+        x=[at for _, at in data],
+        name="data connection reconnected",
         mode="markers",
         marker={"symbol": "diamond", "size": 9, "color": BAD, "line": {"color": "#ffffff", "width": 1}},
     )
+    # All sessions share the control connection: each reconnect is a line across all rows, ended by None.
     edges = [names[0], names[-1], None]
     control = sorted(at - began for at in timeline.reconnects)
     figure.add_scatter(
         y=edges * len(control),
         x=[x for at in control for x in (at, at, None)],
-        name="control connection made again",
+        name="control connection reconnected",
         mode="lines+markers",
         marker={"symbol": "line-ns-open", "size": 12, "color": NEUTRAL},
         line={"color": NEUTRAL, "width": 1, "dash": "dot"},
@@ -100,9 +105,11 @@ def sessions(timeline: Timeline) -> go.Figure | None:
     return figure
 
 
-def largest(names: Sequence[str], values: Sequence[int], unit: str) -> go.Figure:
-    """Differences as bars to the left and to the right, the first on top."""
-    figure = _figure(90 + _ROW * len(names), unit, "")
+def largest(names: Sequence[str], values: Sequence[int], unit: str) -> go.Figure | None:
+    """Differences as horizontal bars to the left and right of zero, the first on top; None without any."""
+    if not names:
+        return None
+    figure = _figure(90 + _ROW_HEIGHT * len(names), unit, "")
     colours = [GOOD if value < 0 else BAD for value in values]
     figure.add_bar(y=list(names), x=list(values), orientation="h", marker={"color": colours}, width=0.6)
     figure.update_yaxes(autorange="reversed", title=None)
@@ -111,7 +118,7 @@ def largest(names: Sequence[str], values: Sequence[int], unit: str) -> go.Figure
 
 
 def session_name(line: SessionLine) -> str:
-    """The slots of a session, or its id where they are not known."""
+    """The slots of a session, or its id if its slots are not known."""
     return line.session_id if line.start_slot is None else f"{line.start_slot}–{line.end_slot}"
 
 
@@ -129,7 +136,7 @@ def _figure(height: int, x_title: str, y_title: str) -> go.Figure:
         hoverlabel={"bgcolor": "#1c2330", "font": {"color": "#ffffff"}},
         font={"family": "system-ui, sans-serif", "size": 12},
     )
-    # Slots are names, not amounts: never 312M.
+    # Slots are identifiers: 312000000 must not become 312M.
     figure.update_xaxes(title=x_title, automargin=True, tickformat="d" if x_title == "slot" else None, fixedrange=True)
     figure.update_xaxes(ticklabelstandoff=6)
     figure.update_yaxes(title=y_title, title_standoff=10, automargin=True, rangemode="tozero", fixedrange=True)

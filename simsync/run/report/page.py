@@ -1,4 +1,4 @@
-"""Writing a page: the template, the style and the plotting library in one HTML file."""
+"""Writes a page: the template, the stylesheet and the plotting library in one HTML file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from simsync.errors import MissingExtra
-from simsync.run.records import PathLike
-from simsync.run.replacing import replacing
+from simsync.run.record_file import PathLike
+from simsync.run.recorder import atomic_replacement
 
 try:
     import jinja2
@@ -24,9 +24,10 @@ _CONFIG = {"displayModeBar": False, "responsive": True}
 
 
 def write_page(target: PathLike, template: str, values: Mapping[str, Any]) -> None:
-    """Fill the template of that name and write it, at once or not at all. Raises OSError.
+    """Render a template and replace the file atomically. Raises OSError.
 
-    Charts (plotly figures) are inserted with the filter ``chart``; everything else is escaped.
+    Charts (plotly figures) are inserted with the filter ``chart``. Everything else is escaped, because recorded runs
+    come from other people and hold text from the chain.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
@@ -39,12 +40,12 @@ def write_page(target: PathLike, template: str, values: Mapping[str, Any]) -> No
     environment.filters["number"] = lambda value: "–" if value is None else f"{value:,}"
     plotly_js = Markup(get_plotlyjs())
     text = environment.get_template(template).render(plotly_js=plotly_js, **values)
-    with replacing(Path(target)) as part:
+    with atomic_replacement(Path(target)) as part:
         part.write_text(text, encoding="utf-8")
 
 
 class _Charts:
-    """Numbers the charts of a page, so that the same run gives the same page."""
+    """Numbers the charts of a page: plotly would use random ids, and the same run must give the same page."""
 
     def __init__(self) -> None:
         self._count = 0

@@ -10,26 +10,36 @@ from typing import Any, Optional
 
 import simsync
 from simsync.params import checks
-from simsync.run.records import PathLike, read_records
+from simsync.run.event_records import transaction_of
+from simsync.run.record_file import PathLike, number, read_records, whole_number
 from simsync.run.report import figures
 from simsync.run.report.page import write_page
 from simsync.run.report.series import BalanceTraces, BusiestBalances, SlotBins
 from simsync.run.report.timeline import Timeline
 from simsync.run.totals import RunTotals, summarize
-from simsync.run.transactions import transaction_of
 
 _BALANCES = 6
-"""Charts of balances when nobody chooses."""
+"""Charts of balances if no accounts are chosen."""
 _ROWS = 15
-"""Rows of errors and of programs."""
+"""Rows of the tables of errors and programs."""
 
 
 def write_report(path: PathLike, target: PathLike, accounts: Iterable[object] = ()) -> RunTotals:
-    """Write one page about a recorded run: outcomes, compute units, errors, balances, sessions.
+    """Write a page about a recorded run: outcomes, compute units, errors, balances, sessions.
 
-    ``accounts``: whose balances are drawn; without any, those that change most often. The file is read two or three
-    times; memory does not grow with it. Returns the totals. Raises OSError, and InvalidParams for an address that is
-    none or a file that is no recorded run.
+    The file of the run is read two or three times, and memory does not grow with it. The page is replaced atomically.
+
+    Args:
+        path: The file of the run.
+        target: The HTML file to write.
+        accounts: Addresses whose balances are drawn; by default the balances that change most often.
+
+    Returns:
+        The totals of the run.
+
+    Raises:
+        InvalidParams: An address is not valid, or the file is not a recorded run.
+        OSError: The run cannot be read or the page cannot be written.
     """
     wanted = checks.addresses("accounts", accounts)
     totals = summarize(path)
@@ -72,15 +82,16 @@ def write_report(path: PathLike, target: PathLike, accounts: Iterable[object] = 
 
 
 def _range(totals: RunTotals) -> tuple[int, int]:
-    """The slots that were asked for; of a file that does not say, those that are there."""
-    asked = (totals.metadata.get("start_slot"), totals.metadata.get("end_slot"))
-    there = (totals.first_slot, totals.last_slot)
-    first, last = (a if isinstance(a, int) else b if b is not None else 0 for a, b in zip(asked, there))
+    """The range of the run; if the metadata does not name it, the range of its transactions."""
+    planned = (whole_number(totals.metadata.get("start_slot")), whole_number(totals.metadata.get("end_slot")))
+    recorded = (totals.first_slot, totals.last_slot)
+    first, last = (a if a is not None else b or 0 for a, b in zip(planned, recorded))
     return first, max(first, last)
 
 
 def _time(totals: RunTotals) -> Optional[str]:
-    at = totals.metadata.get("ran_at_unix_secs")
-    if not isinstance(at, (int, float)):
+    """When the run began, in UTC."""
+    at = number(totals.metadata.get("ran_at_unix_secs"))
+    if at is None:
         return None
     return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,4 +1,4 @@
-"""What a page draws of a recorded run: outcomes and compute units by slot, and balances of accounts."""
+"""The data of the charts: outcomes and compute units by slot, and balances of accounts. All of it is bounded."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
-from simsync.run.transactions import RecordedTransaction
+from simsync.run.event_records import RecordedTransaction
 
 BINS = 240
-"""Most bars of a chart over slots."""
+"""Most bars of a chart by slot."""
 _POINTS = 1_000
 """Most points of a balance."""
 _KNOWN_BALANCES = 200_000
-"""Balances that are counted to find the busiest; what first occurs after so many is not among them."""
+"""Balances that are counted to find the busiest. Later ones are ignored, which bounds memory."""
+
+Balance = tuple[str, Optional[str]]
+"""An account, and a mint or None for lamports."""
+Points = Sequence[tuple[int, int]]
+"""(slot, balance after it) in the order of slots."""
 
 
 @dataclass
 class SlotBins:
-    """Counts by slot, in at most ``BINS`` equal parts of the range ``first`` to ``last``, both included."""
+    """Counts by slot, in at most ``BINS`` equal parts of the range from ``first`` to ``last``, both included."""
 
     first: int
     last: int
@@ -46,10 +51,10 @@ class SlotBins:
 
 
 class BusiestBalances:
-    """Counts changes by balance, to find those that change most."""
+    """Finds the balances that change most often."""
 
     def __init__(self) -> None:
-        self._changes: Counter[tuple[str, Optional[str]]] = Counter()
+        self._changes: Counter[Balance] = Counter()
 
     def add(self, transaction: RecordedTransaction) -> None:
         for change in transaction.changes:
@@ -57,20 +62,20 @@ class BusiestBalances:
             if key in self._changes or len(self._changes) < _KNOWN_BALANCES:
                 self._changes[key] += 1
 
-    def most(self, count: int) -> list[tuple[str, Optional[str]]]:
-        """At most ``count``, those with one change only left out."""
+    def most(self, count: int) -> list[Balance]:
+        """At most ``count`` balances, without those that changed only once."""
         return [key for key, changes in self._changes.most_common(count) if changes > 1]
 
 
 class BalanceTraces:
-    """The balances of some accounts after each slot in which they changed.
+    """Balances after each slot in which they changed.
 
-    ``accounts``: all balances of these; ``balances``: these, as (account, mint).
+    ``accounts`` selects all balances of these accounts, ``balances`` selects (account, mint) pairs.
     """
 
-    def __init__(self, accounts: Collection[str] = (), balances: Collection[tuple[str, Optional[str]]] = ()) -> None:
+    def __init__(self, accounts: Collection[str] = (), balances: Collection[Balance] = ()) -> None:
         self._accounts, self._balances = frozenset(accounts), frozenset(balances)
-        self._after: dict[tuple[str, Optional[str]], dict[int, int]] = {key: {} for key in balances}
+        self._after: dict[Balance, dict[int, int]] = {key: {} for key in balances}
 
     def add(self, transaction: RecordedTransaction) -> None:
         for change in transaction.changes:
@@ -78,9 +83,9 @@ class BalanceTraces:
             if key in self._balances or change.account in self._accounts:
                 self._after.setdefault(key, {})[transaction.slot] = change.after
 
-    def traces(self) -> list[tuple[str, Optional[str], Sequence[tuple[int, int]]]]:
-        """Account, mint, and (slot, balance after it) in the order of slots; every n-th where there are very many."""
-        found: list[tuple[str, Optional[str], Sequence[tuple[int, int]]]] = []
+    def traces(self) -> list[tuple[str, Optional[str], Points]]:
+        """(account, mint, points) of each balance; if it has very many points, every n-th and the last."""
+        found: list[tuple[str, Optional[str], Points]] = []
         for (account, mint), after in self._after.items():
             points = sorted(after.items())
             step = -(-len(points) // _POINTS) or 1

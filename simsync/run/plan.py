@@ -1,0 +1,66 @@
+"""What to run and record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+import simsync
+from simsync.errors import InvalidParams
+from simsync.params import checks
+from simsync.run.strategy import Strategy
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A run to record.
+
+    Attributes:
+        create: The range and its options.
+        parallel: Let the server split the range into sub-sessions.
+        program_ids: Record transactions that mention any of these programs; if empty, all transactions.
+        binaries: ELF files that replace programs, by program id.
+        binary_names: Names of these files, for the metadata of the recorded run.
+        account_diffs: Also record the diffs of accounts that ``program_ids`` own.
+        advance: Blocks per continue.
+        strategy: Drives each session; what it leaves of the range is run to the end.
+        workers: How many sub-sessions are driven at the same time; None for all.
+
+    Raises:
+        InvalidParams: A value is not valid; nothing was sent.
+    """
+
+    create: simsync.CreateSession
+    parallel: bool = False
+    program_ids: Sequence[str] = ()
+    binaries: Mapping[str, bytes] = field(default_factory=dict)
+    binary_names: Sequence[str] = ()
+    account_diffs: bool = False
+    advance: int = 100
+    strategy: Optional[Strategy] = None
+    workers: Optional[int] = None
+
+    def __post_init__(self) -> None:
+        checks.assign(self, program_ids=checks.addresses("program_ids", self.program_ids))
+        checks.integer("advance", self.advance, 1, checks.U64)
+        checks.optional_integer("workers", self.workers, 1, checks.U32)
+        if self.account_diffs and not self.program_ids:
+            raise InvalidParams("account_diffs", True, "needs program_ids: the programs whose accounts are recorded")
+
+    def metadata(self) -> dict[str, Any]:
+        """The data of the ``metadata`` record, which begins the file of this run.
+
+        Returns:
+            The range, programs and binaries as JSON values, the time in Unix seconds, and the version of simsync.
+        """
+        return {
+            "start_slot": self.create.start_slot,
+            "end_slot": self.create.last_slot,
+            "program_ids": list(self.program_ids),
+            "program_so": list(self.binary_names),
+            "ran_at_unix_secs": int(time.time()),
+            "session_ids": [],
+            "recorded_by": f"simsync {simsync.__version__}",
+        }
