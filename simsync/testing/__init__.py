@@ -1,4 +1,4 @@
-"""For the tests of a strategy: a pytest plugin that brings embedded simulators, one of them with faults by a seed.
+"""A pytest plugin for the tests of a strategy: embedded simulators, one of them with faults chosen by a seed.
 
     # conftest.py
     pytest_plugins = ["simsync.testing"]
@@ -7,10 +7,11 @@
     def test_faults_change_nothing(simulator, chaotic_simulator):
         assert strategy(client_of(chaotic_simulator)) == strategy(client_of(simulator))
 
-Fixtures: ``simulator``, ``chaotic_simulator``, and ``simsync_ledger`` and ``simsync_seed``, which may be overridden. It
-needs pytest and ``pip install 'simsync[local]'``; without them the import raises MissingExtra, an ImportError.
+The fixtures are ``simulator`` and ``chaotic_simulator``, and ``simsync_ledger`` and ``simsync_seed``, which tests may
+override. The plugin needs pytest and ``pip install 'simsync[local]'``; without them the import raises
+:class:`simsync.MissingExtra`, an ImportError.
 
-PYTEST_DONT_REWRITE: it may be imported before pytest loads it.
+PYTEST_DONT_REWRITE: pytest would warn if this module was imported before it loads the plugin.
 """
 
 from __future__ import annotations

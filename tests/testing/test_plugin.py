@@ -80,7 +80,7 @@ def test_named_in_a_test_module_the_variable_sets_the_seed(
 
 def test_a_seed_that_is_none(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIMSYNC_SEED", "many")
-    with pytest.raises(pytest.UsageError, match="SIMSYNC_SEED='many' is no whole number"):
+    with pytest.raises(pytest.UsageError, match="SIMSYNC_SEED='many' is not an integer"):
         chosen_seed(request.config)
     monkeypatch.setenv("SIMSYNC_SEED", "-5")
     assert chosen_seed(request.config) == -5
