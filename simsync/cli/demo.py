@@ -21,13 +21,13 @@ _FIRST_SLOT, _SLOTS, _BUNDLE_SIZE = 1_000, 100, 25
     show_default=True,
     help="Folder for the files that it writes.",
 )
-def demo(folder: Path) -> int:
+@click.pass_context
+def demo(context: click.Context, folder: Path) -> int:
     """Show the complete workflow on an embedded simulator: run a range, run it with a changed program, compare, report.
 
     It needs no API key and no network (extras [local] and, for the page, [report]). Each command is printed before it
     runs.
     """
-    from simsync.cli.app import run
     from simsync.local import TINY_PROGRAM, Ledger, Simulator, tiny_program
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,11 +50,13 @@ def demo(folder: Path) -> int:
         commands.append(["report", str(experiment)])
     else:
         click.echo("(the HTML page is skipped; it needs: pip install 'simsync[report]')", err=True)
+    root = context.find_root()
     with Simulator(ledger) as simulator:
         where = ["--url", simulator.url, "--api-key", simulator.api_key]
         for command in commands:
             click.echo(f"\n$ simsync {shlex.join(command)}")
-            code = run([*where, *command])
+            # From the root command, as a user would run it. Errors end the demo, as those of any command.
+            code = root.command.main([*where, *command], prog_name=root.info_name, standalone_mode=False)
             if code:
-                return code
+                return int(code)
     return 0

@@ -16,6 +16,9 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 start_slot = click.option("--start-slot", type=click.IntRange(0), required=True, help="First slot.")
 end_slot = click.option("--end-slot", type=click.IntRange(0), required=True, help="Last slot, included.")
+accounts = click.option(
+    "--accounts", metavar="A,B", default="", help="Addresses whose balances are shown, separated by commas."
+)
 
 
 def listed(text: str) -> list[str]:

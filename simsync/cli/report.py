@@ -13,7 +13,7 @@ from simsync.cli.output import show_json
 @click.command()
 @click.argument("file", type=options.EXISTING_FILE)
 @click.option("--output", type=options.OUTPUT_FILE, help="HTML file to write; by default FILE with the ending .html.")
-@click.option("--accounts", metavar="A,B", default="", help="Addresses whose balances are drawn, separated by commas.")
+@options.accounts
 @options.as_json
 def report(file: Path, output: Path | None, accounts: str, as_json: bool) -> None:
     """Write an HTML page about a recorded run; the page needs no network (extra [report])."""

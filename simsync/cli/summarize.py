@@ -20,7 +20,7 @@ _MOST = 10
 
 @click.command()
 @click.argument("file", type=options.EXISTING_FILE)
-@click.option("--accounts", metavar="A,B", default="", help="Addresses whose balances are shown, separated by commas.")
+@options.accounts
 @options.as_json
 def summarize(file: Path, accounts: str, as_json: bool) -> None:
     """Summarize a recorded run: totals, errors, programs, and balances of accounts."""

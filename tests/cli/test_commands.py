@@ -1,4 +1,4 @@
-"""The command line: what it prints, and one line and the right code for each mistake."""
+"""The command line: its output, and one line and the right exit code for each mistake."""
 
 from __future__ import annotations
 

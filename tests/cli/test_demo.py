@@ -25,7 +25,7 @@ def test_the_whole_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "regressions: newly failing" in output
 
 
-def test_without_the_extra_the_page_is_left_out(
+def test_without_the_extra_the_page_is_skipped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simsync.cli.demo.find_spec", lambda name: None)

@@ -1,4 +1,4 @@
-"""The live view of a run: its lines fit the terminal, however long the numbers are, and stand still."""
+"""The live progress of a run: its lines fit the terminal for numbers of any length, and do not move."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_export(base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], f
     assert json.loads(capsys.readouterr().out)["rows"]["balances"] == 1
 
 
-def test_nobody_reads_the_output(base: str) -> None:
+def test_standard_output_is_closed(base: str) -> None:
     command = [sys.executable, "-m", "simsync", "summarize", base]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

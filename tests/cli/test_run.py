@@ -1,4 +1,4 @@
-"""``simsync run`` as a shell sees it: the file, the exit code, and what is left when it does not end well."""
+"""``simsync run`` as a shell sees it: the file and the exit code, also after failures and signals."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_deadline(slow_simulator: Simulator, tmp_path: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_is_stopped_from_outside_leaves_a_file_that_says_where(
+def test_a_signal_leaves_a_file_that_says_how_far_the_run_came(
     slow_simulator: Simulator, tmp_path: Path, number: signal.Signals
 ) -> None:
     pipe, path = tmp_path / "pipe", tmp_path / "run.ndjson"
@@ -175,10 +175,10 @@ def test_a_run_that_is_stopped_from_outside_leaves_a_file_that_says_where(
 
 
 @pytest.mark.parametrize("killed_after", [1, 5, 9, 14])
-def test_a_run_that_was_killed_is_gone_on_with(
+def test_a_killed_run_is_resumed(
     slow_simulator: Simulator, simulator: Simulator, tmp_path: Path, killed_after: int
 ) -> None:
-    """``killed_after``: so many times an engine had come to a stop."""
+    """The run is killed after this many stops of an engine."""
     pipe, path = tmp_path / "pipe", tmp_path / "run.ndjson"
     os.mkfifo(pipe)
     more = ["--parallel", "--advance", "1"]
@@ -199,7 +199,7 @@ def test_a_run_that_was_killed_is_gone_on_with(
     assert summarize(path).complete
 
 
-def test_resuming_another_run_is_refused(
+def test_resuming_another_run_is_rejected(
     simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "run.ndjson"

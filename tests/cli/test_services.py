@@ -114,7 +114,7 @@ def test_mistakes(shell: Shell, arguments: list[str], code: int, words: str) -> 
     assert words in line
 
 
-def test_a_wrong_key_and_nobody_there_have_a_code_of_their_own(
+def test_the_exit_code_of_a_wrong_key_and_of_an_unreachable_host(
     shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, output, errors = shell("usage", key="wrong-key-of-mine")

@@ -1,4 +1,4 @@
-"""``simsync run`` in a real terminal, looked at again and again while it runs; and into a file."""
+"""``simsync run`` in a real terminal, observed while it runs, and with a file as output."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def command(simulator: Simulator, path: Path) -> list[str]:
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")
 @pytest.mark.parametrize("width", [80, 200])
-def test_every_look_shows_whole_lines(simulator: Simulator, tmp_path: Path, width: int) -> None:
+def test_the_screen_always_shows_whole_lines(simulator: Simulator, tmp_path: Path, width: int) -> None:
     path, done, server = tmp_path / "run.ndjson", tmp_path / "done", f"simsync-{tmp_path.name}-{width}"
 
     def tmux(*arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""Files of recorded runs, in the shapes of the vendor's tool."""
+"""Files of recorded runs, in the formats of the vendor's tool."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SUMMARY = {"total_transactions": 3, "succeeded": 2, "failed": 1, "session_ids": 
 
 
 def write_lines(path: Path, transactions: Sequence[dict[str, Any]], *, end: bool = True) -> Path:
-    """One record a line; without ``end`` as a run that was cut off between two records."""
+    """One record per line; without ``end`` like a run that was interrupted between two records."""
     records = [
         {"type": "metadata", "data": METADATA},
         {"type": "session_started", "data": {"session_id": "backtest_a"}},
@@ -45,7 +45,7 @@ def write_lines(path: Path, transactions: Sequence[dict[str, Any]], *, end: bool
 
 
 def write_object(path: Path, transactions: Sequence[dict[str, Any]]) -> Path:
-    """The older shape: one object."""
+    """The older format: one object."""
     content = {"metadata": METADATA, "transactions": list(transactions), "summary": SUMMARY}
     path.write_text(json.dumps(content, indent=2), encoding="utf-8")
     return path

@@ -49,7 +49,7 @@ def die(session: SweepSession) -> None:
 
 
 def die_once(session: SweepSession) -> dict[str, int]:
-    """The first to come here takes its process with it."""
+    """The first call kills its process."""
     mark = Path(os.environ["SWEEP_TEST_MARK"])
     found = slots(session)
     try:

@@ -64,7 +64,7 @@ def test_the_transactions_of_each_kind(files: tuple[Path, Path]) -> None:
     assert units == [("other logs", 90), ("breaks", -60)]
 
 
-def test_what_accounts_gained_whatever_the_size_of_the_numbers(files: tuple[Path, Path]) -> None:
+def test_balances_of_any_size(files: tuple[Path, Path]) -> None:
     with Comparison(*files) as comparison:
         rows = comparison.balances()
         assert comparison.balances(limit=1) == rows[:1]
@@ -74,7 +74,7 @@ def test_what_accounts_gained_whatever_the_size_of_the_numbers(files: tuple[Path
     ]
 
 
-def test_lamports_come_before_tokens_and_equal_gains_are_left_out(tmp_path: Path) -> None:
+def test_lamports_precede_tokens_and_equal_gains_are_not_listed(tmp_path: Path) -> None:
     tokens = {"mint": MINT, "account": BOB, "pre": 0, "post": 10**9}
     lamports = {"account": ALICE, "pre": 0, "post": 1}
     equal = {"account": BOB, "pre": 7, "post": 9}
@@ -91,7 +91,7 @@ def test_a_run_equals_itself(files: tuple[Path, Path]) -> None:
     assert (totals.matched, totals.regressions, totals.improvements, totals.logs, totals.units) == (8, 0, 0, 0, 0)
 
 
-def test_nothing_is_left_of_the_temporary_file(
+def test_the_temporary_file_is_removed(
     files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folder = tmp_path / "temporary"

@@ -1,4 +1,4 @@
-"""A recorded run as tables: the same rows in Parquet and CSV, and nothing half written."""
+"""A recorded run as tables: the same rows in Parquet and CSV, and no partly written files."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def as_text(value: object) -> str:
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def test_the_older_shape(tmp_path: Path) -> None:
+def test_the_older_format(tmp_path: Path) -> None:
     counts = export_run(write_object(tmp_path / "run.json", TRANSACTIONS), tmp_path)
     assert (counts["transactions"], counts["balances"]) == (2, 2)
 
@@ -103,7 +103,7 @@ def test_more_rows_than_are_written_at_a_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["parquet", "csv"])
-def test_what_fits_no_column_leaves_the_files_alone(tmp_path: Path, format: str) -> None:
+def test_a_value_that_does_not_fit_its_column_leaves_the_files_unchanged(tmp_path: Path, format: str) -> None:
     folder = tmp_path / "tables"
     export_run(write_lines(tmp_path / "good.ndjson", TRANSACTIONS), folder, format)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -1,4 +1,4 @@
-"""Recording a run on the embedded simulator: what is in the file, and what is left of a run that does not end well."""
+"""Recording a run on the embedded simulator: what is in the file, also after a failure."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_programs_diffs_and_binaries(client: simsync.Client, tmp_path: Path) -> 
     assert summarize(diffs).diffs > 0
 
 
-def test_the_report_goes_on_to_the_end(client: simsync.Client, tmp_path: Path) -> None:
+def test_progress_is_reported_to_the_end(client: simsync.Client, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     plan = RunPlan(CREATE, parallel=True)
     recorded(
@@ -124,7 +124,7 @@ def test_a_run_that_is_cancelled_says_where_it_stopped(ledger: Ledger, tmp_path:
     assert not summarize(path).complete
 
 
-def test_what_prevents_the_run_is_in_the_file(client: simsync.Client, tmp_path: Path) -> None:
+def test_the_reason_of_a_failed_run_is_in_the_file(client: simsync.Client, tmp_path: Path) -> None:
     path = tmp_path / "run.ndjson"
     with pytest.raises(simsync.CreateError):
         recorded(client, path, RunPlan(simsync.CreateSession(9_000, slot_count=5)))
@@ -146,7 +146,7 @@ def test_blocks_are_whole_lines_and_end_with_the_progress(tmp_path: Path) -> Non
         assert len(path.read_text().splitlines()) == 3
 
 
-def test_a_file_that_is_there_is_replaced(tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "run.ndjson"
     path.write_text("something else\n" * 100, encoding="utf-8")
     with Recorder(path) as recorder:

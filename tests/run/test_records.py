@@ -1,4 +1,4 @@
-"""Both shapes of a recorded run read the same, and a file that was cut off is read as far as it goes."""
+"""Both formats of a recorded run read the same, and an interrupted file is read up to its end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_one_object_on_one_line(tmp_path: Path) -> None:
     assert [record.kind for record in read_records(path)] == ["metadata", "tx", "tx", "tx"]
 
 
-def test_a_run_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_incomplete_last_line_is_ignored(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write_lines(tmp_path / "lines", TRANSACTIONS, end=False)
     whole = path.read_bytes()
     path.write_bytes(whole[:-25])
@@ -60,14 +60,14 @@ def test_empty_lines_and_empty_files(tmp_path: Path) -> None:
         (b"\xff\xfe\n", "is not a recorded run"),
     ],
 )
-def test_what_is_no_run_is_refused_with_the_place(tmp_path: Path, content: bytes, words: str) -> None:
+def test_a_file_that_is_not_a_run_is_rejected_with_its_line(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
     with pytest.raises(simsync.InvalidParams, match=words):
         list(read_records(path))
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(read_records(tmp_path / "nothing"))
 
@@ -97,7 +97,7 @@ def test_what_is_read_from_a_transaction() -> None:
         {"logs": 5, "sol_changes": [1, {"pre": None}, {"account": 3}], "token_changes": {"a": 1}},
     ],
 )
-def test_what_is_missing_or_odd_reads_as_empty(data: dict[str, Any]) -> None:
+def test_missing_and_malformed_values_read_as_empty(data: dict[str, Any]) -> None:
     found = transaction_of(data)
     assert (found.slot, found.error, found.logs, found.changes) == (0, None, (), ())
 

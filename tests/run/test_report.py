@@ -1,4 +1,4 @@
-"""Pages about runs: what they say, that they hold everything they need, and how a browser takes them."""
+"""Pages about runs: their content, that they need no other file, and how a browser shows them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_chosen_accounts(tmp_path: Path) -> None:
 WALLET = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"
 
 
-def test_what_a_file_holds_cannot_act_in_the_page(tmp_path: Path) -> None:
+def test_text_of_a_file_is_escaped_in_the_page(tmp_path: Path) -> None:
     changes = [gain(EVIL, 1, 2), gain(EVIL, 2, 3)]
     run = write_lines(
         tmp_path / "run.ndjson", [tx(10, EVIL, error=EVIL, logs=[f"Program {EVIL} invoke [1]"], sol_changes=changes)]
@@ -98,7 +98,7 @@ def test_what_a_file_holds_cannot_act_in_the_page(tmp_path: Path) -> None:
     assert EVIL not in content(page)
 
 
-def test_the_page_of_a_real_run_shows_when_connections_were_made_again(tmp_path: Path) -> None:
+def test_the_page_of_a_real_run_shows_reconnects(tmp_path: Path) -> None:
     faults = Faults().drop_control(after=12).drop_data_at(20)
     ledger = Ledger.generate(seed=2, slots=20, transactions_per_slot=5, bundle_size=5)
     path, page = tmp_path / "run.ndjson", tmp_path / "page.html"
@@ -146,7 +146,7 @@ def test_two_runs_as_a_page(tmp_path: Path) -> None:
     assert (units["x"], balances["x"]) == ([-4], [3])
 
 
-def test_a_page_is_written_at_once_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_is_replaced_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_number: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -190,7 +190,7 @@ def test_the_busiest_balances() -> None:
 
 @pytest.mark.skipif(BROWSER is None, reason="needs chromium")
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_browser_draws_all_charts_without_a_word(tmp_path: Path, dark: bool) -> None:
+def test_a_browser_draws_all_charts_without_messages(tmp_path: Path, dark: bool) -> None:
     run = write_lines(
         tmp_path / "run.ndjson", [tx(10 + n, f"s{n}", sol_changes=[gain(ALICE, n, n + 1)]) for n in range(9)]
     )

@@ -1,4 +1,4 @@
-"""A run that was cut off anywhere and resumed gives the file of an undisturbed run, as a set of records."""
+"""A run interrupted anywhere and resumed gives the file of an uninterrupted run, as a set of records."""
 
 from __future__ import annotations
 
@@ -54,19 +54,21 @@ def content(path: Path) -> Counter[str]:
     return found
 
 
-def go_on(client: simsync.Client, path: Path, plan: RunPlan = PLAN) -> simsync.RunSummary:
+def resume(client: simsync.Client, path: Path, plan: RunPlan = PLAN) -> simsync.RunSummary:
     kept = keep_finished(path, plan.metadata())
     with Recorder(path, append=True) as recorder:
         return record_run(client, plan, recorder, kept=kept)
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_file_that_was_cut_off_anywhere(client: simsync.Client, undisturbed: Path, tmp_path: Path, seed: int) -> None:
+def test_a_file_truncated_anywhere_is_resumed(
+    client: simsync.Client, undisturbed: Path, tmp_path: Path, seed: int
+) -> None:
     whole = undisturbed.read_bytes()
     first_line = whole.index(b"\n") + 1
     path = tmp_path / "run.ndjson"
     path.write_bytes(whole[: random.Random(seed).randrange(first_line, len(whole))])
-    summary = go_on(client, path)
+    summary = resume(client, path)
     assert summary.complete
     assert (summary.sessions, summary.completed, summary.slots_seen) == (4, 4, SLOTS)
     assert content(path) == content(undisturbed)
@@ -91,10 +93,10 @@ def test_what_is_finished_is_not_run_again(client: simsync.Client, undisturbed: 
     }
 
 
-def test_a_complete_file_stays_as_it_is(client: simsync.Client, undisturbed: Path, tmp_path: Path) -> None:
+def test_a_complete_file_is_unchanged(client: simsync.Client, undisturbed: Path, tmp_path: Path) -> None:
     path = tmp_path / "run.ndjson"
     path.write_bytes(undisturbed.read_bytes())
-    assert go_on(client, path).complete
+    assert resume(client, path).complete
     assert path.read_bytes() == undisturbed.read_bytes()
 
 
@@ -105,7 +107,7 @@ def test_a_single_session_is_run_again_as_a_whole(client: simsync.Client, tmp_pa
         record_run(client, plan, recorder)
     expected = content(path)
     path.write_bytes(path.read_bytes()[:-2_000])
-    assert go_on(client, path, plan).complete
+    assert resume(client, path, plan).complete
     assert content(path) == expected
 
 
@@ -117,7 +119,7 @@ def test_a_single_session_is_run_again_as_a_whole(client: simsync.Client, tmp_pa
         (RunPlan(CREATE, True, PLAN.program_ids), "program_so="),
     ],
 )
-def test_another_run_is_refused_and_the_file_left_alone(
+def test_another_run_is_rejected_and_the_file_unchanged(
     undisturbed: Path, tmp_path: Path, plan: RunPlan, words: str
 ) -> None:
     path = tmp_path / "run.ndjson"
@@ -129,14 +131,14 @@ def test_another_run_is_refused_and_the_file_left_alone(
 
 
 @pytest.mark.parametrize("text", ["", '{"type":"tx","data":{"slot":1}}\n'])
-def test_a_file_that_is_no_beginning_of_a_run(tmp_path: Path, text: str) -> None:
+def test_a_file_without_metadata_is_rejected(tmp_path: Path, text: str) -> None:
     path = tmp_path / "run.ndjson"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(simsync.InvalidParams, match="has no metadata"):
         keep_finished(path, PLAN.metadata())
 
 
-def test_when_replacing_fails_the_file_stays(
+def test_a_failed_replacement_leaves_the_file_unchanged(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_number: int) -> None:

@@ -1,4 +1,4 @@
-"""A run whose sessions are driven by a function of the caller: what it takes, and what it leaves, is in the file."""
+"""A run whose sessions are driven by a function of the caller: every event is in the file, received by it or not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def client() -> Iterator[simsync.Client]:
 
 
 def recorded(client: simsync.Client, path: Path, strategy: Strategy | None, workers: int | None = None) -> Counter[str]:
-    """How many records of each kind a run leaves."""
+    """How many records of each kind the file of a run has."""
     with Recorder(path) as recorder:
         assert record_run(client, RunPlan(CREATE, True, strategy=strategy, workers=workers), recorder).complete
     return Counter(record.kind for record in read_records(path))
@@ -67,7 +67,7 @@ def test_what_a_strategy_leaves_is_run_to_the_end(client: simsync.Client, tmp_pa
     assert (kinds["tx"], kinds["session_completed"]) == (4 * SLOTS, SLOTS // BUNDLE)
 
 
-def test_workers_bound_how_many_are_driven_at_a_time(client: simsync.Client, tmp_path: Path) -> None:
+def test_workers_limit_how_many_sessions_are_driven_at_the_same_time(client: simsync.Client, tmp_path: Path) -> None:
     lock, running, most = threading.Lock(), 0, 0
     both = threading.Barrier(2, timeout=30)
 
@@ -88,7 +88,7 @@ def test_workers_bound_how_many_are_driven_at_a_time(client: simsync.Client, tmp
 
 
 def test_own_records_belong_to_their_session(client: simsync.Client, tmp_path: Path) -> None:
-    """Those of a session that is run again are taken out."""
+    """Records of a session that is run again are removed."""
     path = tmp_path / "run.ndjson"
 
     def strategy(session: RecordedSession) -> None:
@@ -106,7 +106,7 @@ def test_own_records_belong_to_their_session(client: simsync.Client, tmp_path: P
     assert sorted(prices) == list(range(FIRST, FIRST + SLOTS, BUNDLE))
 
 
-def test_one_that_fails_lets_the_others_end(client: simsync.Client, tmp_path: Path) -> None:
+def test_after_a_failure_the_other_sessions_run_to_their_end(client: simsync.Client, tmp_path: Path) -> None:
     path = tmp_path / "run.ndjson"
 
     def strategy(session: RecordedSession) -> None:
@@ -132,6 +132,6 @@ def test_a_single_session_is_driven_too(client: simsync.Client, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kind", ["tx", "metadata", "stopped"])
-def test_own_records_do_not_pass_for_simsyncs(client: simsync.Client, tmp_path: Path, kind: str) -> None:
+def test_kinds_of_simsync_are_reserved(client: simsync.Client, tmp_path: Path, kind: str) -> None:
     with Recorder(tmp_path / "run.ndjson") as recorder, pytest.raises(simsync.InvalidParams, match="simsync's own"):
         record_run(client, RunPlan(CREATE, True, strategy=lambda session: session.record(kind, {})), recorder)

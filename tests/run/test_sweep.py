@@ -1,4 +1,4 @@
-"""A strategy over many ranges: every range once, whatever happens to it, on threads, processes and a cluster."""
+"""A strategy over many ranges: every range once, also after failures, on threads, processes and a cluster."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_range_is_split_where_bundles_start(simulator: Simulator) -> None:
         assert result.seconds > 0
 
 
-def test_many_ranges_with_options_of_their_own(simulator: Simulator) -> None:
+def test_many_ranges_with_their_own_options(simulator: Simulator) -> None:
     ranges = [simsync.CreateSession(start, end, send_summary=True) for start, end in PIECES[:2]]
     results = list(simsync.sweep(strategies.slots, ranges))
     assert ranges_of(results) == PIECES[:2]
@@ -79,7 +79,7 @@ def test_parallel_sessions_are_split_by_the_server(simulator: Simulator) -> None
     assert result.summary.sessions == SLOTS // BUNDLE
 
 
-def test_what_fails_is_in_the_results_and_disturbs_nothing(simulator: Simulator) -> None:
+def test_failures_are_in_the_results_and_do_not_disturb_others(simulator: Simulator) -> None:
     with simsync.sweep(strategies.failing, (FIRST, LAST)) as sweep:
         results = list(sweep)
     failed = [result for result in results if result.error is not None]
@@ -108,7 +108,7 @@ def test_on_processes(simulator: Simulator, processes: ProcessPoolExecutor) -> N
         (strategies.die, "the workers died before the range 1000 to 1003 was done"),
     ],
 )
-def test_what_cannot_come_back_says_so(
+def test_a_result_that_cannot_be_sent_back_says_so(
     simulator: Simulator, processes: ProcessPoolExecutor, strategy: Callable[[SweepSession], Any], words: str
 ) -> None:
     (result,) = simsync.sweep(strategy, PIECES[0], processes)
@@ -201,7 +201,9 @@ def test_bad_input(simulator: Simulator, arguments: tuple[Any, ...], more: dict[
         simsync.sweep(*arguments, **more)
 
 
-def test_what_cannot_go_to_a_process_is_refused_at_once(simulator: Simulator, processes: ProcessPoolExecutor) -> None:
+def test_what_cannot_be_sent_to_a_process_is_rejected_at_once(
+    simulator: Simulator, processes: ProcessPoolExecutor
+) -> None:
     with pytest.raises(simsync.InvalidParams, match=r"strategy=.* define it at the top level of a module"):
         simsync.sweep(lambda session: None, PIECES, processes)
     with pytest.raises(simsync.InvalidParams, match="its key must not leave this one"):

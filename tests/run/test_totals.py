@@ -60,6 +60,6 @@ def test_a_run_without_its_summary_is_not_complete(tmp_path: Path) -> None:
     assert not summarize(write_lines(tmp_path / "run", [tx(10, "s1")], end=False)).complete
 
 
-def test_an_account_that_is_none(tmp_path: Path) -> None:
+def test_an_invalid_account(tmp_path: Path) -> None:
     with pytest.raises(simsync.InvalidParams, match=r"accounts\[0\]='typo'"):
         summarize(write_lines(tmp_path / "run", []), ["typo"])

@@ -1,1 +1,1 @@
-"""What simsync gives to those who test their own strategies."""
+"""The pytest plugin for the tests of strategies."""

@@ -1,4 +1,4 @@
-"""Chaos by a seed: it repeats, it ends nothing, and what a client delivers equals the undisturbed run."""
+"""Chaos by a seed: it is repeatable, sessions survive it, and a client delivers the same as without it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_seed_draws_the_same_faults_every_time_and_another_one_others(plane: s
 
 @pytest.mark.parametrize("plane", ["control", "data"])
 def test_outages_stay_within_the_budget_of_the_default_options(plane: str) -> None:
-    """One connection may be the one that is dropped each time, and never up for as long as would clear its count."""
+    """The worst case: the same connection is dropped each time, before it delivers enough to reset its count."""
     for seed in range(200):
         rules = list(itertools.takewhile(lambda rule: rule.number < 10**8, row(seed, plane, 600)))
         assert rules[-1].number > 10**7, "the row ends too early to tell"
@@ -111,7 +111,7 @@ def test_outages_stay_within_the_budget_of_the_default_options(plane: str) -> No
 
 
 def test_data_connections_of_long_sessions_are_not_dropped() -> None:
-    """While such a client is away the engine may pass what the server keeps."""
+    """While the client is away the engine could produce more than the server keeps."""
     long = Ledger.generate(seed=5, start_slot=FIRST, slots=101, transactions_per_slot=2, bundle_size=101)
     with Simulator(long, faults=Faults(seed=1)) as simulator:
         with client_of(simulator).session(simsync.CreateSession(FIRST, slot_count=101), timeout=60) as session:
@@ -136,7 +136,7 @@ def test_sessions_that_do_not_outlive_their_connection_are_not_dropped(ledger: L
     assert fired["delay_control"] > 1
 
 
-def test_events_that_come_again_are_dropped_by_their_numbers(ledger: Ledger) -> None:
+def test_repeated_events_are_dropped_by_their_sequence_numbers(ledger: Ledger) -> None:
     faults = Faults()
     for number in range(12, 40, 3):
         faults.replay_control(after=number, messages=5)
@@ -148,7 +148,7 @@ def test_events_that_come_again_are_dropped_by_their_numbers(ledger: Ledger) -> 
     assert dropped == 50
 
 
-def test_nothing_to_send_again_is_no_fault(ledger: Ledger) -> None:
+def test_a_replay_without_events_is_not_a_fault(ledger: Ledger) -> None:
     faults = Faults().replay_control(after=1)
     with Simulator(ledger, faults=faults) as simulator:
         with client_of(simulator).parallel(simsync.CreateSession(FIRST, slot_count=SLOTS), timeout=60) as session:
@@ -157,7 +157,7 @@ def test_nothing_to_send_again_is_no_fault(ledger: Ledger) -> None:
     assert faults.rules_left == 1
 
 
-def test_chaos_begins_anew_after_a_reset_and_goes_with_rules_of_ones_own(ledger: Ledger) -> None:
+def test_chaos_starts_again_after_a_reset_and_combines_with_other_rules(ledger: Ledger) -> None:
     faults = Faults(seed=3).refuse_upgrade(503)
     assert (faults.seed, faults.rules_left) == (3, 3)
     with Simulator(ledger, faults=faults) as simulator:
@@ -193,7 +193,7 @@ def test_on_the_command_line(
 
 
 @pytest.mark.parametrize("seed", [1.5, "7", True])
-def test_a_seed_is_a_whole_number(seed: Any) -> None:
+def test_a_seed_is_an_integer(seed: Any) -> None:
     with pytest.raises(InvalidParams, match="seed="):
         Faults(seed=seed)
     with pytest.raises(InvalidParams, match="messages=0"):

@@ -1,4 +1,4 @@
-"""The pytest plugin, in a pytest of its own."""
+"""The pytest plugin, in a separate pytest."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ STRATEGY = """
 QUIET = ["-p", "no:cacheprovider", "-p", "no:timeout", "-p", "no:hypothesispytest", "-W", "error"]
 
 
-def test_as_a_user_has_it(pytester: pytest.Pytester) -> None:
+def test_as_a_user_installs_it(pytester: pytest.Pytester) -> None:
     pytester.makeconftest('import simsync.testing\npytest_plugins = ["simsync.testing"]\n')
     pytester.makepyfile(STRATEGY)
     result = pytester.runpytest_subprocess(*QUIET)
@@ -78,7 +78,7 @@ def test_named_in_a_test_module_the_variable_sets_the_seed(
     pytester.runpytest_subprocess(*QUIET).assert_outcomes(passed=1)
 
 
-def test_a_seed_that_is_none(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_seed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIMSYNC_SEED", "many")
     with pytest.raises(pytest.UsageError, match="SIMSYNC_SEED='many' is not an integer"):
         chosen_seed(request.config)
