@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,29 +24,12 @@ def ledger() -> None:
 @click.option("--bundle-size", type=click.IntRange(1), default=50, show_default=True, help="Slots per bundle.")
 @click.option("--skip-every", type=click.IntRange(2), default=None, help="Leave every n-th slot without a block.")
 @click.option("--tiny-program", is_flag=True, help="Include an upgradeable program that some transactions call.")
-def make_ledger(
-    path: Path,
-    seed: int,
-    start_slot: int,
-    slots: int,
-    transactions_per_slot: int,
-    bundle_size: int,
-    skip_every: int | None,
-    tiny_program: bool,
-) -> None:
+def make_ledger(path: Path, **options: Any) -> None:
     """Generate a ledger of executed transactions. The same options give the same file; *.zst is compressed."""
     from simsync.local import Ledger
     from simsync.local.command import describe
 
-    made = Ledger.generate(
-        seed=seed,
-        start_slot=start_slot,
-        slots=slots,
-        transactions_per_slot=transactions_per_slot,
-        bundle_size=bundle_size,
-        skip_every=skip_every,
-        tiny_program=tiny_program,
-    )
+    made = Ledger.generate(**options)
     made.save(path)
     click.echo(describe(made))
 

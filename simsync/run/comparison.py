@@ -226,9 +226,9 @@ class Comparison:
             raise InvalidParams("comparison", self, "must be used in a with statement")
         return iter(self._database.execute(text, values))
 
-    def _number(self, text: str, *values: Union[int, str]) -> Any:
-        """The only value of a query."""
-        return next(self._query(text, *values))[0]
+    def _count(self, rows: str, *values: Union[int, str]) -> int:
+        """How many rows a table has; with a condition behind its name, how many of them meet it."""
+        return int(next(self._query(f"SELECT count(*) FROM {rows}", *values))[0])
 
     def totals(self) -> ComparisonTotals:
         """Count the differences.
@@ -236,22 +236,19 @@ class Comparison:
         Returns:
             The totals of both runs.
         """
-        base, experiment = (
-            self._number("SELECT count(*) FROM tx WHERE side = ?", side) for side in (_BASE, _EXPERIMENT)
-        )
-        matched = self._number("SELECT count(*) FROM pair")
+        base, experiment = (self._count("tx WHERE side = ?", side) for side in (_BASE, _EXPERIMENT))
+        matched = self._count("pair")
         counts = {
-            kind: self._number(f"SELECT count(*) FROM pair WHERE {condition}")
-            for kind, condition in _CONDITIONS.items()
-            if kind != "units"
+            kind: self._count(f"pair WHERE {condition}") for kind, condition in _CONDITIONS.items() if kind != "units"
         }
+        (units,) = next(self._query("SELECT sum(units) FROM pair"))
         return ComparisonTotals(
             base=base,
             experiment=experiment,
             matched=matched,
             only_base=base - matched,
             only_experiment=experiment - matched,
-            units=self._number("SELECT sum(units) FROM pair"),
+            units=units,
             **counts,
         )
 

@@ -79,7 +79,7 @@ def record_run(
         return summary
     except BaseException as error:
         # KeyboardInterrupt too: after Ctrl-C or SIGINT the file says why it ends. SIGTERM and SIGKILL end the process
-        # without this; then the last record is the "progress" of the last stop of an engine.
+        # before this line; then only the last "progress" record says how far the run came.
         reasons.append(f"{type(error).__name__}: {error}".rstrip(": "))
         raise
     finally:
