@@ -1,4 +1,4 @@
-"""``simsync doctor``: what stands between this machine and a simulator, and how that simulator speaks."""
+"""``simsync doctor``: checks of the way to a simulator, or a probe of how it speaks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from simsync.cli import options
 from simsync.cli.output import show_json
 from simsync.cli.probe import probe_and_show
 from simsync.cli.settings import Settings, pass_settings
-from simsync.run.checkup import FAILED, OK, check_up
+from simsync.doctor import check_up
+from simsync.doctor.checkup import FAILED, OK
 
 _STYLES = {OK: "green", FAILED: "red"}
 
@@ -20,27 +21,27 @@ _STYLES = {OK: "green", FAILED: "red"}
 @click.option(
     "--capture",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Run a few short sessions instead, record every frame in this file (without key, host and ids of sessions),"
-    " and say which guesses about the wire format hold. Exit code 1 if something needs a setting or failed.",
+    help="Run a few short sessions instead, record every frame in this file (without the key, the host and session"
+    " ids), and show which guesses about the wire format hold. Exit code 1 if a guess needs a setting or a step fails.",
 )
-@click.option("--hide", multiple=True, metavar="TEXT", help="With --capture: take this text out of the file, too.")
-@click.option("--verbose", is_flag=True, help="With --capture: list the guesses that no capture shows, too.")
+@click.option("--hide", multiple=True, metavar="TEXT", help="With --capture: also remove this text from the file.")
+@click.option("--verbose", is_flag=True, help="With --capture: also list the guesses that no capture shows.")
 @options.as_json
 @pass_settings
 def doctor(settings: Settings, capture: Optional[Path], hide: tuple[str, ...], verbose: bool, as_json: bool) -> int:
-    """Check Python, packages, address, connection, key, ranges and clock. Exit code 1 if something failed."""
+    """Check Python, packages, address, connection, key, ranges and clock. Exit code 1 if a check fails."""
     if capture is not None:
         return probe_and_show(settings, capture, hide, verbose=verbose, as_json=as_json)
     if hide or verbose:
-        raise click.UsageError("--hide and --verbose go with --capture")
-    findings = []
-    for finding in check_up(settings.client() if settings.url else None):
-        findings.append(finding)
+        raise click.UsageError("--hide and --verbose need --capture")
+    results = []
+    for one in check_up(settings.client() if settings.url else None):
+        results.append(one)
         if not as_json:
-            mark = click.style(f"{finding.result:<8}", fg=_STYLES.get(finding.result, "yellow"))
-            click.echo(f"{mark} {finding.check:<14} {finding.detail}")
-            if finding.advice:
-                click.echo(f"{'':<8} {'':<14} → {finding.advice}")
+            mark = click.style(f"{one.result:<8}", fg=_STYLES.get(one.result, "yellow"))
+            click.echo(f"{mark} {one.check:<14} {one.detail}")
+            if one.advice:
+                click.echo(f"{'':<8} {'':<14} → {one.advice}")
     if as_json:
-        show_json([finding.to_dict() for finding in findings])
-    return int(any(finding.result == FAILED for finding in findings))
+        show_json([one.to_dict() for one in results])
+    return int(any(one.result == FAILED for one in results))

@@ -1,4 +1,4 @@
-"""``simsync doctor --capture``: a probe of a server, its capture, and the table of the guesses."""
+"""``simsync doctor --capture``: runs the probe, and prints the table of the guesses."""
 
 from __future__ import annotations
 
@@ -12,31 +12,20 @@ import click
 
 from simsync.cli.output import show_json, show_table
 from simsync.cli.settings import Settings
-from simsync.run.probing import (
-    ALSO,
-    DIFFERS,
-    HIDDEN,
-    HOLDS,
-    NOT_SEEN,
-    CaptureFile,
-    Finding,
-    Redaction,
-    findings,
-    probe,
-    read_capture,
-)
+from simsync.doctor import CaptureFile, Finding, Redaction, findings, probe, read_capture
+from simsync.doctor.observation import ALSO, DIFFERS, HIDDEN, HOLDS, NOT_SEEN
 
 _COLUMNS = ("guess", "simsync assumes", "this server", "setting")
 _UNSETTLED = {DIFFERS: "set or edit", ALSO: "nothing to set", HOLDS: "", NOT_SEEN: "not seen", HIDDEN: "not observable"}
 
 
 def probe_and_show(settings: Settings, path: Path, hidden: Sequence[str], *, verbose: bool, as_json: bool) -> int:
-    """Returns the exit code: 0 if everything that was seen works as it is."""
+    """Run the probe and print the table. Returns the exit code: 0 if no setting is needed and no step failed."""
     client = settings.client()
     redaction = Redaction.of(settings.api_key or "", client.url, hidden)
     with CaptureFile(path, redaction) as capture, _quiet_library():
         ended_early = probe(client.url, settings.api_key or "", capture)
-    # From the file, so that whoever gets it sees the same.
+    # From the file, so that everyone who has it gets the same table.
     found = findings(read_capture(path))
     if as_json:
         show_json([finding.to_dict() for finding in found])
@@ -44,7 +33,7 @@ def probe_and_show(settings: Settings, path: Path, hidden: Sequence[str], *, ver
         _show(found, path, verbose=verbose)
     failed = any(record.kind == "failed" for record in capture.records if record.plane == "probe")
     if ended_early is not None:
-        click.echo(f"simsync: {ended_early}; what came before it is in {path}", err=True)
+        click.echo(f"simsync: {ended_early}; {path} has the frames up to then", err=True)
     return int(failed or any(finding.result == DIFFERS for finding in found))
 
 
@@ -53,16 +42,16 @@ def _show(found: Sequence[Finding], path: Path, *, verbose: bool) -> None:
     show_table(_COLUMNS, ((one.guess, one.assumes, one.server, one.setting or _UNSETTLED[one.result]) for one in shown))
     count = Counter(finding.result for finding in found)
     click.echo(
-        f"\n{count[HOLDS]} guesses hold, {count[ALSO]} in another form that simsync reads, {count[DIFFERS]} need a"
+        f"\n{count[HOLDS]} guesses hold, {count[ALSO]} hold in another form that simsync reads, {count[DIFFERS]} need a"
         f" setting, {count[NOT_SEEN]} were not seen, {count[HIDDEN]} are not observable"
         f"{'' if verbose else ' (--verbose lists them)'}."
-        f"\nEvery frame is in {path}, without key, host and ids of sessions; docs/capture.md describes it."
+        f"\nEvery frame is in {path}, without the key, the host and session ids; docs/capture.md describes the file."
     )
 
 
 @contextlib.contextmanager
 def _quiet_library() -> Iterator[None]:
-    """Refusals and lost connections are what the probe is for; ``-v`` shows them all the same."""
+    """Hide warnings: the probe provokes refusals and lost connections. ``-v`` shows them."""
     logger = logging.getLogger("simsync")
     before = logger.level
     if before >= logging.WARNING:

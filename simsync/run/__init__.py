@@ -2,7 +2,7 @@
 
 It uses the public API of simsync only, and the command line (``simsync run``, ``summarize``, ``compare``) is a thin
 layer above it. Pages are in :mod:`simsync.run.report` and tables in :mod:`simsync.run.export`, because they need the
-extra ``[report]``. ``simsync.run.probing`` finds out how a server speaks (``simsync doctor --capture``).
+extra ``[report]``.
 """
 
 from __future__ import annotations

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from simsync.cli.app import run
+from simsync.doctor import CaptureFile, Limits, Redaction, findings, probe, read_capture
+from simsync.doctor.observation import DIFFERS
 from simsync.local import Faults, Ledger, Simulator
-from simsync.run.probing import DIFFERS, CaptureFile, Limits, Redaction, findings, probe, read_capture
 
 KEY = "the-key-of-this-test"
 
@@ -73,7 +74,7 @@ def test_verbose_lists_what_no_capture_shows(
     assert run(["--url", simulator.url, "--api-key", KEY, "doctor", "--verbose", "--capture", str(path)]) == 0
     out = capsys.readouterr().out
     assert "oracle updates" in out
-    assert "a refusal would not tell a wrong form from a server that lacks it" in out
+    assert "a refusal could mean a wrong form or a server without the feature" in out
 
 
 def test_nothing_of_the_user_is_in_the_file(
@@ -216,4 +217,4 @@ def _spoiled(value: Any, chance: random.Random) -> Any:
 
 def test_options_that_go_with_a_capture_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--url", "ws://127.0.0.1:1", "doctor", "--verbose"]) == 2
-    assert "--hide and --verbose go with --capture" in capsys.readouterr().err
+    assert "--hide and --verbose need --capture" in capsys.readouterr().err

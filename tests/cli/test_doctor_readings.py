@@ -18,8 +18,9 @@ import pytest
 
 import simsync
 from simsync.cli.app import run
+from simsync.doctor import CaptureFile, Redaction, findings, probe
+from simsync.doctor.observation import ALSO, DIFFERS, HOLDS, NOT_SEEN
 from simsync.local import Behaviour, Ledger, Simulator
-from simsync.run.probing import ALSO, DIFFERS, HOLDS, NOT_SEEN
 from simsync.wire.streams import STREAMS
 
 PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
@@ -47,7 +48,7 @@ READINGS: list[tuple[dict[str, Any], dict[str, Told]]] = [
         {
             "unknown methods, event kinds, statuses": Told(
                 ALSO,
-                "statuses with continues: decodedTransactions, executedBlockTransactions, executingBlockTransactions",
+                "statuses during continues: decodedTransactions, executedBlockTransactions, executingBlockTransactions",
             )
         },
     ),
@@ -73,7 +74,11 @@ READINGS: list[tuple[dict[str, Any], dict[str, Told]]] = [
     ),
     (
         {"early_events": True},
-        {"events of a sub-session before its announcement": Told(ALSO, "behind it, while others are announced")},
+        {
+            "events of a sub-session before its announcement": Told(
+                ALSO, "after it, while other sub-sessions are announced"
+            )
+        },
     ),
     ({"end_of_stream": "b"}, {RESULT: Told(NOT_SEEN, "not this way"), NAME: Told(ALSO, "this way")}),
     ({"end_of_stream": "c"}, {RESULT: Told(NOT_SEEN, "not this way"), CLOSE: Told(ALSO, "this way")}),
@@ -87,7 +92,7 @@ READINGS: list[tuple[dict[str, Any], dict[str, Told]]] = [
     ({"binary_frames": True}, {"frames": Told(ALSO, "Binary frames")}),
     (
         {"overtake_acks": True},
-        {"notifications before their acknowledgement": Told(ALSO, "some come before it")},
+        {"notifications before their acknowledgement": Told(ALSO, "some arrive before it")},
     ),
     (
         {"action_form": "0.10"},
@@ -227,8 +232,6 @@ def examined(
 
 @pytest.fixture(scope="module")
 def usual(ledger: Ledger, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
-    from simsync.run.probing import CaptureFile, Redaction, findings, probe
-
     with Simulator(ledger) as simulator:
         path = tmp_path_factory.mktemp("usual") / "capture.ndjson"
         with CaptureFile(path, Redaction.of(simulator.api_key, simulator.ws_url)) as capture:

@@ -9,8 +9,8 @@ import pytest
 import trustme
 
 import simsync
+from simsync.doctor.checkup import FAILED, OK, check_up
 from simsync.local import Simulator
-from simsync.run.checkup import FAILED, OK, check_up
 from tests.runtime.scripted_control import Talk, scripted
 from tests.security.conftest import FIRST, SLOTS
 from tests.security.listeners import tls_in_front_of

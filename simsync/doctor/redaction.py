@@ -1,4 +1,4 @@
-"""Taking out of a capture what must not be given away. ``docs/capture.md`` lists what that is."""
+"""Removes secrets from a capture. ``docs/capture.md`` lists what is removed."""
 
 from __future__ import annotations
 
@@ -11,49 +11,59 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from simsync.run.probing.fields import fold
+from simsync.doctor.fields import fold
 
 KEY, HOST, OTHER_HOST, PRIVATE = "<api-key>", "<host>", "<other-host>", "<private>"
 
 _SHORT = 8
-"""Characters. A shorter secret is replaced only where it stands alone, or it would spoil half of the file."""
+"""Characters. A shorter secret is replaced only as a whole word; it may be a part of many other words."""
 _ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
 _AUTHORITY = re.compile(r"\b(wss?|https?)://(?!<)[^/\s\"'?#<]+", re.IGNORECASE)
-_SESSION_KEYS = {"sessionid": "session", "sessionids": "session", "controlsessionid": "control"}
-_TASK_KEYS = {"taskid": "task", "taskids": "task"}
-_ID_KEYS = {**_SESSION_KEYS, **_TASK_KEYS, "requestid": "build", "idempotencykey": "idempotency-key"}
-_PRIVATE_KEYS = frozenset(
-    [
-        "apikey",
-        "apikeyid",
-        "apikeyname",
-        "keyname",
-        "email",
-        "user",
-        "username",
-        "userid",
-        "organization",
-        "organizationid",
-        "team",
-        "tenant",
-        "customer",
-        "accountid",
-        "sessionname",
-    ]
-)
+_ID_KEYS = {
+    "sessionid": "session",
+    "sessionids": "session",
+    "controlsessionid": "control",
+    "taskid": "task",
+    "taskids": "task",
+    "requestid": "build",
+    "idempotencykey": "idempotency-key",
+}
+_PRIVATE_KEYS = [
+    "apikey",
+    "apikeyid",
+    "apikeyname",
+    "keyname",
+    "email",
+    "user",
+    "username",
+    "userid",
+    "organization",
+    "organizationid",
+    "team",
+    "tenant",
+    "customer",
+    "accountid",
+    "sessionname",
+]
 _PATH_ID = re.compile(r"/(backtest|build-bundle)/([^/?#\s\"']+)")
 _PATH_KINDS = {"backtest": "session", "build-bundle": "build"}
 
 
 @dataclass(frozen=True)
 class Redaction:
-    """What is replaced, as pairs of text and placeholder. It never changes; :meth:`also` makes another one."""
+    """Pairs of a text to remove and its placeholder. Immutable; :meth:`also` returns another one."""
 
     replacements: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, api_key: str, url: str, hidden: Iterable[str] = ()) -> Redaction:
-        """For a key (empty: none) and the address of a control connection; ``hidden``: other texts to take out."""
+        """Redaction for a server.
+
+        Args:
+            api_key: The key; empty if there is none.
+            url: Address of the control connection.
+            hidden: Other texts to remove.
+        """
         pairs = [(form, KEY) for form in _forms(api_key)]
         for number, text in enumerate(hidden, 1):
             pairs += [(form, f"<hidden-{number}>") for form in _forms(text)]
@@ -62,6 +72,7 @@ class Redaction:
         return cls(tuple(dict(reversed(pairs)).items()))
 
     def also(self, text: str, placeholder: str) -> Redaction:
+        """A redaction that removes one more text."""
         return Redaction((*self.replacements, (text, placeholder)))
 
     def text(self, text: str) -> str:
@@ -72,7 +83,7 @@ class Redaction:
         return _ADDRESS.sub("<address>", text)
 
     def value(self, value: Any) -> Any:
-        """A JSON value without secrets: its texts, the keys of its objects, and what stands under telling keys."""
+        """A JSON value without secrets in its strings and keys, and without the values of private keys."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):
@@ -101,7 +112,7 @@ class Redaction:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """The secret as it is, in URLs, in JSON, in hex, and in base64 wherever it begins in the bytes."""
+    """The secret as it is, in URLs, in JSON, in hex, and in base64 at each of the three offsets."""
     if not secret:
         return
     raw = secret.encode("utf-8")
@@ -114,14 +125,14 @@ def _forms(secret: str) -> Iterator[str]:
     for before in range(3):
         first, last = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            # Only the characters that the bytes around the secret have no part in.
+            # Only the characters that do not depend on the bytes before and after the secret.
             yield encode(b"\0" * before + raw).decode("ascii")[first:last]
 
 
 def identifiers(value: Any) -> Iterator[tuple[str, str]]:
-    """The ids that a JSON value names, as pairs of kind (``session``, ``control``, ``task`` …) and id.
+    """The ids in a JSON value, as pairs of kind (``session``, ``control``, ``task`` …) and id.
 
-    Whoever knows the id of a session can read and change it, as long as it lives.
+    With the id of a session, anyone can read and change the session while it lives.
     """
     if isinstance(value, list):
         for one in value:
@@ -139,7 +150,7 @@ def identifiers(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def identifiers_in_path(url: str) -> Iterator[tuple[str, str]]:
-    """The ids in the path of an address."""
+    """The ids in the path of an address, as pairs of kind and id."""
     for kind, text in _PATH_ID.findall(url):
         yield _PATH_KINDS[kind], text
 
@@ -149,7 +160,7 @@ def _is_id(value: Any) -> bool:
 
 
 def shape(value: Any) -> Any:
-    """A JSON value without its content: the keys, the first entry of each list, and the kinds of the values."""
+    """A JSON value without its content: the keys, the first entry of each list, and the types of the values."""
     if isinstance(value, dict):
         return {key: shape(one) for key, one in value.items()}
     if isinstance(value, list):

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from simsync.run.probing import ALSO, DIFFERS, HIDDEN, HOLDS, NOT_SEEN, Finding, Record, findings
+from simsync.doctor import Finding, Record, findings
+from simsync.doctor.observation import ALSO, DIFFERS, HIDDEN, HOLDS, NOT_SEEN
 
 CREATE = {"startSlot": 1000, "endSlot": 1005, "disconnectTimeoutSecs": 120}
 CREATED = {"method": "sessionCreated", "params": {"session_id": "<session-1>", "rpc_endpoint": "/backtest/<session-1>"}}
@@ -172,12 +173,12 @@ CASES: list[tuple[str, Script, str, str]] = [
     ),
     ("names of the summary's numbers", completed({"good": 5}), DIFFERS, "other names: good"),
     ("names of the summary's numbers", completed({"correctSimulation": 5, "swaps": 1}), ALSO, "these names, and swaps"),
-    ("names of the summary's numbers", completed(), NOT_SEEN, "`completed` came without a summary"),
+    ("names of the summary's numbers", completed(), NOT_SEEN, "`completed` had no summary"),
     (
         "unknown methods, event kinds, statuses",
         single().came({"method": "weather", "params": 1}),
         ALSO,
-        "methods that are not known: weather; no statuses with continues",
+        "unknown methods: weather; no statuses during continues",
     ),
     (
         "numbers of a single session (`seqId` beside `method`)",
@@ -196,7 +197,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         "names and fields",
         single().came({"method": "error", "params": {"rainedOff": {}}}),
         DIFFERS,
-        "not known: rainedOff",
+        "unknown names: rainedOff",
     ),
     (
         "names and fields",
@@ -210,19 +211,19 @@ CASES: list[tuple[str, Script, str, str]] = [
         .sent("attachBacktestSession", ATTACH)
         .came({"method": "error", "params": {"internal": {"error": "?"}}}),
         DIFFERS,
-        "internal for a session that is not there",
+        "internal for a session that does not exist",
     ),
     (
         "which errors answer a continue",
         single().sent("continue", {"transactions": ["x"]}).came({"method": "error", "params": {"invalidRequest": {}}}),
         DIFFERS,
-        "invalidRequest, no ready behind it",
+        "invalidRequest, without `readyForContinue`",
     ),
     (
         "which errors answer a continue",
         single().sent("continue", {"transactions": ["x"]}).came({"method": "slotNotification", "params": 1001}),
         DIFFERS,
-        "a transaction that is none is not refused: `slotnotification`",
+        "an invalid transaction is not refused: `slotnotification`",
     ),
     (
         "which errors answer a continue",
@@ -238,7 +239,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         "attaching to a single session: `attachBacktestSession`, then `resumeAttachedSession` once it is answered",
         Script().sent("attachBacktestSession", ATTACH).came(ATTACHED).sent("resumeAttachedSession"),
         ALSO,
-        "`sessionAttached`; nothing answers the resume",
+        "`sessionAttached`; the resume is not answered",
     ),
     (
         "numbers of replies among the events of a single session",
@@ -293,13 +294,13 @@ CASES: list[tuple[str, Script, str, str]] = [
         "a number of slots in place of the end",
         single().came({"method": "slotNotification", "params": 1006}).came({"method": "completed"}),
         DIFFERS,
-        "goes on behind the end slot",
+        "continues after the end slot",
     ),
     (
         "tagging of discovery filters",
         single(discoveries=[{"programExecuted": "x"}]),
         NOT_SEEN,
-        "taken, but nothing was announced",
+        "accepted, but no match was announced",
     ),
     (
         "tagging of discovery filters",
@@ -321,7 +322,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         "tagging of anchors",
         single(actions=[{"anchor": "afterSlot"}]),
         NOT_SEEN,
-        "taken, but no result of the action came",
+        "accepted, but no result of the action was received",
     ),
     (
         "overrides per slot",
@@ -356,7 +357,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         "commitment",
         session_rpc("getBalance", None, 503),
         NOT_SEEN,
-        "getBalance had no answer that can be read (HTTP 503)",
+        "no readable answer to getBalance (HTTP 503)",
     ),
     (
         "params and result of `getAddressLookupTable`",
@@ -374,19 +375,19 @@ CASES: list[tuple[str, Script, str, str]] = [
         "`/available-ranges`: size of a bundle",
         Script().http("GET", "/available-ranges", 200, [{"bundleStartSlot": 1}]),
         ALSO,
-        "not told; the slots from start to end count",
+        "not given; simsync counts the slots from start to end",
     ),
     (
         "names of the window of `/usage`",
         Script().http("GET", "/usage?since=2026-05-01T10&until=x", 200, {"since": "2026-04-01T00:00:00Z"}),
         DIFFERS,
-        "not heeded",
+        "ignored",
     ),
     (
         "`daily` and `pricing` of a usage report",
         Script().http("GET", "/usage?since=x", 200, {"daily": [], "pricing": {"a": 0}}),
         ALSO,
-        "daily and pricing are there",
+        "has daily and pricing",
     ),
     (
         "fields of bundle builds and bundles",
@@ -432,7 +433,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         "refusal",
         Script().subscribe("simsyncProbeSubscribe", None, {"result": 5}),
         NOT_SEEN,
-        "the server takes a method that does not exist",
+        "the server accepts a method that does not exist",
     ),
     ("names of notifications", ended(("tx", {"slot": 5})), ALSO, "others: tx"),
     (
@@ -471,7 +472,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         "slot of a notification",
         ended(("transactionNotification", {"transaction": {}})),
         DIFFERS,
-        "some notifications name none",
+        "some notifications name no slot",
     ),
     (
         "a transaction that mentions two of the programs",
@@ -481,7 +482,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         .subscribe("transactionSubscribe", {"mentions": ["b"]}, {"result": 5}, 10)
         .note(SHOWN, 10),
         HOLDS,
-        "comes once per subscribe",
+        "arrives once per subscribe",
     ),
     (
         "Text and Binary frames of a compressed connection",
@@ -512,7 +513,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         NOT_SEEN,
         "no stream has ended, see below",
     ),
-    ("frames", single().add("control", 1, "received", "text", text="hello"), ALSO, "Text frames, some are no JSON"),
+    ("frames", single().add("control", 1, "received", "text", text="hello"), ALSO, "Text frames, some are not JSON"),
 ]
 
 
@@ -534,7 +535,7 @@ def test_nothing_is_seen_in_nothing() -> None:
 def test_what_is_not_seen_has_a_reason() -> None:
     script = Script().step("subscriptions").step("run").step("run: the server burnt down", "failed")
     assert script.about("`paused`").server == "the step 'run' failed: the server burnt down"
-    assert script.about("commitment").server == "nothing of the kind came"
+    assert script.about("commitment").server == "the capture shows nothing of it"
     assert script.about("`discoveryBatch`").server == "the step 'discovery' was not reached"
 
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from simsync.run.probing.redaction import Redaction, identifiers, identifiers_in_path, shape
+from simsync.doctor.redaction import Redaction, identifiers, identifiers_in_path, shape
 
 KEY = 'k3y/with+odd="characters"&more'
 URL = "wss://sim.example.com:8443/backtest"

@@ -1,4 +1,4 @@
-"""Looking at the keys of JSON objects whatever their spelling, and at the spelling itself."""
+"""Reading the fields of JSON objects in any spelling, and telling the spellings apart."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def fold(name: str) -> str:
-    """``session_id``, ``sessionId`` and ``SessionID`` are the same name."""
+    """``session_id``, ``sessionId`` and ``SessionID`` become the same name."""
     return name.replace("_", "").lower()
 
 
 def field(value: Any, *path: str) -> Any:
-    """What stands at a path of keys, in any spelling; None where there is nothing."""
+    """The value at a path of keys, in any spelling; None if there is none."""
     for name in path:
         if not isinstance(value, dict):
             return None
@@ -23,31 +23,30 @@ def field(value: Any, *path: str) -> Any:
 
 
 def text(value: Any, *path: str) -> str | None:
-    """The same if it is a text."""
+    """The value at a path if it is a string."""
     found = field(value, *path)
     return found if isinstance(found, str) else None
 
 
 def number(value: Any, *path: str) -> int | None:
-    """The same if it is a whole number."""
+    """The value at a path if it is an integer."""
     found = field(value, *path)
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 def entries(value: Any, *path: str) -> list[Any]:
-    """The same if it is a list, else an empty one."""
+    """The value at a path if it is a list, else an empty list."""
     found = field(value, *path)
     return found if isinstance(found, list) else []
 
 
 def spelling(name: str) -> str | None:
-    """``snake_case``, ``camelCase``, or None for one word."""
+    """``snake_case`` or ``camelCase``; None for a single word."""
     if "_" in name:
         return "snake_case"
     return "camelCase" if re.search("[A-Z]", name) else None
 
 
 def spellings(value: Any) -> set[str]:
-    """Of the keys of one object."""
-    found = {spelling(key) for key in value} if isinstance(value, dict) else set()
-    return {one for one in found if one is not None}
+    """The spellings of the keys of one object."""
+    return {found for key in value if (found := spelling(key))} if isinstance(value, dict) else set()

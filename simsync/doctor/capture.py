@@ -1,6 +1,6 @@
-"""The file of a capture: one frame a line, written while it goes on, without secrets.
+"""The file of a capture: one frame per line, written while the probe runs, without secrets.
 
-Everything that is made of a capture is made of these lines, so whoever gets the file sees the same.
+The table of findings is made from these lines only, so everyone who has the file gets the same table.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from types import TracebackType
 from typing import Any, Callable, Optional
 
 import simsync
-from simsync.run.probing.fields import field, fold
-from simsync.run.probing.redaction import Redaction, identifiers, identifiers_in_path, shape
+from simsync.doctor.fields import field, fold
+from simsync.doctor.redaction import Redaction, identifiers, identifiers_in_path, shape
 
 _SMALL = 2_048
-"""Bytes of a message that is always kept whole."""
+"""A message of at most so many bytes is always kept whole."""
 _LARGE = 256 * 1024
-"""Bytes of a message that is never kept whole."""
+"""A message of more bytes is never kept whole."""
 _WHOLE, _SHORTENED = 3, 20
-"""How many larger messages of one kind and connection are kept whole, then shortened; of the rest only the place."""
+"""How many other messages of one kind and connection are kept whole, and how many are kept at all."""
 _LONGEST_TEXT, _LONGEST_LIST = 100, 10
 _SHAPE_ONLY = ("/usage", "/build-bundle")
 _WINDOW = ("since", "until")
@@ -32,10 +32,20 @@ _WINDOW = ("since", "until")
 
 @dataclass(frozen=True)
 class Record:
-    """One line: a :class:`~simsync.Frame`, or (``plane`` ``probe``) what the probe did.
+    """One line of a capture: a :class:`~simsync.Frame`, or a note of the probe (``plane`` is ``probe``).
 
-    ``at``: seconds since the capture began. ``message``: the payload if it is JSON, else ``text``. ``size``: bytes of
-    the payload; ``shortened``: not all of it is here.
+    Attributes:
+        at: Seconds since the capture began.
+        plane: ``control``, ``data``, ``http`` or ``probe``.
+        connection: Number of the connection or HTTP exchange, from 1.
+        direction: ``sent`` or ``received``.
+        kind: ``open``, ``text``, ``binary``, ``close``, ``refused``, the HTTP method, ``reply``, or the kind of note.
+        url: Address, without the host.
+        status: Close code or HTTP status.
+        message: The payload if it is JSON.
+        text: The payload if it is other text.
+        size: Bytes of the payload.
+        shortened: Whether a part of the payload is left out.
     """
 
     at: float
@@ -57,7 +67,11 @@ class Record:
 
 
 def read_capture(path: Path) -> list[Record]:
-    """The lines of a file; an unfinished last one is left out. Raises ValueError for a line that is none."""
+    """Read the file of a capture. An unfinished last line is left out.
+
+    Raises:
+        ValueError: A line is not a line of a capture.
+    """
     known = {one.name for one in fields(Record)}
     records = []
     lines = path.read_text(encoding="utf-8").split("\n")
@@ -66,17 +80,25 @@ def read_capture(path: Path) -> list[Record]:
             values = json.loads(line)
             records.append(Record(**{name: value for name, value in values.items() if name in known}))
         except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path}, line {number}: no line of a capture") from error
+            raise ValueError(f"{path}, line {number}: not a line of a capture") from error
     return records
 
 
 class CaptureFile:
-    """Give it to ``Options(on_frame=...)``. Raises OSError when the file cannot be written."""
+    """Writes every frame into a file; pass it as ``Options(on_frame=...)``.
+
+    Args:
+        path: The file. An existing one is overwritten.
+        redaction: What to remove. The capture adds the ids that it sees.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
 
     def __init__(self, path: Path, redaction: Redaction) -> None:
         self._redaction = redaction
         self._began = time.monotonic()
-        self._changed = threading.Condition()  # guards everything below, and the file
+        self._changed = threading.Condition()  # guards the file and everything below
         self._file = path.open("w", encoding="utf-8", buffering=1)
         self._numbers: dict[int, int] = {}
         self._names: Counter[str] = Counter()
@@ -100,18 +122,18 @@ class CaptureFile:
             self._add(self._record(frame, number))
 
     def note(self, kind: str, text: str) -> None:
-        """Take down what the probe does."""
+        """Record what the probe does."""
         with self._changed:
             self._add(Record(self._now(), "probe", 0, "", kind, text=self._redaction.text(text)))
 
     @property
     def place(self) -> int:
-        """How many records there are."""
+        """The number of records."""
         with self._changed:
             return len(self.records)
 
     def wait(self, wanted: Callable[[Record], bool], timeout: float, *, since: int = 0, count: int = 1) -> bool:
-        """Wait for ``count`` records that are ``wanted``, from a place on; False after ``timeout`` seconds."""
+        """Wait for ``count`` records that are ``wanted``, counted from a place; False after ``timeout`` seconds."""
         place, found = since, 0
 
         def enough() -> bool:
@@ -124,7 +146,7 @@ class CaptureFile:
             return self._changed.wait_for(enough, max(0.0, timeout))
 
     def check(self) -> None:
-        """Raises OSError if the file could not be written."""
+        """Raise the OSError of a failed write. A frame handler must not raise, so frames only note it."""
         with self._changed:
             if self._failure is not None:
                 raise self._failure
@@ -144,29 +166,24 @@ class CaptureFile:
     def _record(self, frame: simsync.Frame, number: int) -> Record:
         message, text = _decoded(frame.payload)
         self._learn(frame.url, message)
-        url = self._redaction.text(frame.url)
-        shortened = False
-        if message is not None:
-            kept = _without_content(frame.url, message) if frame.plane == "http" else message
-            kept = self._shorten(frame.plane, number, kept, len(frame.payload))
-            shortened = kept is not message
-            message = self._redaction.value(kept)
+        kept = _without_content(frame.url, message) if frame.plane == "http" else message
+        kept = self._shorten(frame.plane, number, kept, len(frame.payload))
         return Record(
             self._now(),
             frame.plane,
             number,
             frame.direction,
             frame.kind,
-            url,
+            self._redaction.text(frame.url),
             frame.status,
-            message,
+            self._redaction.value(kept),
             None if text is None else self._redaction.text(text[:_LARGE]),
             len(frame.payload),
-            shortened,
+            kept is not message,
         )
 
     def _learn(self, url: str, message: Any) -> None:
-        """Give every id that turns up a name of its own, which stays the same in the whole file."""
+        """Give each id a placeholder when it is first seen; it keeps the placeholder in the whole file."""
         for kind, text in (*identifiers_in_path(url), *identifiers(message)):
             if text not in self._known:
                 self._known.add(text)
@@ -174,7 +191,7 @@ class CaptureFile:
                 self._redaction = self._redaction.also(text, f"<{kind}-{self._names[kind]}>")
 
     def _shorten(self, plane: str, number: int, message: Any, size: int) -> Any:
-        if size <= _SMALL:
+        if size <= _SMALL or message is None:
             return message
         method = field(message, "method")
         kind = (number, str(method), str(field(message, "params", "subscription")))
@@ -187,9 +204,7 @@ class CaptureFile:
 
 
 def _decoded(payload: bytes) -> tuple[Any, str | None]:
-    """The JSON value, else the text; neither for bytes that are no text."""
-    if not payload:
-        return None, None
+    """The JSON value, else the text; neither for bytes that are not UTF-8."""
     try:
         text = payload.decode("utf-8")
     except UnicodeDecodeError:
@@ -197,18 +212,17 @@ def _decoded(payload: bytes) -> tuple[Any, str | None]:
     try:
         return json.loads(text), None
     except ValueError:
-        return None, text
+        return None, text or None
 
 
 def _without_content(url: str, message: Any) -> Any:
-    """What a key has used and built is nobody's business; the names of the fields are."""
+    """Keep the names of the fields, but not what a key has used and built."""
     if not any(part in url for part in _SHAPE_ONLY):
         return message
-    window = {}
-    if isinstance(message, dict):
-        window = {key: value for key, value in message.items() if fold(key) in _WINDOW}
     found = shape(message)
-    return {**found, **window} if isinstance(found, dict) else found
+    if isinstance(message, dict):
+        found.update({key: value for key, value in message.items() if fold(key) in _WINDOW})
+    return found
 
 
 def _shortened(value: Any) -> Any:
@@ -222,7 +236,7 @@ def _shortened(value: Any) -> Any:
 
 
 def _place_only(message: Any) -> Any:
-    """Of a notification: which subscription and slot it is about, and of which transaction."""
+    """Keep the subscription, the slot and the signature of a notification."""
     result = field(message, "params", "result")
     signatures, context = field(result, "transaction", "signatures"), field(result, "context", "slot")
     place = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import simsync
-from simsync.run.probing.findings import HIDDEN_ROWS, ROWS
+from simsync.doctor.table import NOT_OBSERVABLE, OBSERVATIONS
 
 PACKAGE = Path(simsync.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "compatibility.md"
@@ -24,11 +24,11 @@ LINES = [
     if line.startswith("| ") and not line.startswith(("| ---", "| what "))
 ]
 GUESSED = [cells[0] for cells in LINES if {"guess", "likely"} & set(cells[1].split(", "))]
-SOURCES = "\n".join(path.read_text(encoding="utf-8") for path in (PACKAGE / "run" / "probing").glob("*_rows.py"))
+SETTINGS = "\n".join(one.setting for row in OBSERVATIONS for one in row.readings.values() if one.setting)
 
 
 def test_each_guess_of_the_page_is_observed_or_it_is_said_why_not() -> None:
-    observed, hidden = [row.guess for row in ROWS], [row.guess for row in HIDDEN_ROWS]
+    observed, hidden = [row.guess for row in OBSERVATIONS], list(NOT_OBSERVABLE)
     assert len(GUESSED) > 80
     assert sorted(set(GUESSED) - set(observed) - set(hidden)) == []
     assert sorted(set(hidden) - set(GUESSED)) == []
@@ -37,19 +37,19 @@ def test_each_guess_of_the_page_is_observed_or_it_is_said_why_not() -> None:
 
 
 def test_each_guess_has_a_line_of_its_own() -> None:
-    names = [row.guess for row in ROWS] + [row.guess for row in HIDDEN_ROWS]
+    names = [row.guess for row in OBSERVATIONS] + list(NOT_OBSERVABLE)
     assert len(set(names)) == len(names)
     pages = [cells[0] for cells in LINES]
     assert [name for name in names if pages.count(name) > 1] == []
 
 
 def test_reasons_and_assumptions_are_given() -> None:
-    assert all(row.why for row in HIDDEN_ROWS)
-    assert all(row.assumes and row.step for row in ROWS)
+    assert all(NOT_OBSERVABLE.values())
+    assert all(row.assumes and row.step for row in OBSERVATIONS)
 
 
 def test_places_and_settings_named_in_the_rows_exist() -> None:
-    for file, name in re.findall(r"edit ([\w/]+\.py):(\w+)", SOURCES):
+    for file, name in re.findall(r"edit ([\w/]+\.py):(\w+)", SETTINGS):
         tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
         names = {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
         names |= {
@@ -61,6 +61,6 @@ def test_places_and_settings_named_in_the_rows_exist() -> None:
         }
         assert name in names, f"{file} has no {name}"
     dialect = {field.name for field in dataclasses.fields(simsync.Dialect)}
-    assert set(re.findall(r"Dialect\((\w+)=", SOURCES)) <= dialect
+    assert set(re.findall(r"Dialect\((\w+)=", SETTINGS)) <= dialect
     create = {field.name for field in dataclasses.fields(simsync.CreateSession)}
-    assert set(re.findall(r"CreateSession\((\w+)=", SOURCES)) <= create
+    assert set(re.findall(r"CreateSession\((\w+)=", SETTINGS)) <= create

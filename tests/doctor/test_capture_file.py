@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import simsync
-from simsync.run.probing import CaptureFile, Redaction, read_capture
+from simsync.doctor import CaptureFile, Redaction, read_capture
 
 URL = "wss://sim.example.com/backtest"
 KEY = "secret-key-of-mine"
@@ -132,7 +132,7 @@ def test_an_unfinished_last_line_is_left_out(path: Path) -> None:
 
 def test_a_line_that_is_none_is_named(path: Path) -> None:
     path.write_text('{"at":1,"plane":"control"}\n[1]\n')
-    with pytest.raises(ValueError, match="line 2: no line of a capture"):
+    with pytest.raises(ValueError, match="line 2: not a line of a capture"):
         read_capture(path)
 
 

@@ -1,0 +1,28 @@
+"""``simsync doctor``: checks of the way to a simulator, and a probe that shows how a simulator speaks.
+
+:func:`check_up` checks this machine, the connection and the services. :func:`probe` runs a few short sessions and
+records every frame in a :class:`CaptureFile`; :func:`findings` compares such a capture with the guesses that simsync
+makes about the wire format. ``docs/capture.md`` describes the file, what is removed from it, and the probe.
+"""
+
+from __future__ import annotations
+
+from simsync.doctor.capture import CaptureFile, Record, read_capture
+from simsync.doctor.checkup import CheckResult, check_up
+from simsync.doctor.observation import Finding
+from simsync.doctor.probe import Limits, probe
+from simsync.doctor.redaction import Redaction
+from simsync.doctor.table import findings
+
+__all__ = [
+    "CaptureFile",
+    "CheckResult",
+    "Finding",
+    "Limits",
+    "Record",
+    "Redaction",
+    "check_up",
+    "findings",
+    "probe",
+    "read_capture",
+]
