@@ -98,7 +98,7 @@ class CaptureFile:
     def __init__(self, path: Path, redaction: Redaction) -> None:
         self._redaction = redaction
         self._began = time.monotonic()
-        self._changed = threading.Condition()  # guards the file and everything below
+        self._lock = threading.Condition()  # guards the file and everything below; notified of each record
         self._file = path.open("w", encoding="utf-8", buffering=1)
         self._numbers: dict[int, int] = {}
         self._names: Counter[str] = Counter()
@@ -113,23 +113,23 @@ class CaptureFile:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        with self._changed, contextlib.suppress(OSError):
+        with self._lock, contextlib.suppress(OSError):
             self._file.close()
 
     def __call__(self, frame: simsync.Frame) -> None:
-        with self._changed:
+        with self._lock:
             number = self._numbers.setdefault(frame.connection, len(self._numbers) + 1)
             self._add(self._record(frame, number))
 
     def note(self, kind: str, text: str) -> None:
         """Record what the probe does."""
-        with self._changed:
+        with self._lock:
             self._add(Record(self._now(), "probe", 0, "", kind, text=self._redaction.text(text)))
 
     @property
     def place(self) -> int:
         """The number of records."""
-        with self._changed:
+        with self._lock:
             return len(self.records)
 
     def wait(self, wanted: Callable[[Record], bool], timeout: float, *, since: int = 0, count: int = 1) -> bool:
@@ -142,12 +142,12 @@ class CaptureFile:
             place = len(self.records)
             return found >= count
 
-        with self._changed:
-            return self._changed.wait_for(enough, max(0.0, timeout))
+        with self._lock:
+            return self._lock.wait_for(enough, max(0.0, timeout))
 
     def check(self) -> None:
         """Raise the OSError of a failed write. A frame handler must not raise, so frames only note it."""
-        with self._changed:
+        with self._lock:
             if self._failure is not None:
                 raise self._failure
 
@@ -161,7 +161,7 @@ class CaptureFile:
                 self._file.write(record.line() + "\n")
             except OSError as error:
                 self._failure = error
-        self._changed.notify_all()
+        self._lock.notify_all()
 
     def _record(self, frame: simsync.Frame, number: int) -> Record:
         message, text = _decoded(frame.payload)

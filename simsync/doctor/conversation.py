@@ -8,10 +8,10 @@ from dataclasses import field as dataclass_field
 from typing import Any, Optional
 
 from simsync.doctor.capture import Record
-from simsync.doctor.fields import entries, field, fold, number, text
+from simsync.doctor.fields import entries, field, fold, folded, number, text
 
-_EVENTS = ("readyforcontinue", "slotnotification", "paused", "discoverybatch", "status", "completed", "error")
-_ANSWERS = ("sessioncreated", "sessionattached", "parallelsessionattachedv2", "success", "error")
+_EVENTS = folded("readyForContinue slotNotification paused discoveryBatch status completed error")
+_ANSWERS = ("sessionCreated", "sessionAttached", "parallelSessionAttachedV2", "success", "error")
 _TAGS = ("type", "kind", "code", "method", "error")
 _CONTENTS = ("params", "data", "content")
 
@@ -116,10 +116,10 @@ def _inner(event: Any) -> tuple[str, Any, str]:
 
 
 def error_name(raw: Any) -> str:
-    return error(raw)[0]
+    return read_error(raw)[0]
 
 
-def error(raw: Any) -> tuple[str, str]:
+def read_error(raw: Any) -> tuple[str, str]:
     """The name of an error, and its form: ``external``, ``tagged`` or ``other``."""
     if isinstance(raw, str):
         return raw, "external"

@@ -11,6 +11,11 @@ def fold(name: str) -> str:
     return name.replace("_", "").lower()
 
 
+def folded(names: str) -> frozenset[str]:
+    """The folded names of a text with names between spaces."""
+    return frozenset(map(fold, names.split()))
+
+
 def field(value: Any, *path: str) -> Any:
     """The value at a path of keys, in any spelling; None if there is none."""
     for name in path:

@@ -47,6 +47,7 @@ def unseen(server: str) -> Reading:
 Seen = Iterable[Union[str, tuple[str, str]]]
 """The names of the readings that a capture shows, each alone or with a detail."""
 Look = Callable[[Capture], Seen]
+"""Yields every reading that a capture shows, in any order and also a fallback; the row decides which one counts."""
 
 
 @dataclass(frozen=True)

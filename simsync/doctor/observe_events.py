@@ -2,61 +2,26 @@
 
 from __future__ import annotations
 
-from simsync.doctor.conversation import Capture, error, error_name
-from simsync.doctor.fields import field, fold, number, spellings
+from simsync.doctor.conversation import Capture, error_name, read_error
+from simsync.doctor.fields import field, fold, folded, number, spellings
 from simsync.doctor.observation import Look, Seen
 
-_KNOWN_METHODS = [
-    "sessioncreated",
-    "sessionattached",
-    "sessionscreatedv2",
-    "parallelsessionattachedv2",
-    "readyforcontinue",
-    "slotnotification",
-    "paused",
-    "discoverybatch",
-    "status",
-    "completed",
-    "success",
-    "error",
-    "sessioneventv2",
-    "sessionscreated",
-    "sessioneventv1",
-]
-_SUMMARY = [
-    "correctsimulation",
-    "incorrectsimulation",
-    "executionerrors",
-    "balancediff",
-    "logdiff",
-    "unsanitizable",
-    "reroutestats",
-]
-_ERRORS = [
-    "sessionnotfound",
-    "sessionownermismatch",
-    "nomoreblocks",
-    "bundlenotfound",
-    "noproducedblocksinrange",
-    "sessionnametaken",
-    "advanceslotfailed",
-    "finalizeslotfailed",
-    "initializingsysvarsfailed",
-    "invalidrequest",
-    "sessionownershipbusy",
-    "internal",
-    "clerkerror",
-    "simulationerror",
-    "invalidtransactionencoding",
-    "invalidtransactionformat",
-    "invalidaccountencoding",
-    "invalidaccountowner",
-    "invalidaccountpubkey",
-    "invalidblockhashformat",
-]
+_KNOWN_METHODS = folded(
+    "sessionCreated sessionAttached sessionsCreatedV2 parallelSessionAttachedV2 readyForContinue slotNotification"
+    " paused discoveryBatch status completed success error sessionEventV2 sessionsCreated sessionEventV1"
+)
+_SUMMARY = folded(
+    "correctSimulation incorrectSimulation executionErrors balanceDiff logDiff unsanitizable rerouteStats"
+)
+_ERRORS = folded(
+    "sessionNotFound sessionOwnerMismatch noMoreBlocks bundleNotFound noProducedBlocksInRange sessionNameTaken"
+    " advanceSlotFailed finalizeSlotFailed initializingSysvarsFailed invalidRequest sessionOwnershipBusy internal"
+    " clerkError simulationError invalidTransactionEncoding invalidTransactionFormat invalidAccountEncoding"
+    " invalidAccountOwner invalidAccountPubkey invalidBlockhashFormat"
+)
+_STARTING = folded("startingRuntime programAccountsLoaded preparingBundle bundleReady")
 _WITH_FIELDS = ("sessionCreated", "sessionAttached", "sessionsCreatedV2", "parallelSessionAttachedV2", "sessionEventV2")
 _FORMS = {"tagged": "`method` and `params`", "external": "a text, or one key", "other": "something else"}
-_STARTING = ("startingruntime", "programaccountsloaded", "preparingbundle", "bundleready")
 
 
 def keys_on_receipt(capture: Capture) -> Seen:
@@ -147,7 +112,7 @@ def single_numbers(capture: Capture) -> Seen:
 
 
 def error_forms(capture: Capture) -> Seen:
-    return [error(event.params)[1] for event in capture.events("error")]
+    return [read_error(event.params)[1] for event in capture.events("error")]
 
 
 def error_names(capture: Capture) -> Seen:

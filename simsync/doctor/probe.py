@@ -103,7 +103,7 @@ def probe(
 @dataclass
 class _Probe:
     url: str
-    api_key: str
+    api_key: str = field(repr=False)
     options: simsync.Options
     capture: CaptureFile
     limits: Limits

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from simsync.doctor.fields import fold
+from simsync.doctor.fields import fold, folded
 
 KEY, HOST, OTHER_HOST, PRIVATE = "<api-key>", "<host>", "<other-host>", "<private>"
 
@@ -28,23 +28,10 @@ _ID_KEYS = {
     "requestid": "build",
     "idempotencykey": "idempotency-key",
 }
-_PRIVATE_KEYS = [
-    "apikey",
-    "apikeyid",
-    "apikeyname",
-    "keyname",
-    "email",
-    "user",
-    "username",
-    "userid",
-    "organization",
-    "organizationid",
-    "team",
-    "tenant",
-    "customer",
-    "accountid",
-    "sessionname",
-]
+_PRIVATE_KEYS = folded(
+    "apiKey apiKeyId apiKeyName keyName email user username userId organization organizationId team tenant customer"
+    " accountId sessionName"
+)
 _PATH_ID = re.compile(r"/(backtest|build-bundle)/([^/?#\s\"']+)")
 _PATH_KINDS = {"backtest": "session", "build-bundle": "build"}
 

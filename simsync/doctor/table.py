@@ -345,7 +345,14 @@ NOT_OBSERVABLE: Mapping[str, str] = {
 
 
 def findings(records: Sequence[Record]) -> list[Finding]:
-    """What a capture shows of each guess, then the guesses that no capture shows."""
+    """Compare a capture with the guesses that simsync makes.
+
+    Args:
+        records: The records of a :class:`CaptureFile`, or those that :func:`read_capture` returns.
+
+    Returns:
+        One finding per guess; last come the guesses that no capture shows.
+    """
     capture = Capture(records)
     seen = [find(row, capture) for row in OBSERVATIONS]
     return seen + [Finding(guess, "", reason, HIDDEN) for guess, reason in NOT_OBSERVABLE.items()]

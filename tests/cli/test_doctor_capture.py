@@ -193,7 +193,7 @@ def test_a_file_that_cannot_be_written(
         assert capsys.readouterr().err == "simsync: [Errno 28] No space left on device\n"
 
 
-def test_answers_that_make_no_sense_disturb_no_observation(simulator: Simulator, path: Path) -> None:
+def test_malformed_answers_break_no_observation(simulator: Simulator, path: Path) -> None:
     with CaptureFile(path, Redaction()) as capture:
         assert probe(simulator.ws_url, KEY, capture) is None
     chance = random.Random(7)
@@ -215,6 +215,6 @@ def _spoiled(value: Any, chance: random.Random) -> Any:
     return chance.choice([None, 5, -1.5, True, "text", "", [], [1], {}, {"a": 1}])
 
 
-def test_options_that_go_with_a_capture_only(capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_that_need_a_capture(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--url", "ws://127.0.0.1:1", "doctor", "--verbose"]) == 2
     assert "--hide and --verbose need --capture" in capsys.readouterr().err

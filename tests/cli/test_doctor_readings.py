@@ -267,7 +267,7 @@ def test_exactly_the_lines_of_a_reading_report_it(
     assert code == any(told.result == DIFFERS for told in expected.values())
 
 
-def test_each_choice_of_the_simulator_is_a_reading_or_it_is_said_why_not() -> None:
+def test_each_choice_of_the_simulator_is_a_reading_or_has_a_reason() -> None:
     tried = {name for switches, _expected in READINGS for name in switches}
     assert tried | set(NO_READINGS) == set(Behaviour.__dataclass_fields__)
     assert not tried & set(NO_READINGS)

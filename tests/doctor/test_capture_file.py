@@ -130,19 +130,19 @@ def test_an_unfinished_last_line_is_left_out(path: Path) -> None:
     assert len(read_capture(path)) == 1
 
 
-def test_a_line_that_is_none_is_named(path: Path) -> None:
+def test_an_invalid_line_is_named(path: Path) -> None:
     path.write_text('{"at":1,"plane":"control"}\n[1]\n')
     with pytest.raises(ValueError, match="line 2: not a line of a capture"):
         read_capture(path)
 
 
-def test_keys_of_later_versions_are_overlooked(path: Path) -> None:
+def test_keys_of_later_versions_are_ignored(path: Path) -> None:
     path.write_text('{"at":1,"plane":"control","colour":"red"}\n')
     assert read_capture(path)[0].plane == "control"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
-def test_a_full_disk_is_told_by_check_and_disturbs_nobody() -> None:
+def test_check_raises_for_a_full_disk_and_frames_do_not() -> None:
     with CaptureFile(Path("/dev/full"), Redaction()) as capture:
         capture(frame({"method": "success"}))
         capture(frame({"method": "success"}))

@@ -1,4 +1,4 @@
-"""What is made of a capture, for answers that the embedded simulator does not give."""
+"""The findings of a capture, for answers that the embedded simulator does not give."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         DIFFERS,
         "refused (sessionNotFound)",
     ),
-    # The answer to closeBacktestSession is none to closeSessionV1.
+    # The answer to closeBacktestSession does not answer closeSessionV1.
     (
         "fields of `closeSessionV1`",
         parallel().sent("closeSessionV1", ATTACH).sent("closeBacktestSession").came({"method": "success"}),
@@ -520,13 +520,13 @@ CASES: list[tuple[str, Script, str, str]] = [
 @pytest.mark.parametrize(
     ("guess", "script", "result", "server"), CASES, ids=[f"{case[0][:40]} {case[3][:40]}" for case in CASES]
 )
-def test_what_is_made_of_an_answer(guess: str, script: Script, result: str, server: str) -> None:
+def test_the_finding_of_an_answer(guess: str, script: Script, result: str, server: str) -> None:
     found = script.about(guess)
     assert (found.result, found.server) == (result, server)
     assert (found.setting is not None) == (result == DIFFERS)
 
 
-def test_nothing_is_seen_in_nothing() -> None:
+def test_an_empty_capture_shows_nothing() -> None:
     found = findings([])
     assert {one.result for one in found} == {NOT_SEEN, HIDDEN}
     assert all(one.server for one in found)
@@ -540,7 +540,7 @@ def test_what_is_not_seen_has_a_reason() -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 5, "text", [], {}, {"method": 5}, {"params": []}, [[1]]], ids=str)
-def test_messages_that_make_no_sense_do_no_harm(odd: Any) -> None:
+def test_malformed_messages_break_no_observation(odd: Any) -> None:
     script = single(discoveries=[odd], actions=[odd]).came(odd)
     for method in ("sessionCreated", "sessionEventV2", "paused", "status", "error", "completed", "discoveryBatch"):
         script.came({"method": method, "params": odd})

@@ -1,4 +1,4 @@
-"""What is taken out of a capture, wherever it stands."""
+"""What is removed from a capture, wherever it stands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each guess of the page is observed, or it is said why not; settings and places that the rows name exist."""
+"""Each guess of the page is in the table, observed or with a reason; the settings and places in the table exist."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GUESSED = [cells[0] for cells in LINES if {"guess", "likely"} & set(cells[1].spl
 SETTINGS = "\n".join(one.setting for row in OBSERVATIONS for one in row.readings.values() if one.setting)
 
 
-def test_each_guess_of_the_page_is_observed_or_it_is_said_why_not() -> None:
+def test_each_guess_of_the_page_is_observed_or_has_a_reason() -> None:
     observed, hidden = [row.guess for row in OBSERVATIONS], list(NOT_OBSERVABLE)
     assert len(GUESSED) > 80
     assert sorted(set(GUESSED) - set(observed) - set(hidden)) == []
@@ -36,7 +36,7 @@ def test_each_guess_of_the_page_is_observed_or_it_is_said_why_not() -> None:
     assert sorted(set(observed) & set(hidden)) == []
 
 
-def test_each_guess_has_a_line_of_its_own() -> None:
+def test_each_guess_has_its_own_row() -> None:
     names = [row.guess for row in OBSERVATIONS] + list(NOT_OBSERVABLE)
     assert len(set(names)) == len(names)
     pages = [cells[0] for cells in LINES]
