@@ -110,13 +110,13 @@ def account_data(capture: Capture) -> Seen:
     states += [one for _action, result in action_results(capture) for one in entries(result, "accounts")]
     forms = {_data_form(field(one, "data")) for one in states if field(one, "data") is not None}
     if forms:
-        known = forms <= {'[text, "base64"]', '{"data", "encoding"}'}
+        known = forms <= {'[string, "base64"]', '{"data", "encoding"}'}
         yield "known" if known else "other", " and ".join(sorted(forms))
 
 
 def _data_form(data: Any) -> str:
     if isinstance(data, list) and len(data) == 2:
-        return f'[text, "{data[1]}"]'
+        return f'[string, "{data[1]}"]'
     return '{"data", "encoding"}' if isinstance(data, dict) else "something else"
 
 

@@ -21,7 +21,7 @@ _ERRORS = folded(
 )
 _STARTING = folded("startingRuntime programAccountsLoaded preparingBundle bundleReady")
 _WITH_FIELDS = ("sessionCreated", "sessionAttached", "sessionsCreatedV2", "parallelSessionAttachedV2", "sessionEventV2")
-_FORMS = {"tagged": "`method` and `params`", "external": "a text, or one key", "other": "something else"}
+_FORMS = {"tagged": "`method` and `params`", "external": "a string, or one key", "other": "something else"}
 
 
 def keys_on_receipt(capture: Capture) -> Seen:

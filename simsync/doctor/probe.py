@@ -152,6 +152,17 @@ class _Probe:
         client = client or self._client()
         return client.session(self._create(**arguments), cancel=self.token, timeout=self.limits.create)
 
+    def _attempt(
+        self, client: simsync.Client | None = None, **arguments: Any
+    ) -> simsync.BacktestSession | simsync.CreateError:
+        """Create a session; return the error if the server refused it, raise any other."""
+        try:
+            return self._single(client, **arguments)
+        except simsync.CreateError as error:
+            if not isinstance(error.__cause__, simsync.RemoteError):
+                raise
+            return error
+
     def _quietly(self, ask: Callable[[], Made]) -> Made | None:
         """Send an HTTP request that the server need not know; the capture shows the answer."""
         try:
@@ -204,7 +215,7 @@ class _Probe:
         client = self._client(reconnect_attempts=0)
         with self._first_session(client) as session:
             # A server that is still starting may delay its answers; then a missing answer would mean nothing.
-            self._wait(_comes("readyforcontinue"), since=since, seconds=self.limits.create)
+            self._wait(_receives("readyforcontinue"), since=since, seconds=self.limits.create)
             since = self.capture.place
             for kind in STREAM_FORMS.values():
                 session.subscribe(kind.method, kind.filter(kind.forms[0]))
@@ -226,17 +237,14 @@ class _Probe:
 
     def _first_session(self, client: simsync.Client) -> simsync.BacktestSession:
         """Create a session; if the server refuses it, with the keys in snake_case."""
-        try:
-            return self._single(client)
-        except simsync.CreateError as error:
-            if not _is_refusal(error):
-                raise
-            self.creates_in_snake_case = True
-            try:
-                return self._single(client)
-            except simsync.CreateError:
-                self.creates_in_snake_case = False
-                raise error from error.__cause__
+        session = self._attempt(client)
+        if isinstance(session, simsync.BacktestSession):
+            return session
+        second = self._attempt(client, extra=snake_create(self._create()))
+        if isinstance(second, simsync.CreateError):
+            raise session
+        self.creates_in_snake_case = True
+        return second
 
     def _note_accepted(self, tried: dict[str, Sequence[str]]) -> None:
         """Keep the first form of each kind that was acknowledged."""
@@ -269,15 +277,9 @@ class _Probe:
     def _run(self) -> None:
         """A whole run with actions, a pause, and subscriptions to their end."""
         start, end = self.first_slot, self.last_slot
-        for arguments in scheduled(min(start + 2, end), _transaction()):
-            try:
-                session = self._single(send_summary=True, **arguments)
-                break
-            except simsync.CreateError as error:
-                if not _is_refusal(error):
-                    raise
-        else:
-            session = self._single(send_summary=True)
+        attempts = (self._attempt(send_summary=True, **one) for one in scheduled(min(start + 2, end), _transaction()))
+        accepted = next((one for one in attempts if isinstance(one, simsync.BacktestSession)), None)
+        session = accepted or self._single(send_summary=True)
         try:
             with session:
                 self._start(session)
@@ -328,7 +330,7 @@ class _Probe:
         since = self.capture.place
         try:
             session.drop_connection()
-            self._wait(_comes("parallelsessionattachedv2", "error"), since=since)
+            self._wait(_receives("parallelsessionattachedv2", "error"), since=since)
             sub.advance(1, timeout=self.limits.wait)
         except simsync.SimsyncError as error:
             self.capture.note("failed", f"reattach: {error}")
@@ -341,15 +343,12 @@ class _Probe:
         """A discovery filter in each tagging until a match is announced."""
         for name, wanted in discovery_filters():
             since = self.capture.place
-            try:
-                session = self._single(discoveries=[wanted])
-            except simsync.CreateError as error:
-                if not _is_refusal(error):
-                    raise
-                self.capture.note("refused", f"discovery filter, {name}: {error}")
+            session = self._attempt(discoveries=[wanted])
+            if isinstance(session, simsync.CreateError):
+                self.capture.note("refused", f"discovery filter, {name}: {session}")
                 continue
             with session:
-                if self._wait(_comes("discoverybatch"), since=since):
+                if self._wait(_receives("discoverybatch"), since=since):
                     return
             self.capture.note("refused", f"discovery filter, {name}: accepted, but no match was announced")
 
@@ -357,11 +356,6 @@ class _Probe:
         """An attach to a session that does not exist."""
         with contextlib.suppress(simsync.CreateError):
             self._client().attach(UNKNOWN_SESSION, cancel=self.token, timeout=self.limits.wait).close()
-
-
-def _is_refusal(error: simsync.CreateError) -> bool:
-    """Whether the server refused the create, in contrast to a lost connection or a timeout."""
-    return isinstance(error.__cause__, simsync.RemoteError)
 
 
 def _length(one: simsync.AvailableRange) -> int:
@@ -376,7 +370,7 @@ def _transaction() -> str:
     return base64.b64encode(bytes([1]) + bytes(64) + message).decode("ascii")
 
 
-def _comes(*methods: str) -> Callable[[Record], bool]:
+def _receives(*methods: str) -> Callable[[Record], bool]:
     """Whether a record is a control message, or an event in one, with one of these folded methods."""
 
     def wanted(record: Record) -> bool:
@@ -389,7 +383,7 @@ def _comes(*methods: str) -> Callable[[Record], bool]:
 
 
 def _answers_close(record: Record) -> bool:
-    return _comes("success", "error")(record) or (record.plane == "control" and record.kind == "close")
+    return _receives("success", "error")(record) or (record.plane == "control" and record.kind == "close")
 
 
 def _answers_subscribe(record: Record) -> bool:

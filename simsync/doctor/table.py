@@ -25,14 +25,14 @@ _NO_BUILDS = unseen("this key has no builds")
 _NO_SUCH_SERVICE = unseen("%s")
 _NO_STREAM_ENDED = unseen("no stream has ended, see below")
 _NOT_THIS_WAY = unseen("not this way")
-_EVERY_FORM_REFUSED = "refuses every form that was tried (%s)"
+_EVERY_FORM_REFUSED = "rejects every form that was tried (%s)"
 
 
 def _filter(row: str, written: str = "%s") -> Mapping[str, Reading]:
     setting = f'Dialect(streams={{**STREAMS, "{row}": replace(STREAMS["{row}"], filter=lambda id: {written})}})'
     return {
-        "first": holds("takes %s"),
-        "other": differs("takes %s only", setting),
+        "first": holds("accepts %s"),
+        "other": differs("accepts %s only", setting),
         "refused": differs(_EVERY_FORM_REFUSED, "Dialect(streams=...)"),
         "silent": unseen("the subscribe was not answered"),
     }
@@ -40,8 +40,8 @@ def _filter(row: str, written: str = "%s") -> Mapping[str, Reading]:
 
 def _rpc(setting: str) -> Mapping[str, Reading]:
     return {
-        "taken": holds("taken"),
-        "refused": differs("refused: %s", setting),
+        "taken": holds("accepted"),
+        "refused": differs("rejected: %s", setting),
         "no method": unseen("this server has no %s"),
         "unreadable": unseen("no readable answer to %s"),
     }
@@ -49,7 +49,7 @@ def _rpc(setting: str) -> Mapping[str, Reading]:
 
 def _anchor(other: Reading) -> Mapping[str, Reading]:
     return {
-        "external": holds("taken, and the action ran"),
+        "external": holds("accepted, and the action ran"),
         "other": other,
         "silent": unseen("accepted, but no result of the action was received"),
         "refused": differs(_EVERY_FORM_REFUSED, _ACTIONS),
@@ -65,22 +65,22 @@ OBSERVATIONS: tuple[Observation, ...] = (
     # Spelling
     Observation("keys of attach requests: `session_id`, `last_sequence`, `control_session_id`, `last_sequences`",
                 "snake_case", "subscriptions", requests.attach_keys, {
-        "snake_case": holds("takes snake_case"),
-        "camelCase": differs("takes camelCase only", 'Dialect(inline_case="camel")'),
-        "refused": unseen("every attach was refused: %s")}),
+        "snake_case": holds("accepts snake_case"),
+        "camelCase": differs("accepts camelCase only", 'Dialect(inline_case="camel")'),
+        "refused": unseen("every attach was rejected: %s")}),
     Observation("the session id in continues and closes of one sub-session",
                 "both spellings at once", "parallel", requests.id_spelling, {
-        "both": holds("takes both at once"),
-        "snake_case": differs("takes snake_case only, refuses both at once", "Dialect(both_id_spellings=False)"),
-        "camelCase": differs("takes camelCase only, refuses both at once",
+        "both": holds("accepts both at once"),
+        "snake_case": differs("accepts snake_case only, rejects both at once", "Dialect(both_id_spellings=False)"),
+        "camelCase": differs("accepts camelCase only, rejects both at once",
                              'Dialect(both_id_spellings=False, inline_case="camel")'),
         "neither": unseen("the continue that was accepted named no session"),
         "refused": unseen("no continue of a sub-session was accepted, in any spelling")}),
     Observation("keys of all other requests", "camelCase", "subscriptions", requests.create_keys, {
-        "camelCase": holds("creates take camelCase"),
-        "snake_case": differs("creates take snake_case only", 'CreateSession(extra={"start_slot": ..., "end_slot": ...,'
-                              ' "disconnect_timeout_secs": 900}), else edit'),
-        "refused": unseen("every create was refused: %s")}),
+        "camelCase": holds("creates accept camelCase"),
+        "snake_case": differs("creates accept snake_case only", 'CreateSession(extra={"start_slot": ...,'
+                              ' "end_slot": ..., "disconnect_timeout_secs": 900}), else edit'),
+        "refused": unseen("every create was rejected: %s")}),
     Observation("keys and method names on receipt", "any spelling", "subscriptions", events.keys_on_receipt, {
         "usual": holds("snake_case"), "other": also("%s")}),
     Observation("`params` of messages without content", "left out, or null", "subscriptions", events.absent_params, {
@@ -95,24 +95,24 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "readyForContinue": differs("not understood: a single session", "CreateSession(extra=...)")}),
     Observation("`capacityWaitTimeoutSecs`, `extraComputeUnits`, `actions`, `agents`, `replayAccountState`, `reroute`,"
                 " `diagnosticProbes`", "these names", "run", requests.other_options, {
-        "actions": holds("`actions` take effect, the capacity wait is not refused"),
-        "created": holds("the capacity wait is not refused; no actions seen")}),
+        "actions": holds("`actions` take effect, the capacity wait is accepted"),
+        "created": holds("the capacity wait is accepted; no actions seen")}),
     Observation("a number of slots in place of the end", "both ends are included", "run", requests.last_slot, {
         "passed": differs("continues after the end slot", "CreateSession(end_slot=...)"),
         "included": holds("the end slot is the last one")}),
     Observation("tagging of discovery filters", '{"programExecuted": <address>}', "discovery", requests.discovery, {
-        "external": holds("takes one key, the address under it"),
-        "other": differs("takes %s only", "CreateSession(discoveries=[%s])"),
+        "external": holds("accepts an object with one key"),
+        "other": differs("accepts %s only", "CreateSession(discoveries=[%s])"),
         "silent": unseen("accepted, but no match was announced"),
         "refused": differs(_EVERY_FORM_REFUSED, _DISCOVERIES)}),
     Observation("tagging of anchors", '"afterSlot", or one key', "run", requests.anchor("afterSlot"),
-                _anchor(differs("takes %s only", 'CreateSession(actions=[{"anchor": %s, ...}])'))),
+                _anchor(differs("accepts %s only", 'CreateSession(actions=[{"anchor": %s, ...}])'))),
     Observation("match anchors", "`beforeMatch` with `filter`", "run", requests.anchor("beforeMatch"),
-                _anchor(holds("taken, and the action ran"))),
+                _anchor(holds("accepted, and the action ran"))),
     Observation("anchors at every n slots, and their key", "`beforeEverySlot` with `everyNSlots`", "run",
-                requests.anchor("beforeEverySlot"), _anchor(holds("taken, and the action ran"))),
-    Observation("transactions of an action", "a list of base64 texts", "run", requests.action_transactions, {
-        "list": holds("a list of base64 texts is taken")}),
+                requests.anchor("beforeEverySlot"), _anchor(holds("accepted, and the action ran"))),
+    Observation("transactions of an action", "a list of base64 strings", "run", requests.action_transactions, {
+        "list": holds("a list of base64 strings is accepted")}),
     Observation("other keys of an action: `kind`, `accountOverrides`, `feedsReroute`, `returnAccounts`, `label`",
                 "these names", "run", requests.action_keys, {
         "taken": holds("`kind`, `returnAccounts` and `label` take effect"),
@@ -120,7 +120,7 @@ OBSERVATIONS: tuple[Observation, ...] = (
     Observation("overrides per slot", "an action before the slot", "run", requests.overrides, {
         "taken": holds("in effect from its slot on"),
         "ignored": differs("without effect", "actions in CreateSession(actions=[...]) in place of overrides")}),
-    Observation("events of a sub-session before its announcement", "kept until then", "parallel",
+    Observation("events of a sub-session before its announcement", "buffered until then", "parallel",
                 requests.early_events, {
         "before": also("before it"),
         "between": also("after it, while other sub-sessions are announced"),
@@ -130,8 +130,8 @@ OBSERVATIONS: tuple[Observation, ...] = (
                 requests.endpoint_form, {"address": also("an absolute address"), "path": holds("a path")}),
     Observation("layout of `continueSessionV1` and `continueToSessionV1`", "the fields stand under `request`",
                 "parallel", requests.continue_layout, {
-        "nested": holds("takes the fields under `request`"),
-        "flat": differs("takes the fields beside the id only", "Dialect(nested_continue=False)"),
+        "nested": holds("accepts the fields under `request`"),
+        "flat": differs("accepts the fields beside the id only", "Dialect(nested_continue=False)"),
         "refused": unseen("no continue of a sub-session was accepted, in any layout")}),
     Observation("a continue by more blocks than are left", "ends in `completed`", "run", requests.too_many_blocks, {
         "completed": holds("ends in `completed`"),
@@ -140,15 +140,15 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "batch": holds("pauses before the batch"),
         "slot": differs("pauses at the slot, not at the batch", _CONTINUE_TO),
         "no block": unseen("slot %s may have no block, and then no batch to pause before"),
-        "refused": differs("refused (%s)", _CONTINUE_TO),
+        "refused": differs("rejected (%s)", _CONTINUE_TO),
         "other": differs("ends in `%s`, not in a pause", _CONTINUE_TO)}),
     Observation("fields of `closeSessionV1`", "the session id", "parallel", requests.close_one, {
         "success": holds("answered with `success`"),
-        "refused": differs("refused (%s)", "Dialect(both_id_spellings=False), or edit"),
+        "refused": differs("rejected (%s)", "Dialect(both_id_spellings=False), or edit"),
         "silent": unseen("not answered")}),
     Observation("closing, a parallel session too", "`closeBacktestSession`", "subscriptions", requests.close_all, {
-        "success": holds("taken"), "completed": holds("taken"), "closed": holds("taken"),
-        "error": differs("refused", "edit wire/requests.py:close_all")}),
+        "success": holds("accepted"), "completed": holds("accepted"), "closed": holds("accepted"),
+        "error": differs("rejected", "edit wire/requests.py:close_all")}),
     Observation("waiting for the answer to a close", "`success`, or `completed`, or nothing", "subscriptions",
                 requests.close_all, {
         "success": holds("answered with `success`"),
@@ -173,10 +173,10 @@ OBSERVATIONS: tuple[Observation, ...] = (
     Observation("endpoint when `sessionAttached` names none", "`/backtest/<session id>`", "subscriptions",
                 requests.attached_endpoint, {"missing": also("not named"), "named": holds("named")}),
     # Events
-    Observation("form of the event inside `sessionEventV2`", "`method` and `params`; a text; one key", "parallel",
+    Observation("form of the event inside `sessionEventV2`", "`method` and `params`; a string; one key", "parallel",
                 events.event_form, {
         "other": differs("%s", "edit wire/control.py:_tagged"), "external": also("%s"), "tagged": holds("%s")}),
-    Observation("unknown methods, event kinds, statuses", "skipped, or passed on", "run", events.unknown_kinds, {
+    Observation("unknown methods, event kinds, statuses", "skipped, or delivered", "run", events.unknown_kinds, {
         "none": holds("%s"), "some": also("%s")}),
     Observation("`paused`", "`slot` and `batchIndex`", "run", events.field_names("paused", "slot", "batchIndex"),
                 _names("read Paused.raw")),
@@ -188,8 +188,8 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "more": also("these names, and %s"),
         "these": holds("these names"),
         "none": unseen("`completed` had no summary")}),
-    Observation("start slot notified or not, once or twice; slots without a block notified or not", "any of it", "run",
-                events.notified_slots, {"other": also("%s"), "usual": holds("%s")}),
+    Observation("start slot notified or not, once or twice; slots without a block notified or not", "any of these",
+                "run", events.notified_slots, {"other": also("%s"), "usual": holds("%s")}),
     Observation("numbers of a single session (`seqId` beside `method`)", "rising by one", "subscriptions",
                 events.single_numbers, {
         "rising": holds("rising by one"),
@@ -197,17 +197,17 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "none": differs("no numbers", "simsync cannot resume after a lost connection;"
                         " edit wire/control.py:_decode_tolerantly")}),
     # Errors
-    Observation("form", "a text; one key; a tag and its content", "errors", events.error_forms, {
+    Observation("form", "a string; one key; a tag and its content", "errors", events.error_forms, {
         "other": differs("something else", "read BacktestError.raw, or edit wire/server_errors.py:decode_error"),
         "tagged": also("a tag and its content"),
-        "external": holds("a text, or one key")}),
+        "external": holds("a string, or one key")}),
     Observation("names and fields", "those of the vendor's source", "errors", events.error_names, {
         "known": holds("known names"), "unknown": differs("unknown names: %s", "Dialect(is_terminal=...)")}),
     Observation("which errors answer a continue", "those about its content; nothing was executed", "subscriptions",
                 requests.refused_continue, {
         "content": holds("%s"),
         "other": differs("%s", "Dialect(is_terminal=...), or edit wire/server_errors.py:refuses_continue"),
-        "taken": differs("an invalid transaction is not refused: `%s`", "edit wire/server_errors.py:refuses_continue"),
+        "taken": differs("an invalid transaction is not rejected: `%s`", "edit wire/server_errors.py:refuses_continue"),
         "silent": unseen("the continue with an invalid transaction was not answered")}),
     Observation("an error while attaching", "a terminal one is final", "errors", requests.unknown_session, {
         "final": holds("final for a session that does not exist"),
@@ -228,12 +228,12 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "other": differs("named %s", "read AvailableRange.raw"),
         "none": also("not given; simsync counts the slots from start to end")}),
     Observation("names of the window of `/usage`", "`since` and `until`", "services", http.usage_window, {
-        "taken": holds("taken"),
+        "taken": holds("accepted"),
         "ignored": differs("ignored", "edit wire/services.py:usage_path"),
         "untold": unseen("the report does not say which window it covers"),
         "status": _NO_SUCH_SERVICE}),
     Observation("`daily` and `pricing` of a usage report", "not read", "services", http.usage_extras, {
-        "none": holds("not there"), "some": also("has %s"), "status": _NO_SUCH_SERVICE}),
+        "none": holds("not present"), "some": also("has %s"), "status": _NO_SUCH_SERVICE}),
     Observation("fields of bundle builds and bundles", "id and status; slots", "services", http.bundles, {
         **_names("read BundleListing.raw"), "nothing": _NO_BUILDS, "status": _NO_SUCH_SERVICE}),
     Observation("path of one build", "`/build-bundle/<id>`", "services", http.build_path, {
@@ -252,11 +252,11 @@ OBSERVATIONS: tuple[Observation, ...] = (
     Observation("filter for action results", "null", "subscriptions", data.stream_filter("actions"),
                 _filter("actions")),
     Observation("a subscription without a filter", "null in its place", "subscriptions", data.no_filter, {
-        "null": holds("takes null in its place"),
-        "refused": differs("refused (%s)", "sub.subscribe(method, filter)"),
+        "null": holds("accepts null in its place"),
+        "refused": differs("rejected (%s)", "sub.subscribe(method, filter)"),
         "silent": unseen("slotSubscribe was not answered")}),
     Observation("config", "an object with more keys than a kind may know", "subscriptions", data.config, {
-        "taken": holds("taken by every kind that was accepted")}),
+        "taken": holds("no accepted subscription rejects it")}),
     Observation("Text and Binary frames of a compressed connection", "Text plain, Binary compressed", "subscriptions",
                 data.compressed, {
         "usual": holds("%s"),
@@ -264,9 +264,9 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "never": also("never compresses"),
         "no notification": unseen("no notification was received"),
         "not installed": unseen("zstandard is not installed, so nothing was compressed")}),
-    Observation("acknowledgement", "a number or a text", "subscriptions", data.acknowledgement, {
-        "other": differs("neither a number nor a text", "edit wire/pubsub.py:decode_pubsub"),
-        "text": holds("a text"),
+    Observation("acknowledgement", "a number or a string", "subscriptions", data.acknowledgement, {
+        "other": differs("neither a number nor a string", "edit wire/pubsub.py:decode_pubsub"),
+        "text": holds("a string"),
         "number": holds("a number")}),
     Observation("refusal", "an error that names the request", "subscriptions", data.refusal, {
         "error": holds("an error that names the request"),
@@ -275,7 +275,7 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "silent": unseen("not answered")}),
     Observation("names of notifications", "not used", "subscriptions", data.names, {
         "usual": holds("`transactionNotification` and so on"), "others": also("others: %s")}),
-    Observation("notifications before their acknowledgement", "kept until it comes", "subscriptions",
+    Observation("notifications before their acknowledgement", "buffered until it arrives", "subscriptions",
                 data.early_notifications, {"before": also("some arrive before it"), "after": holds("after it")}),
     Observation("shape of an account diff", "`account`, `signature`, `pre`, `post`", "run", data.diff_shape,
                 _names(f"read AccountDiff.raw, {_OWN_DECODE}")),
@@ -287,7 +287,7 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "list": holds("`transactionOutcomes`"),
         "single": also("one outcome at the top level"),
         "neither": differs("neither", f"read ActionResult.raw, {_OWN_DECODE}")}),
-    Observation("account data", '[text, "base64"] or {"data", "encoding"}', "run", data.account_data, {
+    Observation("account data", '[string, "base64"] or {"data", "encoding"}', "run", data.account_data, {
         "known": holds("%s"), "other": differs("%s", "read the event's raw")}),
     Observation("slot of a notification", "`slot` or `context.slot`", "subscriptions", data.slot, {
         "missing": differs("some notifications name no slot", "edit wire/pubsub.py:slot_of"),
@@ -310,7 +310,7 @@ OBSERVATIONS: tuple[Observation, ...] = (
 # fmt: on
 
 _NOT_SENT = "simsync does not send it"
-_MAY_LACK = "a refusal could mean a wrong form or a server without the feature"
+_MAY_LACK = "an error could also mean that the server lacks the feature"
 _UNCHANGED = "passed on unchanged, so nothing can differ"
 
 NOT_OBSERVABLE: Mapping[str, str] = {

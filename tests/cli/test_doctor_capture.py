@@ -58,8 +58,8 @@ def test_the_table_and_what_it_says_below(simulator: Simulator, path: Path, caps
     assert captured.err == ""
     assert captured.out.startswith("guess ")
     for words in (
-        'takes {"mentions": [id]}',
-        '[text, "base64"]',
+        'accepts {"mentions": [id]}',
+        '[string, "base64"]',
         "0 need a setting",
         "24 are not observable",
         str(path),
@@ -74,7 +74,7 @@ def test_verbose_lists_what_no_capture_shows(
     assert run(["--url", simulator.url, "--api-key", KEY, "doctor", "--verbose", "--capture", str(path)]) == 0
     out = capsys.readouterr().out
     assert "oracle updates" in out
-    assert "a refusal could mean a wrong form or a server without the feature" in out
+    assert "an error could also mean that the server lacks the feature" in out
 
 
 def test_nothing_of_the_user_is_in_the_file(
@@ -165,7 +165,7 @@ def test_services_that_this_server_does_not_have(ledger: Ledger, path: Path) -> 
     found = {one.guess: one for one in findings(capture.records)}
     assert found["names of the window of `/usage`"].server == "/usage answered HTTP 404"
     assert found["fields of bundle builds and bundles"].server == "/build-bundle answered HTTP 404"
-    assert found["commitment"].server == "taken"
+    assert found["commitment"].server == "accepted"
 
 
 def test_streams_that_never_end(ledger: Ledger, path: Path) -> None:

@@ -84,7 +84,7 @@ READINGS: list[tuple[dict[str, Any], dict[str, Told]]] = [
     ({"end_of_stream": "c"}, {RESULT: Told(NOT_SEEN, "not this way"), CLOSE: Told(ALSO, "this way")}),
     (
         {"event_form": "external"},
-        {"form of the event inside `sessionEventV2`": Told(ALSO, "a text, or one key")},
+        {"form of the event inside `sessionEventV2`": Told(ALSO, "a string, or one key")},
     ),
     ({"error_form": "tagged"}, {"form": Told(ALSO, "a tag and its content")}),
     ({"inline_case": "camel"}, {"keys and method names on receipt": Told(ALSO, "camelCase")}),
@@ -103,24 +103,24 @@ READINGS: list[tuple[dict[str, Any], dict[str, Told]]] = [
         {"continue_layout": "flat"},
         {
             "layout of `continueSessionV1` and `continueToSessionV1`": Told(
-                DIFFERS, "takes the fields beside the id only", "Dialect(nested_continue=False)"
+                DIFFERS, "accepts the fields beside the id only", "Dialect(nested_continue=False)"
             )
         },
     ),
     (
         {"inline_keys": "snake"},
-        {IDS: Told(DIFFERS, "takes snake_case only, refuses both at once", "Dialect(both_id_spellings=False)")},
+        {IDS: Told(DIFFERS, "accepts snake_case only, rejects both at once", "Dialect(both_id_spellings=False)")},
     ),
     (
         {"inline_keys": "camel"},
         {
             IDS: Told(
                 DIFFERS,
-                "takes camelCase only, refuses both at once",
+                "accepts camelCase only, rejects both at once",
                 'Dialect(both_id_spellings=False, inline_case="camel")',
             ),
             "keys of attach requests: `session_id`, `last_sequence`, `control_session_id`, `last_sequences`": Told(
-                DIFFERS, "takes camelCase only", 'Dialect(inline_case="camel")'
+                DIFFERS, "accepts camelCase only", 'Dialect(inline_case="camel")'
             ),
         },
     ),
@@ -128,9 +128,9 @@ READINGS: list[tuple[dict[str, Any], dict[str, Told]]] = [
         {"continue_layout": "flat", "inline_keys": "snake"},
         {
             "layout of `continueSessionV1` and `continueToSessionV1`": Told(
-                DIFFERS, "takes the fields beside the id only", "Dialect(nested_continue=False)"
+                DIFFERS, "accepts the fields beside the id only", "Dialect(nested_continue=False)"
             ),
-            IDS: Told(DIFFERS, "takes snake_case only, refuses both at once", "Dialect(both_id_spellings=False)"),
+            IDS: Told(DIFFERS, "accepts snake_case only, rejects both at once", "Dialect(both_id_spellings=False)"),
         },
     ),
     ({"create_keys": "camel"}, {}),
@@ -139,7 +139,7 @@ READINGS: list[tuple[dict[str, Any], dict[str, Told]]] = [
         {
             "keys of all other requests": Told(
                 DIFFERS,
-                "creates take snake_case only",
+                "creates accept snake_case only",
                 'CreateSession(extra={"start_slot": ..., "end_slot": ..., "disconnect_timeout_secs": 900}), else edit',
             )
         },
@@ -149,7 +149,7 @@ READINGS: list[tuple[dict[str, Any], dict[str, Told]]] = [
         {
             "tagging of discovery filters": Told(
                 DIFFERS,
-                f'takes {{"type": "programExecuted", "program": "{PROGRAM}"}} only',
+                f'accepts {{"type": "programExecuted", "program": "{PROGRAM}"}} only',
                 f'CreateSession(discoveries=[{{"type": "programExecuted", "program": "{PROGRAM}"}}])',
             )
         },
@@ -160,7 +160,7 @@ READINGS: list[tuple[dict[str, Any], dict[str, Told]]] = [
         {
             "tagging of anchors": Told(
                 DIFFERS,
-                'takes {"type": "afterSlot"} only',
+                'accepts {"type": "afterSlot"} only',
                 'CreateSession(actions=[{"anchor": {"type": "afterSlot"}, ...}])',
             )
         },
@@ -170,7 +170,7 @@ READINGS: list[tuple[dict[str, Any], dict[str, Told]]] = [
         {
             "filter for transactions of programs": Told(
                 DIFFERS,
-                "takes id only",
+                "accepts id only",
                 'Dialect(streams={**STREAMS, "transactions": replace(STREAMS["transactions"],'
                 ' filter=lambda id: "all" if id is None else id)})',
             )
@@ -181,13 +181,13 @@ READINGS: list[tuple[dict[str, Any], dict[str, Told]]] = [
         {
             "filter for diffs of the accounts of a program": Told(
                 DIFFERS,
-                'takes {"program": id} only',
+                'accepts {"program": id} only',
                 'Dialect(streams={**STREAMS, "program_diffs": replace(STREAMS["program_diffs"],'
                 ' filter=lambda id: {"program": id})})',
             ),
             "filter for diffs of one account": Told(
                 DIFFERS,
-                'takes {"account": id} only',
+                'accepts {"account": id} only',
                 'Dialect(streams={**STREAMS, "account_diffs": replace(STREAMS["account_diffs"],'
                 ' filter=lambda id: {"account": id})})',
             ),

@@ -115,7 +115,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         TO,
         single().sent("continueTo", PAUSE).came({"method": "error", "params": "invalidRequest"}),
         DIFFERS,
-        "refused (invalidRequest)",
+        "rejected (invalidRequest)",
     ),
     (
         "a continue by more blocks than are left",
@@ -223,7 +223,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         "which errors answer a continue",
         single().sent("continue", {"transactions": ["x"]}).came({"method": "slotNotification", "params": 1001}),
         DIFFERS,
-        "an invalid transaction is not refused: `slotnotification`",
+        "an invalid transaction is not rejected: `slotnotification`",
     ),
     (
         "which errors answer a continue",
@@ -257,7 +257,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         "keys of attach requests: `session_id`, `last_sequence`, `control_session_id`, `last_sequences`",
         Script().sent("attachBacktestSession", ATTACH).came({"method": "error", "params": {"invalidRequest": {}}}),
         NOT_SEEN,
-        "every attach was refused: invalidRequest",
+        "every attach was rejected: invalidRequest",
     ),
     (
         "waiting for the answer to a close",
@@ -275,13 +275,13 @@ CASES: list[tuple[str, Script, str, str]] = [
         "closing, a parallel session too",
         single().sent("closeBacktestSession").came({"method": "error", "params": "invalidRequest"}),
         DIFFERS,
-        "refused",
+        "rejected",
     ),
     (
         "fields of `closeSessionV1`",
         parallel().sent("closeSessionV1", ATTACH).came({"method": "error", "params": {"sessionNotFound": {}}}),
         DIFFERS,
-        "refused (sessionNotFound)",
+        "rejected (sessionNotFound)",
     ),
     # The answer to closeBacktestSession does not answer closeSessionV1.
     (
@@ -308,7 +308,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         .sent("createBacktestSession", {**CREATE, "discoveries": [{"a": 1}]})
         .came({"method": "error", "params": {"invalidRequest": {}}}),
         DIFFERS,
-        "refuses every form that was tried (invalidRequest)",
+        "rejects every form that was tried (invalidRequest)",
     ),
     (
         "tagging of anchors",
@@ -316,7 +316,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         .sent("createBacktestSession", {**CREATE, "actions": [{"anchor": "afterSlot"}]})
         .came({"method": "error", "params": {"invalidRequest": {}}}),
         DIFFERS,
-        "refuses every form that was tried (invalidRequest)",
+        "rejects every form that was tried (invalidRequest)",
     ),
     (
         "tagging of anchors",
@@ -352,7 +352,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         DIFFERS,
         "neither",
     ),
-    ("commitment", session_rpc("getBalance", {"error": {"code": -32602, "message": "no"}}), DIFFERS, "refused: no"),
+    ("commitment", session_rpc("getBalance", {"error": {"code": -32602, "message": "no"}}), DIFFERS, "rejected: no"),
     (
         "commitment",
         session_rpc("getBalance", None, 503),
@@ -406,7 +406,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         "filter for action results",
         Script().subscribe("actionSubscribe", None, {"error": {"code": -32602, "message": "wrong"}}),
         DIFFERS,
-        "refuses every form that was tried (wrong)",
+        "rejects every form that was tried (wrong)",
     ),
     (
         "filter for action results",
@@ -414,20 +414,20 @@ CASES: list[tuple[str, Script, str, str]] = [
         .subscribe("actionSubscribe", None, {"error": {"code": -32602, "message": "wrong"}})
         .subscribe("actionSubscribe", {}, {"result": 5}, 10),
         DIFFERS,
-        "takes {} only",
+        "accepts {} only",
     ),
     (
         "a subscription without a filter",
         Script().subscribe("slotSubscribe", None, {"error": {"message": "no params wanted"}}),
         DIFFERS,
-        "refused (no params wanted)",
+        "rejected (no params wanted)",
     ),
-    ("acknowledgement", Script().subscribe("slotSubscribe", None, {"result": "0x5"}), HOLDS, "a text"),
+    ("acknowledgement", Script().subscribe("slotSubscribe", None, {"result": "0x5"}), HOLDS, "a string"),
     (
         "acknowledgement",
         Script().subscribe("slotSubscribe", None, {"result": {"id": 5}}),
         DIFFERS,
-        "neither a number nor a text",
+        "neither a number nor a string",
     ),
     (
         "refusal",
@@ -466,7 +466,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         .subscribe("accountDiffSubscribe", {}, {"result": 5})
         .note({"account": "x", "post": {"data": ["", "base58"]}}),
         DIFFERS,
-        '[text, "base58"]',
+        '[string, "base58"]',
     ),
     (
         "slot of a notification",
