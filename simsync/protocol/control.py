@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from simsync.errors import ContinueSendError, ProtocolError, RemoteError
-from simsync.events import BacktestError, Completed, Event, SessionError, Slot
+from simsync.events import BacktestError, Completed, DiscoveryBatch, Event, Paused, SessionError, Slot
 from simsync.options import Options
 from simsync.protocol.continue_cycle import CycleState
 from simsync.protocol.outcome import GiveUp, Outcome, Reconnect
@@ -23,7 +23,7 @@ from simsync.protocol.skipped_messages import SkippedMessages
 from simsync.wire import requests
 from simsync.wire.control import ControlDecoder
 from simsync.wire.control_messages import ControlMessage, NotUnderstood, OwnEvent
-from simsync.wire.server_errors import advice
+from simsync.wire.server_errors import advice, is_ignored
 
 logger = logging.getLogger("simsync.control")
 
@@ -55,6 +55,9 @@ class ControlProtocol(ABC):
     created_here = True
     """This process created the session, so giving up ends it. A session of another process is left alone."""
 
+    delivers_simulation_errors = True
+    """Errors of single transactions are events for the caller, not only lines of the log."""
+
     announces_discoveries = True
     """The session was created with discovery filters, as far as is known."""
 
@@ -65,6 +68,8 @@ class ControlProtocol(ABC):
         self._handshake_deadline: float | None = None
         self._proof_deadline: float | None = None
         self.phase = Phase.DOWN
+        self.established_once = False
+        """The session exists, so the next connection attaches to it."""
         self.outcome: Outcome | None = None
         self.control_session_id: str | None = None
         self.sessions: dict[str, SessionState] = {}
@@ -82,11 +87,6 @@ class ControlProtocol(ABC):
     def connected(self, now: float) -> bytes:
         """A connection is up. Returns the first message to send."""
 
-    @property
-    @abstractmethod
-    def established_once(self) -> bool:
-        """The session exists, so the next connection attaches to it."""
-
     @abstractmethod
     def _take_message(self, message: ControlMessage, now: float) -> None:
         """Any message that is no event of a session."""
@@ -98,10 +98,6 @@ class ControlProtocol(ABC):
     def _missing_before(self, session: SessionState, sequence: int) -> int:
         """How many events are missing before the one with this number."""
         return 0 if session.cursor == NOTHING_SEEN else sequence - session.cursor - 1
-
-    def _is_for_caller(self, session: SessionState, event: Event) -> bool:
-        """False for an event that is only logged."""
-        return True
 
     @property
     def is_settled(self) -> bool:
@@ -134,6 +130,7 @@ class ControlProtocol(ABC):
 
     def _establish(self, now: float) -> None:
         self.phase = Phase.STEADY
+        self.established_once = True
         self._handshake_deadline = None
         in_doubt = any(session.cycle.state is CycleState.UNCERTAIN for session in self.sessions.values())
         if in_doubt or not self.is_settled:
@@ -215,7 +212,10 @@ class ControlProtocol(ABC):
         """Let an event change the state of its session. Returns it if it is for the caller."""
         if isinstance(event, int):
             event = Slot(event)
-        if event is None or not self._is_for_caller(session, event):
+        if event is None:
+            return None
+        if not self.delivers_simulation_errors and isinstance(event, SessionError) and is_ignored(event.error):
+            logger.warning("session %s: %s", session.session_id, event.error)
             return None
         cycle = session.cycle
         if cycle.is_catching_up and session.open:
@@ -234,7 +234,8 @@ class ControlProtocol(ABC):
         if isinstance(event, Completed):
             session.complete(event)
             return event
-        session.note_position(event)
+        if isinstance(event, (Slot, Paused, DiscoveryBatch)):
+            session.note_position(event)
         cycle.observe(event)
         if isinstance(event, SessionError) and event.error.terminal:
             logger.error("session %s failed: %s", session.session_id, event.error)

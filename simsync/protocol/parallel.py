@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from simsync.events import Created, Event, SessionError, Status
+from simsync.events import Created, Event, Status
 from simsync.options import Options
 from simsync.params import CreateSession
 from simsync.protocol.control import ControlProtocol, Phase
@@ -24,7 +24,6 @@ from simsync.wire.control_messages import (
     SessionsCreated,
     Succeeded,
 )
-from simsync.wire.server_errors import is_ignored
 
 logger = logging.getLogger("simsync.control")
 
@@ -32,15 +31,13 @@ logger = logging.getLogger("simsync.control")
 class ParallelProtocol(ControlProtocol):
     """See the module, and :class:`ControlProtocol` for how to use it."""
 
+    delivers_simulation_errors = False
+
     def __init__(self, create: CreateSession, options: Options) -> None:
         super().__init__(options)
         self._create = create
         self.survives_loss = create.disconnect_timeout > 0
         self.announces_discoveries = create.announces_discoveries
-
-    @property
-    def established_once(self) -> bool:
-        return self.control_session_id is not None
 
     def connected(self, now: float) -> bytes:
         self.outcome = None
@@ -67,12 +64,6 @@ class ParallelProtocol(ControlProtocol):
         self.sessions = self.by_wire_id = sessions
 
     # Events.
-
-    def _is_for_caller(self, session: SessionState, event: Event) -> bool:
-        if isinstance(event, SessionError) and is_ignored(event.error):
-            logger.warning("session %s: %s", session.session_id, event.error)
-            return False
-        return True
 
     def _session_of(self, wire_id: str, sequence: int | None, event: Event | int | None) -> SessionState | None:
         if not wire_id:

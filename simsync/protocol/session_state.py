@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, Optional
+
 from simsync.errors import SimsyncError
 from simsync.events import Completed, DiscoveryBatch, Event, Paused, Slot
 from simsync.protocol.continue_cycle import ContinueCycle
 from simsync.protocol.discoveries import BEFORE_EVERYTHING, Discoveries, batch_order
-from simsync.protocol.event_batch import EventBatch
 
 NOTHING_SEEN = BEFORE_EVERYTHING
+
+
+class NumberedEvents(NamedTuple):
+    """Events with their sequence numbers.
+
+    ``first``: the number of the first event, None if no event has a number. ``step``: 1 if the numbers of the following
+    events count up from there, 0 if all events go by ``first``, because they carry no numbers of their own.
+    """
+
+    events: list[Event]
+    first: Optional[int]
+    step: int
 
 
 class SessionState:
     """State of one session; guarded by the lock of its connection.
 
     ``cursor``: the sequence number of the last event that was received. ``handled_before``: the last number that an
-    earlier process has handled. ``events``: what the next batch holds. ``open``: more events may come; False once the
-    session has completed, failed or been released. ``range_known``: ``start_slot`` and ``end_slot`` are valid.
+    earlier process has handled. ``events``, ``first`` and ``step``: the batch that is being received, as in
+    :class:`NumberedEvents`; ``finished_batches``: those before it, whose numbers it does not continue. ``open``: more
+    events may come; False once the session has completed, failed or been released. ``range_known``: ``start_slot`` and
+    ``end_slot`` are valid.
     """
 
     __slots__ = (
-        "_batches",
         "_discoveries",
-        "_first",
         "_paused_batch",
-        "_step",
         "announced",
         "attached",
         "completed",
@@ -34,6 +46,8 @@ class SessionState:
         "end_slot",
         "events",
         "failure",
+        "finished_batches",
+        "first",
         "first_sequence",
         "handled_before",
         "highest_slot",
@@ -49,6 +63,7 @@ class SessionState:
         "session_id",
         "slots_seen",
         "start_slot",
+        "step",
         "task_id",
     )
 
@@ -65,6 +80,9 @@ class SessionState:
         self.first_sequence = NOTHING_SEEN
         self.handled_before = NOTHING_SEEN
         self.events: list[Event] = []
+        self.first: int | None = None
+        self.step = 0
+        self.finished_batches: list[NumberedEvents] = []
         self.cycle = ContinueCycle()
         self.highest_slot = NOTHING_SEEN
         self.paused_slot = NOTHING_SEEN
@@ -80,9 +98,6 @@ class SessionState:
         self.failure: SimsyncError | None = None
         self._paused_batch = NOTHING_SEEN
         self._discoveries = Discoveries()
-        self._batches: list[EventBatch] = []
-        self._first: int | None = None
-        self._step = 0
 
     def set_range(self, start_slot: int, end_slot: int) -> None:
         """Both slots are included."""
@@ -118,36 +133,24 @@ class SessionState:
         """The nearest announced batch ahead, and how many were passed without a pause since the last call."""
         return self._discoveries.take(self.highest_slot, (self.paused_slot, self._paused_batch))
 
-    # Batches and their sequence numbers.
+    # Events on their way to the queue, and their sequence numbers.
 
     def begin_batch(self, first: int | None, step: int = 1) -> None:
         """The numbers do not continue: the next event starts a batch with the number ``first``."""
         if self.events:
-            self._batches.append(EventBatch(self.events, self._first, self._step))
+            self.finished_batches.append(NumberedEvents(self.events, self.first, self.step))
             self.events = []
-        self._first = first
-        self._step = step
+        self.first = first
+        self.step = step
 
     def skip_event(self) -> None:
         """The last event is not for the caller, so its number is not used."""
-        if self._step:
+        if self.step:
             self.begin_batch(self.cursor + 1)
 
     @property
     def has_events(self) -> bool:
-        return bool(self.events or self._batches)
-
-    def take_batches(self) -> list[EventBatch]:
-        """Everything that can be delivered. The next event continues the numbers."""
-        batches = self._batches
-        if self.events:
-            batches.append(EventBatch(self.events, self._first, self._step))
-            self.events = []
-        if batches:
-            self._batches = []
-        if self._step:
-            self._first = self.cursor + 1
-        return batches
+        return bool(self.events or self.finished_batches)
 
     # The end.
 

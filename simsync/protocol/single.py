@@ -53,7 +53,6 @@ class SingleProtocol(ControlProtocol):
         self._create = create
         # Numbers of replies: they are counted among the events, and may come before events with lower numbers.
         self._replies: set[int] = set()
-        self._resumed_once = False
         self._settled = session_id is None
         self.survives_loss = create is None or create.disconnect_timeout > 0
         self.announces_discoveries = create is None or create.announces_discoveries
@@ -71,10 +70,6 @@ class SingleProtocol(ControlProtocol):
             self._session.set_range(self._create.start_slot, self._create.last_slot)
         self.sessions = {self._session.session_id: self._session}
         self.by_wire_id = {_NO_ID: self._session}
-
-    @property
-    def established_once(self) -> bool:
-        return self._resumed_once
 
     def connected(self, now: float) -> bytes:
         self.outcome = None
@@ -165,7 +160,6 @@ class SingleProtocol(ControlProtocol):
     def _finish_attach(self, now: float) -> None:
         logger.info("session %s attached", self._session.session_id)
         self._establish(now)
-        self._resumed_once = True
 
     def _no_answer(self, now: float) -> None:
         if self.phase is not Phase.RESUMING:
@@ -188,7 +182,6 @@ class SingleProtocol(ControlProtocol):
             session.cursor = message.sequence
             session.begin_batch(message.sequence + 1)
         self._establish(now)
-        self._resumed_once = True
 
     def _take_error(self, message: ErrorReported) -> None:
         error = message.error

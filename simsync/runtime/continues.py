@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from simsync.errors import ContinueSendError, EventTimeout
 from simsync.options import Options
 from simsync.protocol.continue_cycle import CycleState, Step
@@ -30,7 +32,8 @@ class Continues:
         EventTimeout.
         """
         connection, cycle = self._connection, self._queue.state.cycle
-        connection.process.check()
+        if os.getpid() != connection.process.number:
+            connection.process.check()
 
         def submit() -> bool:
             self._check_can_continue()
@@ -58,7 +61,6 @@ class Continues:
         # Without the lock, as this runs for each batch. A session that becomes ready afterwards wakes the caller.
         if not cycle.is_ready:
             return
-        connection.process.check()
         with connection.lock:
             if cycle.is_ready and self._queue.is_caught_up and self._subscriptions_are_up:
                 connection.outbox.add_continue(cycle)  # first, for the reason given above

@@ -368,7 +368,7 @@ class ControlConnection:
         for state in dict.fromkeys(changed):
             queue = self.queues[state.session_id]
             queues.append(queue)
-            queue.add(*state.take_batches())
+            queue.collect()
             if state.failure is not None:
                 queue.add(Ended(state.failure))
             if state.completed:

@@ -1,4 +1,4 @@
-"""The bound on what one subscription may have waiting for the caller."""
+"""What a session knows about its subscriptions: the bound on what waits for the caller, and how far each has come."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import time
 from typing import Callable
 
 from simsync.errors import SubscriptionFailed
-from simsync.events import Event
-from simsync.protocol.event_batch import EventBatch
 
 
 class DataBuffer:
@@ -58,38 +56,28 @@ class DataBuffer:
             return self._paused
 
 
-class DataBatch(EventBatch):
-    """Events of one subscription. They take up room in its buffer until the caller has taken all of them."""
-
-    __slots__ = ("_buffer", "_mark")
-
-    def __init__(self, events: list[Event], size: int, buffer: DataBuffer) -> None:
-        super().__init__(events)
-        self._buffer = buffer
-        self._mark = buffer.add(len(events), size)
-
-    def delivered(self) -> None:
-        # May be called twice, if Ctrl-C came in between: a mark removes the same events each time.
-        self._buffer.remove(self._mark)
-
-
 class SubscriptionStatus:
     """What a session must know about one of its subscriptions. Its reader writes it, under the connection's lock.
 
-    ``held_up``: the reader waits for the caller or for other sub-sessions, so its silence means nothing. ``missing``
-    says what has not come yet. ``last_activity`` is in monotonic seconds.
+    ``held_up``: the reader waits for the caller or for other sub-sessions, so its silence means nothing.
+    ``last_activity`` is in monotonic seconds.
     """
 
-    __slots__ = ("ended", "failure", "held_up", "label", "last_activity", "missing", "up")
+    __slots__ = ("ended", "failure", "held_up", "label", "last_activity", "open_streams", "up")
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, open_streams: Callable[[], list[str]]) -> None:
+        """``open_streams``: what has not ended yet, each with its last slot."""
         self.label = label
         self.up = False
         self.ended = False
         self.held_up = False
         self.failure: SubscriptionFailed | None = None
-        self.missing = label
+        self.open_streams = open_streams
         self.last_activity = time.monotonic()
+
+    def missing(self) -> str:
+        """What has not come yet, in words."""
+        return "; ".join(self.open_streams()) or self.label
 
     @property
     def lets_continue(self) -> bool:

@@ -6,6 +6,8 @@ subscription has ended, so it is the last event, or a failure takes its place.
 
 from __future__ import annotations
 
+import operator
+import os
 import queue
 import threading
 import time
@@ -15,12 +17,75 @@ from typing import Callable, Union
 
 from simsync.errors import Cancelled, EventTimeout, SimsyncError, SubscriptionFailed
 from simsync.events import Completed, Event
-from simsync.protocol.event_batch import EventBatch
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
-from simsync.runtime.data_buffer import DataBatch, SubscriptionStatus
+from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
 from simsync.runtime.failure import fresh
 from simsync.runtime.process import OwnProcess
 from simsync.runtime.waiting import InterruptSafeCondition, earliest
+
+
+class EventBatch:
+    """A list of events and the iterator that delivers them; what the caller has not taken stays in the iterator.
+
+    ``first``: the sequence number of the first event, None if no event has a number. ``step``: 1 if the numbers of the
+    following events count up from there, 0 if all events go by ``first``, because they carry no numbers of their own.
+    """
+
+    __slots__ = ("events", "first", "is_last", "iterator", "previous", "step")
+
+    def __init__(self, events: list[Event], first: int | None = None, step: int = 0, *, is_last: bool = False) -> None:
+        self.events = events
+        self.iterator = iter(events)
+        self.first = first
+        self.step = step
+        self.is_last = is_last
+        self.previous: int | None = None
+        """The last number that was delivered before this batch."""
+
+    @property
+    def left(self) -> int:
+        """How many events the caller has not taken yet."""
+        return operator.length_hint(self.iterator)
+
+    @property
+    def last_sequence(self) -> int | None:
+        """The number of the last event that the caller has taken."""
+        taken = len(self.events) - self.left
+        if not taken or self.first is None:
+            return self.previous
+        return self.first + (taken - 1) * self.step
+
+    def split_off_last(self) -> EventBatch:
+        """Take the last event out of the list, into a batch that ends the session."""
+        number = None if self.first is None else self.first + (len(self.events) - 1) * self.step
+        return EventBatch([self.events.pop()], number, is_last=True)
+
+    def one_by_one(self) -> Iterator[EventBatch]:
+        """A batch for each event."""
+        for index, event in enumerate(self.events):
+            yield EventBatch([event], None if self.first is None else self.first + index * self.step, self.step)
+
+    def cut_short(self) -> None:
+        """Drop what the caller has not taken. A loop that runs over the iterator ends."""
+        del self.events[len(self.events) - self.left :]
+
+    def delivered(self) -> None:
+        """The caller has taken everything and asks for more."""
+
+
+class DataBatch(EventBatch):
+    """Events of one subscription. They take up room in its buffer until the caller has taken all of them."""
+
+    __slots__ = ("_buffer", "_mark")
+
+    def __init__(self, events: list[Event], size: int, buffer: DataBuffer) -> None:
+        super().__init__(events)
+        self._buffer = buffer
+        self._mark = buffer.add(len(events), size)
+
+    def delivered(self) -> None:
+        # May be called twice, if Ctrl-C came in between: a mark removes the same events each time.
+        self._buffer.remove(self._mark)
 
 
 class Ended:
@@ -86,6 +151,7 @@ class EventQueue(queue.Queue[Event]):
         self.on_cancelled: list[Callable[[], None]] = []
         self.cancelled: Cancelled | None = None
         self._ready_queues = ready_queues
+        self._process = ready_queues.process
         self._drain_idle = drain_idle
         self.mutex = threading.RLock()  # type: ignore[assignment]  # guards everything below
         self.changed = InterruptSafeCondition(self.mutex)  # type: ignore[arg-type]
@@ -105,6 +171,19 @@ class EventQueue(queue.Queue[Event]):
         """Add a batch of events, or the failure that ends them. Never blocks."""
         self.add(item)
         self._ready_queues.announce(self)
+
+    def collect(self) -> None:
+        """Take what the protocol has for this session; the caller announces this queue afterwards."""
+        state = self.state
+        with self.mutex:
+            for numbered in state.finished_batches:
+                self._put(EventBatch(*numbered))
+            state.finished_batches = []
+            if state.events:
+                self._put(EventBatch(state.events, state.first, state.step))
+                state.events = []
+            state.first = state.cursor + 1 if state.step else None  # the next event continues the numbers
+            self.changed.notify_all()
 
     def add(self, *items: Item) -> None:
         """As :meth:`put`, but the caller announces this queue afterwards, perhaps together with others."""
@@ -173,7 +252,8 @@ class EventQueue(queue.Queue[Event]):
         ``take_turn`` is called first and again after each wake-up. The iterator is shared: what is not taken from
         it is delivered by the next call. Raises EventTimeout, or what ended the session.
         """
-        self._ready_queues.process.check()
+        if os.getpid() != self._process.number:
+            self._process.check()
         while True:
             # Read first: whatever changes from now on ends the wait below, so no wake-up is lost.
             version = self.changed.version
@@ -293,7 +373,7 @@ class EventQueue(queue.Queue[Event]):
         deadline = self.drain_deadline
         if deadline is not None and time.monotonic() >= deadline:
             late = [status for status in self.subscriptions if not status.ended]
-            named = "; ".join(status.missing for status in late)
+            named = "; ".join(status.missing() for status in late)
             self._failure = SubscriptionFailed(
                 f"session {self.state.session_id} is completed, but {len(late)} subscription(s) did not end within"
                 f" {self._drain_idle:g} s of silence, so the stream is incomplete: {named}"

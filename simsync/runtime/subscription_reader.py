@@ -16,9 +16,9 @@ from simsync.protocol.subscription import SubscriptionProtocol
 from simsync.runtime.cancel import CancelToken
 from simsync.runtime.connector import ConnectFailed, Connector
 from simsync.runtime.control_connection import ControlConnection
-from simsync.runtime.data_buffer import DataBatch, DataBuffer, SubscriptionStatus
+from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
 from simsync.runtime.duplex import DRAIN_LIMIT, BinaryMessage, DuplexWebSocket, LinkLost
-from simsync.runtime.event_queue import EventQueue
+from simsync.runtime.event_queue import DataBatch, EventQueue
 from simsync.runtime.failure import chain_of
 from simsync.runtime.frame_observer import FrameObserver
 from simsync.runtime.reconnect_turns import ReconnectTurns
@@ -77,7 +77,7 @@ class SubscriptionReader:
         self._received_up_to = (queue.state.start_slot if from_slot is None else from_slot) - 1
         self.reconnects = 0
         self.bytes_received = 0
-        self.status = SubscriptionStatus(protocol.label)
+        self.status = SubscriptionStatus(protocol.label, lambda: protocol.open_streams)
 
     def start(self) -> None:
         queue = self._queue
@@ -283,7 +283,6 @@ class SubscriptionReader:
         protocol = self._protocol
         received = protocol.receive(texts)
         self.status.last_activity = time.monotonic()
-        self.status.missing = "; ".join(protocol.open_streams)
         if received.events:
             self._queue.put(DataBatch(received.events, received.size, self._buffer))
         if isinstance(protocol.outcome, GiveUp):
@@ -359,7 +358,7 @@ class SubscriptionReader:
         status = self.status
         with self._connection.lock:
             status.up = False
-            status.failure = SubscriptionFailed(f"session {self._queue.state.session_id}: {status.missing}: {reason}")
+            status.failure = SubscriptionFailed(f"session {self._queue.state.session_id}: {status.missing()}: {reason}")
         self._tell()
 
     def _tell(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Callable
 
 from simsync.options import Options
-from simsync.params import Continue, ContinueTo
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.reconnect_turns import ReconnectTurns
 from simsync.sessions.owner import ConnectionOwner
@@ -32,15 +31,13 @@ class BacktestSession(ConnectionOwner, Session):
         self, connection: ControlConnection, control_url: str, options: Options, forget_token: Callable[[], None]
     ) -> None:
         (queue,) = connection.queues.values()
-        Session.__init__(self, queue, connection, ReconnectTurns(connection), control_url, options)
+        turns = ReconnectTurns(connection)
+        Session.__init__(self, queue, connection, turns, control_url, options, requests.continue_single)
         self._own(connection, forget_token)
 
     def __repr__(self) -> str:
         slots = "" if self.start_slot is None else f" slots {self.start_slot}-{self.end_slot}"
         return f"<BacktestSession {self.session_id}{slots} {self.status}>"
-
-    def _encode(self, request: Continue | ContinueTo) -> bytes:
-        return requests.continue_single(request)
 
     def _owned(self) -> tuple[BacktestSession]:
         return (self,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import Callable
 
 from simsync.errors import Cancelled, ControlClosed
 from simsync.events import Completed, Event
@@ -41,12 +42,15 @@ class SessionBase(StaysHere):
         turns: ReconnectTurns,
         control_url: str,
         options: Options,
+        encode: Callable[[Continue | ContinueTo], bytes],
     ) -> None:
+        """``encode`` makes the message that continues this session."""
         state = queue.state
         self._queue = queue
         self._connection = connection
         self._turns = turns
         self._options = options
+        self._encode = encode
         self._continues = Continues(queue, connection, options)
         self._readers: list[SubscriptionReader] = []
         self._ended_reconnects = 0
@@ -61,10 +65,6 @@ class SessionBase(StaysHere):
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events())
-
-    def _encode(self, request: Continue | ContinueTo) -> bytes:
-        """The message that continues this session."""
-        raise NotImplementedError
 
     @property
     def queue(self) -> EventQueue:

@@ -102,6 +102,7 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
             raise
 
     def __iter__(self) -> Iterator[tuple[Merged, Event]]:
+        self._ready_queues.process.check()
         # A loop that was left may have taken queues from ready_queues, so this one begins with all of them.
         ready = deque(queue for queue in self._sessions if not queue.is_finished)
         open_queues = set(ready)

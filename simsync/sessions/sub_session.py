@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from simsync.params import Continue, ContinueTo
+from functools import partial
+
+from simsync.options import Options
+from simsync.runtime.control_connection import ControlConnection
+from simsync.runtime.event_queue import EventQueue
+from simsync.runtime.reconnect_turns import ReconnectTurns
 from simsync.sessions.session import Session
 from simsync.wire import requests
 
@@ -22,6 +27,17 @@ class SubSession(Session):
     start_slot: int
     end_slot: int
 
+    def __init__(
+        self,
+        queue: EventQueue,
+        connection: ControlConnection,
+        turns: ReconnectTurns,
+        control_url: str,
+        options: Options,
+    ) -> None:
+        encode = partial(requests.continue_session, queue.state.session_id, dialect=options.dialect)
+        super().__init__(queue, connection, turns, control_url, options, encode)
+
     def __repr__(self) -> str:
         return f"<SubSession {self.session_id} slots {self.start_slot}-{self.end_slot} {self.status}>"
 
@@ -30,9 +46,6 @@ class SubSession(Session):
 
     def __exit__(self, *_exc: object) -> None:
         self.close()
-
-    def _encode(self, request: Continue | ContinueTo) -> bytes:
-        return requests.continue_session(self.session_id, request, self._options.dialect)
 
     def close(self) -> None:
         """End this sub-session and its subscriptions. The others go on, and so does a loop over all sub-sessions.

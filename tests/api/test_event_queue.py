@@ -10,10 +10,9 @@ import pytest
 import simsync
 from simsync.errors import ControlFailed
 from simsync.events import Completed, Event, ReadyForContinue, Slot
-from simsync.protocol.event_batch import EventBatch
 from simsync.protocol.session_state import SessionState
-from simsync.runtime.data_buffer import DataBatch, DataBuffer, SubscriptionStatus
-from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
+from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
+from simsync.runtime.event_queue import DataBatch, Ended, EventBatch, EventQueue, ReadyQueues
 
 READY = ReadyForContinue()
 DONE = Completed(None, None)
@@ -68,7 +67,7 @@ def test_it_never_refuses_and_never_blocks_the_reader() -> None:
 
 def test_data_that_is_there_comes_first_and_counts() -> None:
     one = event_queue()
-    one.subscriptions.append(SubscriptionStatus("all"))
+    one.subscriptions.append(SubscriptionStatus("all", lambda: []))
     buffer = DataBuffer(10, 1_000, lambda: None)
     one.put(batch(Slot(1), READY))
     one.put(DataBatch([Slot(7)], 10, buffer))

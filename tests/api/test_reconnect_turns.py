@@ -78,7 +78,7 @@ class Connection:
 
 def event_queue(up: bool = True) -> EventQueue:
     made = EventQueue(SessionState("backtest_x"), ReadyQueues(), 1.0)
-    status = SubscriptionStatus("all")
+    status = SubscriptionStatus("all", lambda: [])
     status.up = up
     made.subscriptions.append(status)
     return made

@@ -21,8 +21,9 @@ from simsync.protocol.outcome import GiveUp, Reconnect
 from simsync.protocol.parallel import ParallelProtocol
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 from simsync.protocol.single import SingleProtocol
+from simsync.runtime.event_queue import EventQueue, ReadyQueues
 from simsync.wire import requests
-from tests.protocol.taking import take_numbered
+from tests.protocol.taking import take_from
 
 from .engine_model import Engine, as_event, is_the_last
 from .server_model import Frame, ParallelServer, Server, SingleServer
@@ -59,6 +60,7 @@ class World:
         self.outbox: deque[SessionState] = deque()
         self.in_hand: tuple[SessionState, bytes] | None = None
         self.delivered: dict[str, list[Event]] = {}
+        self.queues: dict[SessionState, EventQueue] = {}
         self.numbers: dict[str, list[int | None]] = {}
         """The number that the session had reached with each delivered event."""
 
@@ -223,10 +225,10 @@ class World:
         assert len({state.session_id for state in dirty}) == len(dirty)
         for state in dirty:
             assert self.conversation.sessions[state.session_id] is state
-            numbers = self.numbers.setdefault(state.session_id, [])
-            taken = take_numbered(state, numbers[-1] if numbers else None)
+            queue = self.queues.setdefault(state, EventQueue(state, ReadyQueues(), 60.0))
+            taken = take_from(queue)
             self.delivered.setdefault(state.session_id, []).extend(event for event, _number in taken)
-            numbers.extend(number for _event, number in taken)
+            self.numbers.setdefault(state.session_id, []).extend(number for _event, number in taken)
 
     def _tick(self) -> None:
         """What the reading loop does after each read."""

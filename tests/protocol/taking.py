@@ -1,26 +1,32 @@
-"""Taking what a protocol has for the caller, as the event queue does."""
+"""Taking what a protocol has for the caller, with the queue that does it in the runtime."""
 
 from __future__ import annotations
 
-from simsync.events import Event
-from simsync.protocol.session_state import NOTHING_SEEN, SessionState
+import queue
+from typing import Optional
 
-Numbered = tuple[Event, "int | None"]
+from simsync.events import Event
+from simsync.protocol.session_state import SessionState
+from simsync.runtime.event_queue import EventQueue, ReadyQueues
+
+Numbered = tuple[Event, Optional[int]]
 """An event, and the sequence number that the session has reached with it."""
 
 
-def take_numbered(state: SessionState, reached: int | None = None) -> list[Numbered]:
-    """``reached``: the number before these events."""
-    if reached is None and state.handled_before != NOTHING_SEEN:
-        reached = state.handled_before
+def take_from(events: EventQueue) -> list[Numbered]:
+    """What has come for the session of this queue since the last call."""
+    events.collect()
     taken: list[Numbered] = []
-    for batch in state.take_batches():
-        batch.previous = reached
-        assert batch.last_sequence == reached
-        for event in batch.iterator:
-            reached = batch.last_sequence
-            taken.append((event, reached))
-    return taken
+    while True:
+        try:
+            event = events.get_nowait()
+        except queue.Empty:
+            return taken
+        taken.append((event, events.last_sequence))
+
+
+def take_numbered(state: SessionState) -> list[Numbered]:
+    return take_from(EventQueue(state, ReadyQueues(), 60.0))
 
 
 def take_events(state: SessionState) -> list[Event]:
