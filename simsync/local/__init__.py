@@ -5,7 +5,7 @@
     with Simulator(Ledger.generate(slots=100)) as simulator:
         print(simulator.url, simulator.api_key)
 
-It needs ``pip install 'simsync[local]'``; without it the import raises MissingExtra, an ImportError.
+Install it with ``pip install 'simsync[local]'``; otherwise the import raises MissingExtra, an ImportError.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ except ImportError as error:
     raise MissingExtra("simsync.local", "local") from error
 
 from simsync.local.behaviour import Behaviour
-from simsync.local.faults import Faults
-from simsync.local.ledger import Block, Bundle, HistoricalTransaction, Ledger
+from simsync.local.engine.programs import TINY_PROGRAM, tiny_program
+from simsync.local.faults.faults import Faults
+from simsync.local.ledger.blocks import Block, Bundle, HistoricalTransaction
+from simsync.local.ledger.ledger import Ledger
 from simsync.local.simulator import Simulator
-from simsync.local.tiny_program import TINY_PROGRAM, tiny_program
 
 __all__ = [
     "TINY_PROGRAM",

@@ -1,4 +1,4 @@
-"""Switches for everything that the protocol leaves open, so that a client can be tried against each reading of it."""
+"""Switches for everything that the protocol leaves open, so that clients can be tested against each reading of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _CHOICES = {
 class Behaviour:
     """How the simulator behaves where clients must cope with more than one form. The defaults suit ordinary use.
 
-    Raises InvalidParams for an unknown choice or a negative number.
+    Pass the fields to :class:`~simsync.local.Simulator`.
+
+    Raises:
+        InvalidParams: A field has an unknown choice or a number out of range.
     """
 
     statuses: bool = False
@@ -34,7 +37,7 @@ class Behaviour:
     notify_start: bool = True
     """Send ``slotNotification`` for the start slot before the first ready."""
     notify_skipped: bool = False
-    """Send ``slotNotification`` for slots that carry no block, too."""
+    """Also send ``slotNotification`` for slots without a block."""
     ready_after_paused: bool = False
     """Send ``readyForContinue`` after every ``paused``."""
     strict_continue: bool = False
@@ -54,29 +57,29 @@ class Behaviour:
     inline_case: str = "snake"
     """Spelling of the keys of session replies: ``snake`` or ``camel``."""
     null_params: bool = False
-    """Send ``"params": null`` where a message carries nothing."""
+    """Send ``"params": null`` in messages without params."""
     binary_frames: bool = False
     """Send control messages as Binary frames."""
     overtake_acks: bool = False
     """Send the first notifications of a subscription before its acknowledgement."""
     action_form: str = "0.11"
-    """Results of actions: ``0.11`` with one outcome per transaction, ``0.10`` with those of the last at the top."""
+    """Results of actions: ``0.11`` with one outcome per transaction, ``0.10`` with the last one at the top level."""
     continue_layout: str = "any"
-    """Where continues of sub-sessions have their fields: ``nested`` under ``request``, ``flat`` beside the id, any."""
+    """Fields of continues of sub-sessions: ``nested`` under ``request``, ``flat`` beside the id, or ``any``."""
     inline_keys: str = "any"
-    """Refuse continues, closes and attaches with ids and cursors in another spelling than ``snake`` or ``camel``."""
+    """Accept ids and cursors of continues, closes and attaches in ``any``, only ``snake`` or only ``camel`` case."""
     create_keys: str = "any"
-    """Overlook the keys of a create request that are not in ``camel`` or not in ``snake`` case."""
+    """Read keys of a create request in ``any``, only ``camel`` or only ``snake`` case; ignore the others."""
     discovery_tagging: str = "external"
     """Form of discovery filters: ``external`` (one-key object) or ``tagged`` (``type`` and ``program``)."""
     anchor_tagging: str = "any"
-    """Form of anchors: ``external`` (string or one-key object), ``tagged`` (``type`` and fields), or either."""
+    """Form of anchors: ``external`` (string or one-key object), ``tagged`` (``type`` and fields), or ``any``."""
     transaction_filter: str = "mentions"
-    """Filter of ``transactionSubscribe`` for one account: ``mentions`` (a list under that key), or bare ``address``."""
+    """Filter of ``transactionSubscribe``: ``mentions`` (a list under that key), or the bare ``address``."""
     diff_filter: str = "typed"
     """Filter of ``accountDiffSubscribe``: ``typed`` (``address`` and ``address_type``) or ``external`` (one key)."""
     refuse_old_replay: bool = False
-    """Refuse a subscription from a slot that is no longer kept, instead of starting with the oldest kept one."""
+    """Refuse a subscription from a slot that is no longer kept, instead of starting at the oldest kept one."""
     serve_completed: bool = True
     """Keep answering on the endpoint of a completed session until it is closed.
 
@@ -107,4 +110,4 @@ class Behaviour:
         for name in ("create_delay", "slot_delay", "build_delay"):
             value = getattr(self, name)
             if value < 0:
-                raise InvalidParams(name, value, "must be seconds, not below 0")
+                raise InvalidParams(name, value, "must be at least 0 seconds")

@@ -1,4 +1,4 @@
-"""What the command line needs: serve a ledger until a signal comes, and describe a ledger."""
+"""Serves a ledger until a signal arrives, and describes a ledger; for the command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from simsync.local.ledger import Ledger
+    from simsync.local.ledger.ledger import Ledger
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _TOP_PROGRAMS = 10
@@ -30,11 +30,22 @@ def serve(
     on_ready: Callable[[Simulator], None] | None = None,
     **switches: Any,
 ) -> None:
-    """Serve a ledger until SIGINT or SIGTERM, then close and return. ``on_ready`` is called once with the simulator.
+    """Serve a ledger until SIGINT or SIGTERM, then close and return. Must be called in the main thread.
 
-    Must be called in the main thread. Raises what :class:`~simsync.local.Simulator` raises.
+    Args:
+        ledger: What the sessions replay.
+        host: The address to listen on.
+        port: The port; 0 takes any free one.
+        api_key: The key that clients must send. If it is empty, none is required.
+        on_ready: Called once with the running simulator.
+        **switches: The other arguments of :class:`~simsync.local.Simulator`.
+
+    Raises:
+        InvalidParams: As :class:`~simsync.local.Simulator` does.
+        SimsyncError: As :class:`~simsync.local.Simulator` does.
     """
-    # A handler runs in the middle of what it interrupts. An Event that is about to wait would never be set.
+    # A signal handler runs between two instructions of the main thread. If these were in Event.wait, the set() of the
+    # handler would wait for ever for a lock that the main thread holds. SimpleQueue.put may be called from a handler.
     stop: SimpleQueue[int] = SimpleQueue()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
@@ -52,7 +63,14 @@ def serve(
 
 
 def describe(ledger: Ledger) -> str:
-    """Return a few lines about a ledger: slots, bundles, transactions, programs."""
+    """Return a few lines about a ledger: slots, bundles, transactions, accounts and programs.
+
+    Args:
+        ledger: The ledger.
+
+    Returns:
+        The lines as one string.
+    """
     programs: Counter[str] = Counter()
     failed = versioned = recorded = 0
     for block in ledger.blocks:
@@ -74,7 +92,7 @@ def describe(ledger: Ledger) -> str:
     if ledger.origin:
         lines.insert(0, f"origin        {ledger.origin}")
     if recorded:
-        lines.append(f"recorded      {recorded}, served as they are, nothing is executed")
+        lines.append(f"recorded      {recorded}, served unchanged, nothing is executed")
     else:
         lines[-1] += f" ({failed} failed, {versioned} of version 0)"
         lines.append(f"accounts      {len(ledger.accounts)} at the start")

@@ -1,18 +1,37 @@
-"""JSON and base58 as the embedded simulator writes and reads them."""
+"""How the simulator writes and reads values: JSON, base58, RFC 3339 times and ids."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import time
+import uuid
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 orjson: Any
 try:
     import orjson
-except ImportError:  # orjson is faster, the standard library does the same
+except ImportError:  # the standard library does the same, more slowly
     orjson = None
+
+zstandard: Any
+"""The package, or None where it is not installed."""
+try:
+    import zstandard
+except ImportError:
+    zstandard = None
+
+MS_PER_DAY = 86_400_000
 
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _INDEX = {letter: value for value, letter in enumerate(_ALPHABET)}
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MS = timedelta(milliseconds=1)
+_FORM = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d))?", re.ASCII
+)
 
 
 def dump_json(value: Any) -> bytes:
@@ -31,7 +50,7 @@ def load_json(text: str | bytes) -> Any:
 
 
 def encode_base58(data: bytes) -> str:
-    """Return ``data`` in base58, the way Solana prints instruction data."""
+    """Return ``data`` in base58, as Solana shows instruction data."""
     number = int.from_bytes(data, "big")
     letters = []
     while number:
@@ -51,3 +70,44 @@ def decode_base58(text: str) -> bytes:
         number = number * 58 + digit
     zeros = len(text) - len(text.lstrip("1"))
     return b"\0" * zeros + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def read_time(text: str) -> int:
+    """Return the unix milliseconds of a time, or of the start (UTC) of a date. Raises ValueError with a reason."""
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise ValueError("is neither an RFC 3339 time like 2026-07-01T00:00:00Z nor a date like 2026-07-01")
+    date, time, fraction, zone = found.groups()
+    offset = "+00:00" if zone in (None, "Z", "z") else zone
+    moment = datetime.fromisoformat(f"{date}T{time or '00:00:00'}{offset}")
+    return (moment - _EPOCH) // _MS + int(f"{fraction or ''}000"[:3])
+
+
+def time_text(milliseconds: int) -> str:
+    """Return unix milliseconds as text in UTC, with a fraction only where there is one. Raises OverflowError."""
+    moment = (_EPOCH + milliseconds * _MS).replace(tzinfo=None)
+    return moment.isoformat(timespec="milliseconds" if milliseconds % 1000 else "seconds") + "Z"
+
+
+def _uuid7() -> uuid.UUID:
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (milliseconds & (1 << 48) - 1) << 80 | random
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return uuid.UUID(int=value)
+
+
+def session_id() -> str:
+    """Return the id of a new session."""
+    return f"backtest_{_uuid7()}"
+
+
+def control_session_id() -> str:
+    """Return the id of a new parallel session."""
+    return f"parallel_{_uuid7()}"
+
+
+def build_request_id() -> str:
+    """Return the id of a new bundle build."""
+    return f"build_{_uuid7()}"

@@ -1,4 +1,4 @@
-"""Sending many WebSocket frames at once."""
+"""Sends many WebSocket frames with few system calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_WRITE = 256 * 1024
 
 
 def encode_frame(kind: WSMsgType, payload: bytes) -> bytes:
-    """Return an unmasked, unfragmented frame, as a server sends it."""
+    """Return an unmasked, unfragmented frame, as servers send it."""
     size = len(payload)
     if size < 126:
         return struct.pack("!BB", _FINAL | kind, size) + payload
@@ -29,10 +29,11 @@ def encode_frame(kind: WSMsgType, payload: bytes) -> bytes:
 
 
 class FrameSender:
-    """Writes frames of one connection in as few system calls as possible.
+    """Writes the frames of one connection in as few system calls as possible.
 
-    The connection must not use per-message compression, and its ``writer_limit`` must be 1: then the frame that goes
-    through aiohttp waits until the client has taken enough of what was written before.
+    Most frames are encoded here and written to the transport directly, past aiohttp. The last frame of a batch goes
+    through aiohttp, which then waits until the client has read enough: that is the backpressure. So the connection must
+    not use per-message compression, and its ``writer_limit`` must be 1 byte.
     """
 
     def __init__(self, socket: web.WebSocketResponse, transport: asyncio.WriteTransport) -> None:
@@ -58,11 +59,12 @@ class FrameSender:
 
     @property
     def closed(self) -> bool:
-        """The connection is gone; what is sent now reaches nobody."""
+        """The connection is gone; frames sent now are lost."""
         return self._transport.is_closing()
 
     async def flush(self) -> None:
-        """Wait until everything was handed to the operating system, or the connection is gone."""
+        """Wait until the operating system has all data, or the connection is gone."""
+        # asyncio has no event for an empty buffer; its resume_writing callback belongs to aiohttp.
         while self._transport.get_write_buffer_size() and not self.closed:
             await asyncio.sleep(0.001)
 

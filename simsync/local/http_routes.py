@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import itertools
 import logging
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from simsync.local import rpc
-from simsync.local.bundle_builds import BundleBuilds, KeyTaken, read_build_request, read_range
-from simsync.local.control_socket import ControlConnection
-from simsync.local.encoding import dump_json, load_json
+from simsync.local.control.socket import ControlConnection
+from simsync.local.encoding import dump_json, load_json, time_text
 from simsync.local.frames import FrameSender
-from simsync.local.pubsub import DataConnection
+from simsync.local.pubsub.connection import DataConnection
 from simsync.local.request_fields import BadRequest
-from simsync.local.usage import BadWindow
+from simsync.local.rpc.calls import answer
+from simsync.local.services import BadWindow, BundleBuilds, KeyTaken, read_build_request, read_range
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable
     from typing import Callable
 
-    from simsync.local.faults import Faults
-    from simsync.local.groups import SessionTable
-    from simsync.local.ledger import Ledger
+    from simsync.local.control.groups import SessionTable
+    from simsync.local.faults.faults import Faults
+    from simsync.local.ledger.ledger import Ledger
 
     _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -37,7 +35,7 @@ _CLOSE_TIMEOUT = 2.0
 
 
 class Routes:
-    """Handlers that share the session table. ``draining`` may be set from any thread."""
+    """The request handlers of one simulator. ``draining`` may be set from any thread."""
 
     def __init__(self, table: SessionTable, faults: Faults, api_key: str) -> None:
         self.draining = False
@@ -70,7 +68,7 @@ class Routes:
             abort()
 
     async def _control(self, request: web.Request) -> web.StreamResponse:
-        status = self._faults.refused_status("control")
+        status = self._faults.http.upgrading("control").status
         if status is not None:
             return web.Response(status=status, text="refused by a fault")
         refusal = self._refusal(request)
@@ -78,23 +76,24 @@ class Routes:
             return refusal
         socket, sender, _ = await self._upgrade(request)
         try:
-            await ControlConnection(socket, sender, self._table, self._faults).serve()
+            await ControlConnection(socket, sender, self._table, self._faults.control).serve()
         finally:
             self._aborts.discard(sender.abort)
         return socket
 
     async def _data(self, request: web.Request) -> web.StreamResponse:
-        status = self._faults.refused_status("data")
+        status = self._faults.http.upgrading("data").status
         if status is not None:
             return web.Response(status=status, text="refused by a fault")
         session = self._table.session(request.match_info["session_id"])
         if session is None or not session.serves():
             return web.Response(status=404, text="unknown or ended session")
         socket, sender, transport = await self._upgrade(request)
-        self._faults.count_data_socket()
+        faults = self._faults.data
+        faults.socket_opened()
         behaviour = self._table.behaviour
         try:
-            await DataConnection(socket, sender, transport, session, behaviour, self._faults, self._numbers).serve()
+            await DataConnection(socket, sender, transport, session, behaviour, faults, self._numbers).serve()
         finally:
             self._aborts.discard(sender.abort)
         return socket
@@ -116,10 +115,11 @@ class Routes:
         if session is None or not session.serves():
             return web.Response(status=404, text="unknown or ended session")
         body = await request.read()
+        # Other work ran while the body arrived.
         if session.closed:
             return web.Response(status=404, text="unknown or ended session")
-        reply = rpc.answer(session, body)
-        if self._faults.empties_rpc():
+        reply = answer(session.backtest, body)
+        if self._faults.http.replying().empty:
             reply = b""
         return web.Response(body=reply, content_type="application/json")
 
@@ -127,20 +127,17 @@ class Routes:
 
     @web.middleware
     async def _misbehave(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        """Refuse or drop an HTTP request if a fault says so; upgrades have faults of their own."""
+        """Refuse or drop an HTTP request if a fault is due. Upgrades have their own faults."""
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await handler(request)
-        plan = self._faults.on_http(request.path)
-        if plan is None:
-            return await handler(request)
+        plan = self._faults.http.received(request.path)
         if plan.status is not None:
             return web.Response(status=plan.status, text="refused by a fault")
-        if plan.taken:
-            await handler(request)
-        if request.transport is not None:
+        response = await handler(request) if plan.carry_out else web.Response()
+        # aiohttp needs a response even if the connection is gone.
+        if plan.drop and request.transport is not None:
             request.transport.abort()
-        # Nobody gets this: the connection is gone.
-        return web.Response()
+        return response
 
     def _with_key(self, handler: _Handler) -> _Handler:
         """Return a handler that refuses requests without the key."""
@@ -152,7 +149,7 @@ class Routes:
         return handle
 
     def _refusal(self, request: web.Request) -> web.Response | None:
-        """Return the refusal of a request that lacks the key, None if it has it or none is needed."""
+        """Return the answer to a request without the right key, None if it has the key or needs none."""
         if self._api_key and request.headers.get("X-API-Key", "") != self._api_key:
             return web.Response(status=401, text="the X-API-Key header is missing or not the expected one")
         return None
@@ -207,9 +204,9 @@ def available_ranges(ledger: Ledger) -> list[dict[str, Any]]:
     return [
         {
             "bundleStartSlot": bundle.start_slot,
-            "bundleStartSlotUtc": _utc(ledger.time_of(bundle.start_slot)),
+            "bundleStartSlotUtc": time_text(ledger.time_of(bundle.start_slot) * 1000),
             "maxBundleEndSlot": bundle.end_slot,
-            "maxBundleEndSlotUtc": _utc(ledger.time_of(bundle.end_slot)),
+            "maxBundleEndSlotUtc": time_text(ledger.time_of(bundle.end_slot) * 1000),
             "maxBundleSize": bundle.end_slot - bundle.start_slot + 1,
             "kind": "blocks",
             "scope": "global",
@@ -224,7 +221,3 @@ def _json(value: Any) -> web.Response:
 
 def _bad_request(error: BadRequest) -> web.Response:
     return web.Response(status=400, text=str(error.refused.fields["error"]))
-
-
-def _utc(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,16 +1,15 @@
-"""Reading the JSON of control requests: keys in either spelling, and the errors that answer what cannot be used."""
+"""Reads the fields of JSON requests, with keys in either spelling, and the errors that answer a bad request."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from simsync.local.account_json import MalformedAccount, read_modifications
-from simsync.local.events import Refused
+from simsync.local.solana_json import MalformedAccount, read_modifications
 
 if TYPE_CHECKING:
     from solders.account import Account
@@ -18,8 +17,15 @@ if TYPE_CHECKING:
 _U64 = 2**64 - 1
 
 
+class Refused(NamedTuple):
+    """The error that answers a request; ``name`` and ``fields`` are those of the protocol's errors."""
+
+    name: str
+    fields: dict[str, Any]
+
+
 class BadRequest(Exception):
-    """A request cannot be carried out; ``refused`` is the error to answer."""
+    """A request cannot be carried out; ``refused`` is the answer."""
 
     def __init__(self, refused: Refused) -> None:
         super().__init__(refused.name)
@@ -27,11 +33,12 @@ class BadRequest(Exception):
 
 
 def invalid(text: str) -> BadRequest:
+    """Return the exception for ``invalidRequest`` with this text."""
     return BadRequest(Refused("invalidRequest", {"error": text}))
 
 
 class Fields:
-    """The keys of an object that name fields, found whatever their case and underscores."""
+    """The fields of an object, found by name in any case and with or without underscores. Raises BadRequest."""
 
     def __init__(self, value: Any, what: str) -> None:
         if value is None:
@@ -77,18 +84,20 @@ class Fields:
 
 
 def plain(name: str) -> str:
+    """Return a key in the form in which keys are compared."""
     return name.replace("_", "").lower()
 
 
 def read_address(value: Any, where: str) -> str:
+    """Return a checked address. Raises BadRequest."""
     try:
         return str(Pubkey.from_string(value))
     except (ValueError, TypeError) as error:
-        raise invalid(f"{where}: {value!r} is not an address") from error
+        raise invalid(f"{where}: {value!r} is not a Solana address (base58 of 32 bytes)") from error
 
 
 def read_transaction(index: int, text: Any) -> VersionedTransaction:
-    """Return the transaction in a base64 string; ``index`` is its place in the request. Raises BadRequest."""
+    """Return the transaction in a base64 string; ``index`` is its position in the request. Raises BadRequest."""
     if not isinstance(text, str):
         raise invalid(f"transactions[{index}] must be a base64 string")
     try:

@@ -1,4 +1,4 @@
-"""The embedded simulator: an HTTP and WebSocket server in a thread of its own."""
+"""The embedded simulator: an HTTP and WebSocket server in its own thread."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from aiohttp import web
 
 from simsync.errors import InvalidParams, SimsyncError
 from simsync.local.behaviour import Behaviour
-from simsync.local.control_wire import Encoder
-from simsync.local.faults import Faults
-from simsync.local.groups import SessionTable
+from simsync.local.control.groups import SessionTable
+from simsync.local.control.wire import Encoder
+from simsync.local.faults.faults import Faults
 from simsync.local.http_routes import Routes
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from simsync.local.ledger import Ledger
+    from simsync.local.ledger.ledger import Ledger
 
 _log = logging.getLogger("simsync.local")
 _BACKLOG = 512
@@ -34,9 +34,29 @@ _STOP_TIMEOUT = 10.0
 class Simulator:
     """A backtest simulator on a port of this machine. It serves from construction until :meth:`close`.
 
-    ``port`` 0 takes any free port. An empty ``api_key`` lets everybody in. ``faults``: when it misbehaves. The other
-    keyword arguments are the switches of :class:`~simsync.local.Behaviour`. Raises InvalidParams for a host other than
-    this machine (unless ``allow_remote``) or an unknown switch, and SimsyncError if the address cannot be bound.
+    It is a context manager that closes at the end of the block.
+
+    Args:
+        ledger: What the sessions replay.
+        host: The address to listen on.
+        port: The port; 0 takes any free one, see :attr:`port`.
+        api_key: The key that clients must send. If it is empty, none is required.
+        faults: What goes wrong, and when; by default nothing.
+        allow_remote: Accept a ``host`` that other machines can reach. A warning is logged.
+        **switches: The fields of :class:`~simsync.local.Behaviour`.
+
+    Raises:
+        InvalidParams: ``host`` is not a loopback address and ``allow_remote`` is False, or a switch is unknown or has
+            an invalid value.
+        SimsyncError: The address cannot be bound.
+
+    Attributes:
+        ledger: The ledger.
+        api_key: The key.
+        behaviour: The switches.
+        faults: The faults; more can be scheduled at any time.
+        host: The address.
+        port: The port that is really used.
     """
 
     def __init__(
@@ -51,11 +71,13 @@ class Simulator:
         **switches: Any,
     ) -> None:
         if not allow_remote and not _is_loopback(host):
-            raise InvalidParams("host", host, "is no loopback address; allow_remote=True serves other machines")
+            raise InvalidParams(
+                "host", host, "is not a loopback address; to serve other machines pass allow_remote=True"
+            )
         unknown = sorted(set(switches) - set(Behaviour.__dataclass_fields__))
         if unknown:
             known = ", ".join(sorted(Behaviour.__dataclass_fields__))
-            raise InvalidParams("switches", unknown, f"no such switch; there are {known}")
+            raise InvalidParams("switches", unknown, f"unknown switch; use one of {known}")
         self.ledger = ledger
         self.api_key = api_key
         self.behaviour = Behaviour(**switches)
@@ -65,10 +87,10 @@ class Simulator:
         address = listener.getsockname()
         if not _is_loopback(host):
             _log.warning(
-                "the simulator on %s:%d serves other machines%s; nothing that travels is encrypted",
+                "the simulator on %s:%d serves other machines%s, and the traffic is not encrypted",
                 host,
                 address[1],
-                "" if api_key not in ("", _DEFAULT_KEY) else ", and asks for no key that they do not know",
+                "" if api_key not in ("", _DEFAULT_KEY) else " without a secret API key",
             )
         self.host: str = host
         self.port: int = address[1]
@@ -92,12 +114,12 @@ class Simulator:
 
     @property
     def ws_url(self) -> str:
-        """The address of the control socket."""
+        """The address of the control socket, ``ws://host:port/backtest``."""
         return f"ws://{_in_url(self.host)}:{self.port}/backtest"
 
     @property
     def draining(self) -> bool:
-        """Is the simulator about to go? ``GET /ready`` then answers 503; all else, creates too, works as before.
+        """True makes ``GET /ready`` answer 503; everything else, new sessions included, works as before.
 
         May be set from any thread.
         """
@@ -109,10 +131,15 @@ class Simulator:
 
     @property
     def closed(self) -> bool:
+        """True once the server's thread has ended."""
         return not self._thread.is_alive()
 
     def close(self) -> None:
-        """Stop serving: drop all connections, end all sessions, free the port. May be called again, from any thread."""
+        """Drop all connections, end all sessions and free the port. May be called repeatedly and from any thread.
+
+        Raises:
+            SimsyncError: The server did not stop within 10 s, or the caller is the server's own thread.
+        """
         if threading.current_thread() is self._thread:
             raise SimsyncError("close() was called from the simulator's own thread")
         with self._closing:
@@ -131,7 +158,7 @@ class Simulator:
 
 
 class _Server:
-    """What runs in the simulator's thread."""
+    """The event loop in the simulator's thread."""
 
     def __init__(self, listener: socket.socket, table: SessionTable, routes: Routes) -> None:
         self.started = threading.Event()
@@ -155,14 +182,15 @@ class _Server:
             self.started.set()
 
     def stop(self) -> None:
-        """Ask the server to stop; from any thread, also when it has stopped."""
+        """Ask the server to stop; from any thread, even after it has stopped."""
         loop, stopping = self._loop, self._stopping
         if loop is None or stopping is None or loop.is_closed():
             return
         try:
             loop.call_soon_threadsafe(stopping.set)
         except RuntimeError:
-            _log.debug("the event loop is closed already")
+            # It ended between the check and the call.
+            _log.debug("the event loop is already closed")
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -174,8 +202,9 @@ class _Server:
             self.started.set()
             await self._stopping.wait()
         finally:
-            # Accept no more, and let what was accepted become known to the runner, which takes a few turns of the loop:
-            # asyncio loses a connection whose server is closed in between.
+            # Stop accepting first, then let the connections that were just accepted reach the runner, which takes a few
+            # turns of the loop. asyncio forgets a connection whose server is closed in between: its socket would stay
+            # open, and the client would wait for ever.
             with contextlib.suppress(NotImplementedError):
                 self._loop.remove_reader(self._listener)
             for _turn in range(3):
@@ -191,7 +220,7 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
         raise SimsyncError(
-            f"the simulator cannot listen on {host}:{port}: {error}; choose another port, or port 0 for any free one"
+            f"the simulator cannot listen on {host}:{port}: {error}; use another port, or port 0 for any free one"
         ) from error
 
 

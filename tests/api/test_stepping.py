@@ -12,7 +12,7 @@ from solders.pubkey import Pubkey
 
 import simsync
 from simsync.local import Faults, Ledger, Simulator
-from simsync.local.token_balances import TOKEN_PROGRAMS
+from simsync.local.engine.programs import TOKEN_PROGRAMS
 from simsync.sessions.session import Session
 from tests.threads import join_readers
 

@@ -15,7 +15,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from simsync.local import tiny_program
-from simsync.local.programs import SYSTEM_PROGRAM, memo, system_transfer
+from simsync.local.engine.programs import SYSTEM_PROGRAM, memo, system_transfer
 
 RICH = Keypair.from_seed(b"r" * 32)
 POOR = Keypair.from_seed(b"p" * 32)

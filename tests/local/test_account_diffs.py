@@ -13,7 +13,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from simsync.local import Ledger, Simulator
-from simsync.local.engine import Engine
+from simsync.local.engine.engine import Engine
 
 from .actors import POOR, RICH, account_data, encoded, transfer
 from .bare import Control, Data, Rpc

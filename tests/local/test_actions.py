@@ -15,7 +15,8 @@ from solders.transaction import VersionedTransaction
 
 from simsync.local import Ledger, Simulator
 from simsync.local.actions import Action, Schedule, SlotAnchor
-from simsync.local.engine import AccountRefused, Engine
+from simsync.local.engine.accounts import AccountRefused
+from simsync.local.engine.engine import Engine
 
 from .actors import (
     POOR,
@@ -334,7 +335,7 @@ AFTER = {"anchor": "afterSlot", "kind": "simulate"}
         (
             {**AFTER, "anchor": {"afterMatch": {"filter": {"oracleUpdate": {}}}}},
             "invalidRequest",
-            "only programExecuted",
+            "must be programExecuted, no other is supported",
         ),
         ({**AFTER, "anchor": {"afterMatch": {"filter": {"programExecuted": "x"}}}}, "invalidRequest", "address"),
         ({**AFTER, "transactions": "KLUv/Q=="}, "invalidRequest", "must be a list"),
@@ -347,7 +348,11 @@ AFTER = {"anchor": "afterSlot", "kind": "simulate"}
         ({**AFTER, "returnAccounts": ["x"]}, "invalidAccountPubkey", ""),
         ({**AFTER, "label": 7}, "invalidRequest", "label"),
         ({**AFTER, "feedsReroute": True}, "invalidRequest", "feedsReroute"),
-        ({**AFTER, "kind": "send", "accountOverrides": {ADDRESS: account_data(1)}}, "invalidRequest", "only simulate"),
+        (
+            {**AFTER, "kind": "send", "accountOverrides": {ADDRESS: account_data(1)}},
+            "invalidRequest",
+            "require the kind simulate",
+        ),
     ],
 )
 def test_bad_actions_refuse_the_create(simulator: Simulator, bad: Any, name: str, part: str) -> None:

@@ -10,10 +10,22 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from simsync.local import Behaviour, Ledger
-from simsync.local.backtest import Advance, AdvanceTo, Backtest, Plan
-from simsync.local.events import Completed, Discovered, Event, Paused, Ready, Refused, SlotExecuted, StatusChanged
-from simsync.local.executed import TRANSACTIONS, ExecutedTransaction
-from simsync.local.programs import MEMO_PROGRAM
+from simsync.local.backtest.backtest import Backtest
+from simsync.local.backtest.messages import (
+    Advance,
+    AdvanceTo,
+    Completed,
+    Discovered,
+    Event,
+    Paused,
+    Plan,
+    Ready,
+    SlotExecuted,
+    StatusChanged,
+)
+from simsync.local.backtest.stream import TRANSACTIONS, ExecutedTransaction
+from simsync.local.engine.programs import MEMO_PROGRAM
+from simsync.local.request_fields import Refused
 
 from .actors import RICH, transfer, wallet
 

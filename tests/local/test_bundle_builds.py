@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from simsync.local import Ledger, Simulator
-from simsync.local.bundle_builds import BuildRequest, BundleBuilds, KeyTaken, Range
 from simsync.local.encoding import dump_json
+from simsync.local.services import BuildRequest, BundleBuilds, KeyTaken, Range
 
 from .bare import TIMEOUT, Control, get
 

@@ -162,7 +162,7 @@ def test_ranges_that_the_ledger_does_not_have(simulator: Simulator, params: Any,
         ),
         (
             '{"method":"createBacktestSession","params":{"startSlot":1000,"endSlot":1005,"discoveries":[{"oracleUpdate":{}}]}}',
-            "only programExecuted",
+            "programExecuted is the only discovery",
         ),
         ('{"method":"continue","params":{"advanceCount":1}}', "no session"),
         ('{"method":"continueSessionV1","params":{"advanceCount":1}}', "sessionId"),

@@ -10,10 +10,21 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from simsync.local import Behaviour, Ledger, Simulator
-from simsync.local.backtest import Advance, AdvanceTo, Backtest, Plan
-from simsync.local.events import Completed, Discovered, Event, Paused, Ready, Refused, SlotExecuted
-from simsync.local.executed import TRANSACTIONS
-from simsync.local.programs import SYSTEM_PROGRAM
+from simsync.local.backtest.backtest import Backtest
+from simsync.local.backtest.messages import (
+    Advance,
+    AdvanceTo,
+    Completed,
+    Discovered,
+    Event,
+    Paused,
+    Plan,
+    Ready,
+    SlotExecuted,
+)
+from simsync.local.backtest.stream import TRANSACTIONS
+from simsync.local.engine.programs import SYSTEM_PROGRAM
+from simsync.local.request_fields import Refused
 
 from .actors import POOR, RICH, account_data, encoded, transfer, wallet
 from .bare import Control, Data, Message, Rpc, inner, name_of, slots_of

@@ -10,9 +10,10 @@ from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from simsync.local.engine import AccountRefused, Engine
-from simsync.local.ledger import Ledger
-from simsync.local.programs import (
+from simsync.local.backtest.messages import Summary
+from simsync.local.engine.accounts import AccountRefused
+from simsync.local.engine.engine import Engine
+from simsync.local.engine.programs import (
     LOOKUP_TABLE_PROGRAM,
     associated_address,
     close_account,
@@ -23,7 +24,7 @@ from simsync.local.programs import (
     system_transfer,
     token_transfer,
 )
-from simsync.local.summary import Summary
+from simsync.local.ledger.ledger import Ledger
 
 from .actors import (
     BLOCKHASH,

@@ -10,8 +10,8 @@ from solders.compute_budget import request_heap_frame, set_compute_unit_limit, s
 from solders.instruction import Instruction
 
 from simsync.local import Block, Bundle, HistoricalTransaction, Ledger, Simulator
-from simsync.local.engine import Engine
-from simsync.local.programs import memo, system_transfer
+from simsync.local.engine.engine import Engine
+from simsync.local.engine.programs import memo, system_transfer
 
 from .actors import POOR, RICH, encoded, transaction, wallet
 from .bare import Control, Rpc

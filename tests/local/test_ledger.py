@@ -140,7 +140,7 @@ def test_a_ledger_has_no_gaps_and_no_disorder() -> None:
     first, second = Block(10, 9, 1, 0, ""), Block(11, 10, 2, 0, "")
     with pytest.raises(InvalidParams, match="at least one bundle"):
         Ledger([], [])
-    with pytest.raises(InvalidParams, match="must begin at slot 20"):
+    with pytest.raises(InvalidParams, match="must start at slot 20"):
         Ledger([], [Bundle(10, 19), Bundle(21, 29)])
     with pytest.raises(InvalidParams, match="ascending"):
         Ledger([second, first], [Bundle(10, 19)])

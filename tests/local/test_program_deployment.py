@@ -13,8 +13,9 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from simsync.local import Block, Bundle, Ledger, Simulator, tiny_program
-from simsync.local.engine import AccountRefused, Engine
-from simsync.local.programs import MEMO_PROGRAM
+from simsync.local.engine.accounts import AccountRefused
+from simsync.local.engine.engine import Engine
+from simsync.local.engine.programs import MEMO_PROGRAM
 
 from .actors import (
     POOR,

@@ -70,7 +70,7 @@ def test_transactions_are_grouped_into_blocks(simulate: Callable[..., Simulator]
     simulator = simulate(ledger)
     assert replayed(simulator, 300, 301)[0] == [reply(1, 300)]
     assert replayed(simulator, 302, 302)[0] == [reply(3, 302), reply(2, 302)]
-    assert "served as they are" in describe(ledger)
+    assert "served unchanged" in describe(ledger)
 
 
 def test_recorded_signers_are_filtered(simulate: Callable[..., Simulator]) -> None:

@@ -12,7 +12,7 @@ from solders.pubkey import Pubkey
 
 from simsync.local import Ledger, Simulator
 from simsync.local.encoding import decode_base58, encode_base58
-from simsync.local.programs import LOOKUP_TABLE_PROGRAM, lookup_table_data
+from simsync.local.engine.programs import LOOKUP_TABLE_PROGRAM, lookup_table_data
 
 from .actors import (
     POOR,

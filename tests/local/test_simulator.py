@@ -57,7 +57,7 @@ def test_close_ends_what_is_open(simulate: Start) -> None:
 
 def test_the_port_can_be_used_again_and_is_not_shared(simulate: Start, ledger: Ledger) -> None:
     first = simulate()
-    with pytest.raises(SimsyncError, match="choose another port") as caught:
+    with pytest.raises(SimsyncError, match="use another port") as caught:
         Simulator(ledger, port=first.port)
     assert isinstance(caught.value.__cause__, OSError)
     first.close()
@@ -87,7 +87,7 @@ def test_ipv6(ledger: Ledger) -> None:
 
 
 def test_switches_are_checked(ledger: Ledger) -> None:
-    with pytest.raises(InvalidParams, match="no such switch"):
+    with pytest.raises(InvalidParams, match="unknown switch"):
         Simulator(ledger, statusses=True)
     with pytest.raises(InvalidParams, match="end_of_stream"):
         Behaviour(end_of_stream="d")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from simsync.local import Ledger, Simulator
-from simsync.local.pubsub_kinds import KINDS
+from simsync.local.pubsub.kinds import KINDS
 
 from .actors import RICH, account_data, encoded, transfer
 from .bare import Control, Data, Dropped, Rpc
@@ -200,7 +200,7 @@ def test_replay_from_a_slot_that_is_no_longer_kept(simulate: Start, long_ledger:
             for kept in (1021, None):
                 reply = data.call("slotSubscribe", [None, {"replayFromSlot": kept or 1020}])
                 if refuse and kept is None:
-                    text = "slot 1020 is no longer kept for replay; the oldest is 1021"
+                    text = "slot 1020 is no longer kept for replay; the oldest kept slot is 1021"
                     assert reply["error"] == {"code": -32602, "message": text}
                 else:
                     assert data.recv()["params"]["result"]["slot"] == 1021

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from simsync.local import Block, Bundle, HistoricalTransaction, Ledger, Simulator
-from simsync.local.rfc3339 import MS_PER_DAY, read_time, time_text
-from simsync.local.usage import BadWindow, SessionEnd, Usage, Window, read_window
+from simsync.local.encoding import MS_PER_DAY, read_time, time_text
+from simsync.local.services import BadWindow, SessionEnd, Usage, Window, read_window
 
 from .bare import TIMEOUT, Control, Rpc, name_of
 

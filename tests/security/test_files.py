@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from simsync.errors import InvalidParams
-from simsync.local import Ledger, ledger_file
+from simsync.local import Ledger
+from simsync.local.ledger import file as ledger_file
 from simsync.run import read_records
 
 zstandard = pytest.importorskip("zstandard")
@@ -55,7 +56,7 @@ def test_a_ledger_that_stands_for_more_than_the_memory_holds(
     path = tmp_path / "bomb.jsonl.zst"
     path.write_bytes(zstandard.ZstdCompressor(write_content_size=declared).compress(b" " * 300_000_000))
     assert path.stat().st_size < 50_000
-    with pytest.raises(InvalidParams, match="inflates to more than 1000000 bytes"):
+    with pytest.raises(InvalidParams, match="expands to more than 1000000 bytes"):
         Ledger.load(path)
 
 

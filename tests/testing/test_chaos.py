@@ -14,13 +14,14 @@ import simsync
 from simsync.cli.app import run as run_command
 from simsync.errors import InvalidParams
 from simsync.local import Faults, Ledger, Simulator, command
-from simsync.local.chaos import Chaos
-from simsync.local.fault_rules import CONTROL_RULES, DATA_RULES, Rule
+from simsync.local.faults.chaos import Drawn, Draws
 from simsync.testing import client_of
 
 FIRST, SLOTS, BUNDLE = 1_000, 24, 8
 SYSTEM_PROGRAM = "11111111111111111111111111111111"
 DROPS = {"drop_control_before", "drop_control_after", "drop_data_at"}
+CONTROL = {"drop_control_before", "drop_control_after", "delay_control", "replay_control"}
+DATA = {"drop_data_at", "delay_data"}
 Streams = dict[tuple[int, str], list[Any]]
 
 
@@ -79,35 +80,31 @@ def test_with_the_default_options_too(ledger: Ledger, thorough: bool) -> None:
             assert single(simsync.Client(simulator.url, simulator.api_key)) == expected
 
 
-def row(seed: int, plane: str, count: int) -> list[Rule]:
-    chaos = Chaos(seed, plane)
-    rules: list[Rule] = []
+def row(seed: int, plane: str, count: int) -> list[Drawn]:
+    draws = Draws(seed, plane)
+    faults: list[Drawn] = []
     for _ in range(count):
-        rules.append(chaos.rule_after(rules[-1].number if rules else 0))
-    return rules
-
-
-def facts(rules: list[Rule]) -> list[tuple[Any, ...]]:
-    return [(rule.what, rule.number, rule.seconds, rule.messages) for rule in rules]
+        faults.append(draws.after(faults[-1].number if faults else 0))
+    return faults
 
 
 @pytest.mark.parametrize("plane", ["control", "data"])
 def test_a_seed_draws_the_same_faults_every_time_and_another_one_others(plane: str) -> None:
-    assert facts(row(7, plane, 200)) == facts(row(7, plane, 200))
-    assert len({tuple(facts(row(seed, plane, 10))) for seed in range(50)}) == 50
+    assert row(7, plane, 200) == row(7, plane, 200)
+    assert len({tuple(row(seed, plane, 10)) for seed in range(50)}) == 50
 
 
 @pytest.mark.parametrize("plane", ["control", "data"])
 def test_outages_stay_within_the_budget_of_the_default_options(plane: str) -> None:
     """The worst case: the same connection is dropped each time, before it delivers enough to reset its count."""
     for seed in range(200):
-        rules = list(itertools.takewhile(lambda rule: rule.number < 10**8, row(seed, plane, 600)))
-        assert rules[-1].number > 10**7, "the row ends too early to tell"
-        assert all(after.number > before.number for before, after in zip(rules, rules[1:]))
-        drops = sum(rule.what in DROPS for rule in rules)
+        faults = list(itertools.takewhile(lambda fault: fault.number < 10**8, row(seed, plane, 600)))
+        assert faults[-1].number > 10**7, "the row ends too early to tell"
+        assert all(after.number > before.number for before, after in zip(faults, faults[1:]))
+        drops = sum(fault.name in DROPS for fault in faults)
         assert 8 < drops <= simsync.Options().reconnect_attempts
-        assert all(rule.seconds <= 0.05 for rule in rules)
-        assert {rule.what for rule in rules} <= (CONTROL_RULES if plane == "control" else DATA_RULES)
+        assert all(fault.seconds <= 0.05 for fault in faults)
+        assert {fault.name for fault in faults} <= (CONTROL if plane == "control" else DATA)
 
 
 def test_data_connections_of_long_sessions_are_not_dropped() -> None:

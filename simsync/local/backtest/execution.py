@@ -1,0 +1,217 @@
+"""Executes blocks batch by batch, with scheduled actions around them, and shows the results to subscriptions."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from solders.transaction import VersionedTransaction
+
+from simsync.local.actions import ActionResult, Due, Schedule
+from simsync.local.backtest.messages import Summary
+from simsync.local.backtest.stream import (
+    AccountsOverridden,
+    ExecutedTransaction,
+    RecordedTransaction,
+    ShownTransaction,
+    SlotBegun,
+    SlotShown,
+    Stream,
+)
+from simsync.local.engine.accounts import AccountRefused
+from simsync.local.engine.engine import Engine
+from simsync.local.engine.transactions import real_changes
+from simsync.local.request_fields import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from solders.account import Account
+    from solders.pubkey import Pubkey
+
+    from simsync.local.backtest.messages import Plan
+    from simsync.local.behaviour import Behaviour
+    from simsync.local.ledger.blocks import Block, HistoricalTransaction
+    from simsync.local.ledger.ledger import Ledger
+
+_SLOTS_UNTIL_FINAL = 32
+_Shown = TypeVar("_Shown", ExecutedTransaction, RecordedTransaction)
+
+
+class Execution:
+    """The engine of one session, its position in the ledger, and the results that it has shown.
+
+    The iterators that it returns yield None after each batch and each action: the caller may stop there to let other
+    work run, and RPC calls then see the state between two batches.
+    """
+
+    def __init__(self, ledger: Ledger, plan: Plan, behaviour: Behaviour) -> None:
+        self.stream = Stream(behaviour.replay_slots)
+        self.summary = Summary()
+        self.slot = plan.start_slot
+        self.block: Block | None = None
+        """The block that was begun last."""
+        self.batch = 0
+        """Batches of that block that were executed; 0 again when the block is finished."""
+        self.problems: list[Refused] = []
+        """Errors of actions that the client has not been told yet."""
+        self._ledger = ledger
+        self._plan = plan
+        self._behaviour = behaviour
+        self._engine: Engine | None = None
+        self._history: OrderedDict[str, ShownTransaction] = OrderedDict()
+        self._schedule = Schedule(plan.actions) if plan.actions else None
+        self._programs = self._schedule.programs if self._schedule is not None else frozenset()
+
+    @property
+    def started(self) -> bool:
+        return self._engine is not None
+
+    @property
+    def engine(self) -> Engine:
+        assert self._engine is not None, "the execution was not started"
+        return self._engine
+
+    def start(self) -> None:
+        """Make the engine, with the accounts of the bundle that holds the start slot."""
+        start = self._plan.start_slot
+        bundle = self._ledger.bundle_at(start)
+        self._engine = Engine(bundle.accounts if bundle is not None else {}, extra_units=self._plan.extra_units)
+        self._engine.enter_slot(start, self._ledger.time_of(start))
+
+    def free(self) -> None:
+        """Release the engine and the history. The execution must not be used afterwards."""
+        self._engine = None
+        self._history.clear()
+
+    @property
+    def block_time(self) -> int:
+        """Unix seconds of the current slot."""
+        return self.block.time if self.block is not None else self._ledger.time_of(self.slot)
+
+    def transaction(self, signature: str) -> ShownTransaction | None:
+        """Return the last executed transaction with that signature, if it is still kept."""
+        return self._history.get(signature)
+
+    # -- single transactions and accounts
+
+    def inject(self, transaction: VersionedTransaction) -> ExecutedTransaction:
+        """Execute a transaction of the client in the current slot, and show it."""
+        outcome = self.engine.execute(transaction)
+        return self._show(ExecutedTransaction(transaction, outcome, self.slot, self.block_time))
+
+    def override(self, accounts: Iterable[tuple[Pubkey, Account]]) -> None:
+        """Replace accounts in the current slot, all or none, and show the changes. Raises AccountRefused."""
+        changes = real_changes(self.engine.set_accounts(accounts))
+        if changes:
+            self.stream.add(AccountsOverridden(self.slot, changes))
+
+    # -- blocks
+
+    def batches(self, block: Block) -> int:
+        """Return the number of batches of a block."""
+        return -(-block.transaction_count // self._behaviour.batch_size)
+
+    def run_batches(self, block: Block, until: int) -> Iterator[None]:
+        """Begin the block unless it was begun, and execute its batches before ``until`` that have not run yet."""
+        if block is not self.block:
+            self.block = block
+            self.slot = block.slot
+            self.engine.enter_slot(block.slot, block.time)
+            self.stream.add(SlotBegun(block.slot))
+            yield from self._run_slot_actions(block.slot, before=True)
+        size = self._behaviour.batch_size
+        while self.batch < until:
+            first = self.batch * size
+            if block.recorded:
+                yield from self._replay_batch(block, block.recorded[first : first + size])
+            else:
+                yield from self._execute_batch(block, block.transactions[first : first + size])
+            self.batch += 1
+            yield None
+
+    def finish(self, block: Block) -> Iterator[None]:
+        """Finish a block whose batches have run."""
+        yield from self._run_slot_actions(block.slot, before=False)
+        self.stream.add(SlotShown(block.slot, block.parent, max(0, block.slot - _SLOTS_UNTIL_FINAL)))
+        self.batch = 0
+
+    def _execute_batch(self, block: Block, items: Iterable[HistoricalTransaction]) -> Iterator[None]:
+        decoded = ((item, VersionedTransaction.from_bytes(item.wire)) for item in items)
+        batch = [(item, transaction) for item, transaction in decoded if not self._filtered(transaction)]
+        around: list[tuple[Due, bool, bytes]] = []
+        if self._schedule is not None and self._programs:
+            keys = [transaction.message.account_keys for _, transaction in batch]
+            around = [(due, before, batch[index][0].wire) for due, before, index in self._schedule.around(keys)]
+        yield from self._run_match_actions(around, before=True)
+        for item, transaction in batch:
+            outcome = self.engine.execute(transaction)
+            self.summary.count(item, outcome)
+            self._show(ExecutedTransaction(transaction, outcome, block.slot, block.time))
+        yield from self._run_match_actions(around, before=False)
+
+    def _replay_batch(self, block: Block, replies: Iterable[dict[str, Any]]) -> Iterator[None]:
+        batch = [RecordedTransaction(reply, block.slot, block.time) for reply in replies]
+        batch = [one for one in batch if not self._plan.signer_filter or not self._plan.signer_filter & one.signers]
+        around: list[tuple[Due, bool, None]] = []
+        if self._schedule is not None and self._programs:
+            keys = [[program for program in self._programs if str(program) in one.mentions] for one in batch]
+            around = [(due, before, None) for due, before, _ in self._schedule.around(keys)]
+        yield from self._run_match_actions(around, before=True)
+        for one in batch:
+            self._show(one)
+        yield from self._run_match_actions(around, before=False)
+
+    def _filtered(self, transaction: VersionedTransaction) -> bool:
+        """Does the signer filter leave this transaction out?"""
+        if not self._plan.signer_filter:
+            return False
+        message = transaction.message
+        signers = message.account_keys[: message.header.num_required_signatures]
+        return any(str(key) in self._plan.signer_filter for key in signers)
+
+    def _show(self, shown: _Shown) -> _Shown:
+        """Add a transaction to the stream and the history, and drop what is too old from the history."""
+        self._history[shown.signature] = shown
+        self._history.move_to_end(shown.signature)
+        oldest = shown.slot - self._behaviour.history_slots
+        # Ends at the latest at the transaction just added.
+        while (first := next(iter(self._history.values()))).slot <= oldest:
+            del self._history[first.signature]
+        self.stream.add(shown)
+        return shown
+
+    # -- actions
+
+    def _run_slot_actions(self, slot: int, *, before: bool) -> Iterator[None]:
+        if self._schedule is None:
+            return
+        for due in self._schedule.at(slot, before=before):
+            self._act(due, None, None)
+            yield None
+
+    def _run_match_actions(self, around: Iterable[tuple[Due, bool, bytes | None]], *, before: bool) -> Iterator[None]:
+        for due, runs_before, matched in around:
+            if runs_before == before:
+                self._act(due, self.batch, matched)
+                yield None
+
+    def _act(self, due: Due, batch_index: int | None, matched: bytes | None) -> None:
+        """Run an action and show its result."""
+        action, transactions = due
+        try:
+            if action.only_overrides:
+                self.override(action.overrides)
+                return
+            if action.commits:
+                outcomes = [self.inject(transaction).outcome for transaction in transactions]
+                accounts = [self.engine.account(address) for address in action.return_accounts]
+            else:
+                outcomes, accounts = self.engine.attempt(action.overrides, transactions, action.return_accounts)
+        except AccountRefused as error:
+            self.problems.append(Refused("simulationError", {"error": f"actions[{action.index}]: {error}"}))
+            return
+        form = self._behaviour.action_form
+        self.stream.add(
+            ActionResult(action, self.slot, outcomes, accounts, batch_index=batch_index, matched=matched, form=form)
+        )

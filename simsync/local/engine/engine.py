@@ -1,0 +1,229 @@
+"""Executes transactions on a set of accounts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from solders.compute_budget import ComputeBudget
+from solders.litesvm import LiteSVM
+from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
+
+from simsync.local.engine.accounts import AccountStore
+from simsync.local.engine.programs import TOKEN_PROGRAMS, UPGRADEABLE_LOADER
+from simsync.local.engine.transactions import (
+    AccountChange,
+    Keys,
+    Outcome,
+    TokenBalance,
+    budget_of,
+    error_json,
+    keys_of,
+    token_account,
+    token_balance,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from solders.account import Account
+    from solders.pubkey import Pubkey
+    from solders.transaction import VersionedTransaction
+
+    from simsync.local.engine.transactions import AnyMessage
+
+_Result = TypeVar("_Result")
+
+LAMPORTS_PER_SIGNATURE = 5_000
+# solders 0.27 neither reports fees nor charges priority fees, and limits nested calls more tightly.
+_REPORTS_FEE = hasattr(TransactionMetadata, "fee")
+
+
+class Engine:
+    """A set of accounts on which transactions run. Signatures, blockhashes and repetition are not checked.
+
+    A program cannot be called in the slot in which it was deployed.
+
+    Args:
+        accounts: The accounts at the start.
+        extra_units: Compute units that each transaction may use beyond its limit.
+
+    Raises:
+        AccountRefused: An account cannot be used.
+    """
+
+    def __init__(self, accounts: Mapping[Pubkey, Account], *, extra_units: int = 0) -> None:
+        self._svm = LiteSVM().with_sigverify(False).with_blockhash_check(False).with_transaction_history(0)
+        self._accounts = AccountStore(self._svm, accounts)
+        self._extra_units = extra_units
+
+    # -- accounts
+
+    def enter_slot(self, slot: int, time: int) -> None:
+        """Set the clock to ``slot`` and the unix ``time`` in seconds."""
+        self._accounts.enter_slot(slot, time)
+
+    def account(self, address: Pubkey) -> Account | None:
+        return self._svm.get_account(address)
+
+    def balance(self, address: Pubkey) -> int:
+        """Return the lamports of an account, 0 if it does not exist."""
+        return self._svm.get_balance(address) or 0
+
+    def snapshot(self) -> dict[Pubkey, Account]:
+        """Return every account that was given or written, in its current state."""
+        return self._accounts.snapshot()
+
+    def owned_by(self, program: Pubkey) -> list[tuple[Pubkey, Account]]:
+        """Return the accounts that belong to ``program``, in order of address."""
+        return self._accounts.owned_by(program)
+
+    def rent_exempt_minimum(self, size: int) -> int:
+        """Return the lamports that make an account of ``size`` bytes exempt from rent."""
+        return self._svm.minimum_balance_for_rent_exemption(size)
+
+    def set_accounts(self, accounts: Iterable[tuple[Pubkey, Account]]) -> list[AccountChange]:
+        """Replace accounts, all or none, and return how they changed. Zero lamports remove an account.
+
+        The order does not matter: ProgramData is set before the program that names it, and a program whose ProgramData
+        changes is loaded again. Raises AccountRefused.
+        """
+        return self._accounts.set_all(accounts)
+
+    # -- transactions
+
+    def execute(self, transaction: VersionedTransaction) -> Outcome:
+        """Run a transaction and keep its changes. A failing transaction raises nothing."""
+        message = transaction.message
+        found = keys_of(message, self._svm.get_account)
+        keys, writable = found.all, found.writable
+        get_account, get_balance = self._svm.get_account, self._svm.get_balance
+        before = {index: get_account(keys[index]) for index in writable}
+        pre = [
+            (account.lamports if (account := before[index]) is not None else 0)
+            if index in before
+            else get_balance(key) or 0
+            for index, key in enumerate(keys)
+        ]
+        readonly_tokens = self._readonly_token_accounts(message, keys, before)
+        pre_tokens = self._token_balances(keys, before, readonly_tokens) if readonly_tokens is not None else []
+        result = self._run(self._svm.send_transaction, transaction, found)
+        if isinstance(result, FailedTransactionMetadata):
+            outcome = Outcome(result.meta(), error_json(result.err()), found)
+        else:
+            outcome = Outcome(result, None, found)
+        outcome.pre_balances = pre
+        post = list(pre)
+        after: dict[int, Account | None] = {}
+        for index in writable:
+            account = get_account(keys[index])
+            after[index] = account
+            post[index] = account.lamports if account is not None else 0
+            outcome.changes.append(AccountChange(keys[index], before[index], account))
+        outcome.post_balances = post
+        self._accounts.note_written(outcome.changes, may_deploy=UPGRADEABLE_LOADER in keys)
+        # A transaction that did not even start is charged nothing.
+        if outcome.error is None or outcome.meta.logs() or post != pre:
+            outcome.fee = outcome.meta.fee() if _REPORTS_FEE else self.fee_of(message)
+        if readonly_tokens is not None:
+            outcome.pre_tokens = pre_tokens
+            outcome.post_tokens = self._token_balances(keys, after, readonly_tokens)
+        return outcome
+
+    def simulate(self, transaction: VersionedTransaction) -> tuple[Outcome, dict[Pubkey, Account]]:
+        """Run a transaction without keeping its changes.
+
+        Return the outcome, without balances, and the accounts as the transaction would have written them.
+        """
+        keys = keys_of(transaction.message, self._svm.get_account)
+        result = self._run(self._svm.simulate_transaction, transaction, keys)
+        if isinstance(result, FailedTransactionMetadata):
+            outcome, written = Outcome(result.meta(), error_json(result.err()), keys), {}
+        else:
+            outcome, written = Outcome(result.meta(), None, keys), dict(result.post_accounts())
+        outcome.fee = self.fee_of(transaction.message)
+        return outcome, written
+
+    def attempt(
+        self,
+        overrides: Iterable[tuple[Pubkey, Account]],
+        transactions: Iterable[VersionedTransaction],
+        wanted: Iterable[Pubkey],
+    ) -> tuple[list[Outcome], list[Account | None]]:
+        """Replace accounts, run transactions in order, read the wanted accounts, then restore every changed account.
+
+        A transaction runs even if the one before failed. Raises AccountRefused, with nothing changed.
+        """
+        original: dict[Pubkey, Account | None] = {}
+        outcomes: list[Outcome] = []
+        try:
+            _note_original(original, self.set_accounts(overrides))
+            for transaction in transactions:
+                outcome = self.execute(transaction)
+                _note_original(original, outcome.changes)
+                outcome.changes = []
+                outcomes.append(outcome)
+            return outcomes, [self.account(address) for address in wanted]
+        finally:
+            if original:
+                self._accounts.restore(original.items())
+
+    def fee_of(self, message: AnyMessage) -> int:
+        """Return the fee in lamports that a transaction with this message is charged."""
+        fee = LAMPORTS_PER_SIGNATURE * message.header.num_required_signatures
+        if not _REPORTS_FEE:
+            return fee
+        budget = budget_of(message)
+        return fee + -(-budget.price * budget.units // 1_000_000)
+
+    def _run(
+        self, method: Callable[[VersionedTransaction], _Result], transaction: VersionedTransaction, keys: Keys
+    ) -> _Result:
+        """Have LiteSVM send or simulate a transaction."""
+        if self._extra_units:
+            self._allow_extra_units(transaction.message)
+        with self._accounts.removed_programs_kept(keys.all, (keys.all[index] for index in keys.writable)):
+            return method(transaction)
+
+    def _allow_extra_units(self, message: AnyMessage) -> None:
+        """Raise the compute limit of the next transaction, which has this message."""
+        wanted = budget_of(message)
+        budget = ComputeBudget(_REPORTS_FEE)
+        budget.compute_unit_limit = wanted.units + self._extra_units
+        budget.heap_size = wanted.heap
+        self._svm.with_compute_budget(budget)
+
+    # -- token balances
+
+    def _readonly_token_accounts(
+        self, message: AnyMessage, keys: list[Pubkey], writable: Mapping[int, Any]
+    ) -> dict[int, Account] | None:
+        """Return the read-only token accounts by index, or None if the transaction names no token program."""
+        if TOKEN_PROGRAMS.isdisjoint(keys):
+            return None
+        programs = {instruction.program_id_index for instruction in message.instructions}
+        found: dict[int, Account] = {}
+        for index, key in enumerate(keys):
+            if index in writable or index in programs or key in TOKEN_PROGRAMS:
+                continue
+            account = self._svm.get_account(key)
+            if account is not None and not account.executable and token_account(account) is not None:
+                found[index] = account
+        return found
+
+    def _token_balances(
+        self, keys: list[Pubkey], written: Mapping[int, Account | None], readonly: Mapping[int, Account]
+    ) -> list[TokenBalance]:
+        balances = []
+        for index in range(len(keys)):
+            account = written[index] if index in written else readonly.get(index)
+            balance = token_balance(index, account, self._svm.get_account) if account is not None else None
+            if balance is not None:
+                balances.append(balance)
+        return balances
+
+
+def _note_original(original: dict[Pubkey, Account | None], changes: Iterable[AccountChange]) -> None:
+    """Remember the first known state of each account that changed."""
+    for address, before, after in changes:
+        if address not in original and before != after:
+            original[address] = before

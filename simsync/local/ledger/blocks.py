@@ -1,0 +1,168 @@
+"""Blocks and bundles, the parts of a ledger, and how recorded RPC replies become blocks."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from solders.account import Account
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
+
+from simsync.errors import InvalidParams
+from simsync.local.encoding import decode_base58
+from simsync.local.solana_json import message_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_NO_BLOCKHASH = "1" * 32
+
+
+class HistoricalTransaction(NamedTuple):
+    """A transaction of a ledger, with the outcome that it had when the ledger was made.
+
+    Attributes:
+        wire: The signed transaction as bytes.
+        error: The error in JSON-RPC form, None for success.
+        written_balances: Lamports of the writable accounts afterwards, in the order of the account keys.
+        trace: Digest of the programs that ran and of how each ended.
+    """
+
+    wire: bytes
+    error: Any
+    written_balances: tuple[int, ...]
+    trace: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """One slot that carries a block.
+
+    A block holds either ``transactions``, which are executed, or ``recorded`` replies, which are served unchanged.
+
+    Attributes:
+        slot: The slot.
+        parent: The slot of the block before.
+        height: The number of the block; slots without a block are not counted.
+        time: Unix seconds.
+        blockhash: Base58.
+        transactions: The transactions to execute.
+        recorded: ``getTransaction`` replies.
+    """
+
+    slot: int
+    parent: int
+    height: int
+    time: int
+    blockhash: str
+    transactions: tuple[HistoricalTransaction, ...] = ()
+    recorded: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def transaction_count(self) -> int:
+        """The number of transactions, executed or recorded."""
+        return len(self.transactions) or len(self.recorded)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A range of slots at whose start a session may begin.
+
+    Attributes:
+        start_slot: The first slot.
+        end_slot: The last slot, included.
+        accounts: The accounts at the start slot, by address.
+    """
+
+    start_slot: int
+    end_slot: int
+    accounts: Mapping[Pubkey, Account] = field(default_factory=dict, repr=False)
+
+
+# -- recorded replies
+
+
+def blocks_of_replies(blocks: Iterable[Any]) -> list[Block]:
+    """Return the blocks in ``getBlock`` replies: pairs of slot and reply, or replies with a key ``slot``.
+
+    Raises InvalidParams.
+    """
+    return [_block(*_slot_and_reply(item)) for item in blocks]
+
+
+def blocks_of_transactions(transactions: Iterable[Any]) -> list[Block]:
+    """Return blocks of ``getTransaction`` replies, grouped by slot. Raises InvalidParams."""
+    replies = list(transactions)
+    for reply in replies:
+        if not isinstance(reply, dict) or not isinstance(reply.get("slot"), int):
+            raise InvalidParams("transactions", reply, "each must be a getTransaction reply with a slot")
+    replies.sort(key=lambda reply: int(reply["slot"]))
+    made: list[Block] = []
+    for height, (slot, group) in enumerate(groupby(replies, key=lambda reply: int(reply["slot"])), 1):
+        found = list(group)
+        time = int(found[0].get("blockTime") or 0)
+        rows = tuple(_recorded(reply, slot, time) for reply in found)
+        parent = made[-1].slot if made else slot - 1
+        made.append(Block(slot, parent, height, time, _NO_BLOCKHASH, recorded=rows))
+    return made
+
+
+def bundles_over(blocks: list[Block], bundle_size: int | None) -> list[Bundle]:
+    """Return bundles of ``bundle_size`` slots over sorted blocks, by default one bundle. Raises InvalidParams."""
+    if not blocks:
+        raise InvalidParams("blocks", blocks, "a ledger needs at least one block")
+    if bundle_size is not None and bundle_size < 1:
+        raise InvalidParams("bundle_size", bundle_size, "must be at least 1 slot")
+    first, last = blocks[0].slot, blocks[-1].slot
+    size = bundle_size or last - first + 1
+    return [Bundle(start, min(start + size - 1, last)) for start in range(first, last + 1, size)]
+
+
+def _slot_and_reply(item: Any) -> tuple[int, dict[str, Any]]:
+    slot, reply = item if isinstance(item, tuple) else (None, item)
+    if isinstance(reply, dict) and slot is None:
+        slot = reply.get("slot")
+    if not isinstance(slot, int) or not isinstance(reply, dict):
+        raise InvalidParams("blocks", item, "each must be (slot, getBlock reply) or a reply with a slot")
+    return slot, reply
+
+
+def _block(slot: int, reply: dict[str, Any]) -> Block:
+    time = int(reply.get("blockTime") or 0)
+    transactions = reply.get("transactions")
+    if not isinstance(transactions, list):
+        raise InvalidParams("blocks", slot, "the block has no transactions; call getBlock with transactionDetails full")
+    return Block(
+        slot,
+        int(reply.get("parentSlot", slot - 1)),
+        int(reply.get("blockHeight") or 0),
+        time,
+        str(reply.get("blockhash") or _NO_BLOCKHASH),
+        recorded=tuple(_recorded(row, slot, time) for row in transactions),
+    )
+
+
+def _recorded(reply: Any, slot: int, time: int) -> dict[str, Any]:
+    """Return the reply as subscriptions show it: with slot and time, and with the transaction in JSON."""
+    transaction = reply.get("transaction") if isinstance(reply, dict) else None
+    if isinstance(transaction, (list, str)):
+        transaction = _decoded(transaction, slot)
+    if not isinstance(transaction, dict) or not transaction.get("signatures"):
+        raise InvalidParams("transactions", slot, "each must have a transaction with signatures")
+    return {"blockTime": time, "version": "legacy", **reply, "slot": slot, "transaction": transaction}
+
+
+def _decoded(encoded: list[Any] | str, slot: int) -> dict[str, Any]:
+    text, encoding = (encoded, "base58") if isinstance(encoded, str) else encoded
+    try:
+        wire = base64.b64decode(text) if encoding == "base64" else decode_base58(text)
+        transaction = VersionedTransaction.from_bytes(wire)
+    except ValueError as error:
+        raise InvalidParams("transactions", slot, f"a transaction cannot be decoded: {error}") from error
+    return {
+        "signatures": [str(signature) for signature in transaction.signatures],
+        "message": message_json(transaction.message),
+    }

@@ -1,0 +1,205 @@
+"""A ledger in one file: JSON lines, compressed with zstd if the name ends in ``.zst``.
+
+The first line describes the file. Then follow, in slot order, one line per bundle (the accounts that differ from the
+previous bundle) and one line per block.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from solders.account import Account
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
+
+from simsync.errors import InvalidParams, MissingExtra
+from simsync.local.ledger.blocks import Block, Bundle, HistoricalTransaction
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Mapping, Sequence
+
+_FORMAT = "simsync-ledger"
+_VERSION = 1
+LARGEST = 1024**3
+"""Largest size in bytes of a compressed file once it is decompressed."""
+_PIECE = 1024
+"""Compressed bytes that are decompressed at once: they give at most 32 MiB."""
+
+
+class Parts(NamedTuple):
+    """What a ledger is made of."""
+
+    blocks: Sequence[Block]
+    bundles: Sequence[Bundle]
+    origin: str
+
+
+def save(parts: Parts, path: str | os.PathLike[str]) -> None:
+    """Write a ledger to ``path``. Raises OSError, or MissingExtra for a ``.zst`` file without zstandard."""
+    content = b"".join(_line(value) for value in _lines(parts))
+    target = Path(path)
+    if target.suffix == ".zst":
+        content = _zstandard().ZstdCompressor(level=6).compress(content)
+    target.write_bytes(content)
+
+
+def load(path: str | os.PathLike[str]) -> Parts:
+    """Return the parts of the ledger in a file.
+
+    Raises OSError, MissingExtra, or InvalidParams if the file is not a ledger.
+    """
+    source = Path(path)
+    content = source.read_bytes()
+    if source.suffix == ".zst":
+        content = _decompressed(content, str(path))
+    try:
+        return _read([json.loads(line) for line in content.splitlines()], str(path))
+    except InvalidParams:
+        raise
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+        raise InvalidParams("path", str(path), f"is not a ledger file: {error!r}") from error
+
+
+def _decompressed(content: bytes, path: str) -> bytes:
+    """Decompress piece by piece: a small file may expand to more than the memory holds, and its header may lie."""
+    zstandard = _zstandard()
+    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        for start in range(0, len(content), _PIECE):
+            pieces.append(decompressor.decompress(content[start : start + _PIECE]))
+            size += len(pieces[-1])
+            if size > LARGEST:
+                raise InvalidParams(
+                    "path",
+                    path,
+                    f"expands to more than {LARGEST} bytes; if you trust it, decompress it with zstd first",
+                )
+            if decompressor.eof:
+                break
+    except zstandard.ZstdError as error:
+        raise InvalidParams("path", path, f"is not compressed with zstd: {error}") from error
+    if not decompressor.eof:
+        raise InvalidParams("path", path, "is truncated")
+    return b"".join(pieces)
+
+
+def _zstandard() -> Any:
+    try:
+        import zstandard
+    except ImportError as error:
+        raise MissingExtra("a ledger file that ends in .zst", "speed") from error
+    return zstandard
+
+
+def _line(value: Any) -> bytes:
+    # Not orjson: the bytes of a file must not depend on which packages are installed.
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+
+
+def _lines(parts: Parts) -> Iterator[dict[str, Any]]:
+    yield {"format": _FORMAT, "version": _VERSION, "origin": parts.origin}
+    known: Mapping[Pubkey, Account] = {}
+    blocks = deque(parts.blocks)
+    for bundle in parts.bundles:
+        accounts: dict[str, Any] = {
+            str(address): _account_row(account)
+            for address, account in bundle.accounts.items()
+            if known.get(address) != account
+        }
+        accounts.update({str(address): None for address in known if address not in bundle.accounts})
+        known = bundle.accounts
+        yield {"bundle": [bundle.start_slot, bundle.end_slot], "accounts": accounts}
+        while blocks and blocks[0].slot <= bundle.end_slot:
+            block = blocks.popleft()
+            line: dict[str, Any] = {
+                "slot": block.slot,
+                "parent": block.parent,
+                "height": block.height,
+                "time": block.time,
+                "blockhash": block.blockhash,
+            }
+            if block.recorded:
+                line["recorded"] = block.recorded
+            else:
+                line["transactions"] = [
+                    [base64.b64encode(item.wire).decode(), item.error, item.written_balances, item.trace]
+                    for item in block.transactions
+                ]
+            yield line
+
+
+def _account_row(account: Account) -> list[Any]:
+    return [
+        account.lamports,
+        str(account.owner),
+        base64.b64encode(account.data).decode(),
+        account.executable,
+        account.rent_epoch,
+    ]
+
+
+def _read_account(row: list[Any]) -> Account:
+    lamports, owner, data, executable, rent_epoch = row
+    return Account(lamports, base64.b64decode(data), Pubkey.from_string(owner), executable, rent_epoch)
+
+
+def _read(lines: list[dict[str, Any]], path: str) -> Parts:
+    if not lines or lines[0].get("format") != _FORMAT:
+        raise InvalidParams("path", path, "is not a ledger file")
+    if lines[0].get("version") != _VERSION:
+        raise InvalidParams(
+            "path", path, f"has version {lines[0].get('version')}, but this simsync reads version {_VERSION}"
+        )
+    blocks: list[Block] = []
+    bundles: list[Bundle] = []
+    accounts: dict[Pubkey, Account] = {}
+    for line in lines[1:]:
+        if "bundle" in line:
+            accounts = dict(accounts)
+            for name, row in line["accounts"].items():
+                address = Pubkey.from_string(name)
+                if row is None:
+                    accounts.pop(address, None)
+                else:
+                    accounts[address] = _read_account(row)
+            start, end = line["bundle"]
+            bundles.append(Bundle(_integer(start), _integer(end), accounts))
+        else:
+            blocks.append(_read_block(line))
+    return Parts(blocks, bundles, lines[0]["origin"])
+
+
+def _read_block(line: dict[str, Any]) -> Block:
+    return Block(
+        _integer(line["slot"]),
+        line["parent"],
+        line["height"],
+        line["time"],
+        line["blockhash"],
+        tuple(
+            HistoricalTransaction(_checked_wire(wire), error, tuple(balances), trace)
+            for wire, error, balances, trace in line.get("transactions", ())
+        ),
+        tuple(line.get("recorded", ())),
+    )
+
+
+def _integer(value: Any) -> int:
+    """Return a slot. Raises TypeError for anything else, which would break the order of the ledger later."""
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is not a slot")
+    return value
+
+
+def _checked_wire(text: str) -> bytes:
+    """Return the bytes of a transaction. Raises ValueError if they do not make one."""
+    wire = base64.b64decode(text)
+    VersionedTransaction.from_bytes(wire)
+    return wire

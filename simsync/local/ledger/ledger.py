@@ -1,0 +1,210 @@
+"""The ledger: blocks of transactions, and the accounts that each bundle starts with."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Any
+
+from simsync.errors import InvalidParams
+from simsync.local.ledger import file
+from simsync.local.ledger.blocks import blocks_of_replies, blocks_of_transactions, bundles_over
+from simsync.local.ledger.generate import generate_blocks
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from solders.account import Account
+    from solders.pubkey import Pubkey
+
+    from simsync.local.ledger.blocks import Block, Bundle
+
+
+class Ledger:
+    """Blocks in slot order, divided into bundles. A ledger does not change once it is made.
+
+    Most ledgers come from :meth:`generate`, :meth:`load`, :meth:`from_blocks` or :meth:`from_transactions`.
+
+    Args:
+        blocks: The blocks, in ascending order of slots.
+        bundles: The bundles, without gaps between them.
+        origin: A short text that tells where the ledger comes from.
+
+    Raises:
+        InvalidParams: There is no bundle or a gap between bundles, or a block is out of order or outside the bundles.
+    """
+
+    def __init__(self, blocks: Sequence[Block], bundles: Sequence[Bundle], *, origin: str = "") -> None:
+        self.blocks = tuple(blocks)
+        self.bundles = tuple(bundles)
+        self.origin = origin
+        self._slots = [block.slot for block in self.blocks]
+        self._starts = [bundle.start_slot for bundle in self.bundles]
+        if not self.bundles:
+            raise InvalidParams("bundles", bundles, "a ledger needs at least one bundle")
+        for before, after in zip(self.bundles, self.bundles[1:]):
+            if after.start_slot != before.end_slot + 1:
+                raise InvalidParams("bundles", after.start_slot, f"must start at slot {before.end_slot + 1}")
+        if any(after <= before for before, after in zip(self._slots, self._slots[1:])):
+            raise InvalidParams("blocks", self._slots[:5], "must be in ascending order of slots")
+        if self._slots and not self.start_slot <= self._slots[0] <= self._slots[-1] <= self.end_slot:
+            raise InvalidParams("blocks", self._slots[0], "must be within the bundles")
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.bundles)} bundles, {len(self.blocks)} blocks"
+        return f"<Ledger slots {self.start_slot}..{self.end_slot}, {counts}>"
+
+    @property
+    def start_slot(self) -> int:
+        """The first slot of the first bundle."""
+        return self.bundles[0].start_slot
+
+    @property
+    def end_slot(self) -> int:
+        """The last slot of the last bundle."""
+        return self.bundles[-1].end_slot
+
+    @property
+    def transaction_count(self) -> int:
+        """The number of transactions in all blocks."""
+        return sum(block.transaction_count for block in self.blocks)
+
+    @property
+    def accounts(self) -> Mapping[Pubkey, Account]:
+        """The accounts before the first block."""
+        return self.bundles[0].accounts
+
+    def block(self, slot: int) -> Block | None:
+        """Return the block of ``slot``, or None if that slot carries none."""
+        index = bisect_left(self._slots, slot)
+        if index < len(self._slots) and self._slots[index] == slot:
+            return self.blocks[index]
+        return None
+
+    def blocks_between(self, start_slot: int, end_slot: int) -> tuple[Block, ...]:
+        """Return the blocks of the slots from ``start_slot`` to ``end_slot``, both included."""
+        return self.blocks[bisect_left(self._slots, start_slot) : bisect_right(self._slots, end_slot)]
+
+    def bundle_at(self, slot: int) -> Bundle | None:
+        """Return the bundle that covers ``slot``, or None."""
+        index = bisect_right(self._starts, slot) - 1
+        if index < 0 or slot > self.bundles[index].end_slot:
+            return None
+        return self.bundles[index]
+
+    def time_of(self, slot: int) -> int:
+        """Return the unix time in seconds of the last block up to ``slot``, or of the first block if there is none."""
+        if not self.blocks:
+            return 0
+        return self.blocks[max(0, bisect_right(self._slots, slot) - 1)].time
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the ledger to one file of JSON lines.
+
+        Args:
+            path: The file. A name that ends in ``.zst`` is compressed with zstd.
+
+        Raises:
+            OSError: The file cannot be written.
+            MissingExtra: The name ends in ``.zst`` and zstandard is not installed.
+        """
+        file.save(file.Parts(self.blocks, self.bundles, self.origin), path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Ledger:
+        """Read a ledger that :meth:`save` wrote.
+
+        Args:
+            path: The file. A name that ends in ``.zst`` is decompressed, up to 1 GiB.
+
+        Returns:
+            The ledger.
+
+        Raises:
+            OSError: The file cannot be read.
+            MissingExtra: The name ends in ``.zst`` and zstandard is not installed.
+            InvalidParams: The file is not a ledger, or is larger than 1 GiB once decompressed.
+        """
+        parts = file.load(path)
+        return cls(parts.blocks, parts.bundles, origin=parts.origin)
+
+    @classmethod
+    def generate(
+        cls,
+        *,
+        seed: int = 1,
+        start_slot: int = 1_000,
+        slots: int = 400,
+        transactions_per_slot: int = 50,
+        bundle_size: int = 50,
+        skip_every: int | None = None,
+        accounts: int = 64,
+        tiny_program: bool = False,
+    ) -> Ledger:
+        """Make a ledger of real, signed transactions by executing them. The same arguments give the same ledger.
+
+        Args:
+            seed: Decides what is traded.
+            start_slot: The first slot.
+            slots: The number of slots.
+            transactions_per_slot: The number of transactions in each block.
+            bundle_size: The number of slots in each bundle.
+            skip_every: If n, every n-th slot carries no block, except the first slot of a bundle.
+            accounts: The number of wallets, at least 4.
+            tiny_program: Deploy a program at :data:`simsync.local.TINY_PROGRAM` that does nothing, and let some
+                transactions call it. A strategy can replace it with another program.
+
+        Returns:
+            The ledger.
+
+        Raises:
+            InvalidParams: An argument is out of range.
+        """
+        blocks, bundles = generate_blocks(
+            seed=seed,
+            start_slot=start_slot,
+            slots=slots,
+            transactions_per_slot=transactions_per_slot,
+            bundle_size=bundle_size,
+            skip_every=skip_every,
+            accounts=accounts,
+            with_tiny_program=tiny_program,
+        )
+        return cls(blocks, bundles, origin=f"generated with seed {seed}")
+
+    @classmethod
+    def from_blocks(cls, blocks: Iterable[Any], *, bundle_size: int | None = None) -> Ledger:
+        """Make a ledger of recorded ``getBlock`` replies. Their transactions are served unchanged, not executed.
+
+        Args:
+            blocks: Pairs of slot and reply, or replies with a key ``slot``. Gaps are slots without a block.
+            bundle_size: The number of slots in each bundle; by default there is one bundle.
+
+        Returns:
+            The ledger.
+
+        Raises:
+            InvalidParams: A reply cannot be used.
+        """
+        return cls._recorded(blocks_of_replies(blocks), bundle_size)
+
+    @classmethod
+    def from_transactions(cls, transactions: Iterable[Any], *, bundle_size: int | None = None) -> Ledger:
+        """Make a ledger of recorded ``getTransaction`` replies. They are served unchanged, not executed.
+
+        Args:
+            transactions: The replies, in any order. Those of one slot make up its block.
+            bundle_size: The number of slots in each bundle; by default there is one bundle.
+
+        Returns:
+            The ledger.
+
+        Raises:
+            InvalidParams: A reply cannot be used.
+        """
+        return cls._recorded(blocks_of_transactions(transactions), bundle_size)
+
+    @classmethod
+    def _recorded(cls, blocks: list[Block], bundle_size: int | None) -> Ledger:
+        blocks.sort(key=lambda block: block.slot)
+        return cls(blocks, bundles_over(blocks, bundle_size), origin="recorded")

@@ -1,0 +1,267 @@
+"""The data socket ``/backtest/{session_id}``: subscriptions to the results of one session."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import WSCloseCode, WSMsgType
+
+from simsync.local.encoding import dump_json, load_json, zstandard
+from simsync.local.pubsub.kinds import SUBSCRIBE, UNSUBSCRIBE, InvalidSubscription, config_of, default_form
+from simsync.local.pubsub.sender import DataSender, Notification
+from simsync.local.rpc.params import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohttp import web
+
+    from simsync.local.backtest.stream import StreamReader
+    from simsync.local.behaviour import Behaviour
+    from simsync.local.control.session import Session
+    from simsync.local.faults.data import DataFaults
+    from simsync.local.frames import FrameSender
+    from simsync.local.pubsub.kinds import Kind, Pick
+
+_log = logging.getLogger("simsync.local.pubsub")
+_READ_AT_ONCE = 64
+"""Items of the stream that one subscription sends before the next one gets its turn."""
+_EXPECTED = 100
+"""Slots that clients expect the server to keep. In a longer session a disconnected client may miss some."""
+
+
+class _Subscription:
+    """One subscription of one socket."""
+
+    def __init__(self, number: int, kind: Kind, pick: Pick, reader: StreamReader, compressed: bool) -> None:
+        self.number = number
+        self.reader = reader
+        self.once = kind.once
+        self.over = False
+        self.ended = False
+        self._pick = pick
+        self._compressed = compressed
+        self._stem = kind.stem
+        head = dump_json({"jsonrpc": "2.0", "method": f"{kind.stem}Notification", "params": {"subscription": number}})
+        self._head = head[:-2] + b',"result":'
+
+    @property
+    def finished(self) -> bool:
+        """Nothing will follow: it has had its only notification, or the stream is at its end."""
+        return self.over or self.reader.at_end
+
+    def read(self, limit: int) -> list[Notification]:
+        """Return the notifications for up to ``limit`` further items of the stream."""
+        number, stem, compressed, head, pick = self.number, self._stem, self._compressed, self._head, self._pick
+        found = []
+        for item in self.reader.read(limit):
+            for result in pick(item):
+                found.append(Notification(number, stem, compressed, head + result + b"}}"))
+        if self.once and found:
+            self.over = True
+            del found[1:]
+        return found
+
+    def terminal(self, form: str) -> Notification:
+        """Return the message that ends the subscription."""
+        if form == "a":
+            text = self._head + b'{"completed":true}}}'
+        else:
+            method = f"{self._stem}StreamEnd"
+            text = dump_json({"jsonrpc": "2.0", "method": method, "params": {"subscription": self.number}})
+        return Notification(self.number, self._stem, self._compressed, text)
+
+
+class DataConnection:
+    """One client on the data socket of a session."""
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        sender: FrameSender,
+        transport: asyncio.WriteTransport,
+        session: Session,
+        behaviour: Behaviour,
+        faults: DataFaults,
+        numbers: Iterator[int],
+    ) -> None:
+        self._socket = socket
+        self._sender = sender
+        self._session = session
+        self._stream = session.backtest.stream
+        self._behaviour = behaviour
+        self._faults = faults
+        self._numbers = numbers
+        self._subscriptions: dict[int, _Subscription] = {}
+        self._wake = asyncio.Event()
+        # Frames must be sent in the order in which they were compressed: they form one zstd stream. With overtake_acks
+        # the reading task sends notifications, too.
+        self._order = asyncio.Lock()
+        plan = session.plan
+        slots = plan.end_slot - plan.start_slot + 1
+        survives = slots <= min(_EXPECTED, behaviour.replay_slots)
+        self._out = DataSender(socket, sender, transport, faults, survives=survives)
+        self._ended_once = 0
+        """Subscriptions that ended after their only notification."""
+        self._closing = False
+
+    async def serve(self) -> None:
+        """Serve until the connection ends."""
+        self._stream.listen(self._wake.set)
+        self._session.on_close(self._session_closed)
+        writer = asyncio.get_running_loop().create_task(self._write())
+        writer.add_done_callback(self._written)
+        try:
+            async for frame in self._socket:
+                if frame.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                    await self._receive(frame.data)
+        except ConnectionError:
+            _log.debug("data socket lost while sending an answer")
+        finally:
+            writer.cancel()
+            self._stream.unlisten(self._wake.set)
+            self._session.off_close(self._session_closed)
+            for subscription in self._subscriptions.values():
+                subscription.reader.close()
+
+    def _session_closed(self) -> None:
+        self._closing = True
+        self._out.release()
+        self._wake.set()
+
+    def _written(self, writer: asyncio.Task[None]) -> None:
+        if writer.cancelled():
+            return
+        error = writer.exception()
+        if error is not None and not isinstance(error, ConnectionError):
+            _log.error("data connection failed", exc_info=error)
+            self._sender.abort()
+
+    # -- requests
+
+    async def _receive(self, text: str | bytes) -> None:
+        try:
+            request = load_json(text)
+        except ValueError as error:
+            await self._refuse(None, PARSE_ERROR, f"Parse error: {error}")
+            return
+        if not isinstance(request, dict) or not isinstance(request.get("method"), str):
+            await self._refuse(None, INVALID_REQUEST, "Invalid request")
+            return
+        number, method, params = request.get("id"), request["method"], request.get("params")
+        if params is None:
+            params = []
+        if method in SUBSCRIBE and isinstance(params, list):
+            await self._subscribe(number, SUBSCRIBE[method], params)
+        elif method in UNSUBSCRIBE and isinstance(params, list):
+            found = self._subscriptions.pop(params[0], None) if params and isinstance(params[0], int) else None
+            if found is None:
+                await self._refuse(number, INVALID_PARAMS, "Invalid subscription id.")
+            else:
+                found.reader.close()
+                self._out.forget(found.number)
+                await self._answer(number, True)
+        elif isinstance(params, list):
+            await self._refuse(number, METHOD_NOT_FOUND, f"Method not found: {method}")
+        else:
+            await self._refuse(number, INVALID_PARAMS, "params must be a list")
+
+    async def _subscribe(self, number: Any, kind: Kind, params: list[Any]) -> None:
+        planned = self._faults.subscribing(f"{kind.stem}Subscribe")
+        if planned.refusal is not None:
+            await self._refuse(number, *planned.refusal)
+            return
+        try:
+            pick = kind.picker(default_form(kind.stem, params, self._behaviour))
+        except InvalidSubscription as error:
+            await self._refuse(number, INVALID_PARAMS, str(error))
+            return
+        config = config_of(params)
+        from_slot = config.get("replayFromSlot")
+        if not isinstance(from_slot, int) or isinstance(from_slot, bool):
+            from_slot = None
+        compressed = config.get("compression") == "zstd" and zstandard is not None
+        # A subscriber must see the start slot, which is executed when it is first needed.
+        if not self._session.closed:
+            self._session.backtest.ensure_started()
+        if self._behaviour.refuse_old_replay and from_slot is not None:
+            oldest = self._stream.oldest_after(from_slot)
+            if oldest is not None:
+                text = f"slot {from_slot} is no longer kept for replay; the oldest kept slot is {oldest}"
+                await self._refuse(number, INVALID_PARAMS, text)
+                return
+        reader = self._stream.reader(from_slot)
+        subscription = _Subscription(next(self._numbers), kind, pick, reader, compressed)
+        if self._behaviour.overtake_acks:
+            async with self._order:
+                await self._send(subscription)
+        await self._answer(number, subscription.number)
+        # Known to the writer only now: else its first notification could overtake the acknowledgement.
+        self._subscriptions[subscription.number] = subscription
+        self._wake.set()
+
+    async def _answer(self, number: Any, result: Any) -> None:
+        await self._out.answer(dump_json({"jsonrpc": "2.0", "id": number, "result": result}))
+
+    async def _refuse(self, number: Any, code: int, message: str) -> None:
+        body = {"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": message}}
+        await self._out.answer(dump_json(body))
+
+    # -- notifications
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while await self._write_once():
+                pass
+            if self._closing:
+                await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the session was closed")
+                return
+            if self._behaviour.end_of_stream == "c" and self._all_ended():
+                if self._faults.ending().drop:
+                    await self._out.drop()
+                await self._socket.close(code=WSCloseCode.OK)
+                return
+
+    async def _write_once(self) -> bool:
+        """Give each subscription one turn; return True if there may be more to send."""
+        more = False
+        # A copy: sending waits for the client, and meanwhile it may subscribe and unsubscribe.
+        for subscription in list(self._subscriptions.values()):
+            if subscription.ended:
+                continue
+            before = subscription.reader.position
+            async with self._order:
+                await self._send(subscription)
+                if subscription.finished and subscription.number in self._subscriptions:
+                    await self._end(subscription)
+            more = more or subscription.reader.position > before
+        return more
+
+    async def _send(self, subscription: _Subscription) -> None:
+        notifications = subscription.read(_READ_AT_ONCE)
+        if notifications:
+            await self._out.notify(notifications)
+
+    async def _end(self, subscription: _Subscription) -> None:
+        if subscription.once and subscription.over:
+            # As in Solana, no message tells the client, and the number becomes unknown.
+            del self._subscriptions[subscription.number]
+            self._ended_once += 1
+        elif self._faults.withhold_terminal:
+            await self._out.end(None, subscription.number)
+            return
+        subscription.ended = True
+        subscription.reader.close()
+        terminal = None
+        if self._behaviour.end_of_stream != "c" and not subscription.over:
+            terminal = subscription.terminal(self._behaviour.end_of_stream)
+        await self._out.end(terminal, subscription.number)
+
+    def _all_ended(self) -> bool:
+        if not self._stream.finished or not (self._subscriptions or self._ended_once):
+            return False
+        return all(one.ended for one in self._subscriptions.values())

@@ -1,0 +1,337 @@
+"""The kinds of subscriptions: the filter that each accepts, the items that it picks, and how it writes them.
+
+A kind is one class and one row of :data:`KINDS`. It sees every item of a session's stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Callable, Protocol
+
+from solders.account import Account
+from solders.pubkey import Pubkey
+
+from simsync.local.actions import ActionResult
+from simsync.local.backtest.stream import CHANGES, TRANSACTIONS, SlotBegun, SlotShown
+from simsync.local.encoding import dump_json, zstandard
+from simsync.local.rpc.params import RpcFault, account_filters
+from simsync.local.solana_json import account_json
+
+if TYPE_CHECKING:
+    from simsync.local.backtest.stream import StreamItem, TransactionItem
+    from simsync.local.behaviour import Behaviour
+    from simsync.local.engine.transactions import AccountChange
+
+    Pick = Callable[[StreamItem], Sequence[bytes]]
+    Wanted = Callable[[AccountChange], bool]
+    Shape = Callable[[Pubkey, "Account | None"], Any]
+
+NOTHING: Sequence[bytes] = ()
+_ABSENT = Account(0, b"", Pubkey.default())
+
+
+class InvalidSubscription(ValueError):
+    """The params of a subscribe cannot be used; the message goes into the answer."""
+
+
+class Kind(Protocol):
+    """A kind of subscription. ``stem`` begins its method names; with ``once`` it ends after one notification."""
+
+    stem: str
+    once: bool
+
+    def picker(self, params: list[Any]) -> Pick:
+        """Return a function that returns the JSON ``result`` of each notification for an item.
+
+        It is called with every item of the stream in order. Raises InvalidSubscription.
+        """
+        ...
+
+
+def config_of(params: list[Any]) -> dict[str, Any]:
+    """Return the configuration behind the filter, empty if it is missing."""
+    return next((item for item in params[1:] if isinstance(item, dict)), {})
+
+
+def filter_of(params: list[Any]) -> Any:
+    """Return the filter, None if it is missing."""
+    return params[0] if params else None
+
+
+def default_form(stem: str, params: list[Any], behaviour: Behaviour) -> list[Any]:
+    """Return the params with the filter in its default form, if the behaviour selects another form.
+
+    Raises InvalidSubscription.
+    """
+    wanted = filter_of(params)
+    if stem == "transaction" and behaviour.transaction_filter == "address" and wanted != "all":
+        if not isinstance(wanted, str):
+            raise InvalidSubscription('the filter must be "all" or an address')
+        return [{"mentions": [wanted]}, *params[1:]]
+    if stem == "accountDiff" and behaviour.diff_filter == "external":
+        if not isinstance(wanted, dict) or len(wanted) != 1 or next(iter(wanted)) not in ("program", "account"):
+            raise InvalidSubscription('the filter must be {"program": X} or {"account": X}')
+        ((kind, of),) = wanted.items()
+        return [{"address": of, "address_type": kind}, *params[1:]]
+    return params
+
+
+def address(value: Any) -> str:
+    """Return a checked address. Raises InvalidSubscription."""
+    try:
+        return str(Pubkey.from_string(value))
+    except (ValueError, TypeError) as error:
+        raise InvalidSubscription(f"{value!r} is not a Solana address (base58 of 32 bytes)") from error
+
+
+def account_encoding(params: list[Any]) -> str:
+    """Return ``base64+zstd`` if it is requested and available, else ``base64``."""
+    wanted = config_of(params).get("encoding")
+    return wanted if wanted == "base64+zstd" and zstandard is not None else "base64"
+
+
+# -- accounts
+
+
+class AccountDiffs:
+    """Accounts before and after each change: one account, or all that a program owned before or after.
+
+    The form of the filter is a guess.
+    """
+
+    stem = "accountDiff"
+    once = False
+
+    def picker(self, params: list[Any]) -> Pick:
+        wanted, encoding = _diff_filter(filter_of(params)), account_encoding(params)
+
+        def pick(item: StreamItem) -> Sequence[bytes]:
+            if not isinstance(item, CHANGES):
+                return NOTHING
+            slot, signature = item.slot, item.signature
+            return [_diff(slot, signature, change, encoding) for change in item.changed if wanted(change)]
+
+        return pick
+
+
+class Accounts:
+    """One account after each slot that changed it, or after each write. A removed account shows as empty."""
+
+    stem = "account"
+    once = False
+
+    def picker(self, params: list[Any]) -> Pick:
+        wanted, encoding = Pubkey.from_string(address(filter_of(params))), account_encoding(params)
+        return _states(
+            lambda change: change.address == wanted,
+            lambda key, account: account_json(account or _ABSENT, encoding),
+            _every_write(params),
+        )
+
+
+class ProgramAccounts:
+    """The accounts of a program that pass the filters, each after every slot that changed it, or after each write."""
+
+    stem = "program"
+    once = False
+
+    def picker(self, params: list[Any]) -> Pick:
+        program, encoding = Pubkey.from_string(address(filter_of(params))), account_encoding(params)
+        try:
+            tests = account_filters(config_of(params).get("filters"))
+        except RpcFault as fault:
+            raise InvalidSubscription(fault.message) from fault
+
+        def shape(key: Pubkey, account: Account | None) -> Any:
+            if account is None or account.owner != program or not all(test(account) for test in tests):
+                return None
+            return {"pubkey": str(key), "account": account_json(account, encoding)}
+
+        return _states(lambda change: _owned(change, program), shape, _every_write(params))
+
+
+def _every_write(params: list[Any]) -> bool:
+    config = config_of(params)
+    return config.get("intraSlotUpdates", config.get("intra_slot_updates")) is True
+
+
+def _diff_filter(value: Any) -> Wanted:
+    kind = (value.get("address_type") or value.get("addressType")) if isinstance(value, dict) else None
+    if kind not in ("program", "account"):
+        raise InvalidSubscription(
+            'the filter must be {"address": X, "address_type": T} with program or account as address_type'
+        )
+    wanted = Pubkey.from_string(address(value.get("address")))
+    if kind == "program":
+        return lambda change: _owned(change, wanted)
+    return lambda change: change.address == wanted
+
+
+def _owned(change: AccountChange, program: Pubkey) -> bool:
+    """Did ``program`` own the account before or after?"""
+    _, before, after = change
+    return (before is not None and before.owner == program) or (after is not None and after.owner == program)
+
+
+def _diff(slot: int, signature: str | None, change: AccountChange, encoding: str) -> bytes:
+    result: dict[str, Any] = {"context": {"slot": slot}, "account": str(change.address)}
+    if signature is not None:
+        result["signature"] = signature
+    if change.before is not None:
+        result["pre"] = account_json(change.before, encoding)
+    if change.after is not None:
+        result["post"] = account_json(change.after, encoding)
+    return dump_json(result)
+
+
+def _states(wanted: Wanted, shape: Shape, every_write: bool) -> Pick:
+    """Return a pick of account states: at the end of the slot that changed them, or at once for ``every_write``.
+
+    Changes while no block is running, by RPC or overrides, are always shown at once.
+    """
+    running = False
+    pending: dict[Pubkey, Account | None] = {}
+
+    def show(slot: int, key: Pubkey, account: Account | None) -> list[bytes]:
+        value = shape(key, account)
+        return [] if value is None else [dump_json({"context": {"slot": slot}, "value": value})]
+
+    def pick(item: StreamItem) -> Sequence[bytes]:
+        nonlocal running
+        if isinstance(item, CHANGES):
+            results: list[bytes] = []
+            for change in item.changed:
+                if not wanted(change):
+                    continue
+                if running and not every_write:
+                    pending[change.address] = change.after
+                else:
+                    results += show(item.slot, change.address, change.after)
+            return results
+        if isinstance(item, SlotBegun):
+            running = True
+        elif isinstance(item, SlotShown):
+            running = False
+            results = [text for key, account in pending.items() for text in show(item.slot, key, account)]
+            pending.clear()
+            return results
+        return NOTHING
+
+    return pick
+
+
+# -- transactions, slots and actions
+
+
+class Transactions:
+    """Transactions, all or those that mention one of some accounts. The forms of the filter are guesses."""
+
+    stem = "transaction"
+    once = False
+
+    def picker(self, params: list[Any]) -> Pick:
+        wanted = filter_of(params)
+        if wanted == "all":
+            return lambda item: (item.encoded(),) if isinstance(item, TRANSACTIONS) else NOTHING
+        addresses = _mentions(wanted)
+        if not addresses:
+            raise InvalidSubscription('the filter must be "all" or {"mentions": [address, ...]}')
+
+        def pick(item: StreamItem) -> Sequence[bytes]:
+            if not isinstance(item, TRANSACTIONS) or addresses.isdisjoint(item.mentions):
+                return NOTHING
+            return (item.encoded(),)
+
+        return pick
+
+
+class Logs:
+    """The logs of transactions, all or those that mention one account, as in Solana's logsSubscribe."""
+
+    stem = "logs"
+    once = False
+
+    def picker(self, params: list[Any]) -> Pick:
+        wanted = filter_of(params)
+        addresses = None if wanted in ("all", "allWithVotes") else _mentions(wanted)
+        if addresses is not None and len(addresses) != 1:
+            raise InvalidSubscription('the filter must be "all", "allWithVotes" or {"mentions": [one address]}')
+
+        def pick(item: StreamItem) -> Sequence[bytes]:
+            if not isinstance(item, TRANSACTIONS):
+                return NOTHING
+            if addresses is not None and addresses.isdisjoint(item.mentions):
+                return NOTHING
+            return (_logs(item),)
+
+        return pick
+
+
+class Signatures:
+    """One notification when a transaction was executed; then the subscription ends, as in Solana."""
+
+    stem = "signature"
+    once = True
+
+    def picker(self, params: list[Any]) -> Pick:
+        wanted = filter_of(params)
+        if not isinstance(wanted, str) or not wanted:
+            raise InvalidSubscription("the filter must be a signature")
+
+        def pick(item: StreamItem) -> Sequence[bytes]:
+            if not isinstance(item, TRANSACTIONS) or item.signature != wanted:
+                return NOTHING
+            return (dump_json({"context": {"slot": item.slot}, "value": {"err": item.error}}),)
+
+        return pick
+
+
+class Slots:
+    """Executed slots, as in Solana's slotSubscribe."""
+
+    stem = "slot"
+    once = False
+
+    def picker(self, params: list[Any]) -> Pick:
+        return _slot
+
+
+class Actions:
+    """The results of all scheduled actions of the session."""
+
+    stem = "action"
+    once = False
+
+    def picker(self, params: list[Any]) -> Pick:
+        return lambda item: (item.encoded(),) if isinstance(item, ActionResult) else NOTHING
+
+
+KINDS: tuple[Kind, ...] = (
+    Transactions(),
+    AccountDiffs(),
+    Actions(),
+    Logs(),
+    Accounts(),
+    ProgramAccounts(),
+    Signatures(),
+    Slots(),
+)
+SUBSCRIBE = {f"{kind.stem}Subscribe": kind for kind in KINDS}
+UNSUBSCRIBE = frozenset(f"{kind.stem}Unsubscribe" for kind in KINDS)
+
+
+def _mentions(value: Any) -> frozenset[str]:
+    """Return the addresses of a filter by mentions; empty for another filter. Raises InvalidSubscription."""
+    wanted = value.get("mentions") if isinstance(value, dict) else None
+    return frozenset(address(item) for item in wanted) if isinstance(wanted, list) else frozenset()
+
+
+def _slot(item: StreamItem) -> Sequence[bytes]:
+    if not isinstance(item, SlotShown):
+        return NOTHING
+    return (dump_json({"slot": item.slot, "parent": item.parent, "root": item.root}),)
+
+
+def _logs(item: TransactionItem) -> bytes:
+    value = {"signature": item.signature, "err": item.error, "logs": item.logs}
+    return dump_json({"context": {"slot": item.slot}, "value": value})

@@ -1,0 +1,3 @@
+"""Solana JSON-RPC of a session."""
+
+from __future__ import annotations
