@@ -224,6 +224,7 @@ class Stream:
                 del self._slot_starts[: -self._slots]
                 self._forgot = True
             self._replay_from = self._slot_starts[0][1]
+            # Once per slot, not per item: cutting moves the whole list.
             self._cut()
         self._items.append(item)
 

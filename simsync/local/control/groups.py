@@ -128,6 +128,7 @@ class Group:
 
     def detach(self) -> None:
         """The connection is gone: close the sessions now, or after the timeout unless a client attaches."""
+        # Until then events only go into the history of their session, see _emit.
         self._control = None
         if self.closed or not self.disconnect_timeout:
             self.close()

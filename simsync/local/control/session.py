@@ -95,6 +95,7 @@ class Session:
             if acknowledge:
                 self._emit(self, Acknowledged())
             return
+        # First of all: data sockets and RPC calls check it before they use the engine, which is released below.
         self.closed = True
         self._usage.end(SessionEnd.CLOSED)
         if self._task is not None:
@@ -118,6 +119,7 @@ class Session:
                 await self._arrived.wait()
             request = self._requests.popleft()
             self._busy = True
+            # The body is read only now: a client that sent several continues gets the answers in their order.
             try:
                 if request.to_slot:
                     steps = self.backtest.advance_to(read_advance_to(request.body))

@@ -56,6 +56,7 @@ class ControlConnection:
                 if frame.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     self._receive(frame.data)
         finally:
+            # The writer and the announcements end with the connection; the sessions of the group need not.
             for task in self._tasks:
                 task.cancel()
             if self._group is not None:
@@ -109,6 +110,7 @@ class ControlConnection:
             self._group = self._table.create(request, self)
             self._creation = self._start(self._announce(self._group))
         elif isinstance(request, wire.CloseAll):
+            # Without this, announcements of closed sessions could follow the reply.
             if self._creation is not None:
                 self._creation.cancel()
             if self._group is not None:

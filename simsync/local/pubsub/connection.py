@@ -214,6 +214,7 @@ class DataConnection:
     async def _write(self) -> None:
         while True:
             await self._wake.wait()
+            # Cleared before reading: an item that is added while this sends sets it again.
             self._wake.clear()
             while await self._write_once():
                 pass
