@@ -1,4 +1,4 @@
-"""A client that knows nothing of simsync: plain websocket-client and requests, one message at a time."""
+"""A client that shares no code with simsync: plain websocket-client and requests, one message at a time."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def get(simulator: Simulator, path: str) -> requests.Response:
 
 
 def inner(message: Message) -> Message:
-    """Return the event of a message: itself, or what a session event carries."""
+    """Return the event of a message: the message itself, or the content of a session event."""
     if message["method"] == "sessionEventV2":
         event: Message = message["params"]["event"]
         return event
@@ -202,5 +202,5 @@ def name_of(message: Message) -> str:
 
 
 def slots_of(messages: list[Message]) -> list[int]:
-    """Return the slots that slot notifications among the messages name."""
+    """Return the slots of the slot notifications among the messages."""
     return [inner(message)["params"] for message in messages if name_of(message) == "slotNotification"]

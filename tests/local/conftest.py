@@ -28,7 +28,7 @@ def long_ledger() -> Ledger:
 
 @pytest.fixture
 def simulate(ledger: Ledger) -> Iterator[Callable[..., Simulator]]:
-    """Start simulators that are closed, and checked for leftovers, when the test is over."""
+    """Start simulators that are closed, and checked for leftovers, at the end of the test."""
     started: list[Simulator] = []
 
     def start(served: Ledger = ledger, **options: Any) -> Simulator:

@@ -38,7 +38,7 @@ def shown(account: Optional[Account]) -> Optional[dict[str, Any]]:
 
 
 def expected(ledger: Ledger, start: int, end: int, wanted: Callable[[Diff], bool]) -> list[Diff]:
-    """Execute a range on an engine of our own and compare the whole state around each transaction."""
+    """Execute a range on a separate engine and compare the whole state around each transaction."""
     bundle = ledger.bundle_at(start)
     assert bundle is not None
     engine = Engine(bundle.accounts)
@@ -74,7 +74,7 @@ def owner(program: str) -> Callable[[Diff], bool]:
 
 
 def by_key(diffs: list[Diff]) -> list[Diff]:
-    """Sort the diffs of each transaction; their order inside it means nothing."""
+    """Sort the diffs of each transaction; their order within it has no meaning."""
     order = {signature: index for index, (_, _, signature, _, _) in reversed(list(enumerate(diffs)))}
     return sorted(diffs, key=lambda diff: (order[diff[2]], diff[1]))
 
@@ -85,7 +85,7 @@ def diff_filter(address: str, kind: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("program", [SYSTEM, TOKEN])
 def test_diffs_of_a_program_are_exactly_what_changed(simulate: Start, long_ledger: Ledger, program: str) -> None:
-    # Subscribed before the first continue: the start slot is there, too.
+    # Subscribed before the first continue, so the start slot is included.
     simulator = simulate(long_ledger, replay_slots=200)
     with Control(simulator) as control:
         session = control.create(1000, 1149)
@@ -134,7 +134,7 @@ def test_diffs_of_one_account(simulator: Simulator, ledger: Ledger) -> None:
             data.subscribe("accountDiffSubscribe", [{"address": busiest, "addressType": "account"}, {}])
             found = list(map(read, data.results()))
     assert found == expected(ledger, 1000, 1009, lambda diff: diff[1] == busiest)
-    # Each begins where the one before ended.
+    # Each diff starts where the one before ended.
     assert [diff[3] for diff in found[1:]] == [diff[4] for diff in found[:-1]]
 
 
@@ -199,7 +199,7 @@ def test_compressed_account_data(simulator: Simulator) -> None:
             data.subscribe("accountDiffSubscribe", [diff_filter(rich, "account"), {"encoding": "base64+zstd"}])
             text, encoding = data.recv()["params"]["result"]["post"]["data"]
         with Data(simulator, session) as data:
-            # What is unknown is ignored.
+            # Unknown values are ignored.
             data.subscribe("accountDiffSubscribe", [diff_filter(rich, "account"), {"encoding": "rot13", "x": 1}])
             plain = data.recv()["params"]["result"]["post"]["data"]
     assert encoding == "base64+zstd"
@@ -217,7 +217,7 @@ def test_bad_filters_of_diffs(simulator: Simulator, params: Any) -> None:
 
 
 def states(ledger: Ledger, wanted: Callable[[Diff], bool], every: bool) -> list[tuple[int, str, Any]]:
-    """Return the states that follow from the diffs of slots 1000 to 1009."""
+    """Return the states that the diffs of slots 1000 to 1009 lead to."""
     diffs = [(slot, key, post) for slot, key, _, _, post in expected(ledger, 1000, 1009, wanted)]
     if every:
         return diffs
@@ -256,7 +256,7 @@ def test_states_of_the_accounts_of_a_program(simulator: Simulator, ledger: Ledge
     assert sorted(found, key=json.dumps) == sorted(wanted, key=json.dumps)
 
 
-def test_states_between_blocks_come_at_once(simulator: Simulator) -> None:
+def test_states_between_blocks_are_notified_at_once(simulator: Simulator) -> None:
     rich = str(RICH.pubkey())
     with Control(simulator) as control:
         session = control.create(1000, 1009)

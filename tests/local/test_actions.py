@@ -44,7 +44,7 @@ def action(anchor: Any, *transactions: VersionedTransaction, kind: str = "simula
 
 
 def results(simulator: Simulator, *actions: dict[str, Any], start: int = 1000, end: int = 1009) -> list[Message]:
-    """Run a session with these actions to its end; return what actionSubscribe gave."""
+    """Run a session with these actions to its end; return the results from actionSubscribe."""
     with Control(simulator) as control:
         session = control.create(start, end, actions=list(actions))
         with Data(simulator, session) as data:
@@ -122,7 +122,7 @@ def test_simulate_sees_its_own_earlier_transactions_and_leaves_nothing(simulator
     assert accounts[1]["lamports"] == SOL // 2 - 5000
     assert accounts[2]["owner"].startswith("Sysvar")
     assert accounts[3] is None
-    # An action that only reads; and nothing is left of the first one.
+    # An action that only reads, after the first one left no trace.
     assert second["params"]["result"]["transactionOutcomes"] == []
     assert second["params"]["result"]["accounts"] == [None, None]
     assert (second["params"]["result"]["actionIndex"], second["params"]["result"]["label"]) == (1, None)
@@ -155,7 +155,7 @@ def test_send_is_committed_and_shown(simulator: Simulator, ledger: Ledger) -> No
     assert (sent["slot"], sent["actionIndex"]) == (1002, 1)
     assert sent["accounts"][0]["lamports"] == SOL
     assert (shown["slot"], shown["transaction"]["signatures"]) == (1002, [str(own.signatures[0])])
-    # The override that stands alone has no result, but a diff, and it stays.
+    # The override alone has no result but a diff, and it stays in place.
     assert diffs == [(1000, None, 5 * SOL), (1002, str(own.signatures[0]), 4 * SOL - 5000)]
     simulated = [one for one in found if one["actionIndex"] == 2]
     balances = [(one["slot"], one["accounts"][0]["lamports"]) for one in simulated]
@@ -189,7 +189,7 @@ def test_slot_anchors(simulator: Simulator, anchor: Any, slots: list[int]) -> No
     assert all(len(one["transactionOutcomes"]) == 1 for one in found)
 
 
-def test_as_many_transactions_as_slots_belong_together(simulator: Simulator) -> None:
+def test_as_many_transactions_as_slots_are_paired(simulator: Simulator) -> None:
     slots = [1002, 1001, 1004]
     transactions = [transfer(SOL), transfer(2 * SOL), transfer(3 * SOL)]
     rich = {ADDRESS: account_data(100 * SOL)}
@@ -248,7 +248,7 @@ def test_a_batch_with_several_matches_fires_once(simulate: Start, ledger: Ledger
     assert [(one["slot"], one["batchIndex"]) for one in found] == [(slot, 0) for slot in blocks(ledger)]
 
 
-def test_a_paused_session_has_run_what_comes_before(simulator: Simulator) -> None:
+def test_a_paused_session_has_run_the_actions_before(simulator: Simulator) -> None:
     with Control(simulator) as control:
         session = control.create(1000, 1009, actions=[action("beforeSlot"), action("afterSlot")])
         with Data(simulator, session) as data:
@@ -361,7 +361,7 @@ def test_bad_actions_refuse_the_create(simulator: Simulator, bad: Any, name: str
         ((found, fields),) = control.recv()["params"].items()
         assert found == name
         assert part in fields["error"]
-        # The socket is as good as before.
+        # The socket still works.
         assert control.create(1000, 1009, actions=[AFTER])
 
 
@@ -375,7 +375,7 @@ def test_an_override_that_the_engine_refuses_is_reported(simulator: Simulator) -
 
 
 def test_an_attempt_leaves_the_engine_as_it_was() -> None:
-    """Also where accounts are created, removed, and where a program is replaced."""
+    """Accounts that are created or removed, and a replaced program, included."""
     program, new = Keypair.from_seed(b"g" * 32).pubkey(), Keypair.from_seed(b"n" * 32)
     address, account = program_account(program)
     engine = Engine({RICH.pubkey(): wallet(100 * SOL), POOR.pubkey(): wallet(SOL)})

@@ -17,7 +17,7 @@ def create_numbered(control: Control, start: int = 1000, end: int = 1009) -> tup
     return messages[0]["params"]["session_id"], messages
 
 
-def test_a_single_session_numbers_everything_it_says(simulator: Simulator) -> None:
+def test_a_single_session_numbers_all_its_messages(simulator: Simulator) -> None:
     with Control(simulator) as control:
         _, messages = create_numbered(control)
         control.proceed(100)
@@ -63,7 +63,7 @@ def test_without_a_cursor_everything_but_the_creation_is_replayed(simulator: Sim
         assert again.until("readyForContinue")[1:] == messages[1:]
 
 
-def test_work_goes_on_while_nobody_is_connected(simulator: Simulator) -> None:
+def test_a_session_keeps_working_while_no_client_is_connected(simulator: Simulator) -> None:
     control = Control(simulator)
     session, messages = create_numbered(control)
     control.proceed(100)
@@ -83,7 +83,7 @@ def test_parallel_attach_has_a_cursor_per_session(simulator: Simulator) -> None:
         control.until("readyForContinue")
     control.drop()
     with Control(simulator) as again:
-        # The first has seen everything, the second lacks two events, the third was never heard of.
+        # The client has everything of the first session, lacks two events of the second and has none of the third.
         cursors = {first: 6, second: 4}
         params = {"control_session_id": created["control_session_id"], "last_sequences": cursors}
         again.ask("attachParallelControlSessionV2", params)
@@ -130,7 +130,7 @@ def test_an_attach_takes_the_session_over(simulator: Simulator) -> None:
         assert slots_of(new.until("readyForContinue")) == [1001]
 
 
-def test_attach_needs_a_session_that_outlives_its_socket(simulator: Simulator) -> None:
+def test_attach_requires_a_session_that_outlives_its_socket(simulator: Simulator) -> None:
     with Control(simulator) as control, Control(simulator) as other:
         session = control.create(1000, 1009)
         other.ask("attachBacktestSession", {"session_id": session})
@@ -150,7 +150,7 @@ def test_a_socket_with_sessions_cannot_attach_to_others(simulator: Simulator) ->
         assert "already has" in other.recv()["params"]["invalidRequest"]["error"]
 
 
-def test_the_session_ends_when_nobody_comes_back(simulator: Simulator) -> None:
+def test_the_session_expires_when_no_client_attaches(simulator: Simulator) -> None:
     control = Control(simulator)
     control.ask("createBacktestSession", {"startSlot": 1000, "endSlot": 1009, "disconnectTimeoutSecs": 1})
     session = control.until("readyForContinue")[0]["params"]["session_id"]

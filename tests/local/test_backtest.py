@@ -1,4 +1,4 @@
-"""The session without sockets: what is executed when, and what is said about it."""
+"""The session without sockets: what is executed when, and which events it reports."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def recorded(ledger: Ledger, start: int, end: int) -> list[tuple[int, str]]:
     ]
 
 
-def test_the_state_stands_at_the_start_slot_when_ready(ledger: Ledger) -> None:
+def test_the_state_is_that_of_the_start_slot_when_ready(ledger: Ledger) -> None:
     backtest = make(ledger)
     said = events(backtest.opening())
     assert said[-2:] == [SlotExecuted(1000), Ready()]
@@ -91,7 +91,7 @@ def test_a_range_of_one_slot_completes_on_the_first_continue(ledger: Ledger) -> 
     assert shown(backtest) == recorded(ledger, 1000, 1000)
 
 
-def test_slots_without_block_are_named_on_request(ledger: Ledger) -> None:
+def test_slots_without_a_block_are_notified_on_request(ledger: Ledger) -> None:
     backtest = make(ledger, 1030, 1034, notify_skipped=True)
     said = events(backtest.advance(Advance(10)))
     assert said == [*[SlotExecuted(slot) for slot in range(1031, 1035)], Completed(None)]
@@ -193,7 +193,7 @@ def test_pause_between_batches(ledger: Ledger) -> None:
     assert shown(backtest) == recorded(ledger, 1000, 1002)
 
 
-def test_a_batch_beyond_the_last_pauses_at_the_end_of_the_slot(ledger: Ledger) -> None:
+def test_a_batch_index_beyond_the_last_pauses_at_the_end_of_the_slot(ledger: Ledger) -> None:
     backtest = make(ledger)
     assert events(backtest.advance_to(AdvanceTo(1001, 99))) == [Paused(1001, 3)]
     assert len(shown(backtest)) == 16
@@ -201,14 +201,14 @@ def test_a_batch_beyond_the_last_pauses_at_the_end_of_the_slot(ledger: Ledger) -
     assert len(shown(backtest)) == 16
 
 
-def test_a_batch_of_a_slot_without_block_is_its_boundary(ledger: Ledger) -> None:
+def test_a_batch_of_a_slot_without_a_block_pauses_before_the_slot(ledger: Ledger) -> None:
     backtest = make(ledger)
     assert events(backtest.advance_to(AdvanceTo(1006, 2)))[-1] == Paused(1006, None)
     assert backtest.slot == 1005
 
 
 @pytest.mark.parametrize(("slot", "batch"), [(1000, None), (1002, None), (1002, 0), (5, None)])
-def test_going_back_is_refused(ledger: Ledger, slot: int, batch: Optional[int]) -> None:
+def test_a_slot_already_executed_is_refused(ledger: Ledger, slot: int, batch: Optional[int]) -> None:
     backtest = make(ledger)
     events(backtest.advance_to(AdvanceTo(1002, 2)))
     refused, ready = events(backtest.advance_to(AdvanceTo(slot, batch)))
@@ -217,7 +217,7 @@ def test_going_back_is_refused(ledger: Ledger, slot: int, batch: Optional[int]) 
     assert ready == Ready()
 
 
-def test_beyond_the_end_completes(ledger: Ledger) -> None:
+def test_a_slot_beyond_the_range_completes(ledger: Ledger) -> None:
     backtest = make(ledger)
     assert events(backtest.advance_to(AdvanceTo(2000, 3)))[-1] == Completed(None)
     assert shown(backtest) == recorded(ledger, 1000, 1009)
@@ -256,7 +256,7 @@ def test_events_are_kept_for_a_number_of_slots(long_ledger: Ledger) -> None:
     from_slot = backtest.stream.reader(1100).read(1)[0]
     assert from_slot.slot == 1100
     assert backtest.stream.reader(1121).read(10) == []
-    # Whoever was there before has lost nothing.
+    # A reader that was connected before has lost nothing.
     assert [item.slot for item in slow.read(10_000)] == [
         slot for slot in range(1000, 1121) for _ in range(4 if slot > 1000 else 3)
     ]

@@ -116,7 +116,7 @@ def test_the_newest_build_comes_first_and_bundles_go_by_slot(simulator: Simulato
     ]
 
 
-def test_the_size_is_that_of_what_a_bundle_holds(simulate: Start, ledger: Ledger) -> None:
+def test_the_size_counts_the_content_of_a_bundle(simulate: Start, ledger: Ledger) -> None:
     simulator = simulate()
     build(simulator, start_slot=1000, end_slot=1019, kind="account_state")
     (bundle,) = answer(simulator, "GET", "/build-bundle")["bundles"]
@@ -139,7 +139,7 @@ def test_keys_are_found_in_any_spelling(simulator: Simulator) -> None:
     assert reply.status_code == 200
 
 
-def test_an_idempotency_key_stands_for_one_request(simulator: Simulator) -> None:
+def test_an_idempotency_key_identifies_one_request(simulator: Simulator) -> None:
     first = build(simulator, **REQUEST, idempotency_key="a")
     again = build(simulator, **REQUEST, idempotency_key="a")
     assert again == {**first, "status": "completed"}
@@ -189,7 +189,7 @@ def test_a_taken_key_changes_nothing(ledger: Ledger) -> None:
         ('{"start_slot":1000,"end_slot":1009,"idempotency_key":5}', "idempotency_key"),
     ],
 )
-def test_what_is_no_build_request_is_refused(simulator: Simulator, body: str, problem: str) -> None:
+def test_invalid_build_requests_are_refused(simulator: Simulator, body: str, problem: str) -> None:
     reply = send(simulator, "POST", "/build-bundle", data=body)
     assert reply.status_code == 400
     assert problem in reply.text

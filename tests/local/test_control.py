@@ -357,7 +357,7 @@ def test_losing_the_socket_destroys_a_session_without_timeout(simulator: Simulat
     data = Data(simulator, session)
     data.subscribe()
     control.drop()
-    # The data socket is told as soon as the session is gone.
+    # The data socket ends as soon as the session is closed.
     data.rest()
     assert data.close_code == 1001
     assert requests.post(Rpc(simulator, session).url, json={}, timeout=5).status_code == 404
@@ -371,7 +371,7 @@ def test_a_wrong_key_is_refused(simulator: Simulator, key: str) -> None:
     assert caught.value.status_code == 401
 
 
-def test_without_a_key_everybody_may_come(simulate: Callable[..., Simulator]) -> None:
+def test_without_a_key_every_client_is_accepted(simulate: Callable[..., Simulator]) -> None:
     with Control(simulate(api_key=""), "anything") as control:
         assert control.create(1000, 1001)
 

@@ -28,7 +28,7 @@ def faults() -> Faults:
 
 @pytest.fixture
 def served(simulate: Start, faults: Faults) -> Iterator[tuple[Simulator, str]]:
-    """A session over slots 1000 to 1009 that is completed, and stays."""
+    """A completed session over slots 1000 to 1009 that is still served."""
     simulator = simulate(faults=faults)
     with Control(simulator) as control:
         session = control.create(1000, 1009)
@@ -59,7 +59,7 @@ def test_drops_at_numbers_over_all_sockets(served: Served, faults: Faults) -> No
     assert faults.rules_left == 0
 
 
-def test_random_drops_come_where_they_were_planned(served: Served, faults: Faults) -> None:
+def test_random_drops_occur_where_they_were_planned(served: Served, faults: Faults) -> None:
     faults.random_drops(seed=5, count=6, control_messages=0, notifications=60)
     planned = sorted(number for _, number in faults.pending if number is not None)
     dropped: list[int] = []
@@ -145,12 +145,12 @@ def test_a_drop_instead_of_the_end(served: Served, faults: Faults) -> None:
     assert faults.fired == ("drop_at_terminal",)
 
 
-def test_a_stalled_socket_goes_on_when_released(served: Served, faults: Faults) -> None:
+def test_a_stalled_socket_continues_when_released(served: Served, faults: Faults) -> None:
     faults.stall_data(after=4)
     with Data(*served) as data:
         data.subscribe()
         before = [signature(data.recv()) for _ in range(4)]
-        # A ping is answered, a request is not: not before the release.
+        # A ping is answered at once, a request only after the release.
         data.raw.ping("still there?")
         assert data.raw.recv_data_frame(control_frame=True)[0] == websocket.ABNF.OPCODE_PONG
         data.send({"jsonrpc": "2.0", "id": 8, "method": "slotSubscribe", "params": []})
@@ -250,7 +250,7 @@ def test_one_kind_lags_behind_the_others(simulate: Start, faults: Faults) -> Non
         faults.lag_data("accountDiff", 0)
 
 
-def test_what_is_held_back_is_forgotten_with_its_subscription(simulate: Start, faults: Faults) -> None:
+def test_notifications_held_back_are_dropped_on_unsubscribe(simulate: Start, faults: Faults) -> None:
     simulator = simulate(faults=faults.lag_data("slot", 1))
     with Control(simulator) as control, Data(simulator, control.create(1000, 1009)) as data:
         number = data.subscribe("slotSubscribe", [])
@@ -260,7 +260,7 @@ def test_what_is_held_back_is_forgotten_with_its_subscription(simulate: Start, f
         assert all("transaction" in result for result in data.results())
 
 
-def test_what_is_held_back_comes_even_if_the_end_is_withheld(served: Served, faults: Faults) -> None:
+def test_notifications_held_back_are_sent_even_if_the_end_is_withheld(served: Served, faults: Faults) -> None:
     faults.lag_data("slot", 1).withhold_terminal()
     with Data(*served) as data:
         data.subscribe("slotSubscribe", [])
@@ -279,7 +279,7 @@ def test_refused_subscribes(served: Served, faults: Faults) -> None:
     assert (faults.subscribes_received, faults.subscribes_refused) == (4, 2 + 1)
 
 
-def test_drops_count_also_after_a_reset(served: Served, faults: Faults) -> None:
+def test_counts_start_again_after_a_reset(served: Served, faults: Faults) -> None:
     with Data(*served) as data:
         data.subscribe()
         list(data.results())

@@ -127,7 +127,7 @@ def test_a_pause_before_the_start_slot(ledger: Ledger) -> None:
     assert events(backtest.advance_to(AdvanceTo(1002))) == [SlotExecuted(1000), SlotExecuted(1001), Paused(1002, None)]
 
 
-def test_a_range_of_one_slot_can_be_paused_in(ledger: Ledger) -> None:
+def test_a_session_can_pause_inside_a_range_of_one_slot(ledger: Ledger) -> None:
     backtest = make(ledger, 1000, 1000)
     first = found(backtest)[0]
     assert events(backtest.advance_to(AdvanceTo(first.slot, first.batch_index))) == [Paused(1000, first.batch_index)]
@@ -152,7 +152,7 @@ def test_a_start_slot_without_a_block_has_nothing_to_wait_for() -> None:
     assert events(backtest.advance(Advance(1))) == [SlotExecuted(303), Completed(None)]
 
 
-def test_rpc_stands_before_the_start_slot(simulator: Simulator, ledger: Ledger) -> None:
+def test_rpc_shows_the_state_before_the_start_slot(simulator: Simulator, ledger: Ledger) -> None:
     changed = changed_by_the_start_slot(ledger)
     with Control(simulator) as control:
         rpc = Rpc(simulator, control.create(1000, 1009, **DISCOVERIES))
@@ -189,7 +189,7 @@ def test_subscriptions_get_the_start_slot_when_it_is_executed(simulator: Simulat
             assert [result["slot"] for result in data.results()] == [1000] * 5 + [1001] * 8
 
 
-def test_each_sub_session_waits_with_its_own_start_slot(simulator: Simulator) -> None:
+def test_each_sub_session_delays_its_own_start_slot(simulator: Simulator) -> None:
     with Control(simulator) as control:
         created = control.create_parallel(1000, 1019, **DISCOVERIES)
         first, second = created["session_ids"]
@@ -217,7 +217,7 @@ def test_an_attach_finds_the_start_slot_still_ahead(simulator: Simulator) -> Non
         assert slots_of(again.until("readyForContinue")) == [1000]
 
 
-def test_actions_of_the_start_slot_wait_with_it(simulator: Simulator) -> None:
+def test_actions_of_the_start_slot_wait_until_it_is_executed(simulator: Simulator) -> None:
     action = {"anchor": {"afterSlot": {"slots": [1000]}}, "kind": "simulate", "returnAccounts": [], "transactions": []}
     with Control(simulator) as control:
         session = control.create(1000, 1000, actions=[action], **DISCOVERIES)

@@ -100,7 +100,7 @@ def test_a_transaction_may_be_repeated_and_unsigned(engine: Engine) -> None:
     assert engine.balance(POOR.pubkey()) == 3 * SOL
 
 
-def test_a_transaction_that_makes_no_sense_is_unsanitizable(engine: Engine) -> None:
+def test_a_malformed_transaction_is_unsanitizable(engine: Engine) -> None:
     outcome = engine.execute(VersionedTransaction.populate(transfer(1).message, []))
     assert outcome.error == "SanitizeFailure"
     assert outcome.unsanitizable
@@ -186,7 +186,7 @@ def test_new_program_data_makes_the_new_code_run(engine: Engine) -> None:
     program = Keypair.from_seed(b"g" * 32).pubkey()
     address, account = program_account(program)
     call = transaction(Instruction(program, b"", []))
-    # The program comes first on purpose: its ProgramData has to be there before it.
+    # The program comes first on purpose, although its ProgramData must be set before it.
     engine.set_accounts([(program, account), (address, Account(SOL, program_data(0), UPGRADEABLE_LOADER))])
     assert engine.execute(call).error is None
     engine.set_accounts([(address, Account(SOL, program_data(7), UPGRADEABLE_LOADER))])

@@ -1,4 +1,4 @@
-"""Compute units that transactions get beyond what they ask for."""
+"""Compute units that transactions get beyond their limit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STARVED = transaction(set_compute_unit_limit(400), MEMO)
 
 
 def limits(engine: Engine, *instructions: Instruction) -> list[str]:
-    """Return what the memo program may use, as the log says it."""
+    """Return the compute units that the memo program may use, from the log."""
     outcome = engine.execute(transaction(*instructions))
     assert outcome.error is None
     return [line.split(" of ")[1] for line in outcome.logs if " consumed " in line]
@@ -39,7 +39,7 @@ def limits(engine: Engine, *instructions: Instruction) -> list[str]:
         ([set_compute_unit_limit(2_000_000), MEMO], 1_400_000 - 150),
     ],
 )
-def test_they_are_added_to_what_a_transaction_asks_for(instructions: list[Instruction], limit: int) -> None:
+def test_they_are_added_to_the_limit_of_a_transaction(instructions: list[Instruction], limit: int) -> None:
     accounts = {RICH.pubkey(): wallet(9 * SOL), POOR.pubkey(): wallet(SOL)}
     assert limits(Engine(accounts), *instructions) == [f"{limit} compute units"]
     assert limits(Engine(accounts, extra_units=300_000), *instructions) == [f"{limit + 300_000} compute units"]

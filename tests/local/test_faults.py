@@ -19,7 +19,7 @@ def create(control: Control) -> None:
 
 
 def healthy(simulate: Start) -> list[Message]:
-    """Return what a create is answered with when nothing goes wrong."""
+    """Return the messages that answer a create when nothing goes wrong."""
     with Control(simulate()) as control:
         create(control)
         return control.until("readyForContinue")
@@ -157,7 +157,7 @@ def test_withheld_terminals(simulate: Start) -> None:
             number = data.subscribe()
             for _ in range(8):
                 data.recv()
-            # Nothing else comes before the answer to this.
+            # No other message precedes the answer to this.
             assert data.call("transactionUnsubscribe", [number])["result"] is True
 
 
@@ -170,3 +170,22 @@ def test_rules_are_checked() -> None:
         Faults().drop_control(before=0)
     with pytest.raises(InvalidParams):
         Faults().refuse_upgrade(503, where="elsewhere")
+
+
+def test_faults_are_pending_until_they_have_occurred(simulate: Start) -> None:
+    faults = Faults().delay_control(2, 0.0).drop_control(after=9).refuse_subscribe("no", times=2)
+    expected = [("delay_control", 2), ("drop_control_after", 9), ("refuse_subscribe", None)]
+    assert list(faults.pending) == expected
+    with Control(simulate(faults=faults)) as control:
+        create(control)
+        control.until("readyForContinue")
+    assert list(faults.pending) == expected[1:]
+    assert faults.fired == ("delay_control",)
+    assert faults.reset().pending == ()
+
+
+def test_chaos_is_pending_with_the_next_fault_of_each_plane() -> None:
+    (control, _), (data, number) = Faults(seed=1).pending
+    assert control in {"drop_control_before", "drop_control_after", "delay_control", "replay_control"}
+    assert data in {"drop_data_at", "delay_data"}
+    assert number is not None

@@ -34,7 +34,7 @@ def call_slot(rpc: Rpc) -> requests.Response:
         return reply
 
 
-def test_requests_are_refused_as_often_as_wanted(simulate: Start) -> None:
+def test_requests_are_refused_the_given_number_of_times(simulate: Start) -> None:
     faults = Faults().refuse_http(503, times=2).refuse_http(429)
     simulator = simulate(faults=faults)
     statuses = [get(simulator, path).status_code for path in ("/health", "/nowhere", "/available-ranges", "/health")]
@@ -45,7 +45,7 @@ def test_requests_are_refused_as_often_as_wanted(simulate: Start) -> None:
     assert faults.reset().http_requests_received == 0
 
 
-def test_only_paths_with_that_beginning_are_meant(simulate: Start) -> None:
+def test_only_paths_with_the_prefix_are_affected(simulate: Start) -> None:
     faults = Faults().refuse_http(502, path="/build-bundle")
     simulator = simulate(faults=faults)
     assert get(simulator, "/health").status_code == 200
@@ -107,7 +107,7 @@ def test_empty_replies_of_rpc(simulate: Start) -> None:
     simulator = simulate(faults=faults)
     with Control(simulator) as control:
         rpc = Rpc(simulator, control.create(1000, 1009))
-        # Only RPC is meant.
+        # Only RPC is affected.
         assert get(simulator, "/health").text == "ok"
         for _ in range(2):
             reply = call_slot(rpc)

@@ -12,7 +12,7 @@ from simsync.errors import InvalidParams
 from simsync.local import TINY_PROGRAM, Block, Bundle, Ledger, tiny_program
 from simsync.local.command import describe
 
-# The same on every Python and with every version of solders: logs and compute units, which differ, are not in the file.
+# The same on every Python and with every solders: the file does not hold logs and compute units, which differ.
 DIGEST = "b223d4a173adee05e3ffd3017f5cccbf9b7ca2f28d2b70d52cf0350297d18480"
 
 
@@ -28,7 +28,7 @@ def test_the_same_seed_gives_the_same_bytes(ledger: Ledger, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["ledger.jsonl", "ledger.jsonl.zst"])
-def test_a_saved_ledger_comes_back_equal(ledger: Ledger, tmp_path: Path, name: str) -> None:
+def test_a_saved_ledger_loads_equal(ledger: Ledger, tmp_path: Path, name: str) -> None:
     if name.endswith(".zst"):
         pytest.importorskip("zstandard")
     ledger.save(tmp_path / name)
@@ -114,7 +114,7 @@ def test_bad_arguments_are_named(name: str, value: object) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{}", "not json", '{"format":"simsync-ledger","version":1,"origin":""}\n{"slot":1}']
 )
-def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_ledger_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "ledger"
     path.write_text(text)
     with pytest.raises(InvalidParams, match="ledger"):
@@ -148,7 +148,7 @@ def test_a_ledger_has_no_gaps_and_no_disorder() -> None:
         Ledger([first, second], [Bundle(11, 19)])
 
 
-def test_describe_says_what_is_in_it(ledger: Ledger) -> None:
+def test_describe_lists_the_content(ledger: Ledger) -> None:
     text = describe(ledger)
     assert "1000 to 1039 (40, 36 with a block)" in text
     assert "4, starting at 1000, 1010, 1020, 1030" in text
@@ -169,6 +169,6 @@ def test_a_tiny_program_is_called_by_some_transactions_and_can_be_swapped() -> N
 
 
 @pytest.mark.parametrize("result", [-1, 2**31, True, "7"])
-def test_results_that_a_tiny_program_cannot_have(result: int) -> None:
+def test_results_of_a_tiny_program_are_checked(result: int) -> None:
     with pytest.raises(InvalidParams, match="result"):
         tiny_program(result)

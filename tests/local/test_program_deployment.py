@@ -1,4 +1,4 @@
-"""When the code of a program can be called: from the slot after its deployment on."""
+"""The code of a program can be called from the slot after its deployment on."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RENT = Pubkey.from_string("SysvarRent111111111111111111111111111111111")
 
 NOT_DEPLOYED = (
     {"InstructionError": [0, "UnsupportedProgramId"]},
-    # What LiteSVM of solders 0.27 can be made to say.
+    # The closest error that the LiteSVM of solders 0.27 can return.
     {"InstructionError": [0, "InvalidAccountData"]},
 )
 
@@ -77,7 +77,7 @@ def test_a_program_of_the_current_slot_can_be_called_from_the_next_slot_on(engin
     assert outcome.error in NOT_DEPLOYED
     assert outcome.fee == 5000
     assert engine.simulate(CALL)[0].error in NOT_DEPLOYED
-    # What can be read is what was set.
+    # Accounts read as they were set.
     assert engine.account(PROGRAM) == PROGRAM_ACCOUNT
     assert engine.account(PROGRAM_DATA) == holding(program_data(0, 500))
     engine.enter_slot(501, 0)
@@ -91,7 +91,7 @@ def test_new_code_of_the_current_slot_hides_the_old_one(engine: Engine) -> None:
     assert engine.execute(CALL).error is None
     engine.set_accounts([(PROGRAM_DATA, holding(program_data(7, 500)))])
     assert engine.execute(CALL).error in NOT_DEPLOYED
-    # Back to code that was there before: the rule is about the slot in the ProgramData, not about the change.
+    # Back to earlier code: the rule is about the slot in the ProgramData, not about the change.
     engine.set_accounts([(PROGRAM_DATA, holding(program_data(8, 499)))])
     assert engine.execute(CALL).error == failed_with(8)
     engine.set_accounts([(PROGRAM_DATA, holding(program_data(9, 500)))])
@@ -99,7 +99,7 @@ def test_new_code_of_the_current_slot_hides_the_old_one(engine: Engine) -> None:
     assert engine.execute(CALL).error == failed_with(9)
 
 
-def test_program_data_that_is_gone_again_hinders_nothing(engine: Engine) -> None:
+def test_removed_program_data_hinders_nothing(engine: Engine) -> None:
     engine.set_accounts(deployed(0, 500))
     engine.set_accounts([(PROGRAM_DATA, wallet(0))])
     engine.enter_slot(501, 0)
@@ -122,7 +122,7 @@ def test_a_program_that_was_removed_cannot_be_called(engine: Engine, deploy_slot
     assert engine.execute(CALL).error == failed_with(5)
 
 
-def test_a_program_of_an_attempt_is_not_there_afterwards(engine: Engine) -> None:
+def test_a_program_of_an_attempt_is_removed_afterwards(engine: Engine) -> None:
     (outcome,), _ = engine.attempt(deployed(7, 10), [CALL], [])
     assert outcome.error == failed_with(7)
     assert engine.execute(CALL).error == "InvalidProgramForExecution"

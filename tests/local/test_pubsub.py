@@ -78,7 +78,7 @@ def test_several_subscriptions_on_one_socket(simulator: Simulator, ledger: Ledge
         session = control.create(1000, 1009)
         with Data(simulator, session) as data:
             everything = data.subscribe()
-            # From here on acknowledgements and notifications may mix.
+            # From here on acknowledgements and notifications may be interleaved.
             data.send({"jsonrpc": "2.0", "id": 8, "method": "slotSubscribe"})
             data.send(
                 {"jsonrpc": "2.0", "id": 9, "method": "transactionSubscribe", "params": [{"mentions": [TOKEN]}, {}]}
@@ -119,7 +119,7 @@ def test_replay(simulator: Simulator, ledger: Ledger, from_slot: Any, first: Opt
     assert received == ([] if first is None else signatures(ledger, first, 1009))
 
 
-def test_replay_reaches_back_one_hundred_slots(simulate: Start, long_ledger: Ledger) -> None:
+def test_replay_covers_one_hundred_slots(simulate: Start, long_ledger: Ledger) -> None:
     simulator = simulate(long_ledger)
     with Control(simulator) as control:
         session = control.create(1000, 1149)

@@ -103,12 +103,12 @@ def test_own_transactions_still_run(simulate: Callable[..., Simulator]) -> None:
     "blocks",
     [[], [{}], [("x", {})], [(1, {"transactions": None})], [(1, {**block(1, 0), "transactions": [{}]})]],
 )
-def test_what_is_no_block_is_refused(blocks: Any) -> None:
+def test_invalid_blocks_are_refused(blocks: Any) -> None:
     with pytest.raises(InvalidParams):
         Ledger.from_blocks(blocks)
 
 
-def test_what_is_no_transaction_is_refused() -> None:
+def test_invalid_transactions_are_refused() -> None:
     with pytest.raises(InvalidParams, match="slot"):
         Ledger.from_transactions([{"transaction": {}}])
     with pytest.raises(InvalidParams, match="signatures"):
@@ -125,7 +125,7 @@ def test_real_recordings(simulate: Callable[..., Simulator], data_folder: Path) 
     for path in files:
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         slots = sorted({row["slot"] for row in rows})
-        # Recordings may lie far apart: take them block by block.
+        # Recordings may be far apart, so they are taken block by block.
         for slot in slots:
             expected = [row for row in rows if row["slot"] == slot]
             shown, _, _ = replayed(simulate(Ledger.from_transactions(expected)), slot, slot)

@@ -40,7 +40,7 @@ def control(simulator: Simulator) -> Iterator[Control]:
 
 @pytest.fixture
 def rpc(simulator: Simulator, control: Control) -> Rpc:
-    """RPC of a session that stands at slot 1020, with a rich and a poor wallet of the test's own."""
+    """RPC of a session at slot 1020, with a rich and a poor wallet that belong to the test."""
     rpc = Rpc(simulator, control.create(1020, 1029))
     rpc.call("modifyAccounts", {str(RICH.pubkey()): account_data(10 * SOL), str(POOR.pubkey()): account_data(SOL)})
     return rpc

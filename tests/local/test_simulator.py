@@ -132,7 +132,7 @@ def test_available_ranges(simulator: Simulator) -> None:
     }
 
 
-def test_a_draining_simulator_says_so_and_works_on(simulator: Simulator) -> None:
+def test_a_draining_simulator_reports_it_and_keeps_working(simulator: Simulator) -> None:
     assert not simulator.draining
     simulator.draining = True
     reply = get(simulator, "/ready")
@@ -181,7 +181,7 @@ except ImportError as error:
 
 
 @pytest.mark.parametrize("package", ["aiohttp", "solders.litesvm"])
-def test_without_its_packages_the_import_says_what_to_install(package: str) -> None:
+def test_without_its_packages_the_import_names_the_extra(package: str) -> None:
     out = subprocess.run([sys.executable, "-c", WITHOUT, package], capture_output=True, text=True, check=True).stdout
     assert out.startswith(MissingExtra.__name__)
     assert "pip install 'simsync[local]'" in out
@@ -194,7 +194,7 @@ def connect_often(port: int, sockets: contextlib.ExitStack, connected: threading
             connected.set()
 
 
-def test_connections_that_come_while_it_closes_leave_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_that_arrive_while_it_closes_leave_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     left: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: left.append(unraisable.exc_value))
     ledger = Ledger.generate(slots=4, transactions_per_slot=0, bundle_size=4)

@@ -1,4 +1,4 @@
-"""logsSubscribe, signatureSubscribe, and what holds for every kind."""
+"""logsSubscribe, signatureSubscribe, and properties of every kind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FILTERS: dict[str, Any] = {
     "signature": "5",
     "slot": None,
 }
-"""A filter for every kind that gets everything, as far as it can."""
+"""A filter for every kind that matches as much as possible."""
 ACTION = {"anchor": "afterSlot", "kind": "simulate"}
 
 
@@ -92,7 +92,7 @@ def test_a_signature_is_notified_once(simulator: Simulator, before: bool, lampor
             assert message["params"]["subscription"] == number
             error = None if lamports < 10**9 else {"InstructionError": [0, {"Custom": 1}]}
             assert message["params"]["result"] == {"context": {"slot": 1000}, "value": {"err": error}}
-            # It is over: the number means nothing, and neither another notification nor an end comes.
+            # It is over: the number is unknown, and neither another notification nor an end follows.
             assert data.call("signatureUnsubscribe", [number])["error"]["code"] == -32602
             control.proceed(100)
             control.until("completed")
@@ -191,7 +191,7 @@ def test_replay_from_a_slot_that_is_no_longer_kept(simulate: Start, long_ledger:
     with Control(simulator) as control:
         session = control.create(1000, 1149)
         with Data(simulator, session) as data:
-            # Nothing is lost as long as nothing was thrown away.
+            # Nothing was removed so far, so nothing is missing.
             data.subscribe("slotSubscribe", [None, {"replayFromSlot": 5}])
             assert data.recv()["params"]["result"]["slot"] == 1000
             control.proceed(120)

@@ -1,4 +1,4 @@
-"""``GET /usage``: what the sessions of a simulator came to."""
+"""``GET /usage``: the counters of a simulator."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_times_are_read(text: str, milliseconds: int) -> None:
         "٢٠٢٦-07-01",
     ],
 )
-def test_what_is_no_time_is_refused(text: str, simulator: Simulator) -> None:
+def test_invalid_times_are_refused(text: str, simulator: Simulator) -> None:
     with pytest.raises(ValueError, match=r"^(is neither|year|month|day|hour|minute|second)"):
         read_time(text)
     reply = ask(simulator, since=text)
@@ -85,7 +85,7 @@ def test_times_are_written() -> None:
 def test_the_window_begins_with_a_day() -> None:
     midnight = NOON - MS_PER_DAY // 2
     assert read_window("2026-07-08T11:59:59.9Z", "2026-07-08T12:00:00Z", 0) == Window(midnight, NOON)
-    # A day in UTC, whatever the zone of the text.
+    # A day in UTC, in whatever zone the text is.
     assert read_window("2026-07-08T01:00:00+02:00", None, NOON) == Window(midnight - MS_PER_DAY, NOON)
     assert read_window("2026-07-08", "2026-07-08", 0) == Window(midnight, midnight)
     assert read_window(None, None, NOON) == Window(midnight - 30 * MS_PER_DAY, NOON)
@@ -102,12 +102,12 @@ def test_the_window_begins_with_a_day() -> None:
         (None, "9999-12-31T23:59:59-01:00"),
     ],
 )
-def test_a_window_that_is_none_is_refused(since: Optional[str], until: Optional[str]) -> None:
+def test_an_invalid_window_is_refused(since: Optional[str], until: Optional[str]) -> None:
     with pytest.raises(BadWindow):
         Usage(lambda: NOON).report(since, until)
 
 
-def test_what_happened_at_since_is_out_and_at_until_is_in() -> None:
+def test_a_window_excludes_since_and_includes_until() -> None:
     now = NOON
     counters = Usage(lambda: now)
     for moment in (NOON - MS_PER_DAY // 2, NOON, NOON, NOON + 1):
@@ -200,14 +200,14 @@ def test_a_session_lasts_until_it_is_closed(simulator: Simulator) -> None:
 
 
 def later(simulator: Simulator, report: dict[str, Any]) -> dict[str, Any]:
-    """Return a report of at least 5 ms later."""
+    """Return a report that was made at least 5 ms later."""
     wanted = read_time(report["until"]) + 5
     while read_time(report["until"]) < wanted:
         report = usage(simulator)
     return report
 
 
-def test_a_start_slot_counts_when_somebody_looks(simulator: Simulator) -> None:
+def test_a_start_slot_counts_once_it_is_executed(simulator: Simulator) -> None:
     with Control(simulator) as control:
         rpc = Rpc(simulator, control.create(1000, 1009))
         assert usage(simulator)["compute"]["executed_slot_count"] == 0
