@@ -17,6 +17,8 @@ from simsync.cli.app import run
 from simsync.doctor import CaptureFile, Limits, Redaction, findings, probe, read_capture
 from simsync.doctor.observation import DIFFERS
 from simsync.local import Faults, Ledger, Simulator
+from simsync.local.faults.control import ContinueRequest
+from simsync.local.faults.fault import NumberedFault
 
 KEY = "the-key-of-this-test"
 
@@ -37,13 +39,18 @@ class DyingFaults(Faults):
     def __init__(self, number: int) -> None:
         super().__init__()
         self.arrived = threading.Event()
-        self._left = number
+        self.control.continues.add(Arrival(number, self.arrived))
 
-    def on_continue(self) -> str | None:
-        self._left -= 1
-        if not self._left:
-            self.arrived.set()
-        return super().on_continue()
+
+class Arrival(NumberedFault[ContinueRequest]):
+    name = "arrival"
+
+    def __init__(self, number: int, arrived: threading.Event) -> None:
+        super().__init__(number)
+        self._arrived = arrived
+
+    def apply(self, occasion: ContinueRequest) -> None:
+        self._arrived.set()
 
 
 @pytest.fixture
