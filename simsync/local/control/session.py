@@ -68,7 +68,7 @@ class Session:
         """Wait until the events up to the first ready were reported."""
         await self._opened.wait()
 
-    def take(self, request: Continue) -> None:
+    def queue_continue(self, request: Continue) -> None:
         """Queue a continue. Raises BadRequest if the simulator is strict and the session is busy."""
         if self._behaviour.strict_continue and (self._busy or self._requests):
             raise invalid("the session is not ready for a continue")

@@ -155,7 +155,7 @@ class ControlConnection:
         session = self._session_of(request)
         if session.closed:
             raise _unknown(session.id)
-        session.take(request)
+        session.queue_continue(request)
         if arrived.drop_after:
             self._sender.abort()
 
