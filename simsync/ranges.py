@@ -7,12 +7,13 @@ import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from typing import Any, Callable, NamedTuple, Optional
 
 from simsync.errors import InvalidParams
 from simsync.params import checks
-from simsync.reports import BLOCKS, AvailableRange, time_from_text, time_to_text
+from simsync.reports import BLOCKS, AvailableRange
+from simsync.times import format_time, utc_time
 
 logger = logging.getLogger("simsync.ranges")
 
@@ -20,27 +21,6 @@ _Test = tuple[Callable[[AvailableRange], Any], Callable[[Any], bool]]
 """What a choice looks at, and whether that fits."""
 _SIZE_TOLERANCE = 10
 """Percent."""
-
-
-def moment(argument: str, value: object) -> datetime:
-    """A time in UTC from a ``datetime``, a ``date`` (its first moment) or RFC 3339 text. Without a zone it is UTC."""
-    if isinstance(value, datetime):
-        if value.utcoffset() is None:
-            return value.replace(tzinfo=timezone.utc)
-        try:
-            return value.astimezone(timezone.utc)
-        except OverflowError as error:
-            raise InvalidParams(argument, value, "is no time in UTC") from error
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
-    if isinstance(value, str):
-        try:
-            return time_from_text(value)
-        except ValueError as error:
-            raise InvalidParams(
-                argument, value, "must be an RFC 3339 time or a date, for example 2026-06-01"
-            ) from error
-    raise InvalidParams(argument, value, "must be a datetime, a date, or text such as 2026-06-01T12:00:00Z")
 
 
 @dataclass(frozen=True)
@@ -56,7 +36,7 @@ class RangeBound:
         if self.slot is not None:
             checks.integer("slot", self.slot, 0, checks.U64)
         else:
-            checks.assign(self, time=moment("time", self.time))
+            checks.assign(self, time=utc_time("time", self.time))
 
     @classmethod
     def of(cls, value: object, argument: str = "bound") -> RangeBound:
@@ -72,10 +52,10 @@ class RangeBound:
             return cls(slot=checks.integer(argument, value, 0, checks.U64))
         if not isinstance(value, (str, date)):
             raise InvalidParams(argument, value, "must be a slot, a time or a date")
-        return cls(time=moment(argument, value))
+        return cls(time=utc_time(argument, value))
 
     def __str__(self) -> str:
-        return f"slot {self.slot}" if self.time is None else time_to_text(self.time)
+        return f"slot {self.slot}" if self.time is None else format_time(self.time)
 
 
 def filter_ranges(

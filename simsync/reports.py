@@ -6,14 +6,14 @@ The reports of the HTTP services write themselves as JSON (``to_dict``, ``to_jso
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any, Optional
 
 from simsync.json_form import JsonForm, config
 from simsync.params import AccountData
+from simsync.times import format_time, parse_time
 
 BLOCKS = "blocks"
 """The kind of bundles whose blocks are executed; also what an unlabelled bundle is."""
@@ -23,45 +23,9 @@ COMPLETED = "completed"
 FAILED = "failed"
 NEEDS_INVESTIGATION = "needs_investigation"
 
-_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)"
-    r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,12}))?)?(?:[Zz]|([+-])(\d\d):?(\d\d))?)?",
-    re.ASCII,
-)
-
-
-def time_from_text(text: str) -> datetime:
-    """An RFC 3339 time, or a date for its first moment. Without a zone it is UTC. Raises ValueError."""
-    match = _TIME.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{text[:60]!r} is neither a date nor an RFC 3339 time")
-    year, month, day, hour, minute, second, fraction, sign, zone_hours, zone_minutes = match.groups()
-    leap = second == "60"
-    try:
-        local = datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(hour or 0),
-            int(minute or 0),
-            59 if leap else int(second or 0),
-            int((fraction or "")[:6].ljust(6, "0")),
-            timezone.utc,
-        )
-        offset = timedelta(hours=int(zone_hours or 0), minutes=int(zone_minutes or 0))
-        return local + timedelta(seconds=leap) + (offset if sign == "-" else -offset)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{text[:60]!r} is no time ({error})") from error
-
-
-def time_to_text(time: datetime) -> str:
-    """RFC 3339 in UTC, for example ``2026-07-01T00:00:00Z``."""
-    return time.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
-
-
 _TIME_IN_JSON: Any = config(
-    encoder=lambda time: None if time is None else time_to_text(time),
-    decoder=lambda text: None if text is None else time_from_text(text),
+    encoder=lambda time: None if time is None else format_time(time),
+    decoder=lambda text: None if text is None else parse_time(text),
 )
 _NOT_IN_JSON: Any = config(exclude=lambda _value: True)
 

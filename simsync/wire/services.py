@@ -22,9 +22,8 @@ from simsync.reports import (
     BundleBuild,
     BundleListing,
     UsageReport,
-    time_from_text,
-    time_to_text,
 )
+from simsync.times import format_time, parse_time
 from simsync.wire import json_codec
 from simsync.wire.spelling import FoldedFields, fold, without_none
 
@@ -41,7 +40,7 @@ _STATUSES = {fold(status): status for status in (IN_PROGRESS, COMPLETED, FAILED,
 
 def usage_path(since: Optional[datetime], until: Optional[datetime]) -> str:
     """The names in the query are a guess."""
-    window = {"since": since and time_to_text(since), "until": until and time_to_text(until)}
+    window = {"since": since and format_time(since), "until": until and format_time(until)}
     query = urlencode(without_none(window))
     return f"/usage?{query}" if query else "/usage"
 
@@ -212,6 +211,6 @@ def _slot(what: str, value: Any, entry: Any) -> int:
 def _time(value: Any) -> Optional[datetime]:
     """What is no time reads as missing; ``raw`` keeps it."""
     try:
-        return time_from_text(value) if isinstance(value, str) else None
+        return parse_time(value) if isinstance(value, str) else None
     except ValueError:
         return None

@@ -25,6 +25,7 @@ from solders.transaction import Transaction
 
 import simsync
 from simsync.reports import SignatureStatus
+from simsync.runtime.http import HttpClient
 from tests import tls
 
 from .test_rpc_replies import ADDRESS, conversing
@@ -237,25 +238,28 @@ def ports() -> Iterator[str]:
 
 
 FORKING = """
-import os, sys, warnings
-import simsync
+import os, sys
 
-rpc = simsync.Rpc(sys.argv[1])
-before = rpc.get_slot()
-assert rpc.get_slot() == before, "a connection is used again"
-held = rpc._http._pools[os.getpid()]._lock
+from simsync.runtime.http import HttpClient
+
+QUESTION = b'{"jsonrpc": "2.0", "id": 1, "method": "getSlot", "params": []}'
+http = HttpClient(20.0, max_body=65536)
+ask = lambda: http.post_json(sys.argv[1], QUESTION)
+before = ask()
+assert ask() == before, "a connection is used again"
+held = http.connections().lock
 held.acquire()  # as another thread may hold it at the moment of the fork
 child = os.fork()
 if not child:
-    mine = rpc.get_slot()
-    same = rpc.get_slot()
-    rpc.close()
+    mine = ask()
+    same = ask()
+    http.close()
     os._exit(0 if before != mine == same else 1)
 held.release()
 _pid, status = os.waitpid(child, 0)
 assert status == 0, "the child used a connection of its parent"
-assert rpc.get_slot() == before, "the child closed a connection of its parent"
-rpc.close()
+assert ask() == before, "the child closed a connection of its parent"
+http.close()
 """
 
 
@@ -266,19 +270,22 @@ def test_a_forked_child_has_connections_of_its_own(ports: str) -> None:
 
 
 def test_each_thread_has_a_connection_and_ended_threads_leave_none(ports: str) -> None:
-    rpc = simsync.Rpc(ports)
-    seen: list[int] = []
+    http = HttpClient(20.0, max_body=65_536)
+
+    def ask() -> bytes:
+        return http.post_json(ports, b"{}")
+
+    seen: list[bytes] = []
     for _ in range(3):
-        thread = threading.Thread(target=lambda: seen.append(rpc.get_slot()))
+        thread = threading.Thread(target=lambda: seen.append(ask()))
         thread.start()
         thread.join()
-    mine = rpc.get_slot()
+    mine = ask()
     assert len({*seen, mine}) == 4
-    (pool,) = rpc._http._pools.values()
-    assert list(pool._sessions) == [threading.current_thread()]
-    rpc.close()
-    assert rpc.get_slot() != mine
-    rpc.close()
+    assert http.connections().threads() == [threading.current_thread()]
+    http.close()
+    assert ask() != mine
+    http.close()
 
 
 def test_an_authority_of_ones_own(ports: str) -> None:

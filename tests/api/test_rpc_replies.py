@@ -132,7 +132,7 @@ def test_what_will_not_pass_is_not_tried_again(failure: Answer, error: type[Exce
 
 
 def test_the_end_of_a_session_is_explained() -> None:
-    with answering(404) as (rpc, _called), pytest.raises(simsync.HttpStatusError, match="the session is over"):
+    with answering(404) as (rpc, _called), pytest.raises(simsync.HttpStatusError, match="the session has ended"):
         rpc.get_slot()
 
 

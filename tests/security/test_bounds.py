@@ -334,7 +334,7 @@ def test_a_reply_that_is_too_large(what: str) -> None:
 @pytest.mark.parametrize("encoding", ["br", "zstd", "deflate", "gzip, gzip"])
 def test_a_compression_that_was_not_asked_for(encoding: str) -> None:
     with listening(http("200 OK", BOMB, f"Content-Encoding: {encoding}")) as server, at_most(10 * MIB):
-        with pytest.raises(simsync.ProtocolError, match="not asked for"):
+        with pytest.raises(simsync.ProtocolError, match="not requested"):
             simsync.Client(f"ws://127.0.0.1:{server.port}", KEY, options=SMALL).usage()
         assert b"accept-encoding: gzip\r\n" in server.heard.lower()
 
@@ -354,10 +354,10 @@ def test_compressed_replies_are_read() -> None:
         rpc = simsync.Rpc(f"http://127.0.0.1:{server.port}/", SMALL)
         assert rpc.get_slot() == 77
         server.answer = http("200 OK", body[:-20], "Content-Encoding: gzip")
-        with pytest.raises(simsync.ProtocolError, match="ends in the middle"):
+        with pytest.raises(simsync.ProtocolError, match="ends early"):
             rpc.call("getSlot")
         server.answer = http("200 OK", b"x" + body, "Content-Encoding: gzip")
-        with pytest.raises(simsync.ProtocolError, match="not compressed with gzip"):
+        with pytest.raises(simsync.ProtocolError, match="not valid gzip"):
             rpc.call("getSlot")
         rpc.close()
 

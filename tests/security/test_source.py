@@ -18,7 +18,7 @@ ATTRIBUTES = {"CERT_NONE", "CERT_OPTIONAL", "_create_unverified_context", "PROTO
 PICKLING_FILES = {"run/sweep.py"}
 """Tries whether objects of the caller's own can go to another process; the executor sends them."""
 HTTP_MODULES = {"requests", "urllib3", "http.client", "urllib.request"}
-HTTP_FILES = {"runtime/http.py", "runtime/http_body.py", "runtime/open_sockets.py", "runtime/idle_connections.py"}
+HTTP_FILES = {"runtime/http.py", "runtime/http_connections.py"}
 
 
 def findings(tree: ast.AST, path: str) -> Iterator[str]:
