@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Optional
 
-from simsync.events import SessionSummary
+from simsync.events import SUMMARY_COUNTS, SessionSummary
 from simsync.json_form import JsonForm
 from simsync.protocol.coverage import Coverage
-
-_TOTALS = tuple(one.name for one in fields(SessionSummary) if one.type == "int")
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,9 @@ def run_summary(
 ) -> RunSummary:
     """``summaries``: those that came, None for a session without."""
     sent = [summary for summary in summaries if summary is not None]
-    totals = SessionSummary(**{name: sum(getattr(one, name) for one in sent) for name in _TOTALS}) if sent else None
+    totals = (
+        SessionSummary(**{name: sum(getattr(one, name) for one in sent) for name in SUMMARY_COUNTS}) if sent else None
+    )
     return RunSummary(
         sessions=len(coverages),
         completed=sum(coverage.completed for coverage in coverages),
