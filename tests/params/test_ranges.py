@@ -198,7 +198,7 @@ def test_kinds_are_kept_apart() -> None:
         ([(0, 9), (20, 29)], 0, 25, "end_slot", "slots 10 to 19 are not covered.*next bundle starts at 20"),
         ([(0, 9), (50, 59)], 0, 25, "end_slot", "slots 10 to 25 are not covered.*next bundle starts at 50"),
         ([(0, 99), (50, 59)], 50, 70, "end_slot", "slots 60 to 70 are not covered.* from 50 on"),
-        ([(0, 9)], 5, 4, "end_slot", "before start_slot=5"),
+        ([(0, 9)], 5, 4, "end_slot", "must be >= start_slot \\(5\\)"),
         ([(0, 9)], -1, 4, "start_slot", "must be from 0"),
         ([(0, 9)], 0, 2**64, "end_slot", "must be from 0"),
     ],
