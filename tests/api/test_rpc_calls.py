@@ -302,7 +302,7 @@ def test_an_authority_of_ones_own(ports: str) -> None:
         rpc.close()
         strict = ssl.create_default_context()
         rpc = simsync.Rpc(endpoint, simsync.Options(ssl_context=strict))
-        with pytest.raises(simsync.ConnectError, match="its certificate was not accepted"):
+        with pytest.raises(simsync.ConnectError, match="server's certificate was not accepted"):
             rpc.call("getSlot")
         rpc.close()
         server.shutdown()

@@ -183,17 +183,17 @@ def test_kinds_are_kept_apart() -> None:
 @pytest.mark.parametrize(
     ("listed", "start", "end", "argument", "words"),
     [
-        ([], 5, 9, "start_slot", "no bundles of the kind 'blocks'"),
-        ([(0, None)], 0, 9, "start_slot", "no bundles of the kind 'blocks'"),
+        ([], 5, 9, "start_slot", "no bundles of kind 'blocks'"),
+        ([(0, None)], 0, 9, "start_slot", "no bundles of kind 'blocks'"),
         (
             [(0, 9), (10, 19)],
             12,
             15,
             "start_slot",
-            "inside the bundle that starts at 10.*start is 10 before it",
+            "inside the bundle that starts at 10.*nearest start: 10\\)",
         ),
-        ([(0, 9), (20, 29)], 12, 25, "start_slot", "not covered.*nearest start is 0 before and 20 after it"),
-        ([(20, 29)], 12, 25, "start_slot", "not covered.*nearest start is 20 after it"),
+        ([(0, 9), (20, 29)], 12, 25, "start_slot", "not covered.*nearest start: 0 or 20\\)"),
+        ([(20, 29)], 12, 25, "start_slot", "not covered.*nearest start: 20\\)"),
         ([(0, 9), (10, 19)], 0, 30, "end_slot", "slots 20 to 30 are not covered.*no bundle starts later"),
         ([(0, 9), (20, 29)], 0, 25, "end_slot", "slots 10 to 19 are not covered.*next bundle starts at 20"),
         ([(0, 9), (50, 59)], 0, 25, "end_slot", "slots 10 to 25 are not covered.*next bundle starts at 50"),
