@@ -59,9 +59,10 @@ class Options:
         rpc_timeout: Seconds without a byte from the server after which an HTTP request fails.
         fast_path: Decode messages in blocks. False lets websocket-client cut each frame and decodes each message
             alone, with equal results, to find out whether the fast path causes a fault.
-        dialect: The assumptions about the wire format that can be replaced.
+        dialect: The assumptions about the wire format that can be replaced, see :class:`~simsync.Dialect`.
         on_frame: Called with a :class:`~simsync.Frame` for each frame of each connection and each HTTP message, in the
-            thread that writes or reads it. An exception is logged and ends the calls for that connection.
+            thread that writes or reads it. An exception is logged and ends the calls for that connection. None calls
+            nothing.
     """
 
     connect_timeout: float = 30.0

@@ -77,7 +77,9 @@ def in_a_fork(call: Callable[[], object]) -> None:
     """Raise what ``call`` raises in a forked child, without its traceback."""
     reader, writer = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # about forking a process with threads, which is what is tested
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # about forking a process with threads, which is what is tested
         child = os.fork()
     if not child:
         try:
