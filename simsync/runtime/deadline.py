@@ -1,4 +1,8 @@
-"""Timeouts of callers as moments, in monotonic seconds; None never comes."""
+"""Deadlines: the timeouts of callers as moments on the clock of :func:`time.monotonic`.
+
+A call with a timeout may wait several times, so it computes its deadline once and waits until then each time. None is
+a deadline that never passes.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,10 @@ from simsync.params import checks
 
 
 def deadline_after(timeout: float | None) -> float | None:
-    """The moment ``timeout`` seconds from now. Raises InvalidParams."""
+    """Return the deadline of a timeout in seconds. Raises InvalidParams for ``timeout``."""
     return None if timeout is None else time.monotonic() + checks.seconds("timeout", timeout)
 
 
 def seconds_until(deadline: float | None) -> float | None:
-    """How long it is until then, never below 0."""
+    """Return the seconds until a deadline, at least 0; None if it never passes."""
     return None if deadline is None else max(0.0, deadline - time.monotonic())
