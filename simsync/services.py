@@ -6,7 +6,6 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from datetime import date, datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 from simsync.errors import HttpStatusError, InvalidParams
@@ -218,6 +217,8 @@ class HttpServices:
 
     def server_time(self) -> datetime | None:
         """Return the time of the server's clock, to the second, or None if it sends none. Not retried."""
+        from email.utils import parsedate_to_datetime  # late, because most programs do not need it
+
         with self._http() as http:
             header = http.get_date(self._address(wire.HEALTH))
         try:

@@ -22,8 +22,7 @@ from simsync.events.control import (
     Slot,
     Status,
 )
-from simsync.events.decoded import Reading
-from simsync.events.event import Event, Notification, UnknownEvent
+from simsync.events.event import Event, Notification, Reading, UnknownEvent
 from simsync.events.transaction import Transaction, TransactionFields
 
 __all__ = [

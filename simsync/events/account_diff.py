@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, NamedTuple, Optional
 
-from simsync.events.decoded import DecodedEvent
+from simsync.events.event import DecodedEvent
 
 
 class AccountState:

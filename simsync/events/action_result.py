@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
 from simsync.events.account_diff import AccountState
-from simsync.events.decoded import DecodedEvent
+from simsync.events.event import DecodedEvent
 
 
 class TransactionOutcome(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from simsync.events.decoded import DecodedEvent, Reading
+from simsync.events.event import DecodedEvent, Reading
 
 
 class TransactionFields(NamedTuple):
