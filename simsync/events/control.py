@@ -151,10 +151,10 @@ class SessionSummary(JsonForm):
     Attributes:
         correct_simulation: The outcome equals that on chain.
         incorrect_simulation: The outcome differs from that on chain.
-        execution_errors: Could not be executed.
-        balance_diff: Balances differ from those on chain.
-        log_diff: Logs differ from those on chain.
-        unsanitizable: Skipped, because the transaction is not valid.
+        execution_errors: The error differs from that on chain.
+        balance_diff: The balances differ from those on chain.
+        log_diff: The logs differ from those on chain.
+        unsanitizable: Skipped, because the transaction could not be executed.
         reroute_stats: Statistics of :class:`~simsync.Reroute` as JSON values.
         raw: The whole summary as JSON values.
     """
@@ -179,7 +179,7 @@ class Completed(Event):
 
     Attributes:
         summary: Statistics, None unless requested by ``CreateSession(send_summary=True)``.
-        agent_stats: Statistics of the session's agents as JSON values.
+        agent_stats: Statistics of ``CreateSession(agents=...)`` as JSON values.
     """
 
     __slots__ = ("agent_stats", "summary")

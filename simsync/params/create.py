@@ -63,7 +63,7 @@ class CreateSession(JsonForm):
         replay_account_state: Rebuild accounts from recorded changes instead of executing transactions.
         reroute: A :class:`~simsync.Reroute`.
         diagnostic_probes: :class:`~simsync.DiagnosticProbe` objects.
-        agents: Agents as JSON values, sent unchanged.
+        agents: Agents of older simulators as JSON values, sent unchanged.
         extra: Merged into the request last, for options that simsync does not know.
     """
 

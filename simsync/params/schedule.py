@@ -70,7 +70,7 @@ class ScheduledAction(JsonForm):
         account_overrides: Address → :class:`~simsync.AccountData` that the transactions see.
         return_accounts: Addresses whose states are part of the result.
         label: Any text, repeated in the result.
-        feeds_reroute: Let the router of :class:`~simsync.Reroute` see the changes.
+        feeds_reroute: Sent as ``feedsReroute``, whose effect on :class:`~simsync.Reroute` is not documented.
     """
 
     anchor: Anchor

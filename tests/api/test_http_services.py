@@ -1,4 +1,4 @@
-"""The plain HTTP services, against a server that answers as it is told, and against the embedded simulator."""
+"""The plain HTTP services, against a server with scripted replies, and against the embedded simulator."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ RUNNING, DONE = BUILD % b"in_progress", BUILD % b"completed"
 
 @pytest.fixture(autouse=True)
 def delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorter waits between attempts."""
+    """Shorten the delays between attempts."""
     monkeypatch.setattr(retry, "READ_BACKOFF", 0.001)
     monkeypatch.setattr(retry, "WRITE_DELAY", 0.001)
 
 
 class Host:
-    """A control host with a list of answers: a body, a function that makes one, an HTTP status, or DROP."""
+    """A control host with a list of replies: a body, a function that makes one, an HTTP status, or DROP."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []

@@ -43,7 +43,7 @@ def payment(lamports: int = SOL) -> Transaction:
 
 @pytest.fixture
 def rpc(client: simsync.Client, create: simsync.CreateSession) -> Iterator[simsync.Rpc]:
-    """An Rpc of its own for a session that stands at its first slot; the payer has 10 SOL."""
+    """A separate Rpc for a session at its first slot; the payer has 10 SOL."""
     with client.parallel(create) as session:
         rpc = simsync.Rpc(session.sub_sessions[0].rpc_endpoint)
         try:
@@ -321,7 +321,7 @@ def test_the_context_of_the_caller_is_left_as_it_was(ports: str) -> None:
 
 
 def test_an_error_that_somebody_keeps_keeps_no_connection() -> None:
-    """Log handlers and debuggers keep exceptions, and those their frames."""
+    """Log handlers and debuggers keep exceptions, and with them their frames."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         rpc = simsync.Rpc(f"http://127.0.0.1:{listener.getsockname()[1]}/backtest/x")
         kept: list[simsync.HttpStatusError] = []

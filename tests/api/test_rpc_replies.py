@@ -23,14 +23,14 @@ Answer = Union[bytes, int, object]
 
 @pytest.fixture
 def delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorter waits between attempts."""
+    """Shorten the delays between attempts."""
     monkeypatch.setattr(retry, "READ_BACKOFF", 0.001)
     monkeypatch.setattr(retry, "WRITE_DELAY", 0.001)
 
 
 @contextlib.contextmanager
 def answering(*answers: Answer) -> Iterator[tuple[simsync.Rpc, list[str]]]:
-    """An endpoint that answers with these, one after the other; also the methods that were called.
+    """An endpoint that sends these replies in order; also yields the methods that were called.
 
     An answer is a body, an HTTP status, or DROP for a connection that ends without one.
     """
@@ -44,7 +44,7 @@ def answering(*answers: Answer) -> Iterator[tuple[simsync.Rpc, list[str]]]:
 
 @contextlib.contextmanager
 def conversing(*answers: Answer) -> Iterator[tuple[simsync.Rpc, list[dict[str, Any]]]]:
-    """The same, with the requests as they came."""
+    """The same, with the requests as bytes."""
     remaining = list(answers)
     requests: list[dict[str, Any]] = []
 

@@ -1,4 +1,4 @@
-"""Bad input is refused before anything is sent: the exception names the argument and shows the value."""
+"""A wrong argument is rejected before anything is sent: the exception names it and shows its value."""
 
 from __future__ import annotations
 

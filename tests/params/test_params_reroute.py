@@ -1,4 +1,4 @@
-"""Rerouting and probes: what is refused, and what is kept in which form."""
+"""Reroutes and probes: wrong arguments are rejected, and valid ones are stored in one form."""
 
 from __future__ import annotations
 

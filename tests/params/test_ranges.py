@@ -1,4 +1,4 @@
-"""Bounds, choosing ranges, and splitting a range of slots along bundles."""
+"""Bounds, filtering ranges, and splitting a range of slots along bundles."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ def test_no_split_has_more_pieces(bundles: list[tuple[int, int]], start: int, le
 
 @pytest.mark.parametrize("reach", [1, 50, 10_000])
 def test_ten_thousand_bundles_are_split_quickly(reach: int) -> None:
-    """``reach``: over how many following bundles a coarse one extends."""
+    """``reach`` is the number of following bundles that a large one covers too."""
     listed = [bundle(10 * number, 10 * number + 9) for number in range(10_000)]
     listed += [bundle(10 * number, 10 * (number + reach) - 1) for number in range(10_000)]
     random.Random(1).shuffle(listed)

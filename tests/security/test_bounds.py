@@ -1,4 +1,4 @@
-"""What a server can make a client hold: every frame, body and list is bounded, and what is too large is refused."""
+"""The memory that a server can make a client use: every frame, body and list is bounded; larger ones are rejected."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SMALL = simsync.Options(max_message=65_536, reconnect_attempts=0, rpc_timeout=10
 
 @contextlib.contextmanager
 def at_most(size: int) -> Iterator[None]:
-    """Python objects may take that many bytes more, at any time."""
+    """Fail if Python objects take more than this many additional bytes at any time."""
     tracemalloc.start()
     try:
         yield
@@ -173,7 +173,7 @@ def test_the_control_plane_refuses_what_is_too_large(frame: bytes, created: bool
 
 
 def test_a_batch_of_small_frames_does_not_fill_the_memory_when_it_is_inflated() -> None:
-    """What waits for the caller is bounded by the inflated size, in the middle of a batch too."""
+    """The buffer for the caller is bounded by the inflated size, also in the middle of a batch."""
     count, padding = 400, 256 * 1024
     compressor = zstandard.ZstdCompressor().compressobj()
     frames = b"".join(
@@ -208,7 +208,7 @@ def test_a_batch_of_small_frames_does_not_fill_the_memory_when_it_is_inflated() 
 
 
 def test_a_server_that_acknowledges_one_subscribe_and_floods() -> None:
-    """The caller cannot be waited for, as it may be waiting for the other one."""
+    """simsync cannot wait for the caller, who may be waiting for the other subscription."""
 
     def data(talk: Talk) -> None:
         talk.expect("transactionSubscribe")

@@ -33,7 +33,7 @@ LOGGERS = ("simsync", "urllib3", "requests", "websocket", "asyncio", "aiohttp", 
 
 
 class Told:
-    """Everything that anybody could read: logs, output, warnings, exceptions."""
+    """Collects everything that other people may read: logs, output, warnings, exceptions."""
 
     def __init__(self) -> None:
         self.text = io.StringIO()
@@ -77,7 +77,7 @@ class _Everything(logging.Handler):
 
 @pytest.fixture
 def told(capfd: pytest.CaptureFixture[str]) -> Iterator[Told]:
-    """Checked at the end of each test that asks for it."""
+    """Check at the end of each test that uses it that the key is not in there."""
     told = Told()
     handler = _Everything(told)
     levels = {name: logging.getLogger(name).level for name in LOGGERS}
@@ -221,7 +221,7 @@ def test_an_endpoint_on_another_host_does_not_get_it(told: Told) -> None:
 
 
 def test_a_question_in_doubt_goes_to_the_endpoint_without_it(told: Told) -> None:
-    """After a lost continue the client asks the session's RPC for its slot, by itself."""
+    """After a lost continue, the client asks the session's RPC for its slot."""
     with answering_slots([1]) as (endpoint, called):
 
         def losing(talk: Talk) -> None:
@@ -370,7 +370,7 @@ def test_the_embedded_simulator_does_not_print_a_key_of_the_callers_own(
 
 
 def test_the_search_finds_what_is_told() -> None:
-    """The tests above would notice."""
+    """The tests above would find a key."""
     for leak in (f"X-API-Key: {KEY}", [KEY], {"headers": {"X-API-Key": KEY}}):
         told = Told()
         told.add(leak)
