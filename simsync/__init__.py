@@ -4,7 +4,7 @@
         for sub, event in session.events(advance=10):
             print(sub.session_id, event)
 
-Start with :class:`Client`. ``simsync.local`` holds the embedded simulator.
+Start with :class:`Client`. The embedded simulator is in ``simsync.local``.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """``sweep`` lies above the rest and is imported when it is used."""
+    """Import ``sweep`` on first use: it is built on the rest of the package, and most programs do not need it."""
     if name == "sweep":
         from simsync.run.sweep import sweep
 

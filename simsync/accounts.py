@@ -1,11 +1,11 @@
-"""Account states to write: wallets, token accounts and mints, and accounts to and from the JSON of the RPC.
+"""Account states to write: wallets, token accounts and mints, and conversion from and to the JSON of the RPC.
 
     from simsync import accounts
 
     sub.rpc.modify_accounts({wallet: accounts.system_account(5_000_000_000)})
 
 Each builder returns an :class:`~simsync.AccountData`. Addresses are base58 text or objects that print as such (solders'
-``Pubkey``); amounts are lamports, or base units of the mint. Whatever cannot be raises InvalidParams.
+``Pubkey``). Amounts are in lamports, or in base units of the mint. A wrong argument raises InvalidParams.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ NATIVE_MINT = "So11111111111111111111111111111111111111112"
 """The mint of wrapped SOL."""
 
 TOKEN_ACCOUNT_SIZE = 165
-"""Bytes."""
+"""Bytes of data of a token account without extensions."""
 MINT_SIZE = 82
-"""Bytes."""
+"""Bytes of data of a mint without extensions."""
 LARGEST_ACCOUNT = 10 * 1024 * 1024
-"""Bytes."""
+"""Largest number of bytes of data of an account."""
 
 _ACCOUNT_OVERHEAD = 128
 _LAMPORTS_PER_BYTE_YEAR = 3480
@@ -38,18 +38,26 @@ _INITIALIZED, _FROZEN = 1, 2
 
 
 def rent_exempt_minimum(size: int) -> int:
-    """The lamports that keep an account of ``size`` bytes of data alive."""
+    """Return the lamports that make an account exempt from rent.
+
+    Args:
+        size: Length of its data in bytes.
+    """
     checks.integer("size", size, 0, LARGEST_ACCOUNT)
     return (_ACCOUNT_OVERHEAD + size) * _LAMPORTS_PER_BYTE_YEAR * _YEARS
 
 
 def system_account(lamports: int) -> AccountData:
-    """A wallet: no data, owned by the system program."""
+    """Return a wallet: an account without data, owned by the system program.
+
+    Args:
+        lamports: Its balance.
+    """
     return AccountData(lamports)
 
 
 def removed_account() -> AccountData:
-    """What removes an account: no lamports, no data, owned by the system program."""
+    """Return the state that removes an account when it is written."""
     return AccountData(0)
 
 
@@ -64,13 +72,24 @@ def token_account(
     close_authority: object = None,
     frozen: bool = False,
 ) -> AccountData:
-    """An account of the SPL Token program with ``amount`` base units of ``mint``, held by the wallet ``owner``.
+    """Return a token account of the SPL Token program.
 
-    ``lamports``: without it the rent-exempt minimum. ``delegate`` may move up to ``delegated_amount``. The mint's
-    supply is not touched; see :func:`mint_account`. Wrapped SOL has a builder of its own.
+    The supply of the mint does not change, see :func:`mint_account`. For wrapped SOL use :func:`native_token_account`.
+
+    Args:
+        mint: Address of the mint.
+        owner: Address of the wallet that holds the tokens.
+        amount: Balance in base units of the mint.
+        lamports: Balance in lamports; None means the rent-exempt minimum.
+        delegate: Address that may move tokens, or None.
+        delegated_amount: Base units that the delegate may move.
+        close_authority: Address that may close the account, or None.
+        frozen: True if the tokens cannot be moved.
     """
     if checks.address("mint", mint) == NATIVE_MINT:
-        raise InvalidParams("mint", mint, "is wrapped SOL: use native_token_account(owner, lamports_wrapped)")
+        raise InvalidParams(
+            "mint", mint, "is the mint of wrapped SOL: use native_token_account(owner, lamports_wrapped)"
+        )
     return AccountData(
         _lamports(lamports, TOKEN_ACCOUNT_SIZE),
         TOKEN_PROGRAM,
@@ -87,9 +106,17 @@ def native_token_account(
     close_authority: object = None,
     frozen: bool = False,
 ) -> AccountData:
-    """An account of the SPL Token program with wrapped SOL.
+    """Return a token account of the SPL Token program with wrapped SOL.
 
-    It holds ``lamports_wrapped`` and the rent-exempt minimum; closing it gives back both.
+    Its balance in lamports is ``lamports_wrapped`` and the rent-exempt minimum.
+
+    Args:
+        owner: Address of the wallet that holds the tokens.
+        lamports_wrapped: Balance of wrapped SOL in lamports.
+        delegate: Address that may move tokens, or None.
+        delegated_amount: Lamports that the delegate may move.
+        close_authority: Address that may close the account, or None.
+        frozen: True if the tokens cannot be moved.
     """
     reserve = rent_exempt_minimum(TOKEN_ACCOUNT_SIZE)
     checks.integer("lamports_wrapped", lamports_wrapped, 0, checks.U64 - reserve)
@@ -110,10 +137,10 @@ def token_2022_account(
     close_authority: object = None,
     frozen: bool = False,
 ) -> AccountData:
-    """An account of the Token-2022 program in the base layout, without extensions; else as :func:`token_account`.
+    """Return a token account of the Token-2022 program without extensions.
 
-    A mint with extensions may ask for extensions in its accounts (transfer fees do); this is no account for such a
-    mint.
+    The arguments are those of :func:`token_account`. Some extensions of a mint, such as transfer fees, require
+    extensions in its token accounts; this is not an account for such a mint.
     """
     return AccountData(
         _lamports(lamports, TOKEN_ACCOUNT_SIZE),
@@ -131,11 +158,15 @@ def mint_account(
     lamports: int | None = None,
     program: object = TOKEN_PROGRAM,
 ) -> AccountData:
-    """A mint, without extensions, of the token program ``program``.
+    """Return a mint without extensions.
 
-    ``supply`` (base units) should be what the token accounts of the mint hold together: burning more than that fails.
-    Without ``mint_authority`` the supply is fixed, without ``freeze_authority`` no account can be frozen. ``lamports``:
-    without it the rent-exempt minimum.
+    Args:
+        decimals: Number of decimal places, 0 to 255.
+        supply: Supply in base units. It should be the sum of all token accounts: burning more than this fails.
+        mint_authority: Address that may mint tokens; None makes the supply final.
+        freeze_authority: Address that may freeze token accounts; None forbids freezing.
+        lamports: Balance in lamports; None means the rent-exempt minimum.
+        program: Address of the token program.
     """
     data = (
         _optional_key("mint_authority", mint_authority)
@@ -147,16 +178,19 @@ def mint_account(
 
 
 def from_json(raw: Mapping[str, Any]) -> AccountData:
-    """An account as the RPC writes it, with data in base64; ``{"data", "encoding"}`` is read too.
+    """Convert an account from the JSON of the RPC.
 
-    Raises ProtocolError for what is no such account, for another encoding, and for an account of which only a slice of
-    the data is there.
+    Args:
+        raw: The account, with data as ``[text, "base64"]`` or ``{"data", "encoding"}``.
+
+    Raises:
+        ProtocolError: It is not an account, its data has another encoding, or only a slice of its data is included.
     """
     return wire.account_data(raw)
 
 
 def to_json(account: AccountData) -> dict[str, Any]:
-    """An account as the RPC writes it. The rent epoch, which AccountData does not hold, is 0."""
+    """Convert an account to the JSON of the RPC. The rent epoch, which is not part of AccountData, is 0."""
     if not isinstance(account, AccountData):
         raise InvalidParams("account", account, "must be an AccountData")
     return wire.account_json(account)
@@ -167,15 +201,19 @@ def from_state(state: AccountState) -> AccountData: ...
 @overload
 def from_state(state: None) -> None: ...
 def from_state(state: AccountState | None) -> AccountData | None:
-    """The account of an :class:`~simsync.AccountDiff`, before or after; None stays None.
+    """Convert a state of an :class:`~simsync.AccountDiff`, so that it can be written.
 
-    Raises ProtocolError when the server sent something that cannot be read.
+    Args:
+        state: Its ``before`` or ``after``; None is returned as None.
+
+    Raises:
+        ProtocolError: The state cannot be read.
     """
     return None if state is None else wire.account_data_of_state(state)
 
 
 def _lamports(lamports: int | None, size: int) -> int:
-    # An account without lamports does not exist.
+    # At least 1, because an account without lamports does not exist.
     return rent_exempt_minimum(size) if lamports is None else checks.integer("lamports", lamports, 1, checks.U64)
 
 
@@ -184,7 +222,7 @@ def _u64(argument: str, value: int) -> bytes:
 
 
 def _option(content: bytes | None, size: int) -> bytes:
-    """Tag and content; the space of the content stays where there is none."""
+    """Return an optional field: a tag and the content, whose space is kept if there is none."""
     return bytes(4 + size) if content is None else (1).to_bytes(4, "little") + content
 
 

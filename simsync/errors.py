@@ -1,23 +1,23 @@
 """Every exception that simsync raises, in one tree.
 
     SimsyncError
-    ├── InvalidParams            (also ValueError)   refused before anything was sent
-    ├── MissingExtra             (also ImportError)  an optional package is not installed
-    ├── ConnectError                                 no connection could be made
-    │   └── HttpStatusError      .url .status .body  the server answered with an HTTP error
-    ├── CreateError                                  the server did not create the session
-    ├── ControlClosed                                the control connection ended, nothing is left to deliver
-    ├── ControlFailed                                the control connection failed for good
-    ├── SubscriptionFailed                           the data plane is incomplete
-    ├── ContinueSendError                            a continue was refused or may not have arrived
-    ├── Cancelled                                    a CancelToken fired or the session was closed
-    ├── EventTimeout             (also TimeoutError) nothing arrived in time; nothing is lost
-    ├── RemoteError              .error              the simulator reported an error
-    ├── RpcError                 .code .message .data  a JSON-RPC call was answered with an error
-    └── ProtocolError            .raw                the server said something that makes no sense
+    ├── InvalidParams            (also ValueError)     an argument is wrong; nothing was sent
+    ├── MissingExtra             (also ImportError)    an optional package is not installed
+    ├── ConnectError                                   no connection could be made
+    │   └── HttpStatusError      .url .status .body    the server answered with an HTTP error
+    ├── CreateError                                    the server did not create the session
+    ├── ControlClosed                                  the control connection has ended; no event is left
+    ├── ControlFailed                                  the control connection failed for good
+    ├── SubscriptionFailed                             a subscription failed; its events are incomplete
+    ├── ContinueSendError                              a continue was refused or may not have arrived
+    ├── Cancelled                                      a CancelToken was fired or the session was closed
+    ├── EventTimeout             (also TimeoutError)   nothing arrived in time; no event is lost
+    ├── RemoteError              .error                the simulator reported an error
+    ├── RpcError                 .code .message .data  the reply to a JSON-RPC call is an error
+    └── ProtocolError            .raw                  the server sent something that cannot be read
 
-Messages say what was attempted, with what, and what to do next. The exception that caused a failure is kept as
-``__cause__``.
+Messages say what failed, with which value, and what to do next. The exception that caused a failure is its
+``__cause__``. All exceptions can be pickled.
 """
 
 from __future__ import annotations
@@ -29,19 +29,22 @@ if TYPE_CHECKING:
 
 
 class SimsyncError(Exception):
-    """Root of all exceptions raised by simsync."""
+    """Base class of all exceptions of simsync."""
 
 
 class InvalidParams(SimsyncError, ValueError):
-    """An argument is wrong; nothing was sent.
+    """An argument is wrong. Nothing was sent.
 
-    ``argument`` is the name of the argument, ``value`` what was given.
+    Attributes:
+        argument: Name of the argument, with an index or key inside it, such as ``"transactions[0]"``.
+        value: The value.
+        rule: What the value must be.
     """
 
     def __init__(self, argument: str, value: object, rule: str) -> None:
         try:
             shown = repr(value)
-        except (ValueError, RecursionError):  # an int of thousands of digits, a structure that is nested too deeply
+        except (ValueError, RecursionError):  # an int of thousands of digits, or a deeply nested value
             shown = f"<{type(value).__name__}>"
         if len(shown) > 120:
             shown = shown[:117] + "..."
@@ -55,7 +58,12 @@ class InvalidParams(SimsyncError, ValueError):
 
 
 class MissingExtra(SimsyncError, ImportError):
-    """A feature needs an optional package that is not installed."""
+    """A feature needs an optional package that is not installed.
+
+    Attributes:
+        feature: What needs it.
+        extra: The extra to install: ``pip install 'simsync[extra]'``.
+    """
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs optional packages: pip install 'simsync[{extra}]'")
@@ -67,11 +75,18 @@ class MissingExtra(SimsyncError, ImportError):
 
 
 class ConnectError(SimsyncError):
-    """No connection could be made to the simulator."""
+    """No connection to the simulator could be made, or it was lost before the reply."""
 
 
 class HttpStatusError(ConnectError):
-    """The server answered an HTTP request or a WebSocket upgrade with an error status."""
+    """The server answered an HTTP request or a WebSocket upgrade with an error status.
+
+    Attributes:
+        url: The address.
+        status: The HTTP status, for example 401.
+        body: The body of the reply as text.
+        advice: What to do about it, empty if nothing is known.
+    """
 
     def __init__(self, url: str, status: int, body: str, advice: str = "") -> None:
         text = f"{url} answered HTTP {status}"
@@ -90,35 +105,40 @@ class HttpStatusError(ConnectError):
 
 
 class CreateError(SimsyncError):
-    """The server did not create the session."""
+    """The server did not create the session, or does not know it any more."""
 
 
 class ControlClosed(SimsyncError):
-    """The control connection has ended and every event was delivered; there is nothing more to wait for."""
+    """The control connection has ended and every event was delivered. Waiting for more events is pointless."""
 
 
 class ControlFailed(SimsyncError):
-    """The control connection failed for good; the message holds the reason."""
+    """The control connection failed for good; the message gives the reason."""
 
 
 class SubscriptionFailed(SimsyncError):
-    """A data-plane subscription failed, so the stream of events is incomplete."""
+    """A data-plane subscription failed, so that its events are incomplete."""
 
 
 class ContinueSendError(SimsyncError):
-    """A continue was refused, or it is not certain that it arrived."""
+    """A continue was refused, or it is not known whether it arrived."""
 
 
 class Cancelled(SimsyncError):
-    """A :class:`~simsync.CancelToken` fired, or the session was closed, while the call was waiting."""
+    """A :class:`~simsync.CancelToken` was fired, or the session was closed, while the call was waiting."""
 
 
 class EventTimeout(SimsyncError, TimeoutError):
-    """Nothing arrived within the timeout. Nothing is lost: the next call goes on where this one stopped."""
+    """Nothing arrived within the timeout. No event is lost: call again to keep waiting."""
 
 
 class RemoteError(SimsyncError):
-    """The simulator reported an error; ``error`` holds it as it came."""
+    """The simulator reported an error.
+
+    Attributes:
+        error: The :class:`~simsync.BacktestError`.
+        context: What was attempted, empty if that is not known.
+    """
 
     def __init__(self, error: BacktestError, context: str = "") -> None:
         super().__init__(f"{context}: {error}" if context else str(error))
@@ -130,7 +150,14 @@ class RemoteError(SimsyncError):
 
 
 class RpcError(SimsyncError):
-    """A JSON-RPC call was answered with an error object."""
+    """The reply to a JSON-RPC call is an error.
+
+    Attributes:
+        method: Name of the method.
+        code: Error code of the reply, 0 if it has none.
+        message: Message of the reply.
+        data: Further details as JSON values, None if there are none.
+    """
 
     def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
         super().__init__(f"{method}: {message} (code {code})")
@@ -144,7 +171,11 @@ class RpcError(SimsyncError):
 
 
 class ProtocolError(SimsyncError):
-    """The server sent something that cannot be accepted; ``raw`` holds it."""
+    """The server sent something that cannot be read.
+
+    Attributes:
+        raw: What it sent, as bytes or JSON values.
+    """
 
     def __init__(self, message: str, raw: Any = None) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What goes over the connections of a client, as ``Options(on_frame=...)`` gets to see it."""
+"""Frames and HTTP messages of a client, as passed to ``Options(on_frame=...)``."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ OPEN, TEXT, BINARY, CLOSE, REFUSED, REPLY = "open", "text", "binary", "close", "
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a WebSocket, or one half of an HTTP exchange. Headers, and with them the API key, never appear.
+    """One frame of a WebSocket, or one request or reply of HTTP.
 
-    ``plane``: ``control``, ``data`` (a subscription), or ``http`` (services and RPC). ``connection``: a number that is
-    unique in the process; each HTTP exchange has its own. ``direction``: ``sent`` or ``received``.
+    Headers, and with them the API key, are not included. Neither are pings and pongs.
 
-    ``kind`` of a WebSocket: ``open`` (it is up), ``text`` or ``binary`` (a message), ``close`` (the end that the server
-    made, or the loss of the connection; ``status`` is the close code if there was one) or ``refused`` (no upgrade;
-    ``status`` is the HTTP status if there was one). Of HTTP: the method, such as ``GET``, then ``reply`` with
-    ``status`` (None: there was no answer). Pings and pongs are left out.
-
-    ``payload``: the message as simsync reads it, so what came compressed is inflated; the body; or the reason of an
-    end.
+    Attributes:
+        plane: ``"control"``, ``"data"`` (a subscription) or ``"http"`` (services and RPC).
+        connection: Number of the connection, unique in the process. Each HTTP exchange has its own.
+        direction: ``"sent"`` or ``"received"``.
+        kind: For a WebSocket ``"open"`` (the connection is up), ``"text"`` or ``"binary"`` (a message), ``"close"``
+            (the server closed it, or it was lost) or ``"refused"`` (no connection). For HTTP the method, such as
+            ``"GET"``, then ``"reply"``.
+        url: Address of the connection or the request.
+        payload: The message, inflated if it was compressed; the body of a request or reply; or the reason of a
+            ``"close"`` or ``"refused"``.
+        status: Close code of a ``"close"``; HTTP status of a ``"refused"`` or ``"reply"``. None if there is none.
     """
 
     plane: str
@@ -36,5 +39,5 @@ class Frame:
 
 
 OnFrame = Callable[[Frame], object]
-"""Called in the thread that writes or reads, just before writing and just after reading: from several threads at once,
-and each frame waits for it."""
+"""Called just before a frame is written and just after it was read, in the thread that does so: by several threads at
+the same time, each of which waits until it returns."""

@@ -1,4 +1,4 @@
-"""Every number that governs a client, in one place."""
+"""The settings of a client."""
 
 from __future__ import annotations
 
@@ -16,41 +16,53 @@ from simsync.wire.dialect import Dialect
 class Options:
     """Settings of a :class:`~simsync.Client`. Times are in seconds.
 
-    Connecting
-        ``connect_timeout``: TCP, TLS and upgrade together. ``handshake_timeout``: for each awaited answer.
-        ``create_timeout``: between two messages of a parallel create, where the server may wait for capacity.
-        ``retry_first_connect``: also retry when nothing listens or the host does not resolve at the very first attempt.
-        ``ssl_context``: for ``wss`` addresses, for example with an own CA.
-    Keeping alive
-        ``ping_interval``; ``dead_after``: without any inbound frame for so long the peer counts as dead.
-    Reconnecting
-        The n-th attempt waits ``backoff_initial`` · 2^(n-1), at most ``backoff_max``, times 1 ± ``backoff_jitter``.
-        ``reconnect_attempts`` and ``reconnect_window`` bound one outage; both start afresh once a connection was up for
-        ``uptime_reset``.
-    Data plane
-        ``compression``: ask for zstd where it can be read. ``buffer_events`` and ``buffer_bytes``: what may wait for
-        the caller per subscription; when full, its socket is not read any more and the server feels it.
-        ``ungated_reconnects``: how many attempts a lost subscription makes before it waits until no other sub-session
-        is streaming. ``replay_slots``: for how many slots the server keeps subscription events.
-    Continues
-        ``continue_queue``: how many may wait for the writer. ``continue_grace``: how long after a re-attach an event
-        may take to prove that a continue arrived, before the session's RPC is asked. ``resend_continue``: send again a
-        continue that almost surely did not arrive; False fails that sub-session instead. ``queue_continues``: let
-        ``send_continue`` wait while the engine is running, instead of refusing.
-    Completing
-        ``drain_idle``: after ``completed``, how long a subscription may be silent before its end.
-        ``coverage_tolerance``: slots at the end of a range that may carry no block.
-        ``close_timeout``: for closing in all. ``strict_sequence``: a jump in sequence numbers fails the sub-session.
-    Limits
-        ``max_message``: bytes of one message, inflated, and of one HTTP reply, at least 65,536.
-        ``max_sub_sessions``: how many a server may announce. ``rpc_timeout``: for one RPC call.
-    Speed
-        ``fast_path=False``: every frame is cut out by websocket-client and every message decoded by itself, with equal
-        results; to find out whether a fault lies in the quick way.
-    Watching
-        ``on_frame``: called with a :class:`~simsync.Frame` for each frame of each connection and each HTTP exchange, in
-        the thread that writes or reads it, so in several at once. What it raises is logged, and it gets no more frames
-        of that connection.
+    Attributes:
+        connect_timeout: For TCP, TLS and the WebSocket upgrade together, in seconds.
+        handshake_timeout: For each reply of a handshake, such as creating or attaching, in seconds.
+        create_timeout: For the time between two messages while a parallel session is created, in seconds. The server
+            may be waiting for capacity.
+        retry_first_connect: Also retry if the very first attempt finds that nothing listens at the address or that the
+            host does not resolve. By default, this fails at once.
+        ssl_context: Context for ``wss`` and ``https``, for example with your own CA. None uses the default of Python
+            and of requests.
+        ping_interval: Seconds between two WebSocket pings.
+        dead_after: A connection without any inbound frame for this many seconds is treated as lost. Must be more than
+            ``ping_interval``.
+        backoff_initial: Seconds before the first attempt to reconnect. Doubled for each further attempt.
+        backoff_max: Longest delay between two attempts in seconds.
+        backoff_jitter: Each delay is multiplied by a random number between 1 - jitter and 1 + jitter; from 0 to less
+            than 1.
+        reconnect_attempts: Number of attempts in one outage.
+        reconnect_window: Longest outage in seconds.
+        uptime_reset: An outage is over after the connection was up for this many seconds; then both limits start
+            again.
+        compression: Ask for data-plane messages that are compressed with zstd, if the package to read them is
+            installed.
+        buffer_events: Number of events that may wait for the caller, per subscription. When it is reached, simsync
+            stops reading and TCP backpressure slows the server.
+        buffer_bytes: The same limit in bytes.
+        ungated_reconnects: Number of attempts of a lost subscription before it waits until no other sub-session is
+            streaming.
+        replay_slots: Number of slots for which the server keeps the events of a subscription.
+        continue_queue: Number of continues that may wait to be sent.
+        continue_grace: Seconds after a reconnect within which an event may prove that a continue arrived. Then the RPC
+            of the session is asked.
+        resend_continue: Send a continue again that almost certainly did not arrive. False fails the sub-session
+            instead.
+        queue_continues: Let ``send_continue`` wait while the engine is running. False raises ContinueSendError.
+        drain_idle: After ``completed``, seconds without a notification after which a subscription counts as finished.
+        coverage_tolerance: Number of slots at the end of a range that may have no block.
+        close_timeout: For closing a session as a whole, in seconds.
+        strict_sequence: Fail the sub-session at a jump in the sequence numbers. False counts and logs it.
+        max_message: Limit of a message, after inflating, and of an HTTP reply, in bytes; at least 65,536.
+        max_sub_sessions: Limit of the number of sub-sessions that a server may announce.
+        rpc_timeout: Seconds without a byte from the server after which an HTTP request fails.
+        fast_path: Decode messages in blocks. False lets websocket-client cut each frame and decodes each message
+            alone, with equal results, to find out whether the fast path causes a fault.
+        dialect: The assumptions about the wire format that can be replaced, see :class:`~simsync.Dialect`.
+        on_frame: Called with a :class:`~simsync.Frame` for each frame of each connection and each HTTP message, in the
+            thread that writes or reads it. An exception is logged and ends the calls for that connection. None calls
+            nothing.
     """
 
     connect_timeout: float = 30.0
@@ -98,7 +110,7 @@ class Options:
         if not isinstance(self.dialect, Dialect):
             raise InvalidParams("dialect", self.dialect, "must be a Dialect(...)")
         if self.on_frame is not None and not callable(self.on_frame):
-            raise InvalidParams("on_frame", self.on_frame, "must be a function of one Frame")
+            raise InvalidParams("on_frame", self.on_frame, "must be a function that takes a Frame")
         checks.integer("reconnect_attempts", self.reconnect_attempts, 0, checks.U32)
         checks.integer("ungated_reconnects", self.ungated_reconnects, 0, checks.U32)
         checks.integer("replay_slots", self.replay_slots, 1, checks.U32)
@@ -113,7 +125,7 @@ class Options:
                 raise InvalidParams(name, getattr(self, name), "must be more than 0 seconds")
         if self.dead_after <= self.ping_interval:
             raise InvalidParams(
-                "dead_after", self.dead_after, f"must be more than ping_interval={self.ping_interval:g}"
+                "dead_after", self.dead_after, f"must be more than ping_interval ({self.ping_interval:g})"
             )
         if self.backoff_jitter >= 1:
             raise InvalidParams("backoff_jitter", self.backoff_jitter, "must be less than 1")

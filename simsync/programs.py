@@ -6,9 +6,9 @@
     slot = programs.deploy_slot_before(sub.start_slot)
     sub.rpc.modify_accounts(programs.build_program_injection(address, elf, slot))
 
-A program consists of two accounts: the program account, which names its ProgramData account, and that, which holds the
-ELF. Writing the ProgramData account replaces the program; a program that is not there also needs its program account,
-see :func:`program_account`.
+A program consists of two accounts: the program account refers to the ProgramData account, which holds the ELF. Writing
+the ProgramData account replaces the program. A program that does not exist yet also needs its program account, see
+:func:`program_account`.
 """
 
 from __future__ import annotations
@@ -23,22 +23,26 @@ _PROGRAM = (2).to_bytes(4, "little")
 _PROGRAM_DATA = (3).to_bytes(4, "little")
 _PROGRAM_SIZE = 36
 _HEADER_SIZE = 45
-"""Bytes before the ELF, where the loader looks for it."""
+"""Offset in bytes at which the loader expects the ELF."""
 _ELF_MAGIC = b"\x7fELF"
 
 
 def program_data_bytes(elf: bytes, deploy_slot: int, authority: object = None, *, short: bool = False) -> bytes:
-    """The data of a ProgramData account: a header of 45 bytes and the ELF.
+    """Return the data of a ProgramData account: a header and the ELF.
 
-    ``authority`` (an address) may upgrade the program. Without one its place is filled with zeros, because the standard
-    loader reads the ELF at byte 45 in any case; ``short=True`` leaves the place out (a header of 13 bytes), which may
-    not load. A program that was deployed in the current slot counts as not loaded; see :func:`deploy_slot_before`.
+    Args:
+        elf: The compiled program.
+        deploy_slot: Slot of the deployment. A program cannot be run in the slot in which it was deployed, see
+            :func:`deploy_slot_before`.
+        authority: Address that may upgrade the program, or None.
+        short: If there is no authority, write a header of 13 instead of 45 bytes. The standard loader expects the ELF
+            at byte 45 in any case, so the program may not load.
     """
     if not isinstance(elf, (bytes, bytearray, memoryview)):
         raise InvalidParams("elf", elf, f"must be bytes, not {type(elf).__name__}")
     content = bytes(elf)
     if not content.startswith(_ELF_MAGIC):
-        raise InvalidParams("elf", content, "is no ELF file: it must begin with b'\\x7fELF'")
+        raise InvalidParams("elf", content, "is not an ELF file: it must begin with b'\\x7fELF'")
     slot = checks.integer("deploy_slot", deploy_slot, 0, checks.U64).to_bytes(8, "little")
     padded = not checks.flag("short", short)
     if authority is None:
@@ -47,7 +51,7 @@ def program_data_bytes(elf: bytes, deploy_slot: int, authority: object = None, *
     else:
         header = _PROGRAM_DATA + slot + b"\1" + checks.address_bytes("authority", authority)
     if len(header) + len(content) > LARGEST_ACCOUNT:
-        rule = f"has {len(content)} bytes; with its header an account may have {LARGEST_ACCOUNT}"
+        rule = f"is too large: {len(content)} bytes, with its header at most {LARGEST_ACCOUNT}"
         raise InvalidParams("elf", content, rule)
     return header + content
 
@@ -61,10 +65,18 @@ def build_program_injection(
     *,
     short: bool = False,
 ) -> dict[str, AccountData]:
-    """What replaces a program, as ``{address: account}`` for ``modify_accounts``; nothing is sent.
+    """Return the account that replaces a program, for ``modify_accounts``. Nothing is sent.
 
-    ``program_data``: address of its ProgramData account. ``lamports``: without it the rent-exempt minimum, less is
-    refused. The rest as for :func:`program_data_bytes`.
+    Args:
+        program_data: Address of the ProgramData account, see :func:`program_data_address`.
+        elf: As for :func:`program_data_bytes`, like ``deploy_slot``, ``authority`` and ``short``.
+        deploy_slot: Slot of the deployment.
+        authority: Address that may upgrade the program, or None.
+        lamports: Balance in lamports, at least the rent-exempt minimum, which None means.
+        short: Write a short header.
+
+    Returns:
+        ``{program_data: account}``.
     """
     address = checks.address("program_data", program_data)
     data = program_data_bytes(elf, deploy_slot, authority, short=short)
@@ -72,12 +84,19 @@ def build_program_injection(
 
 
 def deploy_slot_before(start_slot: int) -> int:
-    """The deploy slot for a session that begins at ``start_slot``: the slot before it, not below 0."""
+    """Return the deploy slot for a session that begins at ``start_slot``: the slot before it, at least 0."""
     return max(0, checks.integer("start_slot", start_slot, 0, checks.U64) - 1)
 
 
 def program_data_address(program_id: object) -> str:
-    """The address of a program's ProgramData account. Raises MissingExtra without solders."""
+    """Return the address of the ProgramData account of a program.
+
+    Args:
+        program_id: Address of the program.
+
+    Raises:
+        MissingExtra: solders is not installed.
+    """
     program = checks.address_bytes("program_id", program_id)
     try:
         from solders.pubkey import Pubkey
@@ -87,25 +106,31 @@ def program_data_address(program_id: object) -> str:
 
 
 def program_account(program_data: object, lamports: int | None = None) -> AccountData:
-    """The account of a program whose ProgramData account is ``program_data``.
+    """Return the program account that refers to a ProgramData account.
 
-    ``lamports``: without it the rent-exempt minimum, less is refused.
+    Args:
+        program_data: Address of the ProgramData account.
+        lamports: Balance in lamports, at least the rent-exempt minimum, which None means.
     """
     data = _PROGRAM + checks.address_bytes("program_data", program_data)
     return AccountData(_lamports(lamports, len(data)), UPGRADEABLE_LOADER, data, executable=True)
 
 
 def program_data_of(program: AccountData) -> str:
-    """The address of the ProgramData account that a program account names.
+    """Return the address of the ProgramData account to which a program account refers.
 
-    Raises InvalidParams if ``program`` is no program of the upgradeable loader.
+    Args:
+        program: The program account.
+
+    Raises:
+        InvalidParams: ``program`` is not a program of the upgradeable loader.
     """
     if not isinstance(program, AccountData):
         raise InvalidParams("program", program, "must be an AccountData")
     if program.owner != UPGRADEABLE_LOADER:
-        raise InvalidParams("program", program, f"is no upgradeable program: {program.owner} owns it")
+        raise InvalidParams("program", program, f"is not an upgradeable program: its owner is {program.owner}")
     if program.space != _PROGRAM_SIZE or not program.data.startswith(_PROGRAM):
-        raise InvalidParams("program", program, "is no program account, although the upgradeable loader owns it")
+        raise InvalidParams("program", program, "is owned by the upgradeable loader, but is not a program account")
     return base58.encode(program.data[len(_PROGRAM) :])
 
 

@@ -1,4 +1,4 @@
-"""Choosing among the available ranges, and splitting a range of slots along them."""
+"""Filtering the available ranges, and splitting a range of slots along them."""
 
 from __future__ import annotations
 
@@ -7,62 +7,49 @@ import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from typing import Any, Callable, NamedTuple, Optional
 
 from simsync.errors import InvalidParams
 from simsync.params import checks
-from simsync.reports import BLOCKS, AvailableRange, time_from_text, time_to_text
+from simsync.reports import BLOCKS, AvailableRange
+from simsync.times import format_time, utc_time
 
 logger = logging.getLogger("simsync.ranges")
 
 _Test = tuple[Callable[[AvailableRange], Any], Callable[[Any], bool]]
-"""What a choice looks at, and whether that fits."""
+"""Returns what is compared, and whether it fits."""
 _SIZE_TOLERANCE = 10
 """Percent."""
 
 
-def moment(argument: str, value: object) -> datetime:
-    """A time in UTC from a ``datetime``, a ``date`` (its first moment) or RFC 3339 text. Without a zone it is UTC."""
-    if isinstance(value, datetime):
-        if value.utcoffset() is None:
-            return value.replace(tzinfo=timezone.utc)
-        try:
-            return value.astimezone(timezone.utc)
-        except OverflowError as error:
-            raise InvalidParams(argument, value, "is no time in UTC") from error
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
-    if isinstance(value, str):
-        try:
-            return time_from_text(value)
-        except ValueError as error:
-            raise InvalidParams(
-                argument, value, "must be an RFC 3339 time or a date, for example 2026-06-01"
-            ) from error
-    raise InvalidParams(argument, value, "must be a datetime, a date, or text such as 2026-06-01T12:00:00Z")
-
-
 @dataclass(frozen=True)
 class RangeBound:
-    """One side of a choice of ranges: a ``slot`` or a ``time`` in UTC; the other is None."""
+    """A bound of :func:`filter_ranges`. Exactly one of its fields is set.
+
+    Attributes:
+        slot: The slot, or None.
+        time: The time in UTC, or None; the constructor also accepts a ``date`` or RFC 3339 text.
+    """
 
     slot: Optional[int] = None
     time: Optional[datetime] = None
 
     def __post_init__(self) -> None:
         if (self.slot is None) == (self.time is None):
-            raise InvalidParams("slot", self.slot, "give exactly one of slot and time")
+            raise InvalidParams("slot", self.slot, "pass exactly one of slot and time")
         if self.slot is not None:
             checks.integer("slot", self.slot, 0, checks.U64)
         else:
-            checks.assign(self, time=moment("time", self.time))
+            checks.assign(self, time=utc_time("time", self.time))
 
     @classmethod
     def of(cls, value: object, argument: str = "bound") -> RangeBound:
-        """From a slot (a number, or digits), a ``datetime``, a ``date``, or text: a time or a date.
+        """Create a bound.
 
-        A date stands for its first moment. Raises InvalidParams for ``argument``.
+        Args:
+            value: A slot (an ``int`` or digits), a ``datetime``, a ``date`` (its first moment) or RFC 3339 text.
+            argument: Name of the argument in the message of an InvalidParams.
         """
         if isinstance(value, RangeBound):
             return value
@@ -72,19 +59,27 @@ class RangeBound:
             return cls(slot=checks.integer(argument, value, 0, checks.U64))
         if not isinstance(value, (str, date)):
             raise InvalidParams(argument, value, "must be a slot, a time or a date")
-        return cls(time=moment(argument, value))
+        return cls(time=utc_time(argument, value))
 
     def __str__(self) -> str:
-        return f"slot {self.slot}" if self.time is None else time_to_text(self.time)
+        return f"slot {self.slot}" if self.time is None else format_time(self.time)
 
 
 def filter_ranges(
     ranges: Iterable[AvailableRange], after: object = None, before: object = None, *, size: int | None = None
 ) -> list[AvailableRange]:
-    """The ranges that start at or after ``after`` and end at or before ``before``, in their order.
+    """Select ranges by slots, times and size.
 
-    A bound is whatever :meth:`RangeBound.of` takes. ``size``: only bundles within 10 % of so many slots. A range that
-    lacks what a bound needs (its end, its times) is left out, and logged.
+    A range without the end, the time or the size that is compared is left out; their number is logged.
+
+    Args:
+        ranges: Ranges of :meth:`Client.available_ranges() <simsync.Client.available_ranges>`.
+        after: The range must start at or after this slot or time, see :meth:`RangeBound.of`.
+        before: The range must end at or before this slot or time.
+        size: The range must have this number of slots, within 10 %.
+
+    Returns:
+        The selected ranges, in their order.
     """
     low = None if after is None else RangeBound.of(after, "after")
     high = None if before is None else RangeBound.of(before, "before")
@@ -104,12 +99,12 @@ def filter_ranges(
         elif all(fits(value) for value, (_get, fits) in zip(values, tests)):
             kept.append(candidate)
     if lacking:
-        logger.warning("%d ranges were left out: the server does not tell their end, time or size", lacking)
+        logger.warning("%d ranges left out: the server did not send their end, time or size", lacking)
     return kept
 
 
 def _bounded(side: str, bound: RangeBound, fits: Callable[[Any, Any], bool]) -> _Test:
-    """``side``: ``start`` or ``end``."""
+    """Return the test of one bound. ``side`` is ``start`` or ``end``."""
     name, limit = (f"{side}_slot", bound.slot) if bound.time is None else (f"{side}_time", bound.time)
     return operator.attrgetter(name), lambda value: fits(value, limit)
 
@@ -121,7 +116,12 @@ def _slots_of(candidate: AvailableRange) -> int | None:
 
 
 class SlotRange(NamedTuple):
-    """Slots from ``start_slot`` to ``end_slot``, both included."""
+    """A range of slots.
+
+    Attributes:
+        start_slot: First slot.
+        end_slot: Last slot, included.
+    """
 
     start_slot: int
     end_slot: int
@@ -130,21 +130,33 @@ class SlotRange(NamedTuple):
 def split_range(
     ranges: Iterable[AvailableRange], start_slot: int, end_slot: int, kind: str = BLOCKS
 ) -> list[SlotRange]:
-    """Pieces of ``start_slot`` to ``end_slot`` without gaps, each for a single session.
+    """Split a range of slots into pieces without gaps, each of which a single session can replay.
 
-    Each piece starts at the start of a bundle of ``kind`` and ends inside that bundle. Of all such splits it is the one
-    with the most pieces, so a coarse bundle is used only where no finer one goes on. A bundle whose end the server does
-    not tell is taken to end before the next start of its kind. Raises InvalidParams when no bundle starts at
-    ``start_slot`` or the bundles do not reach ``end_slot``, naming what is not covered.
+    Each piece starts at the start of a bundle and ends inside that bundle. Of all such splits, the one with the most
+    pieces is returned, so that a large bundle is used only where the smaller ones leave a gap. A bundle without an end
+    is assumed to end before the next start of its kind.
+
+    Args:
+        ranges: Ranges of :meth:`Client.available_ranges() <simsync.Client.available_ranges>`.
+        start_slot: First slot.
+        end_slot: Last slot, included.
+        kind: Kind of the bundles.
+
+    Returns:
+        The pieces in ascending order.
+
+    Raises:
+        InvalidParams: No bundle starts at ``start_slot``, or the bundles leave a gap before ``end_slot``. The message
+            says which slots are not covered.
     """
     checks.slot_range(start_slot, end_slot)
     reach = _reach(ranges, checks.text("kind", kind))
     starts = [start for start in sorted(reach) if start_slot <= start <= end_slot]
     if start_slot not in reach:
-        raise InvalidParams("start_slot", start_slot, _no_start(reach, start_slot, kind))
-    following = _longest_way(starts, reach, end_slot)
+        raise InvalidParams("start_slot", start_slot, _start_advice(reach, start_slot, kind))
+    following = _most_pieces(starts, reach, end_slot)
     if start_slot not in following:
-        raise InvalidParams("end_slot", end_slot, _no_way(reach, starts, end_slot, kind))
+        raise InvalidParams("end_slot", end_slot, _gap_advice(reach, starts, end_slot, kind))
     pieces = []
     start = start_slot
     while start <= end_slot:
@@ -153,11 +165,11 @@ def split_range(
     return pieces
 
 
-def _longest_way(starts: Sequence[int], reach: dict[int, int], end: int) -> dict[int, int]:
-    """Start of a piece → start of the piece after it, on the way with the most pieces up to ``end``.
+def _most_pieces(starts: Sequence[int], reach: dict[int, int], end: int) -> dict[int, int]:
+    """Map the start of each piece to the start of the next one, in the split with the most pieces up to ``end``.
 
-    A way from a later start never has more pieces than one from an earlier start: the earlier one can be cut at the
-    later start as well. So the best place to cut is the nearest start from which ``end`` can be reached.
+    A split from a later start never has more pieces than one from an earlier start, which can be cut at the later
+    start too. So the best cut is at the nearest start from which ``end`` can be reached.
     """
     following: dict[int, int] = {}
     nearest = end + 1
@@ -169,7 +181,7 @@ def _longest_way(starts: Sequence[int], reach: dict[int, int], end: int) -> dict
 
 
 def _reach(ranges: Iterable[AvailableRange], kind: str) -> dict[int, int]:
-    """Start → last slot of the longest bundle of this kind that starts there."""
+    """Map each start to the last slot of the longest bundle of this kind that starts there."""
     known = [candidate for candidate in _checked(ranges) if candidate.kind == kind]
     starts = sorted({candidate.start_slot for candidate in known})
     reach: dict[int, int] = {}
@@ -193,19 +205,18 @@ def _checked(ranges: Iterable[AvailableRange]) -> list[AvailableRange]:
     return checked
 
 
-def _no_start(reach: dict[int, int], start_slot: int, kind: str) -> str:
+def _start_advice(reach: dict[int, int], start_slot: int, kind: str) -> str:
     if not reach:
-        return f"there are no bundles of the kind {kind!r}"
+        return f"there are no bundles of kind {kind!r}"
     starts = sorted(reach)
     place = bisect_left(starts, start_slot)
-    near = [f"{starts[place - 1]} before"] if place else []
-    near += [f"{starts[place]} after"] if place < len(starts) else []
+    near = [str(start) for start in starts[max(0, place - 1) : place + 1]]
     covering = [start for start in starts[:place] if reach[start] >= start_slot]
     covered = f"inside the bundle that starts at {covering[-1]}" if covering else "not covered"
-    return f"is {covered}; no bundle of the kind {kind!r} starts there; the nearest start is {' and '.join(near)} it"
+    return f"is {covered}; no bundle of kind {kind!r} starts at it (nearest start: {' or '.join(near)})"
 
 
-def _no_way(reach: dict[int, int], starts: Sequence[int], end_slot: int, kind: str) -> str:
+def _gap_advice(reach: dict[int, int], starts: Sequence[int], end_slot: int, kind: str) -> str:
     reached = starts[0] - 1
     for start in starts:
         if start > reached + 1:
@@ -213,7 +224,7 @@ def _no_way(reach: dict[int, int], starts: Sequence[int], end_slot: int, kind: s
         reached = max(reached, reach[start])
     beyond = min((start for start in reach if start > reached), default=None)
     until = end_slot if beyond is None else min(end_slot, beyond - 1)
-    text = f"slots {reached + 1} to {until} are not covered by bundles of the kind {kind!r} from {starts[0]} on"
+    text = f"slots {reached + 1} to {until} are not covered by bundles of kind {kind!r} from {starts[0]} on"
     return (
         f"{text}; the next bundle starts at {beyond}" if beyond is not None else f"{text}, and no bundle starts later"
     )

@@ -1,77 +1,48 @@
-"""What RPC calls and the plain HTTP services answer.
+"""Results of the HTTP services and of RPC calls.
 
-The reports of the HTTP services write themselves as JSON (``to_dict``, ``to_json``), without ``raw``. Times are
-``datetime`` objects in UTC, and RFC 3339 text in JSON.
+The results of the HTTP services have ``to_dict()`` and ``to_json()``, which leave out ``raw``. Times are ``datetime``
+objects in UTC, and RFC 3339 text in JSON. A field is None if the server does not send it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any, Optional
 
 from simsync.json_form import JsonForm, config
 from simsync.params import AccountData
+from simsync.times import format_time, parse_time
 
 BLOCKS = "blocks"
-"""The kind of bundles whose blocks are executed; also what an unlabelled bundle is."""
+"""The kind of bundles whose blocks are executed, and of bundles that name no kind."""
 
 IN_PROGRESS = "in_progress"
 COMPLETED = "completed"
 FAILED = "failed"
 NEEDS_INVESTIGATION = "needs_investigation"
 
-_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)"
-    r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,12}))?)?(?:[Zz]|([+-])(\d\d):?(\d\d))?)?",
-    re.ASCII,
-)
-
-
-def time_from_text(text: str) -> datetime:
-    """An RFC 3339 time, or a date for its first moment. Without a zone it is UTC. Raises ValueError."""
-    match = _TIME.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{text[:60]!r} is neither a date nor an RFC 3339 time")
-    year, month, day, hour, minute, second, fraction, sign, zone_hours, zone_minutes = match.groups()
-    leap = second == "60"
-    try:
-        local = datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(hour or 0),
-            int(minute or 0),
-            59 if leap else int(second or 0),
-            int((fraction or "")[:6].ljust(6, "0")),
-            timezone.utc,
-        )
-        offset = timedelta(hours=int(zone_hours or 0), minutes=int(zone_minutes or 0))
-        return local + timedelta(seconds=leap) + (offset if sign == "-" else -offset)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{text[:60]!r} is no time ({error})") from error
-
-
-def time_to_text(time: datetime) -> str:
-    """RFC 3339 in UTC, for example ``2026-07-01T00:00:00Z``."""
-    return time.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
-
-
 _TIME_IN_JSON: Any = config(
-    encoder=lambda time: None if time is None else time_to_text(time),
-    decoder=lambda text: None if text is None else time_from_text(text),
+    encoder=lambda time: None if time is None else format_time(time),
+    decoder=lambda text: None if text is None else parse_time(text),
 )
 _NOT_IN_JSON: Any = config(exclude=lambda _value: True)
 
 
 @dataclass(frozen=True)
 class AvailableRange(JsonForm):
-    """A bundle: a session may start at ``start_slot`` and end at or before ``end_slot``.
+    """A bundle of slots that can be replayed: a session may start at its first slot and end in it.
 
-    ``end_slot``, the times of both, ``size`` (slots) and ``scope`` (``"global"``, or ``"user"`` for a bundle of this
-    key only) are None where the server does not tell. ``raw``: the entry as it came.
+    Attributes:
+        start_slot: First slot.
+        end_slot: Last slot, included; None if not sent.
+        start_time: Time of the first slot; None if not sent.
+        end_time: Time of the last slot; None if not sent.
+        size: Number of slots; None if not sent.
+        kind: Kind of the bundle, usually ``"blocks"``.
+        scope: ``"global"``, or ``"user"`` for a bundle of this API key only; None if not sent.
+        raw: The entry as JSON values.
     """
 
     start_slot: int
@@ -86,11 +57,19 @@ class AvailableRange(JsonForm):
 
 @dataclass(frozen=True)
 class UsageReport(JsonForm):
-    """What a key has used after ``since`` and up to ``until``; the server rounds ``since`` down to the UTC day.
+    """What an API key has used in a window of time. A field is None if it was not sent.
 
-    The numbers of sessions are counted apart and need not add up. ``session_duration_ms``: milliseconds. What the
-    server does not tell is None; ``bundle_builds_requested`` comes only for keys that may build. ``raw``: the report as
-    it came, with whatever else the server told.
+    Attributes:
+        api_key_name: Name of the API key.
+        since: Start of the window, excluded; the server rounds it down to the UTC day.
+        until: End of the window, included.
+        sessions_started: Number of sessions started in the window. The three numbers are counted separately.
+        sessions_completed: Number of sessions completed in the window.
+        sessions_failed: Number of sessions failed in the window.
+        executed_slot_count: Number of slots executed.
+        session_duration_ms: Total duration of the sessions in milliseconds.
+        bundle_builds_requested: Number of builds, only sent for API keys that may build bundles.
+        raw: The whole report as JSON values.
     """
 
     api_key_name: Optional[str] = None
@@ -107,11 +86,17 @@ class UsageReport(JsonForm):
 
 @dataclass(frozen=True)
 class BundleBuild(JsonForm):
-    """A request to build bundles; one build may produce several.
+    """A request to build bundles. One build may produce several.
 
-    ``status``: ``"in_progress"``, ``"completed"``, ``"failed"``, ``"needs_investigation"`` (the outcome is not known,
-    assume nothing), or another word of the server. ``created_at``: Unix time in milliseconds. What the server does not
-    tell is None. ``raw``: the status as it came.
+    Attributes:
+        request_id: Id of the build.
+        status: ``"in_progress"``, ``"completed"``, ``"failed"``, ``"needs_investigation"`` (the outcome is not known),
+            or another word of the server.
+        start_slot: First slot; None if not sent.
+        end_slot: Last slot, included; None if not sent.
+        bundle_size: Slots per bundle; None if not sent.
+        created_at: Unix time in milliseconds; None if not sent.
+        raw: The build as JSON values.
     """
 
     request_id: str
@@ -124,17 +109,27 @@ class BundleBuild(JsonForm):
 
     @property
     def finished(self) -> bool:
-        """Is asking again pointless? Only ``"in_progress"`` says that the build goes on."""
+        """True if the build has ended. Only ``"in_progress"`` means that it is still running."""
         return self.status != IN_PROGRESS
 
     @property
     def succeeded(self) -> bool:
+        """True if the build is completed."""
         return self.status == COMPLETED
 
 
 @dataclass(frozen=True)
 class Bundle(JsonForm):
-    """A bundle of this key that can be used. ``completed_at``: Unix time in milliseconds. ``raw``: as it came."""
+    """A bundle of this API key that can be used.
+
+    Attributes:
+        start_slot: First slot.
+        end_slot: Last slot, included.
+        kind: Kind of the bundle.
+        completed_at: Unix time in milliseconds; None if not sent.
+        size_bytes: Size in bytes; None if not sent.
+        raw: The bundle as JSON values.
+    """
 
     start_slot: int
     end_slot: int
@@ -146,7 +141,13 @@ class Bundle(JsonForm):
 
 @dataclass(frozen=True)
 class BundleListing(JsonForm):
-    """``builds``: requests of this key, newest first. ``bundles``: its bundles by range, None when not available."""
+    """The builds and bundles of an API key.
+
+    Attributes:
+        builds: Builds that were requested, newest first.
+        bundles: Bundles, ordered by range; None if the server does not list bundles.
+        raw: The listing as JSON values.
+    """
 
     builds: tuple[BundleBuild, ...] = ()
     bundles: Optional[tuple[Bundle, ...]] = None
@@ -155,10 +156,14 @@ class BundleListing(JsonForm):
 
 @dataclass(frozen=True)
 class SignatureStatus:
-    """What became of a transaction.
+    """The status of a transaction.
 
-    ``error``: None when it succeeded, else as the RPC writes it. ``confirmations``: None when it is final. ``status``:
-    ``"processed"``, ``"confirmed"`` or ``"finalized"``, None when the server does not tell. ``raw``: as it came.
+    Attributes:
+        slot: Slot in which it was executed.
+        error: None if it succeeded, else the error as JSON values of the RPC.
+        confirmations: Number of confirmations; None if it is final.
+        status: ``"processed"``, ``"confirmed"`` or ``"finalized"``; None if not sent.
+        raw: The status as JSON values.
     """
 
     slot: int
@@ -170,10 +175,15 @@ class SignatureStatus:
 
 @dataclass(frozen=True)
 class Simulation:
-    """What a transaction would do.
+    """The result of a simulated transaction.
 
-    ``error``: None when it would succeed, else as the RPC writes it. ``return_data``: bytes, None when there are none.
-    ``accounts``: the asked-for accounts afterwards, in order, None for one that would not exist. ``raw``: as it came.
+    Attributes:
+        error: None if it would succeed, else the error as JSON values of the RPC.
+        logs: Log lines of the programs.
+        compute_units: Compute units consumed; None if not sent.
+        return_data: Return data, None if there is none.
+        accounts: The requested accounts after the transaction, in order; None for one that would not exist.
+        raw: The result as JSON values.
     """
 
     error: Any = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from simsync import programs
 from simsync.errors import InvalidParams
@@ -13,28 +14,37 @@ from simsync.options import Options
 from simsync.params import AccountData, checks
 from simsync.params.account import checked_modifications
 from simsync.reports import SignatureStatus, Simulation
+from simsync.runtime.cancel import CancelToken
+from simsync.runtime.http_wait import HttpWait
 from simsync.runtime.retry import HttpRetry
 from simsync.wire import rpc as wire
 from simsync.wire import urls
+
+if TYPE_CHECKING:
+    from simsync.runtime.http import HttpClient
 
 T = TypeVar("T")
 
 logger = logging.getLogger("simsync.rpc")
 
-_ADVICE = {404: "the session is over or was never there; read its last state before a loop takes Completed"}
+_ADVICE = {404: "the session has ended or never existed; read its last state before the loop reaches Completed"}
 
 
 class Rpc:
-    """Calls of one session's endpoint, an ``http`` or ``https`` address; see ``SubSession.rpc``.
+    """JSON-RPC calls to the endpoint of one session, see :attr:`~simsync.SubSession.rpc`.
 
-    It needs no key and no open session, and may be used from several threads and after a fork. It stops answering when
-    the session is over. Addresses and signatures are base58 text or objects that print as such, transactions and
-    messages base64 text, bytes, or objects with a byte form. Amounts are lamports.
+    The calls need neither an API key nor an open session, and may be used from several threads and after a fork. The
+    endpoint answers until the session ends. Addresses and signatures are base58 text or objects that print as such;
+    transactions and messages are base64 text, bytes, or objects with a byte form. Amounts are in lamports.
 
-    Every call raises :class:`~simsync.RpcError` for an error reply, :class:`~simsync.ConnectError` when there was no
-    reply, :class:`~simsync.HttpStatusError` for an HTTP error, and :class:`~simsync.ProtocolError` for a reply that
-    makes no sense. Calls that read are tried again after failures that may pass, and so is :meth:`modify_accounts`;
-    :meth:`send_transaction` and :meth:`call` never are.
+    Every call raises :class:`~simsync.RpcError` for an error reply, :class:`~simsync.ConnectError` if there is no
+    reply, :class:`~simsync.HttpStatusError` for an HTTP error, :class:`~simsync.ProtocolError` for a reply that cannot
+    be read, and :class:`~simsync.InvalidParams` for a wrong argument. Calls that read are retried after transient
+    failures, and so is :meth:`modify_accounts`; :meth:`send_transaction` and :meth:`call` are never retried.
+
+    Args:
+        endpoint: An ``http`` or ``https`` address.
+        options: ``rpc_timeout``, ``max_message``, ``ssl_context`` and ``on_frame`` apply.
     """
 
     def __init__(self, endpoint: str, options: Options | None = None) -> None:
@@ -42,53 +52,58 @@ class Rpc:
         options = options if options is not None else Options()
         if not isinstance(options, Options):
             raise InvalidParams("options", options, "must be an Options(...)")
-        from simsync.runtime.http import HttpClient  # requests is imported by whoever makes a client
-
-        self._http = HttpClient(
-            options.rpc_timeout,
-            max_body=options.max_message,
-            advice=_ADVICE,
-            ssl_context=options.ssl_context,
-            on_frame=options.on_frame,
-        )
-        self._retry = HttpRetry(options, logger, self._http.sleep)
+        self._http = _http_client(options)
+        self._retry = HttpRetry(options, logger)
         self._numbers = itertools.count(1)
 
     def __repr__(self) -> str:
         return f"Rpc({self.endpoint!r})"
 
     def call(self, method: str, params: Sequence[Any] = ()) -> Any:
-        """Any method: the ``result`` as it came. Never tried twice."""
+        """Call any method. Never retried.
+
+        Args:
+            method: Name of the method, for example ``"getEpochInfo"``.
+            params: Its parameters, as JSON values.
+
+        Returns:
+            The ``result`` of the reply, as JSON values.
+        """
         return self._once(wire.any_call(method, params))
 
     def _once(self, call: wire.Call[T]) -> T:
         # wait: caller, inquiry, subscription | a reply | the peer; a cancelled token | `rpc_timeout` of silence
+        # wait: caller | a reply | the peer | `rpc_timeout` without a byte
         return call.read(self._http.post_json(self.endpoint, call.body(next(self._numbers))))
 
     def _read(self, call: wire.Call[T]) -> T:
         return self._retry.read(lambda: self._once(call))
 
     def get_health(self) -> str:
-        """The server's word: ``"ok"``. An endpoint that is not healthy answers with an error."""
+        """Return ``"ok"``. An endpoint that is not healthy answers with an error."""
         return self._read(wire.get_health())
 
     def get_slot(self) -> int:
-        """The slot at which the session stands."""
+        """Return the slot that the session has reached."""
         return self._read(wire.get_slot())
 
     def get_balance(self, address: object) -> int:
-        """Lamports; 0 for an account that does not exist."""
+        """Return the balance of an account in lamports, 0 if it does not exist."""
         return self._read(wire.get_balance(checks.address("address", address)))
 
     def get_account_info(self, address: object) -> AccountData | None:
-        """The account, None when there is none."""
+        """Return an account, or None if it does not exist."""
         return self._read(wire.get_account_info(checks.address("address", address)))
 
     def get_multiple_accounts(self, addresses: Iterable[object]) -> list[AccountData | None]:
-        """One entry per address, in order, None for an account that does not exist.
+        """Return several accounts.
 
-        More than 100 addresses take several requests; a session that advances meanwhile may answer them in different
-        slots.
+        Args:
+            addresses: Any number. More than 100 need several requests, which a session that advances meanwhile may
+                answer in different slots.
+
+        Returns:
+            One entry per address, in order; None for an account that does not exist.
         """
         found: list[AccountData | None] = []
         for keys in _chunks(checks.addresses("addresses", addresses), wire.MAX_ACCOUNTS):
@@ -99,9 +114,16 @@ class Rpc:
     def get_program_accounts(
         self, program: object, *, data_size: int | None = None, memcmp: Iterable[tuple[int, object]] = ()
     ) -> list[tuple[str, AccountData]]:
-        """Address and account of each account that ``program`` owns and that meets all filters.
+        """Return the accounts that a program owns and that match all filters.
 
-        ``data_size``: bytes of data. ``memcmp``: pairs ``(offset, bytes)``, where the bytes may be an address.
+        Args:
+            program: Address of the owner.
+            data_size: Length of the data in bytes; None accepts any.
+            memcmp: Pairs ``(offset, bytes)``: the data must hold these bytes (1 to 128) at this offset. The bytes may
+                be given as base58 text, for example an address.
+
+        Returns:
+            Pairs ``(address, account)``.
         """
         filters = [] if data_size is None else [wire.size_filter(data_size)]
         for index, pair in enumerate(checks.items("memcmp", memcmp)):
@@ -109,17 +131,21 @@ class Rpc:
         return self._read(wire.get_program_accounts(checks.address("program", program), filters))
 
     def get_latest_blockhash(self) -> str:
-        """Base58 text."""
+        """Return the latest blockhash, base58."""
         return self._read(wire.get_latest_blockhash())
 
     def get_fee_for_message(self, message: object) -> int | None:
-        """Lamports that a transaction with this message costs; None when its blockhash is not known."""
+        """Return the fee of a transaction with this message in lamports, or None if its blockhash is not known."""
         return self._read(wire.get_fee_for_message(wire.message_text("message", message)))
 
     def get_signature_statuses(self, signatures: Iterable[object]) -> list[SignatureStatus | None]:
-        """One entry per signature, in order, None for one that is not known.
+        """Return the statuses of transactions.
 
-        More than 256 signatures take several requests.
+        Args:
+            signatures: Any number; more than 256 need several requests.
+
+        Returns:
+            One entry per signature, in order; None for one that is not known.
         """
         wanted = [
             checks.signature(f"signatures[{index}]", signature)
@@ -132,24 +158,29 @@ class Rpc:
         return found
 
     def get_transaction(self, signature: object) -> Any:
-        """A transaction that was executed in this session, as the RPC writes it; None when there is none."""
+        """Return a transaction that was executed in this session, as JSON values of the RPC, or None."""
         return self._read(wire.get_transaction(checks.signature("signature", signature)))
 
     def get_minimum_balance_for_rent_exemption(self, size: int) -> int:
-        """Lamports that keep an account with ``size`` bytes of data from owing rent."""
+        """Return the lamports that make an account with ``size`` bytes of data exempt from rent."""
         return self._read(wire.get_minimum_balance_for_rent_exemption(checks.integer("size", size, 0, checks.U64)))
 
     def get_address_lookup_table(self, address: object) -> Any:
-        """A lookup table as the server writes it. What this method takes and gives back is a guess."""
+        """Return an address lookup table as JSON values of the server.
+
+        The parameters and the result of this method are a guess.
+        """
         return self._read(wire.get_address_lookup_table(checks.address("address", address)))
 
     def simulate_transaction(
         self, transaction: object, *, accounts: Iterable[object] = (), replace_blockhash: bool = False
     ) -> Simulation:
-        """What the transaction would do in the present state. Signatures are not checked.
+        """Execute a transaction on the present state without keeping the result. Signatures are not verified.
 
-        ``accounts``: addresses whose state afterwards is wanted. ``replace_blockhash``: let the server put a valid
-        blockhash into it.
+        Args:
+            transaction: The transaction.
+            accounts: Addresses whose states after the transaction are returned.
+            replace_blockhash: Let the server replace the blockhash by a valid one.
         """
         call = wire.simulate_transaction(
             wire.transaction_text("transaction", transaction),
@@ -159,18 +190,27 @@ class Rpc:
         return self._read(call)
 
     def send_transaction(self, transaction: object, *, skip_preflight: bool = False) -> str:
-        """Execute at once in the present slot, without advancing; the signature. Never tried twice."""
+        """Execute a transaction at once, in the present slot, without advancing. Never retried.
+
+        Args:
+            transaction: The transaction.
+            skip_preflight: Do not simulate it first.
+
+        Returns:
+            Its signature, base58.
+        """
         text = wire.transaction_text("transaction", transaction)
         return self._once(wire.send_transaction(text, skip_preflight=checks.flag("skip_preflight", skip_preflight)))
 
     def modify_accounts(self, accounts: Mapping[str, AccountData | Mapping[str, Any]]) -> None:
-        """Write whole account states at once.
+        """Write account states at once. Writing the same states twice is harmless, so this is retried.
 
-        Replies were seen to be empty now and then. Writing the same state twice is harmless, so this is tried again
-        then, and after other failures that may pass.
+        Args:
+            accounts: Address → whole state. A plain mapping in place of an :class:`~simsync.AccountData` is sent
+                unchanged.
         """
         call = wire.modify_accounts(checked_modifications("accounts", accounts))
-        self._retry.write(lambda: self._once(call))
+        self._retry.write(lambda: self._once(call))  # servers were seen to reply with an empty body now and then
 
     def modify_program(
         self,
@@ -180,17 +220,27 @@ class Rpc:
         deploy_slot: int | None = None,
         authority: object | None = None,
     ) -> dict[str, AccountData]:
-        """Replace the code of an upgradeable program, or put a program where none was; the accounts that were written.
+        """Replace the code of an upgradeable program, or deploy a program at an unused address.
 
-        ``elf``: the compiled program. ``deploy_slot``: without it the slot before the present one, because a program
-        that was deployed in the current slot does not run in it. ``authority``: who may upgrade it later. Raises
-        InvalidParams when ``program_id`` is an account but no upgradeable program, and MissingExtra when there is no
-        such account and solders, which derives the address of its ProgramData, is not installed.
+        Args:
+            program_id: Address of the program.
+            elf: The compiled program.
+            deploy_slot: Slot of the deployment. None means the slot before the present one, because a program that
+                was deployed in the current slot cannot be run in it.
+            authority: Address that may upgrade the program later; None makes it final.
+
+        Returns:
+            Address → account, for each account that was written.
+
+        Raises:
+            InvalidParams: ``program_id`` is an account, but not an upgradeable program.
+            MissingExtra: ``program_id`` does not exist, and solders, which derives the address of its ProgramData
+                account, is not installed.
         """
         address = checks.address("program_id", program_id)
         if deploy_slot is None:
             deploy_slot = programs.deploy_slot_before(self.get_slot())
-        programs.program_data_bytes(elf, deploy_slot, authority)  # refuses bad input before anything is sent
+        programs.program_data_bytes(elf, deploy_slot, authority)  # rejects bad input before anything is sent
         present = self.get_account_info(address)
         written: dict[str, AccountData] = {}
         if present is None:
@@ -202,13 +252,31 @@ class Rpc:
         self.modify_accounts(written)
         return written
 
-    def _call_off(self) -> None:
-        """End the calls that are under way, and all later ones, with Cancelled; for another thread."""
-        self._http.call_off()
-
     def close(self) -> None:
-        """Give the connections back. The next call opens another one."""
+        """Close the connections. The next call opens another one."""
         self._http.close()
+
+
+def ask_slot(endpoint: str, options: Options, cancel: CancelToken) -> int:
+    """Ask a session for its slot, in a call that ends at once with Cancelled when ``cancel`` is fired."""
+    call = wire.get_slot()
+    with contextlib.closing(_http_client(options)) as http:
+        with HttpWait(http, lambda: f"{endpoint} was not asked for its slot", None, cancel) as waiting:
+            retry = HttpRetry(options, logger, waiting.pause)
+            # wait: inquiry, subscription | a reply | the peer; a cancelled token | `rpc_timeout` without a byte
+            return retry.read(lambda: waiting.run(lambda: call.read(http.post_json(endpoint, call.body(1)))))
+
+
+def _http_client(options: Options) -> HttpClient:
+    from simsync.runtime.http import HttpClient  # late, because requests takes long to import
+
+    return HttpClient(
+        options.rpc_timeout,
+        max_body=options.max_message,
+        advice=_ADVICE,
+        ssl_context=options.ssl_context,
+        on_frame=options.on_frame,
+    )
 
 
 def _chunks(values: Sequence[str], size: int) -> list[Sequence[str]]:

@@ -1,26 +1,32 @@
-"""The totals of a run, over one session or all sub-sessions."""
+"""The totals of a run, of one session or all sub-sessions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Optional
 
-from simsync.events import SessionSummary
+from simsync.events import SUMMARY_COUNTS, SessionSummary
 from simsync.json_form import JsonForm
 from simsync.protocol.coverage import Coverage
-
-_TOTALS = tuple(one.name for one in fields(SessionSummary) if one.type == "int")
 
 
 @dataclass(frozen=True)
 class RunSummary(JsonForm):
-    """What came of a run. ``to_json()`` makes one line for a log.
+    """The result of a run. ``to_json()`` makes one line for a log.
 
-    ``sessions``: how many, ``completed`` of them; ``complete``: all of them are, to the last slot; ``reasons``: one per
-    session that is not. ``slots_seen`` and ``highest_slot`` as in :class:`~simsync.Coverage`; ``reconnects`` of the
-    control connection; ``totals``: the sums of the sessions' statistics in transactions, None when no session sent any
-    (``CreateSession(send_summary=True)`` asks for them).
+    Attributes:
+        sessions: Number of (sub-)sessions.
+        completed: Number of sessions whose :class:`~simsync.Completed` arrived.
+        complete: True if every session is proven complete, to its last slot.
+        reasons: One reason per session that is not complete.
+        slots_seen: Number of slots of which an event was received, in all sessions.
+        highest_slot: Highest slot of which an event was received, None if there was none.
+        reconnects: How often the control connection was made again.
+        replays_dropped: Number of events that the server repeated after a reconnect, and that were dropped.
+        sequence_gaps: Number of jumps in the sequence numbers.
+        totals: Sums of the statistics of all sessions, None if no session sent any. Request them with
+            ``CreateSession(send_summary=True)``.
     """
 
     sessions: int
@@ -38,9 +44,11 @@ class RunSummary(JsonForm):
 def run_summary(
     coverages: Sequence[Coverage], summaries: Sequence[Optional[SessionSummary]], reconnects: int
 ) -> RunSummary:
-    """``summaries``: those that came, None for a session without."""
+    """Sum up a run. ``summaries`` has None for a session that sent no summary."""
     sent = [summary for summary in summaries if summary is not None]
-    totals = SessionSummary(**{name: sum(getattr(one, name) for one in sent) for name in _TOTALS}) if sent else None
+    totals = (
+        SessionSummary(**{name: sum(getattr(one, name) for one in sent) for name in SUMMARY_COUNTS}) if sent else None
+    )
     return RunSummary(
         sessions=len(coverages),
         completed=sum(coverage.completed for coverage in coverages),

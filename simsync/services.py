@@ -1,24 +1,28 @@
-"""The plain HTTP services of a simulator: what can be replayed, what was used, and bundles of one's own."""
+"""The plain HTTP services of a simulator: available ranges, usage, bundles and health."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from datetime import date, datetime, timezone
-from email.utils import parsedate_to_datetime
-from typing import Any, Callable, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 from simsync.errors import HttpStatusError, InvalidParams
 from simsync.options import Options
 from simsync.params import checks
 from simsync.params.api_key import ApiKey
-from simsync.ranges import moment
 from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, UsageReport
 from simsync.runtime.cancel import CancelToken
+from simsync.runtime.http_wait import HttpWait
 from simsync.runtime.retry import HttpRetry, is_transient
 from simsync.runtime.waiting import deadline_after
-from simsync.runtime.watch import Watch
+from simsync.times import utc_time
 from simsync.wire import services as wire
 from simsync.wire import urls
+
+if TYPE_CHECKING:
+    from simsync.runtime.http import HttpClient
 
 T = TypeVar("T")
 Moment = Union[datetime, date, str]
@@ -26,60 +30,58 @@ Moment = Union[datetime, date, str]
 logger = logging.getLogger("simsync.services")
 
 POLL_INTERVAL = 10.0
-"""Seconds between two questions about a build."""
+"""Seconds between two requests for the status of a build."""
 _SHORTEST_POLL = 0.01
 _UNAVAILABLE = 503
-_WITH_KEY = "the API key was refused: check that it is the right one and may do this"
-_WITHOUT_KEY = "an API key is needed: give api_key, or set SIMULATOR_API_KEY"
-_UNKNOWN = "not known there: a wrong id or address, or a simulator that is too old for this call"
+_WITH_KEY = "the API key was refused: check that it is correct and may do this"
+_WITHOUT_KEY = "an API key is required: pass api_key or set SIMULATOR_API_KEY"
+_UNKNOWN = "not found: the id or the address is wrong, or the simulator is too old for this call"
 
 
-class Services:
-    """Blocking calls to the control host; made by :class:`~simsync.Client`. May be used from several threads.
+class HttpServices:
+    """The part of :class:`~simsync.Client` that needs no session: blocking calls over plain HTTP.
 
-    The key goes to the control host only, in a header, and into no message. Every call raises
-    :class:`~simsync.ConnectError` when there was no answer, :class:`~simsync.HttpStatusError` for an HTTP error, and
-    :class:`~simsync.ProtocolError` for an answer that cannot be read. Calls that only read are tried again after
-    failures that may pass.
+    May be used from several threads. Each call opens its own connection and closes it. The API key is sent in a header
+    to the control host only, and appears in no message.
+
+    Every call raises :class:`~simsync.ConnectError` if there is no reply, :class:`~simsync.HttpStatusError` for an HTTP
+    error, :class:`~simsync.ProtocolError` for a reply that cannot be read, and :class:`~simsync.InvalidParams` for a
+    wrong argument. Calls that only read are retried after transient failures.
     """
 
-    def __init__(self, control_url: str, api_key: ApiKey | str, options: Options | None = None) -> None:
-        key = api_key if isinstance(api_key, ApiKey) else ApiKey(api_key)
-        options = options if options is not None else Options()
-        self._base = urls.http_base(urls.control_url(control_url))
-        refused = _WITH_KEY if key else _WITHOUT_KEY
-        from simsync.runtime.http import HttpClient  # requests is imported by whoever makes a client
-
-        self._http = HttpClient(
-            options.rpc_timeout,
-            key,
-            max_body=options.max_message,
-            advice={401: refused, 403: refused, 404: _UNKNOWN, 405: _UNKNOWN},
-            ssl_context=options.ssl_context,
-            on_frame=options.on_frame,
-        )
-        self._options = options
-        self._retry = HttpRetry(options, logger)
-
-    def __repr__(self) -> str:
-        return f"Services({self._base!r})"
+    def __init__(self, control_url: str, api_key: ApiKey, options: Options) -> None:
+        self._control_url = control_url
+        self._api_key = api_key
+        self.options = options
 
     def available_ranges(self) -> list[AvailableRange]:
-        """The bundles that a session may start with. Works without a key; with one its own bundles are among them."""
+        """List the bundles of slots that can be replayed.
+
+        Works without an API key; with one, the bundles of that key are included. See
+        :func:`~simsync.filter_ranges` and :func:`~simsync.split_range`.
+
+        Returns:
+            One range per bundle, in the order of the server.
+        """
         ranges, odd = self._get(wire.RANGES, wire.read_available_ranges)
-        _report_odd(odd, wire.RANGES)
+        _log_unreadable(odd, wire.RANGES)
         return ranges
 
     def usage(self, since: Moment | None = None, until: Moment | None = None) -> UsageReport:
-        """What this key has used after ``since`` and up to ``until``.
+        """Report what this API key has used.
 
-        Both are a ``datetime``, a ``date`` (its first moment) or RFC 3339 text, in UTC where there is no zone. The
-        server rounds ``since`` down to the UTC day, and chooses what is not given.
+        Args:
+            since: Start of the window, excluded: a ``datetime``, a ``date`` (its first moment) or RFC 3339 text, in
+                UTC unless it has a zone. The server rounds it down to the UTC day, and chooses one if it is None.
+            until: End of the window, included, in the same forms.
+
+        Returns:
+            The report, with the window that the server used.
         """
-        begin = None if since is None else moment("since", since)
-        end = None if until is None else moment("until", until)
+        begin = None if since is None else utc_time("since", since)
+        end = None if until is None else utc_time("until", until)
         if begin is not None and end is not None and end < begin:
-            raise InvalidParams("until", until, f"must not lie before since={since}")
+            raise InvalidParams("until", until, f"must not be earlier than since ({since})")
         return self._get(wire.usage_path(begin, end), wire.read_usage)
 
     def build_bundle(
@@ -91,12 +93,19 @@ class Services:
         kind: str | None = None,
         idempotency_key: str | None = None,
     ) -> BundleBuild:
-        """Ask for bundles over the slots ``start_slot`` to ``end_slot``, both included; may cost money.
+        """Request that bundles are built over a range of slots. This may cost money.
 
-        ``bundle_size``: slots per bundle, the server's choice without. ``kind``: ``"blocks"`` when not given.
-        ``idempotency_key``: any text of yours; asking again with it is not charged again. Only with one is the request
-        tried again after a failure that may pass, because without an answer nobody knows whether it arrived. See
-        :meth:`wait_for_bundle`.
+        Args:
+            start_slot: First slot.
+            end_slot: Last slot, included.
+            bundle_size: Slots per bundle; None lets the server choose.
+            kind: Kind of the bundles; None means ``"blocks"``.
+            idempotency_key: Any text. A repeated request with the same text is not charged again. The request is
+                retried after transient failures only if this is given: without a reply it is not known whether the
+                request arrived.
+
+        Returns:
+            The build, usually in progress. Wait for it with :meth:`wait_for_bundle`.
         """
         checks.slot_range(start_slot, end_slot)
         checks.optional_integer("bundle_size", bundle_size, 1, checks.U64)
@@ -105,15 +114,20 @@ class Services:
         if idempotency_key is not None:
             _check_word("idempotency_key", idempotency_key)
         body = wire.build_request(start_slot, end_slot, bundle_size, kind, idempotency_key)
+        with self._http() as http:
 
-        def request() -> BundleBuild:
-            # wait: caller | a reply | the peer | `rpc_timeout` of silence
-            return wire.read_build(self._http.post_json(self._base + wire.BUILDS, body))
+            def request() -> BundleBuild:
+                # wait: caller | a reply | the peer | `rpc_timeout` without a byte
+                return wire.read_build(http.post_json(self._address(wire.BUILDS), body))
 
-        return request() if idempotency_key is None else self._retry.write(request)
+            return request() if idempotency_key is None else self._retry().write(request)
 
     def bundle_build(self, request_id: str) -> BundleBuild:
-        """How a build stands."""
+        """Return the present status of a build.
+
+        Args:
+            request_id: :attr:`BundleBuild.request_id <simsync.BundleBuild.request_id>`.
+        """
         return self._get(wire.build_path(_check_id("request_id", request_id)), wire.read_build)
 
     def wait_for_bundle(
@@ -125,102 +139,152 @@ class Services:
         on_progress: Callable[[BundleBuild], object] | None = None,
         cancel: CancelToken | None = None,
     ) -> BundleBuild:
-        """Wait until a build (or its request id) is over; how it ended is in ``status``.
+        """Wait until a build has ended, however it ended.
 
-        A build that failed or needs investigation is returned, not raised; so is one with a status that simsync does
-        not know, since only ``"in_progress"`` says that it goes on. The server is asked every ``poll_interval``
-        seconds, and ``on_progress`` gets each of its answers. An outage is waited out as long as one of a connection
-        is (``Options.reconnect_window``). Raises :class:`~simsync.EventTimeout` after ``timeout`` seconds, with what
-        was seen last, and :class:`~simsync.Cancelled` as soon as ``cancel`` is fired; the build goes on in both cases.
+        A build that failed or needs investigation is returned, not raised. So is one whose status simsync does not
+        know, because only ``"in_progress"`` means that the build is still running. Outages of the server are waited
+        out for up to :attr:`Options.reconnect_window <simsync.Options>`.
+
+        Args:
+            build: The build or its request id.
+            timeout: Seconds to wait; None waits without a limit.
+            poll_interval: Seconds between two requests for the status.
+            on_progress: Called with the build after each request.
+            cancel: Ends the wait when it is fired.
+
+        Returns:
+            The build; look at its ``status`` or ``succeeded``.
+
+        Raises:
+            EventTimeout: The build has not ended within ``timeout``; it continues on the server.
+            Cancelled: ``cancel`` was fired; the build continues on the server.
         """
         request_id = _check_id("build", build.request_id if isinstance(build, BundleBuild) else build)
         deadline = deadline_after(timeout)
         checks.seconds("poll_interval", poll_interval, _SHORTEST_POLL)
         if cancel is not None and not isinstance(cancel, CancelToken):
             raise InvalidParams("cancel", cancel, "must be a CancelToken()")
-        url = self._base + wire.build_path(request_id)
         seen = build.status if isinstance(build, BundleBuild) else "nothing"
 
-        def ask() -> BundleBuild:
-            # wait: `simsync-http-watch` | a reply | the peer | `rpc_timeout` of silence
-            return wire.read_build(self._http.get(url))
+        def describe() -> str:
+            return f"the build {request_id} had not ended (last status: {seen})"
 
-        with Watch(lambda: f"the build {request_id} was not over (last seen: {seen})", deadline, cancel) as watch:
-            retry = HttpRetry(self._options, logger, watch.pause)
+        with self._http() as http, HttpWait(http, describe, deadline, cancel) as waiting:
+
+            def ask() -> BundleBuild:
+                # wait: `simsync-http` | a reply | the peer; shutting the socket down | `rpc_timeout` without a byte
+                return wire.read_build(http.get(self._address(wire.build_path(request_id))))
+
+            retry = HttpRetry(self.options, logger, waiting.pause)
             while True:
                 # wait: caller | a reply, the next question | the reply; a `CancelToken` | its timeout
-                found = retry.watch(lambda: watch.run(ask))
+                found = retry.watch(lambda: waiting.run(ask))
                 seen = found.status
                 if on_progress is not None:
                     on_progress(found)
                 if found.finished:
                     return found
-                watch.pause(poll_interval)
+                waiting.pause(poll_interval)
 
     def bundle_builds(self) -> BundleListing:
-        """The builds that this key asked for, and its bundles."""
+        """List the builds that this API key has requested, and its bundles."""
         listing, odd = self._get(wire.BUILDS, wire.read_listing)
-        _report_odd(odd, wire.BUILDS)
+        _log_unreadable(odd, wire.BUILDS)
         return listing
 
     def delete_bundle(self, start_slot: int, end_slot: int, kind: str = BLOCKS) -> Any:
-        """Delete the bundle of this key with exactly these slots and this kind; what the server tells, as it came.
+        """Delete the bundle of this API key that has exactly these slots and this kind.
 
-        Never tried twice: a second attempt would hit whatever was built in the meantime, or nothing.
+        The request is never retried: a second one could delete a bundle that was built in the meantime.
+
+        Args:
+            start_slot: First slot of the bundle.
+            end_slot: Last slot, included.
+            kind: Kind of the bundle.
+
+        Returns:
+            The reply of the server as JSON values or text, None if it is empty.
         """
         checks.slot_range(start_slot, end_slot)
         path = wire.delete_path(start_slot, end_slot, _check_word("kind", kind))
-        # wait: caller | a reply | the peer | `rpc_timeout` of silence
-        return wire.read_deleted(self._http.delete(self._base + path))
+        with self._http() as http:
+            # wait: caller | a reply | the peer | `rpc_timeout` without a byte
+            return wire.read_deleted(http.delete(self._address(path)))
 
     def health(self) -> bool:
-        """Does the server say that it is well?"""
+        """Return True if the server reports that it is healthy."""
         return self._is_up(wire.HEALTH, wire.is_ok)
 
     def ready(self) -> bool:
-        """Does it take sessions? False while it drains."""
+        """Return True if the server accepts sessions, False while it drains."""
         return self._is_up(wire.READY, lambda _body: True)
 
     def server_time(self) -> datetime | None:
-        """The server's clock, to the second; None when it does not tell. Asked once."""
-        header = self._http.get_date(self._base + wire.HEALTH)
+        """Return the time of the server's clock, to the second, or None if it sends none. Not retried."""
+        from email.utils import parsedate_to_datetime  # late, because most programs do not need it
+
+        with self._http() as http:
+            header = http.get_date(self._address(wire.HEALTH))
         try:
             told = parsedate_to_datetime(header or "")
-        except (TypeError, ValueError):  # Python 3.9 raises TypeError for what is no date
+        except (TypeError, ValueError):  # Python 3.9 raises TypeError for text that is not a date
             return None
         return told if told.tzinfo is not None else told.replace(tzinfo=timezone.utc)
 
-    def close(self) -> None:
-        """Give the connections back. The next call opens another one."""
-        self._http.close()
-
     def _get(self, path: str, read: Callable[[bytes], T]) -> T:
-        # wait: caller | a reply | the peer | `rpc_timeout` of silence
-        return self._retry.read(lambda: read(self._http.get(self._base + path)))
+        with self._http() as http:
+            # wait: caller | a reply | the peer | `rpc_timeout` without a byte
+            return self._retry().read(lambda: read(http.get(self._address(path))))
 
     def _is_up(self, path: str, says_so: Callable[[bytes], bool]) -> bool:
-        """503 is an answer here, and no reason to ask again."""
-        try:
-            return says_so(
-                self._retry.read(
-                    # wait: caller | a reply | the peer | `rpc_timeout` of silence
-                    lambda: self._http.get(self._base + path),
-                    lambda error: is_transient(error) and not _is_unavailable(error),
+        """Ask for a status. Here 503 is an answer, so it is not retried."""
+        with self._http() as http:
+            try:
+                return says_so(
+                    self._retry().read(
+                        # wait: caller | a reply | the peer | `rpc_timeout` without a byte
+                        lambda: http.get(self._address(path)),
+                        lambda error: is_transient(error) and not _is_unavailable(error),
+                    )
                 )
-            )
-        except HttpStatusError as error:
-            if _is_unavailable(error):
-                return False
-            raise
+            except HttpStatusError as error:
+                if _is_unavailable(error):
+                    return False
+                raise
+
+    @contextlib.contextmanager
+    def _http(self) -> Iterator[HttpClient]:
+        """An HTTP client for one call, so that no connection outlives it."""
+        from simsync.runtime.http import HttpClient  # late, because requests takes long to import
+
+        refused = _WITH_KEY if self._api_key else _WITHOUT_KEY
+        http = HttpClient(
+            self.options.rpc_timeout,
+            self._api_key,
+            max_body=self.options.max_message,
+            advice={401: refused, 403: refused, 404: _UNKNOWN, 405: _UNKNOWN},
+            ssl_context=self.options.ssl_context,
+            on_frame=self.options.on_frame,
+        )
+        try:
+            yield http
+        finally:
+            http.close()
+
+    def _retry(self) -> HttpRetry:
+        return HttpRetry(self.options, logger)
+
+    def _address(self, path: str) -> str:
+        return urls.http_base(self._control_url) + path
 
 
 def _is_unavailable(error: BaseException) -> bool:
     return isinstance(error, HttpStatusError) and error.status == _UNAVAILABLE
 
 
-def _report_odd(odd: int, path: str) -> None:
-    if odd:
-        logger.warning("%s: %d entries could not be read and were left out", path, odd)
+def _log_unreadable(count: int, path: str) -> None:
+    if count:
+        logger.warning("%s: skipped %d entries that could not be read", path, count)
 
 
 def _check_word(argument: str, value: object) -> str:
@@ -232,6 +296,6 @@ def _check_word(argument: str, value: object) -> str:
 
 def _check_id(argument: str, value: object) -> str:
     text = _check_word(argument, value)
-    if text in (".", ".."):  # no place in a path
-        raise InvalidParams(argument, value, "is no request id")
+    if text in (".", ".."):  # a path segment that HTTP libraries would resolve
+        raise InvalidParams(argument, value, "is not a request id")
     return text

@@ -1,7 +1,7 @@
-"""What the caller sends: plain dataclasses, checked when they are made.
+"""What the caller sends: plain dataclasses that check their fields when they are created.
 
-Whatever passes the constructor can be sent; whatever cannot be sent raises
-:class:`~simsync.errors.InvalidParams` with the name of the argument and the value.
+An object that was created can be sent. A wrong value raises :class:`~simsync.InvalidParams`, which names the argument
+and shows the value.
 """
 
 from __future__ import annotations

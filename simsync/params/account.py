@@ -1,4 +1,4 @@
-"""Account states to write: ``AccountData`` per address."""
+"""Account states to write, by address."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ from typing import Any, Union
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm, config
 from simsync.params import checks
-from simsync.params.stand_ins import restored
+from simsync.params.plain_mappings import object_from_json
 
 SYSTEM_PROGRAM = "11111111111111111111111111111111"
 
 
 @dataclass(frozen=True)
 class EncodedBinary(JsonForm):
-    """Binary data as text. No other encoding than ``base64`` is known."""
+    """Binary data as text.
+
+    Attributes:
+        data: The encoded data.
+        encoding: ``"base64"``, the only encoding.
+    """
 
     data: str = ""
     encoding: str = "base64"
@@ -29,28 +34,35 @@ class EncodedBinary(JsonForm):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> EncodedBinary:
+        """Encode bytes."""
         return cls(base64.b64encode(data).decode("ascii"))
 
     def to_bytes(self) -> bytes:
+        """Return the decoded bytes."""
         return base64.b64decode(self.data)
 
 
 def data_to_json(data: bytes) -> dict[str, str]:
-    """How ``to_dict`` writes binary data."""
+    """Encode binary data for ``to_dict()``."""
     return {"data": base64.b64encode(data).decode("ascii"), "encoding": "base64"}
 
 
 def data_from_json(value: Mapping[str, str]) -> bytes:
-    """Undo ``to_dict``."""
+    """Decode binary data of a ``to_dict()``."""
     return EncodedBinary(**value).to_bytes()
 
 
 @dataclass(frozen=True)
 class AccountData(JsonForm):
-    """A whole account state.
+    """A whole account state. The rent epoch is not part of it.
 
-    ``lamports``: 1 SOL = 1,000,000,000 lamports. ``data`` may also be given as base64 text or ``EncodedBinary``. The
-    rent epoch is not part of it. An account with zero lamports, no data and the system program as owner is removed.
+    Writing an account with no lamports, no data and the system program as owner removes it.
+
+    Attributes:
+        lamports: Balance in lamports; 1 SOL = 1,000,000,000 lamports.
+        owner: Address of the owning program.
+        data: Data of the account; the constructor also accepts base64 text and :class:`EncodedBinary`.
+        executable: True for a program.
     """
 
     lamports: int
@@ -77,10 +89,11 @@ class AccountData(JsonForm):
 
 
 AccountModifications = Mapping[str, Union[AccountData, Mapping[str, Any]]]
-"""Address → state to write. A plain mapping in place of ``AccountData`` is sent as it is."""
+"""Address → state to write. A plain mapping in place of ``AccountData`` is sent unchanged."""
 
 
 def checked_modifications(argument: str, values: object) -> dict[str, AccountData | Mapping[str, Any]]:
+    """Return a copy of account modifications whose addresses and states were checked."""
     checked: dict[str, AccountData | Mapping[str, Any]] = {}
     for key, state in checks.mapping(argument, values).items():
         name = checks.address(f"{argument} key", key)
@@ -92,5 +105,5 @@ def checked_modifications(argument: str, values: object) -> dict[str, AccountDat
 
 
 def modifications_from_json(value: Mapping[str, Any]) -> dict[str, AccountData | Mapping[str, Any]]:
-    """Undo ``to_dict``: account states become ``AccountData`` again, plain mappings stay what they are."""
-    return {address: restored(AccountData, state) for address, state in value.items()}
+    """Decode account modifications of a ``to_dict()``. Plain mappings are returned unchanged."""
+    return {address: object_from_json(AccountData, state) for address, state in value.items()}

@@ -1,4 +1,4 @@
-"""The API key, kept so that it is not shown by accident."""
+"""The API key, in an object that does not show it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _HIDDEN = "(hidden)"
 
 
 class ApiKey:
-    """Whoever holds one can be printed, logged and looked into without telling the key; pickling it is refused."""
+    """An API key. Printing, logging and inspecting it do not show the key; copying and pickling it are refused."""
 
     __slots__ = ("_text",)
 
     def __init__(self, value: object) -> None:
-        """Raises InvalidParams, without the key."""
+        """Raises InvalidParams, whose message does not contain the key."""
         self._text = checks.api_key(value)
 
     def __bool__(self) -> bool:
@@ -24,18 +24,18 @@ class ApiKey:
         return _HIDDEN if self._text else "None"
 
     def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("an API key is not copied or pickled: make a Client where one is needed")
+        raise TypeError("an API key cannot be copied or pickled: create a Client in the process that needs one")
 
     def headers(self) -> dict[str, str]:
-        """The header in which it travels, the only way out; none without a key."""
+        """Return the HTTP header with the key, the only place where it appears; empty if there is no key."""
         return {HEADER: self._text} if self._text else {}
 
     def hidden_in(self, text: str) -> str:
-        """``text`` without the key: a server may quote it when it refuses it."""
+        """Return ``text`` with the key masked: a server that refuses a key may quote it."""
         return text.replace(self._text, _HIDDEN) if self._text else text  # safeguard: the API key is masked -> text
 
     def harmless(self, error: BaseException) -> BaseException | None:
-        """``error``, to be kept as a cause; None when it, or what led to it, quotes the key."""
+        """Return ``error`` if it can be kept as a cause, or None if it or one of its causes quotes the key."""
         current: BaseException | None = error
         while current is not None and self._text:
             if self._text in str(current):

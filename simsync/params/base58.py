@@ -1,4 +1,4 @@
-"""Base58, the text form of Solana's addresses."""
+"""Base58, the text form of Solana addresses and signatures."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
 
 
 def decode(text: str) -> bytes:
-    """The bytes of a base58 text. Raises ValueError for a character outside the alphabet."""
+    """Return the bytes of a base58 text. Raises ValueError for a character that is not in the alphabet."""
     number = 0
     for character in text:
         digit = _DIGITS.get(character)
         if digit is None:
-            raise ValueError(f"character {character!r}")
+            raise ValueError(f"{character!r} is not a base58 character")
         number = number * 58 + digit
     zeros = len(text) - len(text.lstrip("1"))
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
 def encode(data: bytes) -> str:
-    """The base58 text of bytes."""
+    """Return the base58 text of bytes."""
     number = int.from_bytes(data, "big")
     characters = []
     while number:

@@ -1,4 +1,4 @@
-"""The two requests that let the engine advance."""
+"""The two requests that make the engine advance."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from simsync.params.account import checked_modifications, modifications_from_jso
 
 @dataclass(frozen=True)
 class Continue(JsonForm):
-    """Advance by ``advance_count`` blocks.
+    """Advance by a number of blocks.
 
-    ``transactions`` are the caller's own (base64 text, bytes, or objects with a byte form such as solders'
-    ``VersionedTransaction``); signatures are not verified, so any account may sign. ``modify_accounts`` maps an
-    address to the :class:`~simsync.AccountData` that it has before execution. Asking for more blocks than are left
-    runs to the end.
+    Attributes:
+        advance_count: Number of blocks, at least 1. If fewer are left, the engine runs to the end of the range.
+        transactions: Your own transactions, executed first: base64 text, bytes, or objects with a byte form such as
+            solders' ``VersionedTransaction``. Signatures are not verified, so any account may sign.
+        modify_accounts: Address → :class:`~simsync.AccountData` to write before anything is executed.
     """
 
     advance_count: int = 1
@@ -36,7 +37,12 @@ class Continue(JsonForm):
 
 @dataclass(frozen=True)
 class ContinueTo(JsonForm):
-    """Advance until ``slot``, and there to the batch ``batch_index`` (None: the slot boundary)."""
+    """Advance to a given place and pause there.
+
+    Attributes:
+        slot: Slot in which the engine pauses.
+        batch_index: Index of the batch before which it pauses; None pauses at the boundary of the slot.
+    """
 
     slot: int
     batch_index: Optional[int] = None

@@ -11,17 +11,23 @@ from simsync.json_form import JsonForm, config
 from simsync.params import checks
 from simsync.params.account import checked_modifications, modifications_from_json
 from simsync.params.discovery import checked_filter, filters_from_json
+from simsync.params.plain_mappings import (
+    instance_of,
+    object_from_json,
+    object_or_mapping,
+    objects_from_json,
+    objects_or_mappings,
+)
 from simsync.params.probe import DiagnosticProbe
 from simsync.params.reroute import Reroute
 from simsync.params.schedule import ScheduledAction
-from simsync.params.stand_ins import checked, checked_each, must_be, restored, restored_each
 
 MAX_DISCONNECT_TIMEOUT = 900
-"""Seconds; the server's limit."""
+"""Limit of the server in seconds."""
 
 
 def _overrides_from_json(values: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Undo ``to_dict``, and ``to_json``, which writes slots as text because JSON has no other keys."""
+    """Decode the overrides of a ``to_dict()``, or of a ``to_json()``, where slots are text as all keys of JSON are."""
     return {_slot_from_json(slot): modifications_from_json(states) for slot, states in values.items()}
 
 
@@ -31,21 +37,34 @@ def _slot_from_json(key: Any) -> Any:
 
 @dataclass(frozen=True)
 class CreateSession(JsonForm):
-    """A session over the slots ``start_slot`` to ``end_slot``, both included.
+    """Creates a session over a range of slots. Pass exactly one of ``end_slot`` and ``slot_count``.
 
-    Give exactly one of ``end_slot`` and ``slot_count``. ``Client.parallel`` and ``Client.session`` decide whether the
-    range is split.
+    :meth:`Client.parallel() <simsync.Client.parallel>` splits the range into sub-sessions,
+    :meth:`Client.session() <simsync.Client.session>` does not. A plain mapping in place of a
+    :class:`~simsync.ScheduledAction` or another of the objects below is sent unchanged.
 
-    ``signer_filter``: skip historical transactions signed by any of these addresses. ``send_summary``: statistics with
-    ``Completed``. ``capacity_wait_timeout`` (seconds): how long the server may wait for capacity; None fails at once.
-    ``disconnect_timeout`` (seconds, at most 900): how long the session outlives a lost control connection; 0 makes
-    re-attaching impossible. ``extra_compute_units`` is added to each transaction's limit. ``discoveries``: filters
-    whose batches are announced. ``actions``: :class:`ScheduledAction`. ``overrides``: slot → address →
-    :class:`AccountData`; in effect from the start of that slot (behind the actions at the same place) until something
-    else writes the account. When the range is split, only the sub-session that holds the slot gets them.
-    ``replay_account_state``: rebuild accounts from recorded deltas, execute nothing. ``reroute``: a :class:`Reroute`.
-    ``diagnostic_probes``: :class:`DiagnosticProbe`. A plain mapping in place of any of these objects is sent as it
-    is, and so are ``agents``. ``extra`` is merged into the request last, for options that simsync does not know.
+    Attributes:
+        start_slot: First slot.
+        end_slot: Last slot, included.
+        slot_count: Number of slots.
+        signer_filter: Addresses; historical transactions that one of them signed are skipped.
+        send_summary: Request the statistics of :attr:`Completed.summary <simsync.Completed>`.
+        capacity_wait_timeout: Seconds for which the server may wait for capacity (up to 65,535); None fails at once
+            if there is none.
+        disconnect_timeout: Seconds for which the server keeps a session whose control connection was lost (up to 900);
+            0 makes resuming impossible.
+        extra_compute_units: Added to the compute unit limit of each transaction.
+        discoveries: :class:`~simsync.ProgramExecuted` and :class:`~simsync.OracleUpdate` filters; matching batches are
+            announced by :class:`~simsync.DiscoveryBatch`.
+        actions: :class:`~simsync.ScheduledAction` objects.
+        overrides: Slot → address → :class:`~simsync.AccountData`. Written at the start of the slot, after the actions
+            at the same place, and in effect until the account is written again. If the range is split, the sub-session
+            that has the slot gets them.
+        replay_account_state: Rebuild accounts from recorded changes instead of executing transactions.
+        reroute: A :class:`~simsync.Reroute`.
+        diagnostic_probes: :class:`~simsync.DiagnosticProbe` objects.
+        agents: Agents of older simulators as JSON values, sent unchanged.
+        extra: Merged into the request last, for options that simsync does not know.
     """
 
     start_slot: int
@@ -57,22 +76,22 @@ class CreateSession(JsonForm):
     disconnect_timeout: int = MAX_DISCONNECT_TIMEOUT
     extra_compute_units: Optional[int] = None
     discoveries: Sequence[Any] = field(default=(), metadata=config(decoder=filters_from_json))
-    actions: Sequence[Any] = field(default=(), metadata=config(decoder=restored_each(ScheduledAction)))
+    actions: Sequence[Any] = field(default=(), metadata=config(decoder=objects_from_json(ScheduledAction)))
     overrides: Mapping[int, Mapping[str, Any]] = field(
         default_factory=dict, metadata=config(decoder=_overrides_from_json)
     )
     replay_account_state: bool = False
     reroute: Optional[Union[Reroute, Mapping[str, Any]]] = field(
-        default=None, metadata=config(decoder=lambda value: restored(Reroute, value))
+        default=None, metadata=config(decoder=lambda value: object_from_json(Reroute, value))
     )
-    diagnostic_probes: Sequence[Any] = field(default=(), metadata=config(decoder=restored_each(DiagnosticProbe)))
+    diagnostic_probes: Sequence[Any] = field(default=(), metadata=config(decoder=objects_from_json(DiagnosticProbe)))
     agents: Sequence[Any] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         checks.integer("start_slot", self.start_slot, 0, checks.U64)
         if (self.end_slot is None) == (self.slot_count is None):
-            raise InvalidParams("end_slot", self.end_slot, "give exactly one of end_slot and slot_count")
+            raise InvalidParams("end_slot", self.end_slot, "pass exactly one of end_slot and slot_count")
         if self.end_slot is not None:
             checks.slot_range(self.start_slot, self.end_slot)
         else:
@@ -85,17 +104,19 @@ class CreateSession(JsonForm):
         checks.assign(
             self,
             signer_filter=checks.addresses("signer_filter", self.signer_filter),
-            discoveries=checked_each("discoveries", self.discoveries, checked_filter),
-            actions=checked_each("actions", self.actions, self._checked_action),
+            discoveries=objects_or_mappings("discoveries", self.discoveries, checked_filter),
+            actions=objects_or_mappings("actions", self.actions, self._checked_action),
             overrides={
                 int(checks.integer("overrides key", slot, self.start_slot, self.last_slot)): checked_modifications(
                     f"overrides[{slot}]", states
                 )
                 for slot, states in checks.mapping("overrides", self.overrides).items()
             },
-            diagnostic_probes=checked_each("diagnostic_probes", self.diagnostic_probes, must_be(DiagnosticProbe)),
+            diagnostic_probes=objects_or_mappings(
+                "diagnostic_probes", self.diagnostic_probes, instance_of(DiagnosticProbe)
+            ),
             agents=tuple(checks.plain("agents", checks.items("agents", self.agents))),
-            reroute=None if self.reroute is None else checked("reroute", self.reroute, must_be(Reroute)),
+            reroute=None if self.reroute is None else object_or_mapping("reroute", self.reroute, instance_of(Reroute)),
             extra=checks.plain_mapping("extra", self.extra),
         )
 
@@ -103,17 +124,17 @@ class CreateSession(JsonForm):
         if not isinstance(action, ScheduledAction):
             raise InvalidParams(argument, action, "must be a ScheduledAction")
         if action.kind == "send" and self.replay_account_state:
-            raise InvalidParams(argument, action, "kind='send' cannot go with replay_account_state")
+            raise InvalidParams(argument, action, "kind='send' is not allowed with replay_account_state")
         return action
 
     @property
     def announces_discoveries(self) -> bool:
-        """Are there discovery filters, or anything in ``extra`` that may be some?"""
+        """True if the request has discovery filters, in ``discoveries`` or ``extra``."""
         return bool(self.discoveries or "discoveries" in self.extra)
 
     @property
     def last_slot(self) -> int:
-        """The last slot of the range."""
+        """Last slot of the range."""
         if self.end_slot is not None:
             return self.end_slot
         return self.start_slot + (self.slot_count or 1) - 1

@@ -1,4 +1,4 @@
-"""What the server shall look for ahead of the execution, and announce as discovery batches."""
+"""Filters for batches ahead of the engine, which the server announces as discovery batches."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from simsync.params import checks
 
 
 class DiscoveryFilter:
-    """One of :class:`ProgramExecuted` and :class:`OracleUpdate`."""
+    """Base class of :class:`ProgramExecuted` and :class:`OracleUpdate`."""
 
 
 @dataclass(frozen=True)
 class ProgramExecuted(DiscoveryFilter, JsonForm):
-    """Batches in which ``program`` (an address) is invoked."""
+    """Matches batches in which a program is invoked.
+
+    Attributes:
+        program: Address of the program.
+    """
 
     program: str
 
@@ -27,7 +31,12 @@ class ProgramExecuted(DiscoveryFilter, JsonForm):
 
 @dataclass(frozen=True)
 class OracleUpdate(DiscoveryFilter, JsonForm):
-    """Batches with a token-free write by one of ``programs``, to one of ``accounts`` if any are given."""
+    """Matches batches in which a program writes an account without moving tokens.
+
+    Attributes:
+        programs: Addresses of the programs; any of them matches.
+        accounts: Addresses of the accounts that are written; any of them matches. Empty matches all accounts.
+    """
 
     programs: Sequence[str] = ()
     accounts: Sequence[str] = ()
@@ -41,13 +50,14 @@ class OracleUpdate(DiscoveryFilter, JsonForm):
 
 
 def checked_filter(argument: str, value: object) -> DiscoveryFilter:
+    """Return ``value`` if it is a filter. Raises InvalidParams."""
     if not isinstance(value, DiscoveryFilter):
         raise InvalidParams(argument, value, "must be ProgramExecuted(...) or OracleUpdate(...)")
     return value
 
 
 def filter_from_json(value: Any) -> Any:
-    """Undo ``to_dict``. A mapping of another form stays what it is."""
+    """Return the filter of which ``value`` is the ``to_dict()``; a mapping with other keys is returned unchanged."""
     if isinstance(value, Mapping) and set(value) == {"program"}:
         return ProgramExecuted(value["program"])
     if isinstance(value, Mapping) and set(value) == {"programs", "accounts"}:
@@ -56,4 +66,5 @@ def filter_from_json(value: Any) -> Any:
 
 
 def filters_from_json(values: Sequence[Any]) -> list[Any]:
+    """Decode a list of filters or mappings."""
     return [filter_from_json(value) for value in values]

@@ -1,4 +1,4 @@
-"""Probes of the router's depth."""
+"""Probes of the router's market depth."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from simsync.params.schedule import Anchor
 
 @dataclass(frozen=True)
 class DiagnosticProbe(JsonForm):
-    """Ask the router at ``anchor`` what each of ``markets`` (addresses of pools) gives for each of ``usd_values``.
+    """Asks the router for the output of pools for given amounts. Results arrive as diagnostic notifications.
 
-    ``usd_values``: whole US dollars. ``label``: text of your own. Results come as diagnostic notifications.
+    Attributes:
+        anchor: Where the probe runs.
+        markets: Addresses of the pools.
+        usd_values: Amounts in whole US dollars; each is tried with each pool.
+        label: Any text, repeated in the results.
     """
 
     anchor: Anchor

@@ -1,4 +1,4 @@
-"""Ask the router anew for the historical swaps, or price them against instructions of your own."""
+"""Routing historical swaps again, or pricing them against your own instructions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm, config
 from simsync.params import checks
 from simsync.params.account import data_from_json, data_to_json
-from simsync.params.stand_ins import checked_each, must_be, restored_each
+from simsync.params.plain_mappings import instance_of, objects_from_json, objects_or_mappings
 
 AGGREGATORS = ("jupiter", "okx", "titan", "dflow")
 FILL_MODES = ("ExactIn", "ExactOut")
@@ -20,7 +20,12 @@ _AMOUNT_SIZE = 8
 
 @dataclass(frozen=True)
 class MintPair(JsonForm):
-    """Two mints (addresses); swaps in either direction."""
+    """Two mints, for swaps in either direction.
+
+    Attributes:
+        mint_a: Address of one mint.
+        mint_b: Address of the other.
+    """
 
     mint_a: str
     mint_b: str
@@ -33,7 +38,13 @@ class MintPair(JsonForm):
 
 @dataclass(frozen=True)
 class FillAccount(JsonForm):
-    """An account of a fill's instruction. Where the server puts the taker's, give the system program."""
+    """An account of the instruction of a :class:`DirectFill`.
+
+    Attributes:
+        address: Address of the account; the system program where the server inserts an account of the taker.
+        writable: True if the instruction writes it.
+        signer: True if it signs.
+    """
 
     address: str
     writable: bool = False
@@ -51,7 +62,13 @@ def _accounts_from_json(values: Sequence[Mapping[str, Any]]) -> list[FillAccount
 
 @dataclass(frozen=True)
 class FillInstruction(JsonForm):
-    """The instruction that swaps. ``data`` may also be given as base64 text; the least output in it should be 0."""
+    """The instruction of a :class:`DirectFill`, which swaps.
+
+    Attributes:
+        program_id: Address of the program.
+        accounts: Accounts of the instruction, in order.
+        data: Data of the instruction, with a minimum output of 0; the constructor also accepts base64 text.
+    """
 
     program_id: str
     accounts: Sequence[FillAccount] = field(metadata=config(decoder=_accounts_from_json))
@@ -72,7 +89,13 @@ class FillInstruction(JsonForm):
 
 @dataclass(frozen=True)
 class FillTaker(JsonForm):
-    """Which accounts of the instruction the server replaces by the taker's, as indices into its ``accounts``."""
+    """The accounts of a :class:`FillInstruction` that the server replaces by those of the taker.
+
+    Attributes:
+        user: Indices of the accounts to be replaced by the taker's wallet.
+        input_token_account: Index of the account to be replaced by the taker's account of the input mint.
+        output_token_account: Index of the account to be replaced by the taker's account of the output mint.
+    """
 
     user: Sequence[int]
     input_token_account: int
@@ -90,10 +113,16 @@ class FillTaker(JsonForm):
 
 @dataclass(frozen=True)
 class DirectFill(JsonForm):
-    """An instruction of your own against which historical swaps are priced; one direction.
+    """An instruction of your own against which historical swaps in one direction are priced.
 
-    ``label``: unique, names it in the summary. ``amount_offset``: where in the data the amount goes, 8 bytes, little
-    endian. ``mode``: ``ExactIn`` (the amount is what goes in) or ``ExactOut``.
+    Attributes:
+        label: Unique name in the summary.
+        input_mint: Address of the mint that is paid.
+        output_mint: Address of the mint that is received.
+        instruction: The instruction.
+        amount_offset: Offset in bytes at which the server writes the amount into the data, as 8 bytes, little endian.
+        taker: The accounts that the server replaces.
+        mode: ``"ExactIn"`` if the amount is the input, ``"ExactOut"`` if it is the output.
     """
 
     label: str
@@ -106,7 +135,7 @@ class DirectFill(JsonForm):
 
     def __post_init__(self) -> None:
         if not checks.text("label", self.label):
-            raise InvalidParams("label", self.label, "is empty")
+            raise InvalidParams("label", self.label, "must not be empty")
         checks.assign(
             self,
             input_mint=checks.address("input_mint", self.input_mint),
@@ -123,31 +152,39 @@ class DirectFill(JsonForm):
         checks.integer("amount_offset", self.amount_offset, 0, checks.U64)
         size = len(self.instruction.data)
         if self.amount_offset + _AMOUNT_SIZE > size:
-            rule = f"the amount takes {_AMOUNT_SIZE} bytes, the data have only {size}"
+            rule = f"the amount needs {_AMOUNT_SIZE} bytes from there, but the data has {size} bytes"
             raise InvalidParams("amount_offset", self.amount_offset, rule)
         count = len(self.instruction.accounts)
         for place in (*self.taker.user, self.taker.input_token_account, self.taker.output_token_account):
             if place >= count:
-                raise InvalidParams("taker", self.taker, f"names account {place} of an instruction with {count}")
+                raise InvalidParams(
+                    "taker", self.taker, f"refers to account {place} of an instruction with {count} accounts"
+                )
 
 
 @dataclass(frozen=True)
 class Reroute(JsonForm):
-    """Route each historical swap anew and simulate that just before the original; nothing of it stays.
+    """Routes each historical swap again, and simulates the result just before the original. No change is kept.
 
-    ``aggregators``: whose swaps, of ``jupiter``, ``okx``, ``titan`` and ``dflow``; without any the server's default.
-    ``pairs``: only swaps between the mints of one :class:`MintPair`; None: all. ``detect_failed_l1_swaps``: also swaps
-    that failed on chain. ``circular_arbs``: also cycles. ``requote=False``: no new routes, only ``direct_fill``.
-    ``direct_fill``: one :class:`DirectFill` per instruction and direction. ``extra_markets``: pools (addresses) that
-    the router shall know although they are not on chain. A plain mapping in place of a pair or a fill is sent as it is.
+    A plain mapping in place of a pair or a fill is sent unchanged.
+
+    Attributes:
+        aggregators: Whose swaps: any of ``"jupiter"``, ``"okx"``, ``"titan"`` and ``"dflow"``. Empty leaves the choice
+            to the server.
+        pairs: Only swaps between the mints of one :class:`MintPair`; None means all swaps.
+        detect_failed_l1_swaps: Include swaps that failed on chain.
+        circular_arbs: Include circular arbitrage.
+        requote: Compute new routes; False only prices against ``direct_fill``.
+        direct_fill: One :class:`DirectFill` per instruction and direction, with unique labels.
+        extra_markets: Addresses of pools that the router should know although they do not exist on chain.
     """
 
     aggregators: Sequence[str] = ()
-    pairs: Optional[Sequence[Any]] = field(default=None, metadata=config(decoder=restored_each(MintPair)))
+    pairs: Optional[Sequence[Any]] = field(default=None, metadata=config(decoder=objects_from_json(MintPair)))
     detect_failed_l1_swaps: bool = False
     circular_arbs: bool = False
     requote: bool = True
-    direct_fill: Sequence[Any] = field(default=(), metadata=config(decoder=restored_each(DirectFill)))
+    direct_fill: Sequence[Any] = field(default=(), metadata=config(decoder=objects_from_json(DirectFill)))
     extra_markets: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -160,17 +197,17 @@ class Reroute(JsonForm):
                 _aggregator(f"aggregators[{index}]", name)
                 for index, name in enumerate(checks.items("aggregators", self.aggregators))
             ),
-            pairs=None if self.pairs is None else checked_each("pairs", self.pairs, must_be(MintPair)),
-            direct_fill=checked_each("direct_fill", self.direct_fill, must_be(DirectFill)),
+            pairs=None if self.pairs is None else objects_or_mappings("pairs", self.pairs, instance_of(MintPair)),
+            direct_fill=objects_or_mappings("direct_fill", self.direct_fill, instance_of(DirectFill)),
             extra_markets=checks.addresses("extra_markets", self.extra_markets),
         )
         if self.pairs is not None and not self.pairs:
-            raise InvalidParams("pairs", self.pairs, "is empty; None means all pairs")
+            raise InvalidParams("pairs", self.pairs, "must not be empty; None means all pairs")
         labels: set[Any] = set()
         for index, fill in enumerate(self.direct_fill):
             if isinstance(fill, DirectFill):
                 if fill.label in labels:
-                    raise InvalidParams(f"direct_fill[{index}]", fill.label, "has the label of an earlier one")
+                    raise InvalidParams(f"direct_fill[{index}]", fill.label, "repeats the label of an earlier fill")
                 labels.add(fill.label)
 
 

@@ -1,4 +1,4 @@
-"""Actions that the server runs by itself at given points of the replay."""
+"""Actions that the server executes by itself at given points of the replay."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ EVERY_ANCHORS = ("before_every_slot", "after_every_slot")
 
 @dataclass(frozen=True)
 class Anchor(JsonForm):
-    """Where an action fires.
+    """The points of the replay at which an action is executed.
 
-    ``where``: ``after_slot`` or ``before_slot`` (of ``slots``; without any: of each slot), ``before_match`` or
-    ``after_match`` (around each batch that ``filter`` matches), ``before_every_slot`` or ``after_every_slot`` (slots
-    that ``every`` divides).
+    Attributes:
+        where: ``"before_slot"`` or ``"after_slot"`` of ``slots``, ``"before_match"`` or ``"after_match"`` of a batch
+            that ``filter`` matches, ``"before_every_slot"`` or ``"after_every_slot"`` of slots that are divisible by
+            ``every``.
+        slots: Slots of ``before_slot`` and ``after_slot``; empty means each slot.
+        filter: Filter of ``before_match`` and ``after_match``.
+        every: Divisor of ``before_every_slot`` and ``after_every_slot``, at least 1.
     """
 
     where: str = "after_slot"
@@ -41,24 +45,32 @@ class Anchor(JsonForm):
         )
         checks.assign(self, slots=slots)
         if slots and self.where not in SLOT_ANCHORS:
-            raise InvalidParams("slots", self.slots, f"goes with {' and '.join(SLOT_ANCHORS)} only")
+            raise InvalidParams("slots", self.slots, f"is only allowed with {' and '.join(SLOT_ANCHORS)}")
         if self.where in MATCH_ANCHORS:
             checked_filter("filter", self.filter)
         elif self.filter is not None:
-            raise InvalidParams("filter", self.filter, f"goes with {' and '.join(MATCH_ANCHORS)} only")
+            raise InvalidParams("filter", self.filter, f"is only allowed with {' and '.join(MATCH_ANCHORS)}")
         if self.where in EVERY_ANCHORS:
             checks.integer("every", self.every, 1, checks.U64)
         elif self.every is not None:
-            raise InvalidParams("every", self.every, f"goes with {' and '.join(EVERY_ANCHORS)} only")
+            raise InvalidParams("every", self.every, f"is only allowed with {' and '.join(EVERY_ANCHORS)}")
 
 
 @dataclass(frozen=True)
 class ScheduledAction(JsonForm):
-    """Transactions, account overrides, or both, that the server runs at ``anchor``.
+    """Transactions, account overrides, or both, that the server executes at given points of the replay.
 
-    ``kind``: ``simulate`` (scratch state, seen by later transactions of the same action only) or ``send`` (committed;
-    takes no ``account_overrides``). ``return_accounts``: addresses whose state comes back with the result. ``label`` is
-    echoed in the result.
+    Results arrive as :class:`~simsync.ActionResult` events after ``subscribe_actions()``.
+
+    Attributes:
+        anchor: When the action is executed.
+        kind: ``"simulate"`` discards the changes after the action; ``"send"`` keeps them and allows no
+            ``account_overrides``.
+        transactions: Transactions in order: base64 text, bytes, or objects with a byte form.
+        account_overrides: Address → :class:`~simsync.AccountData` that the transactions see.
+        return_accounts: Addresses whose states are part of the result.
+        label: Any text, repeated in the result.
+        feeds_reroute: Sent as ``feedsReroute``, whose effect on :class:`~simsync.Reroute` is not documented.
     """
 
     anchor: Anchor
@@ -82,6 +94,6 @@ class ScheduledAction(JsonForm):
             feeds_reroute=checks.flag("feeds_reroute", self.feeds_reroute),
         )
         if self.kind == "send" and self.account_overrides:
-            raise InvalidParams("account_overrides", self.account_overrides, "cannot go with kind='send'")
+            raise InvalidParams("account_overrides", self.account_overrides, "is not allowed with kind='send'")
         if self.label is not None:
             checks.text("label", self.label)

@@ -1,15 +1,13 @@
-"""Plain HTTP through requests: pooled connections, foreign exceptions mapped to ours."""
+"""Plain HTTP requests through requests, with the library's exceptions mapped to those of simsync."""
 
 from __future__ import annotations
 
 import os
 import ssl
-import threading
-from collections.abc import Mapping
-from typing import Any, Callable, Optional
+import zlib
+from collections.abc import Iterator, Mapping
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from simsync._version import __version__
@@ -17,117 +15,31 @@ from simsync.errors import Cancelled, ConnectError, HttpStatusError, ProtocolErr
 from simsync.frames import HTTP, OnFrame
 from simsync.params.api_key import NO_KEY, ApiKey
 from simsync.runtime.frame_observer import FrameObserver
-from simsync.runtime.http_body import ENCODING, BodyRefused, read_body
-from simsync.runtime.open_sockets import OpenSockets
+from simsync.runtime.http_connections import Connections
 from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
 
 _NO_PROXY = {"http": "", "https": ""}
+_PIECE = 64 * 1024
+"""Bytes read at once."""
 
-
-def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Authentication that adds nothing: without one, requests would look for the user's netrc file."""
-    return request
-
-
-class _Session(requests.Session):
-    """Looks at no redirect: to learn where it leads the library reads its whole body, however large."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        return None
-
-
-class _Adapter(HTTPAdapter):
-    """Makes connections that can be called off."""
-
-    def __init__(self, sockets: OpenSockets) -> None:
-        self._pools = sockets.pools()
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **keywords: Any) -> Any:
-        super().init_poolmanager(*args, **keywords)
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, *args: Any, **keywords: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **keywords)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
-
-
-class _TlsAdapter(_Adapter):
-    """Lets the caller's context alone decide which certificates are good."""
-
-    def __init__(self, sockets: OpenSockets, context: ssl.SSLContext) -> None:
-        self._context = context
-        super().__init__(sockets)
-
-    def init_poolmanager(self, *args: Any, **keywords: Any) -> Any:
-        return super().init_poolmanager(*args, **keywords, ssl_context=self._context)
-
-    def proxy_manager_for(self, *args: Any, **keywords: Any) -> Any:
-        return super().proxy_manager_for(*args, **keywords, ssl_context=self._context)
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Nothing: requests would set its own rules in the context."""
-
-    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-        """The same for newer versions of requests."""
-        host, _attributes = super().build_connection_pool_key_attributes(request, verify, cert)
-        return host, {}
-
-
-class _Pool:
-    """The sessions of one process, one per thread: a requests.Session must not be shared."""
-
-    def __init__(self, make: Callable[[], requests.Session]) -> None:
-        self._make = make
-        self._local = threading.local()
-        self._lock = threading.Lock()  # guards what follows
-        self._sessions: dict[threading.Thread, requests.Session] = {}
-        self._closed = False
-
-    def session(self) -> requests.Session | None:
-        """The session of this thread, None once the pool is closed."""
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            ended = []
-            with self._lock:
-                if self._closed:
-                    return None
-                for thread in [thread for thread in self._sessions if not thread.is_alive()]:
-                    ended.append(self._sessions.pop(thread))
-                session = self._local.session = self._sessions[threading.current_thread()] = self._make()
-            for other in ended:
-                _close(other)
-        return session
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            sessions = list(self._sessions.values())
-            self._sessions.clear()
-        for session in sessions:
-            _close(session)
-
-
-def _close(session: requests.Session) -> None:
-    """Close the connections too: left to themselves they stay open as long as any exception remembers them."""
-    for adapter in session.adapters.values():
-        if isinstance(adapter, HTTPAdapter):
-            for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
-                for key in manager.pools.keys():  # noqa: SIM118  it is no mapping
-                    pool = manager.pools.get(key)
-                    if pool is not None:
-                        pool.close()
-    session.close()
+_ENCODING = "gzip"
+"""The only compression that is requested and accepted, because zlib inflates it piece by piece, within a bound."""
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
 class HttpClient:
-    """Sends requests. Redirects are not followed, so nothing travels to a host that was not asked for.
+    """Sends HTTP requests. Redirects are not followed, so nothing is sent to a host that the caller did not name.
 
-    ``timeout``: seconds without a sign of life. ``key`` goes with each request and is kept out of every error.
-    ``max_body``: bytes of a reply. ``advice``: HTTP status → what to do about it. ``ssl_context``: for ``https``.
-    ``on_frame``: shown each exchange.
+    A request runs in the thread that makes it; :meth:`abort` ends those of other threads.
+
+    Args:
+        timeout: Seconds without a byte from the server after which a request fails.
+        key: Sent with each request and removed from every error.
+        max_body: Limit of a reply's body in bytes, after inflating.
+        advice: HTTP status → what the user should do about it.
+        ssl_context: Used for ``https``.
+        on_frame: Called with each request and reply.
     """
 
     def __init__(
@@ -136,9 +48,9 @@ class HttpClient:
         key: ApiKey = NO_KEY,
         *,
         max_body: int,
-        advice: Optional[Mapping[int, str]] = None,
-        ssl_context: Optional[ssl.SSLContext] = None,
-        on_frame: Optional[OnFrame] = None,
+        advice: Mapping[int, str] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        on_frame: OnFrame | None = None,
     ) -> None:
         self._timeout = timeout
         self._key = key
@@ -146,17 +58,20 @@ class HttpClient:
         self._on_frame = on_frame
         self._advice = advice or {}
         self._ssl_context = ssl_context
-        # By process: a child that was forked must not talk on its parent's connections, nor wait for its locks.
-        self._pools: dict[int, _Pool] = {}
-        self._sockets: dict[int, OpenSockets] = {}
+        # By process: a forked child must neither use the connections of its parent nor wait for its locks.
+        self._connections: dict[int, Connections] = {}
+        self._aborted = False
 
     def get(self, url: str) -> bytes:
-        """The body of the reply. Raises ConnectError, HttpStatusError for any status but 2xx, and ProtocolError for a
-        body that is too large or cannot be read; so do the others."""
+        """Return the body of the reply.
+
+        This and the other methods raise ConnectError if there is no reply, HttpStatusError for any status but 2xx,
+        ProtocolError for a body that is too large or cannot be read, and Cancelled after :meth:`abort`.
+        """
         return self._send("GET", url)[0]
 
     def get_date(self, url: str) -> str | None:
-        """The ``Date`` header of the reply."""
+        """Return the ``Date`` header of the reply."""
         return self._send("GET", url)[1].get("Date")
 
     def post_json(self, url: str, body: bytes) -> bytes:
@@ -165,8 +80,27 @@ class HttpClient:
     def delete(self, url: str) -> bytes:
         return self._send("DELETE", url)[0]
 
+    def connections(self) -> Connections:
+        """Return the connections of this process."""
+        found = self._connections.setdefault(os.getpid(), Connections(self._ssl_context))
+        # Looked at after the lookup, and set before it in abort(): whichever thread comes second aborts them.
+        if self._aborted:
+            found.abort()
+        return found
+
+    def abort(self) -> None:
+        """End the requests that are under way in other threads. They and all later ones raise Cancelled."""
+        self._aborted = True
+        self.connections()
+
+    def close(self) -> None:
+        """Close the idle connections. The next request opens another one."""
+        connections = self._connections.pop(os.getpid(), None)
+        if connections is not None:
+            connections.close()
+
     def _send(self, method: str, url: str, body: bytes | None = None) -> tuple[bytes, Mapping[str, str]]:
-        """Body and headers of the reply."""
+        """Return body and headers of the reply, and show the exchange to ``on_frame``."""
         tap = FrameObserver.of(self._on_frame, HTTP, url)
         if tap is None:
             _status, content, reply_headers = self._exchange(method, url, body)
@@ -184,11 +118,11 @@ class HttpClient:
         return content, reply_headers
 
     def _exchange(self, method: str, url: str, body: bytes | None) -> tuple[int, bytes, Mapping[str, str]]:
-        """Status, body and headers of the reply."""
-        headers = {"User-Agent": f"simsync/{__version__}", "Accept-Encoding": ENCODING, **self._key.headers()}
+        """Return status, body and headers of the reply."""
+        headers = {"User-Agent": f"simsync/{__version__}", "Accept-Encoding": _ENCODING, **self._key.headers()}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        self._check(method, url)
+        self._raise_if_aborted(method, url)
         try:
             reply = self._session().request(
                 method,
@@ -197,16 +131,16 @@ class HttpClient:
                 headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,
-                auth=_leave_alone,
+                auth=_no_authentication,
                 proxies=_NO_PROXY if urls.is_loopback(url) else None,
-                stream=True,  # read_body() does the reading
+                stream=True,  # the body is read below, within a bound
             )
             content, refused = self._read(reply)
         except requests.Timeout as error:
-            self._check(method, url)
+            self._raise_if_aborted(method, url)
             raise ConnectError(f"{method} {url}: no answer within {self._timeout:g} s") from error
-        except (requests.RequestException, HTTPError, UnicodeError) as error:  # requests lets some of urllib3's pass
-            self._check(method, url)
+        except (requests.RequestException, HTTPError, UnicodeError) as error:  # requests passes some of urllib3's on
+            self._raise_if_aborted(method, url)
             reason = unreachable_reason(url, error) or str(error)
             text = self._key.hidden_in(f"{method} {url} failed: {reason}")
             raise ConnectError(text) from self._key.harmless(error)
@@ -220,47 +154,66 @@ class HttpClient:
         return status, content, reply.headers
 
     def _read(self, reply: requests.Response) -> tuple[bytes, str]:
-        """The body, and why it was not taken."""
+        """Return the body and the reason why it was refused, one of them empty."""
         try:
-            return read_body(reply, self._max_body), ""
-        except BodyRefused as error:
-            reply.close()  # the rest is not waited for
+            return _read_body(reply, self._max_body), ""
+        except _BodyRefused as error:
+            reply.close()  # without reading the rest
             return b"", str(error)
-
-    def sleep(self, seconds: float) -> None:
-        """Until that time is over, or everything is called off."""
-        sockets = self._own_sockets()
-        # wait: caller, inquiry, subscription | the next attempt of an RPC call | `HttpClient.call_off` | the delay
-        sockets.sleep(seconds)
-
-    def call_off(self) -> None:
-        """End the requests that are under way, and all later ones, with Cancelled; for another thread."""
-        self._own_sockets().call_off()
-
-    def _check(self, method: str, url: str) -> None:
-        if self._own_sockets().called_off:
-            raise Cancelled(f"{method} {url} was called off")
-
-    def _own_sockets(self) -> OpenSockets:
-        return self._sockets.setdefault(os.getpid(), OpenSockets())
 
     def _session(self) -> requests.Session:
         while True:
-            pool = self._pools.setdefault(os.getpid(), _Pool(self._new_session))
-            session = pool.session()
-            if session is not None:
+            session = self.connections().session()
+            if session is not None:  # else another thread has just closed them
                 return session
 
-    def _new_session(self) -> requests.Session:
-        session = _Session()
-        sockets = self._own_sockets()
-        plain = _Adapter(sockets)
-        session.mount("http://", plain)
-        session.mount("https://", plain if self._ssl_context is None else _TlsAdapter(sockets, self._ssl_context))
-        return session
+    def _raise_if_aborted(self, method: str, url: str) -> None:
+        if self._aborted:
+            raise Cancelled(f"{method} {url} was aborted")
 
-    def close(self) -> None:
-        """Give the connections back. The next request opens another one."""
-        pool = self._pools.pop(os.getpid(), None)
-        if pool is not None:
-            pool.close()
+
+def _no_authentication(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Add nothing. Without an ``auth``, requests would look for credentials in the user's netrc file."""
+    return request
+
+
+class _BodyRefused(Exception):
+    """The body of a reply is too large or cannot be read."""
+
+
+def _read_body(reply: requests.Response, limit: int) -> bytes:
+    """Read the body of a reply that was requested with ``stream=True``.
+
+    However it was compressed, no more than ``limit`` bytes and one piece are held. Raises _BodyRefused, and whatever
+    urllib3 raises.
+    """
+    pieces: Iterator[bytes] = reply.raw.stream(_PIECE, decode_content=False)
+    encoding = reply.headers.get("Content-Encoding", "").strip().lower()
+    if encoding == _ENCODING:
+        pieces = _inflated(pieces, limit)
+    elif encoding not in ("", "identity"):
+        raise _BodyRefused(f"the reply is compressed with {encoding[:20]!r}, which was not requested")
+    body = bytearray()
+    for piece in pieces:
+        body += piece
+        if len(body) > limit:
+            raise _BodyRefused(f"the reply is larger than {limit} bytes")
+    return bytes(body)
+
+
+def _inflated(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
+    """Inflate a gzip body. No piece that is yielded is longer than ``limit`` + 1 bytes."""
+    inflater = zlib.decompressobj(_GZIP_WINDOW)
+    begun = False
+    try:
+        for piece in pieces:
+            while piece:
+                begun = True
+                yield inflater.decompress(piece, limit + 1)
+                piece = inflater.unconsumed_tail
+                if inflater.eof:  # a gzip file may have several members
+                    piece, inflater, begun = inflater.unused_data, zlib.decompressobj(_GZIP_WINDOW), False
+    except zlib.error as error:
+        raise _BodyRefused(f"the reply is not valid {_ENCODING}: {error}") from error
+    if begun:
+        raise _BodyRefused("the compressed reply ends early")

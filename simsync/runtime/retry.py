@@ -172,7 +172,7 @@ class HttpRetry:
             reraise=True,
             **policy,
         )
-        # wait: caller, inquiry, subscription | the next attempt of a request | `HttpClient.call_off` | 4 s
+        # wait: caller, inquiry, subscription | the next attempt of a request | in an `HttpWait` its token | 4 s
         return retrying(request)
 
     def _report(self, state: RetryCallState, level: int) -> None:

@@ -1,4 +1,4 @@
-"""Why nobody could be reached, in words that say what to do."""
+"""The reason why a server cannot be reached, with advice."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import websocket
 
 _LONGEST_CHAIN = 10
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
-"""What the handshake says when the peer answers in another protocol; the words depend on the version of OpenSSL."""
+"""Reasons of OpenSSL, by version, when the peer does not speak TLS."""
 _WANTS_CERTIFICATE = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 
 
 def unreachable_reason(url: str, error: BaseException) -> str | None:
-    """The reason when nobody is at this address with whom one could talk, whatever libraries have wrapped it in.
+    """Explain why no server can be reached at an address, or return None for any other failure.
 
-    None for other failures.
+    The libraries wrap the exception that counts in others, as an argument, as ``reason``, as cause or as context.
     """
     parts = urlsplit(url)
     seen: list[BaseException] = [error]
@@ -32,14 +32,14 @@ def unreachable_reason(url: str, error: BaseException) -> str | None:
             )
         if isinstance(current, ssl.SSLCertVerificationError):
             return (
-                f"its certificate was not accepted ({current.verify_message}); for an own CA pass"
+                f"the server's certificate was not accepted ({current.verify_message}); to trust another CA pass"
                 " Options(ssl_context=...)"
             )
         if isinstance(current, ssl.SSLError) and current.reason == _WANTS_CERTIFICATE:
-            return "the server wants a client certificate: pass Options(ssl_context=...) with one loaded"
+            return "the server requires a client certificate: load one into a context and pass Options(ssl_context=...)"
         if isinstance(current, ssl.SSLError) and current.reason in _NO_TLS:
             plain = "ws://" if parts.scheme in ("ws", "wss") else "http://"
-            return f"the server there speaks no TLS: write {plain}{parts.netloc} (a bare host means TLS)"
+            return f"the server does not speak TLS: use {plain}{parts.netloc} (a bare host means TLS)"
         wrapped = (*current.args, getattr(current, "reason", None))
         inner = next((part for part in wrapped if isinstance(part, BaseException) and part not in seen), None)
         following = inner or current.__cause__ or current.__context__

@@ -1,4 +1,4 @@
-"""Accounts as RPC and pub/sub write them, with ``data`` as ``[text, encoding]``."""
+"""Accounts in the JSON of RPC and pub/sub, with ``data`` as ``[text, encoding]``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simsync.wire.spelling import FoldedFields
 
 
 def decode_data(encoded: Any) -> bytes:
-    """The bytes of ``[text, encoding]`` or of ``{"data", "encoding"}``. Raises ProtocolError."""
+    """Decode ``[text, encoding]`` or ``{"data", "encoding"}``. Raises ProtocolError."""
     if isinstance(encoded, Mapping):
         encoded = [encoded.get("data"), encoded.get("encoding")]
     try:
@@ -22,12 +22,12 @@ def decode_data(encoded: Any) -> bytes:
         if encoding == "base64":
             return base64.b64decode(text, validate=True)
     except (TypeError, ValueError, binascii.Error) as error:
-        raise ProtocolError(f"account data cannot be read ({error})", encoded) from error
-    raise ProtocolError(f"account data in the unknown encoding {encoding!r}", encoded)
+        raise ProtocolError(f"the account data cannot be read ({error})", encoded) from error
+    raise ProtocolError(f"the account data has the unknown encoding {encoding!r}", encoded)
 
 
 def account_state(raw: Any) -> AccountState | None:
-    """None for null. Missing parts read as empty; nothing raises before the data are asked for."""
+    """Read an account tolerantly: null is None, missing parts are empty, and only reading ``data`` may raise."""
     if not isinstance(raw, Mapping):
         return None
     fields = FoldedFields(raw)
@@ -43,9 +43,9 @@ def account_state(raw: Any) -> AccountState | None:
 
 
 def account_data(raw: Any) -> AccountData:
-    """An account that has to be whole. Raises ProtocolError, also for one whose data were cut."""
+    """Read a whole account. Raises ProtocolError, also if only a slice of the data is included."""
     if not isinstance(raw, Mapping):
-        raise ProtocolError(f"an account is a JSON object, not {type(raw).__name__}", raw)
+        raise ProtocolError(f"an account must be a JSON object, not {type(raw).__name__}", raw)
     fields = FoldedFields(raw)
     lamports, owner, executable = fields.get("lamports"), fields.text("owner"), fields.get("executable")
     if owner is None:
@@ -54,13 +54,13 @@ def account_data(raw: Any) -> AccountData:
 
 
 def account_data_of_state(state: AccountState) -> AccountData:
-    """A state of an account diff as it can be written. Raises ProtocolError as :func:`account_data` does."""
+    """Convert a state of an account diff to one that can be written. Raises ProtocolError."""
     return _whole(state.lamports, state.owner, state.data, state.executable, state.space, state)
 
 
 def _whole(lamports: Any, owner: str, data: bytes, executable: Any, space: int | None, raw: Any) -> AccountData:
     if space is not None and space != len(data):
-        raise ProtocolError(f"the account has {space} bytes of data, only {len(data)} of them are here", raw)
+        raise ProtocolError(f"the account has {space} bytes of data, but only {len(data)} are included", raw)
     try:
         return AccountData(lamports, owner, data, executable)
     except InvalidParams as error:
@@ -68,7 +68,7 @@ def _whole(lamports: Any, owner: str, data: bytes, executable: Any, space: int |
 
 
 def account_json(account: AccountData) -> dict[str, Any]:
-    """As RPC writes it. The rent epoch is not part of an AccountData: 0."""
+    """Write an account as the RPC does. The rent epoch is not part of AccountData, so it is 0."""
     return {
         "lamports": account.lamports,
         "owner": account.owner,

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any, Callable, Optional
 
 from simsync.events import (
+    SUMMARY_COUNTS,
     BacktestError,
     Completed,
     DiscoveryBatch,
@@ -207,23 +208,13 @@ def _status(payload: Any) -> Status:
     return Status(status)
 
 
-_SUMMARY_FIELDS = (
-    "correct_simulation",
-    "incorrect_simulation",
-    "execution_errors",
-    "balance_diff",
-    "log_diff",
-    "unsanitizable",
-)
-
-
 def _completed(payload: Any) -> Completed:
     fields = FoldedFields(payload if isinstance(payload, Mapping) else {})
     raw = fields.get("summary")
     if not isinstance(raw, Mapping):
         return Completed(None, fields.get("agent_stats"))
     numbers = FoldedFields(raw)
-    values = {name: numbers.number(name) or 0 for name in _SUMMARY_FIELDS}
+    values = {name: numbers.number(name) or 0 for name in SUMMARY_COUNTS}
     summary = SessionSummary.from_dict({**values, "reroute_stats": numbers.get("reroute_stats")})
     summary.raw = raw
     return Completed(summary, fields.get("agent_stats"))

@@ -1,7 +1,7 @@
-"""The JSON-RPC calls of a session's endpoint: what is sent, and what is made of each result.
+"""The JSON-RPC calls of a session's endpoint: the parameters of each method, and reading of its result.
 
-Each function below makes a :class:`Call`. Arguments are checked; addresses and signatures are base58 text, transactions
-and messages base64 text.
+Each function below returns a :class:`Call`. Its arguments are checked already: addresses and signatures are base58
+text, transactions and messages are base64 text.
 """
 
 from __future__ import annotations
@@ -22,45 +22,47 @@ Item = TypeVar("Item")
 
 CONFIRMED = {"commitment": "confirmed"}
 MAX_ACCOUNTS = 100
-"""Addresses in one getMultipleAccounts."""
+"""Limit of addresses in one getMultipleAccounts."""
 MAX_SIGNATURES = 256
-"""Signatures in one getSignatureStatuses."""
+"""Limit of signatures in one getSignatureStatuses."""
 MAX_COMPARED = 128
-"""Bytes in one memcmp filter."""
+"""Limit of bytes in one memcmp filter."""
 _LONGEST_COMPARED = 175
-"""Characters of base58."""
+"""Characters of the longest base58 text of that many bytes."""
 
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """A method, its params, and how to read its result: ``decode(method, result)`` raises ProtocolError."""
+    """A method, its parameters, and the function ``decode(method, result)``, which may raise ProtocolError."""
 
     method: str
     params: Sequence[Any]
     decode: Callable[[str, Any], T]
 
     def body(self, identifier: int) -> bytes:
+        """Return the body of the request."""
         return request_body(identifier, self.method, self.params)
 
     def read(self, reply: bytes) -> T:
-        """Raises RpcError or ProtocolError."""
+        """Read the body of the reply. Raises RpcError or ProtocolError."""
         return self.decode(self.method, result_of(self.method, reply))
 
 
 def request_body(identifier: int, method: str, params: Sequence[Any]) -> bytes:
+    """Return the body of a request. Raises InvalidParams for parameters that are not JSON values."""
     sent = checks.plain("params", list(checks.items("params", params)))
     method = checks.text("method", method)
     return json_codec.dumps({"jsonrpc": "2.0", "id": identifier, "method": method, "params": sent})
 
 
 def result_of(method: str, body: bytes) -> Any:
-    """The ``result`` of a reply. Raises RpcError for an error object, ProtocolError for anything that is no reply."""
+    """Return the ``result`` of a reply. Raises RpcError for an error, ProtocolError if it is not a reply."""
     try:
         reply = json_codec.loads(body)
     except ValueError as error:
-        raise ProtocolError(f"{method}: the reply is no JSON ({error})", body[:1000]) from error
+        raise ProtocolError(f"{method}: the reply is not JSON ({error})", body[:1000]) from error
     if not isinstance(reply, Mapping):
-        raise ProtocolError(f"{method}: the reply is no JSON-RPC object", reply)
+        raise ProtocolError(f"{method}: the reply is not a JSON-RPC object", reply)
     error_object = reply.get("error")
     if error_object is not None:
         details = error_object if isinstance(error_object, Mapping) else {"message": error_object}
@@ -76,11 +78,11 @@ def result_of(method: str, body: bytes) -> Any:
     return reply["result"]
 
 
-# The calls.
+# Calls.
 
 
 def any_call(method: str, params: Sequence[Any]) -> Call[Any]:
-    return Call(method, params, _as_it_came)
+    return Call(method, params, _unchanged)
 
 
 def get_health() -> Call[str]:
@@ -124,7 +126,7 @@ def get_signature_statuses(signatures: Sequence[str]) -> Call[list[Optional[Sign
 
 def get_transaction(signature: str) -> Call[Any]:
     config = {**CONFIRMED, "encoding": "json", "maxSupportedTransactionVersion": 0}
-    return Call("getTransaction", [signature, config], _as_it_came)
+    return Call("getTransaction", [signature, config], _unchanged)
 
 
 def get_minimum_balance_for_rent_exemption(size: int) -> Call[int]:
@@ -132,8 +134,8 @@ def get_minimum_balance_for_rent_exemption(size: int) -> Call[int]:
 
 
 def get_address_lookup_table(address: str) -> Call[Any]:
-    """A method of the vendor; its params are a guess."""
-    return Call("getAddressLookupTable", [address], _as_it_came)
+    """A method of the vendor, whose parameters are a guess."""
+    return Call("getAddressLookupTable", [address], _unchanged)
 
 
 def simulate_transaction(
@@ -151,10 +153,10 @@ def send_transaction(transaction: str, *, skip_preflight: bool = False) -> Call[
 
 
 def modify_accounts(states: Mapping[str, AccountData | Mapping[str, Any]]) -> Call[Any]:
-    return Call("modifyAccounts", [requests.account_modifications(states)], _as_it_came)
+    return Call("modifyAccounts", [requests.account_modifications(states)], _unchanged)
 
 
-# Their arguments.
+# Arguments.
 
 
 def account_config() -> dict[str, Any]:
@@ -166,7 +168,7 @@ def transaction_config(**more: Any) -> dict[str, Any]:
 
 
 def message_text(argument: str, value: object) -> str:
-    """A transaction's message as base64. solders leaves the version out of the bytes of a ``MessageV0``."""
+    """Return a transaction's message as base64. The bytes of a ``MessageV0`` of solders lack the version."""
     text = transaction_text(argument, value)
     if not hasattr(value, "address_table_lookups"):
         return text
@@ -177,7 +179,7 @@ def message_text(argument: str, value: object) -> str:
 def transaction_text(argument: str, value: object) -> str:
     text = checks.base64_text(argument, value)
     if not text:
-        raise InvalidParams(argument, value, "is empty")
+        raise InvalidParams(argument, value, "must not be empty")
     return text
 
 
@@ -186,7 +188,7 @@ def size_filter(size: int) -> dict[str, Any]:
 
 
 def compare_filter(argument: str, value: object) -> dict[str, Any]:
-    """``(offset, bytes)``: the data from ``offset`` on. The bytes may be base58 text, or an object with a byte form."""
+    """Return the filter of a pair ``(offset, bytes)``; the bytes may be base58 text or an object with a byte form."""
     pair = checks.items(argument, value)
     if len(pair) != 2:
         raise InvalidParams(argument, value, "must be (offset, bytes)")
@@ -196,29 +198,29 @@ def compare_filter(argument: str, value: object) -> dict[str, Any]:
         try:
             size = len(base58.decode(wanted[: _LONGEST_COMPARED + 1]))
         except ValueError as error:
-            raise InvalidParams(f"{argument} bytes", wanted, f"is no base58 text: {error}") from error
+            raise InvalidParams(f"{argument} bytes", wanted, f"is not base58 text: {error}") from error
         compare = {"offset": offset, "bytes": wanted}
     else:
         text = checks.base64_text(f"{argument} bytes", wanted)
         size = len(base64.b64decode(text))
         compare = {"offset": offset, "bytes": text, "encoding": "base64"}
     if not 1 <= size <= MAX_COMPARED:
-        raise InvalidParams(f"{argument} bytes", wanted, f"must be 1 to {MAX_COMPARED} bytes")
+        raise InvalidParams(f"{argument} bytes", wanted, f"must have 1 to {MAX_COMPARED} bytes")
     return {"memcmp": compare}
 
 
-# Their results.
+# Results.
 
 
 def value_of(method: str, result: Any) -> Any:
-    """The ``value`` of a result that comes with a context."""
+    """Return the ``value`` of a result with a context."""
     if isinstance(result, Mapping) and "value" in result:
         return result["value"]
     raise ProtocolError(f"{method}: the result has no value", result)
 
 
 def account_from_json(method: str, value: Any) -> AccountData:
-    """An account as the RPC writes it (base64 encoding)."""
+    """Read an account with base64 data."""
     try:
         return accounts.account_data(value)
     except ProtocolError as error:
@@ -230,23 +232,23 @@ def _in_context(decode: Callable[[str, Any], T]) -> Callable[[str, Any], T]:
 
 
 def _list_of(decode: Callable[[str, Any], Item], length: int) -> Callable[[str, Any], list[Optional[Item]]]:
-    """A list of known length; null stays None."""
+    """Return the decoder of a list of known length, in which null is None."""
 
     def decode_list(method: str, value: Any) -> list[Optional[Item]]:
         if not isinstance(value, list) or len(value) != length:
-            raise ProtocolError(f"{method}: the result is no list of {length}", value)
+            raise ProtocolError(f"{method}: the result is not a list of {length} items", value)
         return [None if item is None else decode(method, item) for item in value]
 
     return decode_list
 
 
-def _as_it_came(_method: str, result: Any) -> Any:
+def _unchanged(_method: str, result: Any) -> Any:
     return result
 
 
 def _number(method: str, result: Any) -> int:
     if type(result) is not int or result < 0:
-        raise ProtocolError(f"{method}: the result is no number", result)
+        raise ProtocolError(f"{method}: the result is not a number", result)
     return result
 
 
@@ -256,13 +258,13 @@ def _number_or_none(method: str, result: Any) -> Optional[int]:
 
 def _text(method: str, result: Any) -> str:
     if not isinstance(result, str):
-        raise ProtocolError(f"{method}: the result is no text", result)
+        raise ProtocolError(f"{method}: the result is not text", result)
     return result
 
 
 def _fields(method: str, value: Any) -> FoldedFields:
     if not isinstance(value, Mapping):
-        raise ProtocolError(f"{method}: the result is no object", value)
+        raise ProtocolError(f"{method}: the result is not an object", value)
     return FoldedFields(value)
 
 
@@ -277,7 +279,7 @@ def _account(method: str, value: Any) -> Optional[AccountData]:
 def _program_accounts(method: str, result: Any) -> list[tuple[str, AccountData]]:
     found = result.get("value") if isinstance(result, Mapping) else result
     if not isinstance(found, list):
-        raise ProtocolError(f"{method}: the result is no list", result)
+        raise ProtocolError(f"{method}: the result is not a list", result)
     return [_program_account(method, item) for item in found]
 
 
@@ -298,7 +300,7 @@ def _signature_status(method: str, value: Any) -> SignatureStatus:
 
 
 def _simulation(asked: int) -> Callable[[str, Any], Simulation]:
-    """``asked``: for how many accounts."""
+    """Return the decoder of a simulation with this number of accounts."""
 
     def decode(method: str, value: Any) -> Simulation:
         fields = _fields(method, value)

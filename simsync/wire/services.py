@@ -1,6 +1,6 @@
-"""The plain HTTP services of the control host: paths, queries, bodies, and what is made of the answers.
+"""The plain HTTP services of the control host: paths, queries and bodies of requests, and reading of replies.
 
-Spelling is a guess throughout: what is sent is in snake_case, what comes is read in any spelling.
+The spelling is a guess: requests are sent in snake_case, and replies are read in any spelling.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from simsync.reports import (
     BundleBuild,
     BundleListing,
     UsageReport,
-    time_from_text,
-    time_to_text,
 )
+from simsync.times import format_time, parse_time
 from simsync.wire import json_codec
 from simsync.wire.spelling import FoldedFields, fold, without_none
 
@@ -40,24 +39,26 @@ _STATUSES = {fold(status): status for status in (IN_PROGRESS, COMPLETED, FAILED,
 
 
 def usage_path(since: Optional[datetime], until: Optional[datetime]) -> str:
-    """The names in the query are a guess."""
-    window = {"since": since and time_to_text(since), "until": until and time_to_text(until)}
+    """Return the path of a usage report. The names in the query are a guess."""
+    window = {"since": since and format_time(since), "until": until and format_time(until)}
     query = urlencode(without_none(window))
     return f"/usage?{query}" if query else "/usage"
 
 
 def build_path(request_id: str) -> str:
-    """The path is a guess."""
+    """Return the path of one build. It is a guess."""
     return f"{BUILDS}/{quote(request_id, safe='')}"
 
 
 def delete_path(start_slot: int, end_slot: int, kind: str) -> str:
+    """Return the path that deletes one bundle."""
     return f"/bundles?{urlencode({'start_slot': start_slot, 'end_slot': end_slot, 'kind': kind})}"
 
 
 def build_request(
     start_slot: int, end_slot: int, bundle_size: Optional[int], kind: Optional[str], idempotency_key: Optional[str]
 ) -> bytes:
+    """Return the body of a request to build bundles."""
     fields = {
         "start_slot": start_slot,
         "end_slot": end_slot,
@@ -69,24 +70,24 @@ def build_request(
 
 
 def is_ok(body: bytes) -> bool:
-    """Is it the answer of a healthy server?"""
+    """Return True for the reply of a healthy server."""
     return body.strip().strip(b'"').lower() == b"ok"
 
 
 def read_available_ranges(body: bytes) -> tuple[list[AvailableRange], int]:
-    """The ranges, and how many entries could not be read. Raises ProtocolError when none could."""
+    """Return the ranges, and how many entries could not be read. Raises ProtocolError if none could."""
     entries = _json("available ranges", body)
     if not isinstance(entries, list):
-        raise ProtocolError("available ranges: the answer is no list", entries)
+        raise ProtocolError("available ranges: the reply is not a list", entries)
     return _readable("available ranges", entries, _available_range)
 
 
 def read_usage(body: bytes) -> UsageReport:
-    """Raises ProtocolError."""
+    """Read a usage report. Raises ProtocolError."""
     report = _json("usage", body)
     fields = _fields("usage", report)
     if all(fields.get(name) is None for name in ("api_key_name", "sessions", "compute")):
-        raise ProtocolError("usage: the answer is no usage report", report)
+        raise ProtocolError("usage: the reply is not a usage report", report)
     sessions, compute, builds = (_part(fields.get(name)) for name in ("sessions", "compute", "bundle_builds"))
     return UsageReport(
         api_key_name=fields.text("api_key_name"),
@@ -103,17 +104,17 @@ def read_usage(body: bytes) -> UsageReport:
 
 
 def read_build(body: bytes) -> BundleBuild:
-    """Raises ProtocolError."""
+    """Read one build. Raises ProtocolError."""
     return _build(_json("bundle build", body))
 
 
 def read_listing(body: bytes) -> tuple[BundleListing, int]:
-    """The listing, and how many entries could not be read. Raises ProtocolError."""
+    """Return the listing, and how many entries could not be read. Raises ProtocolError."""
     listing = _json("bundle builds", body)
     fields = _fields("bundle builds", listing)
     builds, bundles = fields.get("builds"), fields.get("bundles")
     if not isinstance(builds, list) or not isinstance(bundles, (list, type(None))):
-        raise ProtocolError("bundle builds: the answer has no lists", listing)
+        raise ProtocolError("bundle builds: the reply has no lists", listing)
     read_builds, odd_builds = _readable("bundle builds", builds, _build)
     if bundles is None:
         return BundleListing(tuple(read_builds), None, listing), odd_builds
@@ -122,7 +123,7 @@ def read_listing(body: bytes) -> tuple[BundleListing, int]:
 
 
 def read_deleted(body: bytes) -> Any:
-    """What the server tells about it is not known: JSON as it came, else the text; None when it says nothing."""
+    """Return the reply to a deletion, whose form is not known: JSON values, else text, None if it is empty."""
     try:
         return json_codec.loads(body)
     except ValueError:
@@ -133,12 +134,12 @@ def _json(what: str, body: bytes) -> Any:
     try:
         return json_codec.loads(body)
     except ValueError as error:
-        raise ProtocolError(f"{what}: the answer is no JSON ({error})", body[:1000]) from error
+        raise ProtocolError(f"{what}: the reply is not JSON ({error})", body[:1000]) from error
 
 
 def _fields(what: str, value: Any) -> FoldedFields:
     if not isinstance(value, Mapping):
-        raise ProtocolError(f"{what}: the answer is no object", value)
+        raise ProtocolError(f"{what}: the reply is not an object", value)
     return FoldedFields(value)
 
 
@@ -147,7 +148,7 @@ def _part(value: Any) -> FoldedFields:
 
 
 def _readable(what: str, entries: list[Any], read: Callable[[Any], T]) -> tuple[list[T], int]:
-    """One entry of a newer form must not hide the others."""
+    """Read the entries that can be read, so that an entry of an unknown form does not hide the others."""
     found = []
     for entry in entries:
         try:
@@ -179,7 +180,7 @@ def _build(entry: Any) -> BundleBuild:
     if isinstance(request_id, int) and not isinstance(request_id, bool):
         request_id = str(request_id)
     if not isinstance(request_id, str) or not request_id or not status:
-        raise ProtocolError("bundle build: the answer has no request id or no status", entry)
+        raise ProtocolError("bundle build: the reply has no request id or no status", entry)
     return BundleBuild(
         request_id=request_id,
         status=_STATUSES.get(fold(status), status),
@@ -210,8 +211,8 @@ def _slot(what: str, value: Any, entry: Any) -> int:
 
 
 def _time(value: Any) -> Optional[datetime]:
-    """What is no time reads as missing; ``raw`` keeps it."""
+    """Return a time, or None for anything else, which is still in ``raw``."""
     try:
-        return time_from_text(value) if isinstance(value, str) else None
+        return parse_time(value) if isinstance(value, str) else None
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""The rules for URLs: what the caller may give, and which address each service has."""
+"""The rules for URLs: which ones a caller may pass, and the address of each service."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _TO_HTTP = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 
 
 def control_url(url: str) -> str:
-    """The WebSocket address of the control connection.
+    """Return the WebSocket address of the control connection.
 
-    A bare host means ``wss://host/backtest``. ``ws``, ``wss``, ``http`` and ``https`` addresses keep their security;
-    the path ``/backtest`` is added once. Raises :class:`~simsync.errors.InvalidParams`.
+    A bare host means ``wss://host/backtest``. ``http`` becomes ``ws`` and ``https`` becomes ``wss``; the path
+    ``/backtest`` is added once. Raises InvalidParams.
     """
     text = url.strip() if isinstance(url, str) else ""
     if not text:
-        raise InvalidParams("url", url, "must name a host or an address, for example ws://localhost:8900")
+        raise InvalidParams("url", url, "must be a host or an address, for example ws://localhost:8900")
     if any(mark in text for mark in "@?#"):
-        url = _HIDDEN  # a password or a key may be in there
+        url = _HIDDEN  # may contain a password or a key
     parts = _split("url", text if "://" in text else f"wss://{text}", url)
     scheme = _TO_WEBSOCKET.get(parts.scheme.lower())
     if scheme is None:
@@ -32,9 +32,9 @@ def control_url(url: str) -> str:
     if not parts.hostname:
         raise InvalidParams("url", url, "has no host")
     if parts.username or parts.password:
-        raise InvalidParams("url", url, "must not hold a user name or password; use api_key")
+        raise InvalidParams("url", url, "must not contain a user name or a password; use api_key")
     if parts.query or parts.fragment:
-        raise InvalidParams("url", url, "must not hold a query or a fragment; for a key use api_key")
+        raise InvalidParams("url", url, "must not contain a query or a fragment; for a key use api_key")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     path = parts.path.rstrip("/")
     if not path.endswith(_CONTROL_PATH):
@@ -43,40 +43,40 @@ def control_url(url: str) -> str:
 
 
 def http_endpoint(endpoint: str) -> str:
-    """The address of a session's RPC as the caller gives it. Raises :class:`~simsync.errors.InvalidParams`."""
+    """Check the address of a session's RPC and return it. Raises InvalidParams."""
     text = checks.text("endpoint", endpoint)
-    shown = _HIDDEN if "@" in text else text  # a password may be in there
+    shown = _HIDDEN if "@" in text else text  # may contain a password
     parts = _split("endpoint", text, shown)
     if parts.username or parts.password:
-        raise InvalidParams("endpoint", shown, "must not hold a user name or password")
+        raise InvalidParams("endpoint", shown, "must not contain a user name or a password")
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
         raise InvalidParams("endpoint", shown, "must be an http:// or https:// address")
     return text
 
 
 def _split(argument: str, text: str, shown: str) -> SplitResult:
-    """The parts, among them a port that can be read. ``shown``: what an error may quote."""
+    """Split an address whose port is valid. ``shown`` is what an error quotes."""
     if not text.isprintable() or " " in text:
         raise InvalidParams(argument, shown, "must not contain white space")
     try:
         parts = urlsplit(text)
-        _port = parts.port  # checked when it is read
+        _port = parts.port  # raises ValueError if it is not valid
     except ValueError as error:
         detail = "" if shown == _HIDDEN else f" ({error})"
-        raise InvalidParams(argument, shown, f"is no valid address{detail}") from None
+        raise InvalidParams(argument, shown, f"is not a valid address{detail}") from None
     return parts
 
 
 def http_base(websocket_url: str) -> str:
-    """Scheme and host for plain HTTP: ``ws`` → ``http``, ``wss`` → ``https``, the path dropped."""
+    """Return scheme and host for plain HTTP: ``ws`` → ``http``, ``wss`` → ``https``, without the path."""
     parts = urlsplit(websocket_url)
     return f"{_TO_HTTP[parts.scheme]}://{parts.netloc}"
 
 
 def rpc_url(endpoint: str, websocket_url: str) -> str:
-    """The HTTP address of a session's RPC. ``endpoint`` is an absolute address or a path on the control host.
+    """Return the HTTP address of a session's RPC. Raises ProtocolError.
 
-    Raises :class:`~simsync.errors.ProtocolError`.
+    ``endpoint`` comes from the server: an address, or a path on the control host.
     """
     scheme, separator, rest = endpoint.partition("://")
     if not separator:
@@ -87,22 +87,22 @@ def rpc_url(endpoint: str, websocket_url: str) -> str:
         return http_endpoint(address)
     except InvalidParams as error:
         shown = f"{endpoint[:100]!r}: {error.rule}" if "@" not in endpoint else error.rule
-        raise ProtocolError(f"the server gave an RPC endpoint that is of no use: {shown}", endpoint) from error
+        raise ProtocolError(f"the server sent an RPC endpoint that cannot be used: {shown}", endpoint) from error
 
 
 def session_path(session_id: str) -> str:
-    """The path of a session's endpoint on the control host, where the server does not name it."""
+    """Return the path of a session's RPC on the control host, for servers that do not send it."""
     return f"{_CONTROL_PATH}/{session_id}"
 
 
 def pubsub_url(rpc_address: str) -> str:
-    """The WebSocket address of a session's subscriptions."""
+    """Return the WebSocket address of a session's subscriptions."""
     scheme, rest = rpc_address.split("://", 1)
     return f"{_TO_WEBSOCKET[scheme.lower()]}://{rest}"
 
 
 def is_loopback(url: str) -> bool:
-    """Does ``url`` name this machine? Such an address is never reached through a proxy."""
+    """Return True if ``url`` is on this machine, which is never reached through a proxy."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -1,4 +1,4 @@
-"""What the expressions on the page of mistakes may use, and what came of one."""
+"""The names that the lines of docs/mistakes.md use, and the result of running one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIRST, SLOTS = 1_000, 10
 
 @contextlib.contextmanager
 def names() -> Iterator[dict[str, Any]]:
-    """``url`` and ``key`` of a simulator, and sessions in every state."""
+    """Yield ``url`` and ``key`` of a simulator, and sessions in every state."""
     ledger = Ledger.generate(seed=4, start_slot=FIRST, slots=SLOTS, transactions_per_slot=2, bundle_size=SLOTS)
     create = simsync.CreateSession(FIRST, slot_count=SLOTS)
     options = simsync.Options(continue_grace=0.2)
@@ -41,7 +41,7 @@ def names() -> Iterator[dict[str, Any]]:
         busy.ensure_ready(timeout=20)
         busy.send_continue(advance_count=SLOTS - 1, timeout=20)
         nobody = stack.enter_context(socket.socket())
-        nobody.bind(("127.0.0.1", 0))  # not listening, and nobody else can listen there
+        nobody.bind(("127.0.0.1", 0))  # bound but not listening, so that no other program can listen there
         yield {
             "simsync": simsync,
             "url": simulator.url,
@@ -59,10 +59,10 @@ def names() -> Iterator[dict[str, Any]]:
 
 
 def outcome(expression: str, namespace: dict[str, Any]) -> tuple[str, str]:
-    """The name of the exception that the expression raises, and its message; empty when it raises none."""
+    """Return the name of the exception that the expression raises and its message, both empty if it raises none."""
     try:
         value = eval(expression, dict(namespace))
-    except Exception as error:  # noqa: BLE001  whatever it is, it is compared
+    except Exception as error:  # noqa: BLE001  any exception is compared
         return type(error).__name__, str(error)
     finally:
         for name in namespace.values():
@@ -74,10 +74,12 @@ def outcome(expression: str, namespace: dict[str, Any]) -> tuple[str, str]:
 
 
 def in_a_fork(call: Callable[[], object]) -> None:
-    """Raise what ``call`` raises in a child of this process, without its traceback."""
+    """Raise what ``call`` raises in a forked child, without its traceback."""
     reader, writer = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the very thing that is tried: a fork beside threads
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # about forking a process with threads, which is what is tested
         child = os.fork()
     if not child:
         try:

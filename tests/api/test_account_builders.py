@@ -279,7 +279,7 @@ def test_what_the_rpc_says(sub: simsync.SubSession) -> None:
     raw = sub.rpc.call("getAccountInfo", [str(MINE), {"encoding": "base64"}])["value"]
     assert accounts.from_json(raw) == built
     part = {"encoding": "base64", "dataSlice": {"offset": 0, "length": 32}}
-    with pytest.raises(ProtocolError, match="165 bytes of data, only 32"):
+    with pytest.raises(ProtocolError, match="165 bytes of data, but only 32"):
         accounts.from_json(sub.rpc.call("getAccountInfo", [str(MINE), part])["value"])
 
 

@@ -100,7 +100,9 @@ def test_the_frames_come_in_the_threads_that_read_and_write(simulator: Simulator
     frames = Frames()
     whole_run(simulator, on_frame=frames)
     main = threading.current_thread().name
-    assert frames.threads == {"simsync-reader", "simsync-writer", "simsync-subscription", main}  # main: RPC
+    # RPC calls are made by the main thread, and by simsync-http if a subscription asks for the slot of its session.
+    planes = {"simsync-reader", "simsync-writer", "simsync-subscription"}
+    assert frames.threads - {"simsync-http"} == planes | {main}
 
 
 def test_the_key_is_in_no_frame(simulator: Simulator) -> None:

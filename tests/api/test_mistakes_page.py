@@ -1,4 +1,4 @@
-"""Each line of the page of mistakes does what it says."""
+"""Each line of docs/mistakes.md raises what it says."""
 
 from __future__ import annotations
 

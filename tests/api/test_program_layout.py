@@ -114,8 +114,8 @@ PROGRAM_DATA = simsync.AccountData(1, LOADER, HEAD + b"\0")
         (lambda: programs.program_data_address("x"), "program_id", "32 bytes"),
         (lambda: programs.deploy_slot_before(-1), "start_slot", "from 0"),
         (lambda: programs.program_data_of(None), "program", "AccountData"),  # type: ignore[arg-type]
-        (lambda: programs.program_data_of(accounts.system_account(1)), "program", "1111 owns it"),
-        (lambda: programs.program_data_of(PROGRAM_DATA), "program", "no program account"),
+        (lambda: programs.program_data_of(accounts.system_account(1)), "program", "its owner is 1111"),
+        (lambda: programs.program_data_of(PROGRAM_DATA), "program", "not a program account"),
     ],
 )
 def test_what_cannot_be(call: Any, argument: str, rule: str) -> None:

@@ -25,6 +25,7 @@ from solders.transaction import Transaction
 
 import simsync
 from simsync.reports import SignatureStatus
+from simsync.runtime.http import HttpClient
 from tests import tls
 
 from .test_rpc_replies import ADDRESS, conversing
@@ -42,7 +43,7 @@ def payment(lamports: int = SOL) -> Transaction:
 
 @pytest.fixture
 def rpc(client: simsync.Client, create: simsync.CreateSession) -> Iterator[simsync.Rpc]:
-    """An Rpc of its own for a session that stands at its first slot; the payer has 10 SOL."""
+    """A separate Rpc for a session at its first slot; the payer has 10 SOL."""
     with client.parallel(create) as session:
         rpc = simsync.Rpc(session.sub_sessions[0].rpc_endpoint)
         try:
@@ -237,25 +238,28 @@ def ports() -> Iterator[str]:
 
 
 FORKING = """
-import os, sys, warnings
-import simsync
+import os, sys
 
-rpc = simsync.Rpc(sys.argv[1])
-before = rpc.get_slot()
-assert rpc.get_slot() == before, "a connection is used again"
-held = rpc._http._pools[os.getpid()]._lock
+from simsync.runtime.http import HttpClient
+
+QUESTION = b'{"jsonrpc": "2.0", "id": 1, "method": "getSlot", "params": []}'
+http = HttpClient(20.0, max_body=65536)
+ask = lambda: http.post_json(sys.argv[1], QUESTION)
+before = ask()
+assert ask() == before, "a connection is used again"
+held = http.connections().lock
 held.acquire()  # as another thread may hold it at the moment of the fork
 child = os.fork()
 if not child:
-    mine = rpc.get_slot()
-    same = rpc.get_slot()
-    rpc.close()
+    mine = ask()
+    same = ask()
+    http.close()
     os._exit(0 if before != mine == same else 1)
 held.release()
 _pid, status = os.waitpid(child, 0)
 assert status == 0, "the child used a connection of its parent"
-assert rpc.get_slot() == before, "the child closed a connection of its parent"
-rpc.close()
+assert ask() == before, "the child closed a connection of its parent"
+http.close()
 """
 
 
@@ -266,19 +270,22 @@ def test_a_forked_child_has_connections_of_its_own(ports: str) -> None:
 
 
 def test_each_thread_has_a_connection_and_ended_threads_leave_none(ports: str) -> None:
-    rpc = simsync.Rpc(ports)
-    seen: list[int] = []
+    http = HttpClient(20.0, max_body=65_536)
+
+    def ask() -> bytes:
+        return http.post_json(ports, b"{}")
+
+    seen: list[bytes] = []
     for _ in range(3):
-        thread = threading.Thread(target=lambda: seen.append(rpc.get_slot()))
+        thread = threading.Thread(target=lambda: seen.append(ask()))
         thread.start()
         thread.join()
-    mine = rpc.get_slot()
+    mine = ask()
     assert len({*seen, mine}) == 4
-    (pool,) = rpc._http._pools.values()
-    assert list(pool._sessions) == [threading.current_thread()]
-    rpc.close()
-    assert rpc.get_slot() != mine
-    rpc.close()
+    assert http.connections().threads() == [threading.current_thread()]
+    http.close()
+    assert ask() != mine
+    http.close()
 
 
 def test_an_authority_of_ones_own(ports: str) -> None:
@@ -295,7 +302,7 @@ def test_an_authority_of_ones_own(ports: str) -> None:
         rpc.close()
         strict = ssl.create_default_context()
         rpc = simsync.Rpc(endpoint, simsync.Options(ssl_context=strict))
-        with pytest.raises(simsync.ConnectError, match="its certificate was not accepted"):
+        with pytest.raises(simsync.ConnectError, match="server's certificate was not accepted"):
             rpc.call("getSlot")
         rpc.close()
         server.shutdown()
@@ -314,7 +321,7 @@ def test_the_context_of_the_caller_is_left_as_it_was(ports: str) -> None:
 
 
 def test_an_error_that_somebody_keeps_keeps_no_connection() -> None:
-    """Log handlers and debuggers keep exceptions, and those their frames."""
+    """Log handlers and debuggers keep exceptions, and with them their frames."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         rpc = simsync.Rpc(f"http://127.0.0.1:{listener.getsockname()[1]}/backtest/x")
         kept: list[simsync.HttpStatusError] = []

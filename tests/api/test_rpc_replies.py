@@ -23,14 +23,14 @@ Answer = Union[bytes, int, object]
 
 @pytest.fixture
 def delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorter waits between attempts."""
+    """Shorten the delays between attempts."""
     monkeypatch.setattr(retry, "READ_BACKOFF", 0.001)
     monkeypatch.setattr(retry, "WRITE_DELAY", 0.001)
 
 
 @contextlib.contextmanager
 def answering(*answers: Answer) -> Iterator[tuple[simsync.Rpc, list[str]]]:
-    """An endpoint that answers with these, one after the other; also the methods that were called.
+    """An endpoint that sends these replies in order; also yields the methods that were called.
 
     An answer is a body, an HTTP status, or DROP for a connection that ends without one.
     """
@@ -44,7 +44,7 @@ def answering(*answers: Answer) -> Iterator[tuple[simsync.Rpc, list[str]]]:
 
 @contextlib.contextmanager
 def conversing(*answers: Answer) -> Iterator[tuple[simsync.Rpc, list[dict[str, Any]]]]:
-    """The same, with the requests as they came."""
+    """The same, with the requests as bytes."""
     remaining = list(answers)
     requests: list[dict[str, Any]] = []
 
@@ -132,7 +132,7 @@ def test_what_will_not_pass_is_not_tried_again(failure: Answer, error: type[Exce
 
 
 def test_the_end_of_a_session_is_explained() -> None:
-    with answering(404) as (rpc, _called), pytest.raises(simsync.HttpStatusError, match="the session is over"):
+    with answering(404) as (rpc, _called), pytest.raises(simsync.HttpStatusError, match="the session has ended"):
         rpc.get_slot()
 
 

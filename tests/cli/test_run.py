@@ -107,9 +107,9 @@ def test_account_diffs_and_a_larger_limit(simulator: Simulator, tmp_path: Path) 
         (["--reroute-order-flow", "venue", "--venue-templates", "{file}"], 2, "is not valid JSON"),
         (["--reroute-order-flow", "--reroute-aggregators", "typo"], 2, "aggregators[0]='typo'"),
         (["--workers", "0"], 2, "not in the range"),
-        (["--start-slot", "1020"], 2, "must not lie before"),
+        (["--start-slot", "1020"], 2, "must be >= start_slot"),
         ([], 1, "BundleNotFound"),
-        (["--parallel", "--program-id", str(TINY_PROGRAM), "--program-so", "{file}"], 2, "is no ELF file"),
+        (["--parallel", "--program-id", str(TINY_PROGRAM), "--program-so", "{file}"], 2, "is not an ELF file"),
     ],
 )
 def test_mistakes(

@@ -101,7 +101,7 @@ def test_a_deletion_is_confirmed(shell: Shell, monkeypatch: pytest.MonkeyPatch) 
         (["ranges", "--after", "last Tuesday"], 2, "must be an RFC 3339 time or a date"),
         (["ranges", "--size", "0"], 2, "not in the range"),
         (["usage", "--since", "2026-02-30"], 2, "since"),
-        (["bundle", "build", "--start-slot", "10", "--end-slot", "5"], 2, "must not lie before start_slot=10"),
+        (["bundle", "build", "--start-slot", "10", "--end-slot", "5"], 2, "must be >= start_slot (10)"),
         (["bundle", "build", "--start-slot", "10"], 2, "--end-slot"),
         (["bundle", "status", "no-such-build"], 1, "unknown build request"),
         (["bundle", "delete", "--start-slot", "1", "--end-slot", "2", "-y"], 1, "no bundle with exactly that range"),

@@ -126,7 +126,7 @@ def test_a_certificate_of_an_unknown_authority(secure: Proxy, tally: Tally) -> N
 
 
 def test_a_server_that_speaks_no_tls(simulator: Simulator, tally: Tally) -> None:
-    with pytest.raises(simsync.ConnectError, match="speaks no TLS"):
+    with pytest.raises(simsync.ConnectError, match="does not speak TLS"):
         run(f"wss://127.0.0.1:{simulator.port}", replace(OPTIONS, reconnect_attempts=1))
     assert not left_threads()
     tally.add("TLS: certificate refused", CONTROL, HONEST)

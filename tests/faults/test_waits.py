@@ -144,6 +144,39 @@ def test_closing_does_not_wait_for_the_rpc_that_is_asked_about_a_continue() -> N
                 assert not left_threads()
 
 
+def test_closing_does_not_wait_for_the_name_of_the_rpc_that_is_asked_about_a_continue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolve, asked, answer = socket.getaddrinfo, threading.Event(), threading.Event()
+
+    def getaddrinfo(host: Any, *arguments: Any, **keywords: Any) -> Any:
+        if host != "slow.example":
+            return resolve(host, *arguments, **keywords)
+        asked.set()
+        answer.wait(60)
+        raise socket.gaierror("no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    def losing(talk: Talk) -> None:
+        talk.create("http://slow.example/rpc")
+        talk.expect("continueSessionV1")
+        talk.drop()
+
+    def working(talk: Talk) -> None:
+        talk.attach()
+        talk.goodbye()
+
+    with scripted(losing, working) as url:
+        with simsync.Client(url, "key", options=PATIENT).parallel(simsync.CreateSession(1, 9), timeout=SOON) as one:
+            one.sub_sessions[0].send_continue(timeout=SOON)
+            assert asked.wait(SOON)
+        left = {thread.name for thread in threading.enumerate() if thread.name.startswith("simsync-")}
+        assert not left & {"simsync-reader", "simsync-inquiry"}, "they still wait for the name"
+    answer.set()
+    assert not left_threads()
+
+
 def test_a_step_that_is_answered_by_an_error_of_no_known_name_ends() -> None:
     def confused(talk: Talk) -> None:
         talk.create()

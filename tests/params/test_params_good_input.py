@@ -1,4 +1,4 @@
-"""Good input is taken in the forms in which callers have it, and kept in one."""
+"""Arguments are accepted in every documented form, and stored in one."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Signed:
 
 
 def typed(**fields: Any) -> AccountData:
-    """For values of types that only the constructor understands."""
+    """Create an object from values of types that only its constructor accepts."""
     return AccountData(**fields)
 
 

@@ -1,4 +1,4 @@
-"""Options: good ones are kept, bad ones are refused by name."""
+"""Options: valid values are stored, wrong values are rejected by name."""
 
 from __future__ import annotations
 

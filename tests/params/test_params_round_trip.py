@@ -1,4 +1,4 @@
-"""Params survive the way through JSON text, as run files and reports write it."""
+"""Requests survive a round trip through JSON text, as run files and reports write it."""
 
 from __future__ import annotations
 

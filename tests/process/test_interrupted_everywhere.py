@@ -21,7 +21,7 @@ from urllib3 import connectionpool
 
 import simsync
 from simsync.local import Ledger, Simulator
-from simsync.runtime import http
+from simsync.runtime import http, http_connections
 
 pytestmark = [
     pytest.mark.skipif(
@@ -145,7 +145,7 @@ def test_loops(client: simsync.Client, merged: bool, subscribed: bool, thorough:
 
 
 def test_requests(client: simsync.Client, thorough: bool) -> None:
-    queues = (connectionpool.__file__, http.__file__, queue.__file__, threading.__file__)
+    queues = (connectionpool.__file__, http.__file__, http_connections.__file__, queue.__file__, threading.__file__)
     with opened(client) as session:
         interrupts = everywhere(session.rpc.get_slot, session.rpc.get_slot, within=None if thorough else queues)
     assert interrupts > 30

@@ -136,7 +136,7 @@ def test_the_cron_example_and_its_exit_codes(environment: dict[str, str]) -> Non
     assert done.stderr.splitlines()[-1].endswith("INFO cron_job: complete")
     usage = example("cron_job.py", "--first", "5", "--last", "3", environment=environment)
     assert usage.returncode == 2
-    assert "end_slot=3: must not lie before start_slot=5" in usage.stderr
+    assert "end_slot=3: must be >= start_slot (5)" in usage.stderr
     missing = example("cron_job.py", "--first", "5", "--last", "30", environment=environment)
     assert missing.returncode == 1
     assert "BundleNotFound" in missing.stderr

@@ -17,7 +17,7 @@ RAW = {
     ("connector.py", "connect"),
     ("connector.py", "get"),
     ("waiting.py", "get"),
-    ("watch.py", "get"),
+    ("http_wait.py", "get"),
     ("threads.py", "join"),
     ("http.py", "request"),
     ("retry.py", "Retrying"),

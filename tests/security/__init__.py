@@ -1,1 +1,1 @@
-"""What a user can rely on when a server, the network, a file or a neighbour means harm."""
+"""What a user can rely on if a server, the network, a file or another user of the machine is hostile."""

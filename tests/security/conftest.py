@@ -12,7 +12,7 @@ FIRST, SLOTS = 1_000, 12
 
 @pytest.fixture(autouse=True)
 def delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorter waits between attempts, and no proxy in between."""
+    """Shorten the delays between attempts, and use no proxy."""
     monkeypatch.setattr(retry, "READ_BACKOFF", 0.001)
     monkeypatch.setattr(retry, "WRITE_DELAY", 0.001)
     monkeypatch.setenv("no_proxy", "127.0.0.1")

@@ -1,4 +1,4 @@
-"""Servers for these tests: one that gives the same answer to everybody, and TLS in front of another one."""
+"""Servers for these tests: one that sends the same reply to every client, and a TLS proxy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 
 class Listener:
-    """Gives each connection the same answer and remembers what it was asked: the bytes of each request."""
+    """Sends each connection the same reply and stores the bytes of each request."""
 
     def __init__(self, answer: bytes) -> None:
         self.answer = answer
@@ -68,7 +68,7 @@ def http(status: str, body: bytes, *headers: str) -> bytes:
 
 @contextlib.contextmanager
 def tls_in_front_of(port: int, context: ssl.SSLContext) -> Iterator[int]:
-    """Speak TLS on a port of this machine and pass everything on to another one; yields the port."""
+    """Run a TLS proxy in front of a port of this machine; yields its port."""
     open_sockets: set[socket.socket] = set()
 
     class Handler(socketserver.BaseRequestHandler):
@@ -88,7 +88,7 @@ def tls_in_front_of(port: int, context: ssl.SSLContext) -> Iterator[int]:
 
 
 def _pass_on(secure: ssl.SSLSocket, plain: socket.socket) -> None:
-    """Until one of them ends. One thread does it all, as a TLS object is for one thread."""
+    """Copy both ways until one side ends, in one thread, because a TLS object must not be shared."""
     while True:
         ready, _, _ = select.select([secure, plain], [], [])
         for source, target in ((secure, plain), (plain, secure)):

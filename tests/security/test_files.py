@@ -1,4 +1,4 @@
-"""Files that somebody else has made: ledgers and recorded runs are read as data, and refused when they are none."""
+"""Files from other people: ledgers and recorded runs are read as data, and anything else is rejected."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_compressed_ledger_that_lies_or_is_cut_off(tmp_path: Path, ledger: Led
 
 
 def test_a_spoiled_ledger_is_refused_or_works(tmp_path: Path, ledger: Ledger) -> None:
-    """Whatever bytes were changed: no other exception, and what is loaded can be described."""
+    """Whichever bytes were changed: no other exception, and a ledger that loads can be described."""
     from simsync.local.command import describe
 
     path = tmp_path / "ledger.jsonl"

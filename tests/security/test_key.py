@@ -21,7 +21,6 @@ from simsync.cli.settings import Settings
 from simsync.local import Faults, Ledger, Simulator, command
 from simsync.params.api_key import ApiKey
 from simsync.runtime.http import HttpClient
-from simsync.services import Services
 from tests.runtime.scripted_control import Talk, answering_slots, scripted
 from tests.security.conftest import FIRST, KEY, SLOTS
 from tests.security.listeners import http, listening
@@ -34,7 +33,7 @@ LOGGERS = ("simsync", "urllib3", "requests", "websocket", "asyncio", "aiohttp", 
 
 
 class Told:
-    """Everything that anybody could read: logs, output, warnings, exceptions."""
+    """Collects everything that other people may read: logs, output, warnings, exceptions."""
 
     def __init__(self) -> None:
         self.text = io.StringIO()
@@ -78,7 +77,7 @@ class _Everything(logging.Handler):
 
 @pytest.fixture
 def told(capfd: pytest.CaptureFixture[str]) -> Iterator[Told]:
-    """Checked at the end of each test that asks for it."""
+    """Check at the end of each test that uses it that the key is not in there."""
     told = Told()
     handler = _Everything(told)
     levels = {name: logging.getLogger(name).level for name in LOGGERS}
@@ -222,7 +221,7 @@ def test_an_endpoint_on_another_host_does_not_get_it(told: Told) -> None:
 
 
 def test_a_question_in_doubt_goes_to_the_endpoint_without_it(told: Told) -> None:
-    """After a lost continue the client asks the session's RPC for its slot, by itself."""
+    """After a lost continue, the client asks the session's RPC for its slot."""
     with answering_slots([1]) as (endpoint, called):
 
         def losing(talk: Talk) -> None:
@@ -292,8 +291,6 @@ def test_a_key_in_the_address_of_an_rpc(told: Told) -> None:
 def test_a_key_that_does_not_fit_into_a_header(key: str, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     with told.expecting(simsync.InvalidParams):
         simsync.Client("ws://127.0.0.1:1", key)
-    with told.expecting(simsync.InvalidParams):
-        Services("ws://127.0.0.1:1", key)
     if "\x00" not in key:
         monkeypatch.setenv("SIMULATOR_API_KEY", key)
         with told.expecting(simsync.InvalidParams):
@@ -302,8 +299,7 @@ def test_a_key_that_does_not_fit_into_a_header(key: str, told: Told, monkeypatch
 
 def test_objects_that_hold_it_can_be_shown_and_not_pickled(told: Told) -> None:
     asking = client("ws://127.0.0.1:1")
-    services = Services("ws://127.0.0.1:1", KEY)
-    holders = [asking, services, ApiKey(KEY), HttpClient(1.0, ApiKey(KEY), max_body=1), Settings("ws://x", KEY)]
+    holders = [asking, ApiKey(KEY), HttpClient(1.0, ApiKey(KEY), max_body=1), Settings("ws://x", KEY)]
     for holder in holders:
         told.add(f"{holder!r} {holder!s}")
         if not isinstance(holder, (ApiKey, Settings)):
@@ -315,7 +311,6 @@ def test_objects_that_hold_it_can_be_shown_and_not_pickled(told: Told) -> None:
         with told.expecting(TypeError):
             copy.deepcopy(holder)
     assert "(hidden)" in told.text.getvalue()
-    services.close()
 
 
 COMMANDS = (
@@ -375,7 +370,7 @@ def test_the_embedded_simulator_does_not_print_a_key_of_the_callers_own(
 
 
 def test_the_search_finds_what_is_told() -> None:
-    """The tests above would notice."""
+    """The tests above would find a key."""
     for leak in (f"X-API-Key: {KEY}", [KEY], {"headers": {"X-API-Key": KEY}}):
         told = Told()
         told.add(leak)

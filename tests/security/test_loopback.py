@@ -1,4 +1,4 @@
-"""The embedded simulator serves this machine, and others only when it is told to."""
+"""The embedded simulator serves this machine only, unless it is told to serve others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simsync.errors import InvalidParams
 from simsync.local import Ledger, Simulator, command
 
 ANOTHER = "127.0.0.2"
-"""Stands for an address by which others would come; only Linux has it by default."""
+"""Stands for an address that other machines use; only Linux has it by default."""
 
 
 def reachable(host: str, port: int) -> bool:

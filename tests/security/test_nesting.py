@@ -1,4 +1,4 @@
-"""JSON that is nested more deeply than anything can follow: skipped or refused, with either JSON library."""
+"""JSON that is nested too deeply is skipped or rejected, with every JSON library."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.fixture(autouse=True)
 def everything_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Deep values are written into the log, too."""
+    """Deep values are logged, too."""
     with caplog.at_level(logging.DEBUG):
         yield
 

@@ -1,4 +1,4 @@
-"""What is not in simsync: unpickling, evaluating text, shells, unverified TLS, HTTP past the one place for it."""
+"""What simsync does not contain: unpickling, evaluating text, shells, unverified TLS, HTTP outside one place."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MODULES = {"pickle", "_pickle", "cPickle", "marshal", "shelve", "dill", "jsonpic
 CALLS = {"eval", "exec", "compile", "__import__", "breakpoint", "mktemp", "system", "popen"}
 ATTRIBUTES = {"CERT_NONE", "CERT_OPTIONAL", "_create_unverified_context", "PROTOCOL_TLS", "disable_warnings"}
 PICKLING_FILES = {"run/sweep_task.py"}
-"""Tries whether objects of the caller's own can go to another process; the executor sends them."""
+"""Checks that objects of the caller can be sent to another process; the executor sends them."""
 HTTP_MODULES = {"requests", "urllib3", "http.client", "urllib.request"}
-HTTP_FILES = {"runtime/http.py", "runtime/http_body.py", "runtime/open_sockets.py", "runtime/idle_connections.py"}
+HTTP_FILES = {"runtime/http.py", "runtime/http_connections.py"}
 
 
 def findings(tree: ast.AST, path: str) -> Iterator[str]:

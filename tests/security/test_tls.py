@@ -1,4 +1,4 @@
-"""TLS: verified unless the caller's own context says otherwise, on every kind of connection."""
+"""TLS is verified on every kind of connection, unless the caller's context says otherwise."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ASKING: dict[str, Ask] = {
 
 @pytest.fixture(params=["unknown authority", "another host"])
 def wrong_port(request: pytest.FixtureRequest, simulator: Simulator, authority: trustme.CA) -> Iterator[int]:
-    """The simulator behind a certificate that must not be accepted by a client that trusts ``authority``."""
+    """The simulator behind a certificate that a client that trusts ``authority`` must not accept."""
     if request.param == "another host":
         context = serving(authority.issue_cert("elsewhere.example"))
     else:
@@ -88,7 +88,7 @@ def test_the_data_plane_and_rpc_of_an_endpoint_elsewhere_are_verified_too(
 def test_a_run_with_an_authority_and_a_client_certificate_of_ones_own(
     simulator: Simulator, authority: trustme.CA, version: ssl.TLSVersion
 ) -> None:
-    """Control, data, RPC, services and the checks of ``simsync doctor``, behind a server that demands a certificate."""
+    """Control, data, RPC, services and the checks of ``simsync doctor``, with a server that requires a certificate."""
     demanding = serving(authority.issue_cert("127.0.0.1"))
     authority.configure_trust(demanding)
     demanding.verify_mode = ssl.CERT_REQUIRED
@@ -116,7 +116,7 @@ def test_a_run_with_an_authority_and_a_client_certificate_of_ones_own(
 def test_the_checks_ask_for_the_time_with_the_context_of_the_client(
     simulator: Simulator, authority: trustme.CA
 ) -> None:
-    """Every check, the last one too: with an own authority none fails, without it the certificate is what fails."""
+    """Every check uses the context: with it none fails, without it the certificate fails."""
     with tls_in_front_of(simulator.port, serving(authority.issue_cert("127.0.0.1"))) as port:
         found = {finding.check: finding for finding in check_up(client(port, simulator, trusting(authority)))}
         assert found["TLS"].detail.startswith("TLSv1.")

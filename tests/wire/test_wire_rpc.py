@@ -98,7 +98,7 @@ def test_error_reply(body: bytes, code: int, message: str, data: Any) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[" * 100_000])
 def test_a_reply_that_is_no_json(body: bytes) -> None:
-    with pytest.raises(ProtocolError, match="getThing: the reply is no JSON") as caught:
+    with pytest.raises(ProtocolError, match="getThing: the reply is not JSON") as caught:
         rpc.result_of("getThing", body)
     assert caught.value.raw == body[:1000]
     assert isinstance(caught.value.__cause__, ValueError)

@@ -1,0 +1,52 @@
+"""What a session delivers.
+
+Control events (:class:`Slot` to :class:`Completed`) are small objects with slots. Data-plane events
+(:class:`Transaction`, :class:`AccountDiff`, :class:`ActionResult`) decode their content when it is read. Nothing here
+does I/O or knows the wire format.
+"""
+
+from __future__ import annotations
+
+from simsync.events.account_diff import AccountDiff, AccountDiffFields, AccountState
+from simsync.events.action_result import ActionResult, ActionResultFields, TransactionOutcome
+from simsync.events.control import (
+    SUMMARY_COUNTS,
+    BacktestError,
+    Completed,
+    Created,
+    DiscoveryBatch,
+    Paused,
+    ReadyForContinue,
+    SessionError,
+    SessionSummary,
+    Slot,
+    Status,
+)
+from simsync.events.event import Event, Notification, Reading, UnknownEvent
+from simsync.events.transaction import Transaction, TransactionFields
+
+__all__ = [
+    "SUMMARY_COUNTS",
+    "AccountDiff",
+    "AccountDiffFields",
+    "AccountState",
+    "ActionResult",
+    "ActionResultFields",
+    "BacktestError",
+    "Completed",
+    "Created",
+    "DiscoveryBatch",
+    "Event",
+    "Notification",
+    "Paused",
+    "Reading",
+    "ReadyForContinue",
+    "SessionError",
+    "SessionSummary",
+    "Slot",
+    "Status",
+    "Transaction",
+    "TransactionFields",
+    "TransactionOutcome",
+    "UnknownEvent",
+]

@@ -1,0 +1,98 @@
+"""Account states, and the changes of accounts."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple, Optional
+
+from simsync.events.event import DecodedEvent
+
+
+class AccountState:
+    """An account at one moment.
+
+    Attributes:
+        lamports: Balance in lamports.
+        owner: Address of the owning program.
+        executable: True for a program.
+        rent_epoch: Epoch in which rent is due next.
+        space: Length of the data in bytes, None if the server does not send it.
+    """
+
+    __slots__ = ("_data", "_decode", "_encoded", "executable", "lamports", "owner", "rent_epoch", "space")
+
+    def __init__(
+        self,
+        lamports: int,
+        owner: str,
+        executable: bool,
+        rent_epoch: int,
+        space: int | None,
+        encoded: Any,
+        decode: Callable[[Any], bytes],
+    ) -> None:
+        self.lamports = lamports
+        self.owner = owner
+        self.executable = executable
+        self.rent_epoch = rent_epoch
+        self.space = space
+        self._encoded = encoded
+        self._decode = decode
+        self._data: bytes | None = None
+
+    @property
+    def data(self) -> bytes:
+        """Data of the account, decoded on first use. Raises ProtocolError if its encoding is not known."""
+        if self._data is None:
+            self._data = self._decode(self._encoded)
+        return self._data
+
+    def __repr__(self) -> str:
+        return f"AccountState(lamports={self.lamports}, owner={self.owner!r}, space={self.space})"
+
+
+class AccountDiffFields(NamedTuple):
+    """Decoded content of an :class:`AccountDiff`."""
+
+    account: Optional[str]
+    signature: Optional[str]
+    before: Optional[AccountState]
+    after: Optional[AccountState]
+
+
+class AccountDiff(DecodedEvent[AccountDiffFields]):
+    """An account before and after one transaction of ``slot``, or before and after an override."""
+
+    __slots__ = ()
+
+    @property
+    def account(self) -> str | None:
+        """Address of the account."""
+        return self._load().account
+
+    @property
+    def signature(self) -> str | None:
+        """Signature of the transaction that changed the account, None for an override."""
+        return self._load().signature
+
+    @property
+    def before(self) -> AccountState | None:
+        """State before, None if the account was created."""
+        return self._load().before
+
+    @property
+    def after(self) -> AccountState | None:
+        """State after, None if the account was deleted."""
+        return self._load().after
+
+    @property
+    def created(self) -> bool:
+        """True if the account did not exist before."""
+        return self.before is None and self.after is not None
+
+    @property
+    def deleted(self) -> bool:
+        """True if the account does not exist after."""
+        return self.after is None and self.before is not None
+
+    def __repr__(self) -> str:
+        return f"AccountDiff(slot={self.slot}, account={self.account!r}, before={self.before!r}, after={self.after!r})"

@@ -1,0 +1,188 @@
+"""Events of the control plane: the progress and the end of a session."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Optional
+
+from simsync.events.event import Event
+from simsync.json_form import JsonForm, config
+
+
+@dataclass
+class Created(Event):
+    """The server has announced a (sub-)session that is being created. Only passed to progress callbacks.
+
+    Attributes:
+        session_id: Id of the session.
+        task_id: Id of the server's task, None if the server does not send it.
+    """
+
+    __slots__ = ("session_id", "task_id")
+
+    session_id: str
+    task_id: Optional[str]
+
+
+@dataclass
+class ReadyForContinue(Event):
+    """The engine is waiting for the next continue."""
+
+    __slots__ = ()
+
+
+@dataclass
+class Slot(Event):
+    """A slot has been executed.
+
+    Attributes:
+        slot: Number of the slot.
+    """
+
+    __slots__ = ("slot",)
+
+    slot: int
+
+
+@dataclass
+class Paused(Event):
+    """The engine has reached the target of a :class:`~simsync.ContinueTo`. The next continue may be sent.
+
+    Attributes:
+        slot: Slot in which the engine stands.
+        batch_index: Index of the next batch to execute, None at the boundary of the slot.
+        raw: The payload as JSON values.
+    """
+
+    __slots__ = ("batch_index", "raw", "slot")
+
+    slot: int
+    batch_index: Optional[int]
+    raw: Any
+
+
+@dataclass
+class DiscoveryBatch(Event):
+    """A batch ahead of the engine matches a discovery filter.
+
+    May arrive at any time, also before the first :class:`ReadyForContinue`.
+
+    Attributes:
+        slot: Slot of the batch.
+        batch_index: Index of the batch in its slot, None if the server does not send it.
+        matched: The filters that matched, as JSON values.
+        transactions: The transactions of the batch, as JSON values.
+        raw: The payload as JSON values.
+    """
+
+    __slots__ = ("batch_index", "matched", "raw", "slot", "transactions")
+
+    slot: int
+    batch_index: Optional[int]
+    matched: Sequence[Any]
+    transactions: Sequence[Any]
+    raw: Any
+
+
+@dataclass
+class Status(Event):
+    """A progress report of the server.
+
+    Attributes:
+        status: A word of the server, for example ``"executedBlockTransactions"``. Servers may add words.
+    """
+
+    __slots__ = ("status",)
+
+    status: str
+
+
+@dataclass
+class BacktestError:
+    """An error that the simulator reports.
+
+    Attributes:
+        name: Kind of the error as the server spells it, for example ``"SimulationError"``.
+        fields: Its details by name, in snake_case.
+        raw: The error as JSON values.
+        terminal: True if the session cannot continue.
+    """
+
+    name: str
+    fields: Mapping[str, Any]
+    raw: Any
+    terminal: bool = False
+
+    def __str__(self) -> str:
+        if not self.fields:
+            return self.name
+        details = (f"{key}={_brief(value)}" for key, value in self.fields.items())
+        return f"{self.name}({', '.join(details)})"
+
+
+def _brief(value: Any) -> str:
+    """Bounded in depth and length, because the server chooses the value."""
+    return (value if isinstance(value, str) else _REPR.repr(value))[:_BRIEF_LENGTH]
+
+
+_REPR = reprlib.Repr()
+_BRIEF_LENGTH = 1000
+
+
+@dataclass
+class SessionError(Event):
+    """The simulator reports an error in this session.
+
+    Attributes:
+        error: The error.
+    """
+
+    __slots__ = ("error",)
+
+    error: BacktestError
+
+
+@dataclass
+class SessionSummary(JsonForm):
+    """Statistics of a finished session, as numbers of transactions. How the server counts is not documented.
+
+    Attributes:
+        correct_simulation: The outcome equals that on chain.
+        incorrect_simulation: The outcome differs from that on chain.
+        execution_errors: The error differs from that on chain.
+        balance_diff: The balances differ from those on chain.
+        log_diff: The logs differ from those on chain.
+        unsanitizable: Skipped, because the transaction could not be executed.
+        reroute_stats: Statistics of :class:`~simsync.Reroute` as JSON values.
+        raw: The whole summary as JSON values.
+    """
+
+    correct_simulation: int = 0
+    incorrect_simulation: int = 0
+    execution_errors: int = 0
+    balance_diff: int = 0
+    log_diff: int = 0
+    unsanitizable: int = 0
+    reroute_stats: Optional[Any] = None
+    raw: Any = field(default=None, repr=False, compare=False, metadata=config(exclude=lambda _value: True))
+
+
+SUMMARY_COUNTS = tuple(one.name for one in fields(SessionSummary) if one.type == "int")
+"""The fields of a SessionSummary that are numbers of transactions."""
+
+
+@dataclass
+class Completed(Event):
+    """The range is finished, and everything before this event was delivered.
+
+    Attributes:
+        summary: Statistics, None unless requested by ``CreateSession(send_summary=True)``.
+        agent_stats: Statistics of ``CreateSession(agents=...)`` as JSON values.
+    """
+
+    __slots__ = ("agent_stats", "summary")
+
+    summary: Optional[SessionSummary]
+    agent_stats: Any
