@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection
 from enum import Enum
 from typing import Union
 
@@ -20,7 +20,6 @@ from simsync.protocol.verdict import Fatal, Transient
 from simsync.wire import requests
 from simsync.wire.control import ControlDecoder
 from simsync.wire.control_messages import NotUnderstood
-from simsync.wire.frame_run import FrameRun
 from simsync.wire.server_errors import advice
 
 logger = logging.getLogger("simsync.control")
@@ -78,7 +77,7 @@ class ControlConversation(ABC):
         """A connection is up: the first message to send."""
 
     @abstractmethod
-    def receive(self, payloads: Sequence[bytes | FrameRun], now: float) -> list[Route]:
+    def receive(self, payloads: Collection[bytes], now: float) -> list[Route]:
         """Take received messages, in order. Returns the routes that have events to deliver, or have failed."""
 
     @property

@@ -7,7 +7,7 @@ with a cursor per sub-session and gets what was missed. Events that come again a
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from simsync.events import Created, Event, SessionError, Slot, Status
 from simsync.options import Options
@@ -17,17 +17,16 @@ from simsync.protocol.route import NOTHING_SEEN, Route
 from simsync.protocol.verdict import Fatal
 from simsync.wire import requests
 from simsync.wire.control_messages import (
+    OWN_SESSION,
     ControlMessage,
     ErrorReported,
     NotUnderstood,
-    OwnEvent,
     ParallelAttached,
     SessionCreated,
     SessionEvent,
     SessionsCreated,
     Succeeded,
 )
-from simsync.wire.frame_run import FrameRun
 from simsync.wire.server_errors import is_ignored
 
 logger = logging.getLogger("simsync.control")
@@ -69,10 +68,9 @@ class ParallelConversation(ControlConversation):
 
     # Receiving.
 
-    def receive(self, payloads: Sequence[bytes | FrameRun], now: float) -> list[Route]:
+    def receive(self, payloads: Collection[bytes], now: float) -> list[Route]:
         routes = self.routes
         dirty = self._dirty
-        new = object.__new__
         for message in self._decode_all(payloads):
             if type(message) is not tuple:
                 self._take_message(message, now)
@@ -83,6 +81,9 @@ class ParallelConversation(ControlConversation):
             session_id, sequence, event = message
             route = routes.get(session_id)
             if route is None:
+                if session_id == OWN_SESSION:
+                    self._take_own_event(event)
+                    continue
                 route = self._unknown_session(session_id, message)
                 if self.verdict is not None:
                     break
@@ -98,24 +99,20 @@ class ParallelConversation(ControlConversation):
                 route.cursor = sequence
             else:
                 route.next_event_has_none()
-            if isinstance(event, int) and route.open:
-                taken: Event = new(Slot)  # takes half the time of calling the class
-                taken.slot = event  # type: ignore[attr-defined]
-                if event > route.highest_slot:
-                    route.highest_slot = event
+            if type(event) is Slot and route.open:
+                slot = event.slot
+                if slot > route.highest_slot:
+                    route.highest_slot = slot
                     route.slots_seen += 1
                 if route.cycle.watching:
-                    route.cycle.observe(taken)
-            else:
-                other = Slot(event) if isinstance(event, int) else event
-                if other is None or not self._take_event(route, other):
-                    route.event_was_swallowed()
-                    continue
-                taken = other
+                    route.cycle.observe(event)
+            elif event is None or not self._take_event(route, event):
+                route.event_was_swallowed()
+                continue
             batch = route.batch
             if not batch:
                 dirty.append(route)
-            batch.append(taken)
+            batch.append(event)
         if self.phase is Phase.CREATING:
             if payloads:
                 self._handshake_deadline = now + self._options.create_timeout
@@ -166,14 +163,19 @@ class ParallelConversation(ControlConversation):
             self._take_error(message)
         elif isinstance(message, NotUnderstood):
             self._not_understood(message)
-        elif isinstance(message, OwnEvent) and isinstance(message.event, Status):
-            logger.info("server status: %s", message.event.status)
-            if self.phase is Phase.CREATING:
-                self.progress.append(message.event)
         elif isinstance(message, Succeeded):
             self.close_acknowledged = self.closing
         else:
             logger.debug("ignored while %s: %s", self.phase.value, type(message).__name__)
+
+    def _take_own_event(self, event: Event | None) -> None:
+        """An event that names no session."""
+        if isinstance(event, Status):
+            logger.info("server status: %s", event.status)
+            if self.phase is Phase.CREATING:
+                self.progress.append(event)
+        else:
+            logger.debug("ignored while %s: %s", self.phase.value, type(event).__name__)
 
     def _take_error(self, message: ErrorReported) -> None:
         error = message.error

@@ -12,7 +12,7 @@ where the replay ends. It is given its time; if the engine waits behind what has
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from simsync.events import Completed, Created, Event, SessionError, Slot, Status
 from simsync.options import Options
@@ -21,15 +21,14 @@ from simsync.protocol.control import ControlConversation, Phase
 from simsync.protocol.route import NOTHING_SEEN, Route
 from simsync.wire import requests, urls
 from simsync.wire.control_messages import (
+    OWN_SESSION,
     ControlMessage,
     ErrorReported,
     NotUnderstood,
-    OwnEvent,
     SessionAttached,
     SessionCreated,
     Succeeded,
 )
-from simsync.wire.frame_run import FrameRun
 
 logger = logging.getLogger("simsync.control")
 
@@ -51,7 +50,7 @@ class SingleConversation(ControlConversation):
         super().__init__(options)
         self._create = create
         self._handled_before = NOTHING_SEEN
-        self._early: list[OwnEvent] = []
+        self._early: list[tuple[int | None, Event]] = []
         self._replies: set[int] = set()
         self._resumed_once = False
         self._settled = session_id is None
@@ -105,7 +104,7 @@ class SingleConversation(ControlConversation):
             self._settled = True
         return super().tick(now)
 
-    def receive(self, payloads: Sequence[bytes | FrameRun], now: float) -> list[Route]:
+    def receive(self, payloads: Collection[bytes], now: float) -> list[Route]:
         for message in self._decode_all(payloads):
             self._take_message(message, now)
             if self.verdict is not None:
@@ -116,8 +115,12 @@ class SingleConversation(ControlConversation):
         return self._take_dirty() if self._resumed_once else []
 
     def _take_message(self, message: ControlMessage, now: float) -> None:
-        if isinstance(message, OwnEvent):
-            self._take_own_event(message)
+        if isinstance(message, tuple):
+            session_id, sequence, event = message
+            if session_id == OWN_SESSION and event is not None:
+                self._take_own_event(sequence, event)
+            else:
+                logger.debug("ignored while %s: an event of another session", self.phase.value)
         elif isinstance(message, SessionCreated) and self.phase is Phase.CREATING:
             self._finish_create(message, now)
         elif isinstance(message, SessionAttached) and self.phase is Phase.ATTACHING:
@@ -161,8 +164,8 @@ class SingleConversation(ControlConversation):
         self.progress.append(Created(message.session_id, message.task_id))
         logger.info("session %s created", message.session_id)
         early, self._early = self._early, []
-        for before in early:
-            self._route_event(before.event, before.sequence)
+        for sequence, event in early:
+            self._route_event(event, sequence)
         if message.sequence is not None and message.sequence > route.cursor:
             route.cursor = message.sequence
             route.next_event_has(message.sequence + 1)
@@ -174,16 +177,16 @@ class SingleConversation(ControlConversation):
         if sequence is not None:
             self._replies.add(sequence)
 
-    def _take_own_event(self, message: OwnEvent) -> None:
-        if self.closing and isinstance(message.event, Completed):
+    def _take_own_event(self, sequence: int | None, event: Event) -> None:
+        if self.closing and isinstance(event, Completed):
             self.close_acknowledged = True
         if self.phase is not Phase.CREATING:
-            self._route_event(message.event, message.sequence)
-        elif isinstance(message.event, Status):
-            self._note_reply(message.sequence)
-            self.progress.append(message.event)
+            self._route_event(event, sequence)
+        elif isinstance(event, Status):
+            self._note_reply(sequence)
+            self.progress.append(event)
         else:
-            self._early.append(message)
+            self._early.append((sequence, event))
 
     def _route_event(self, event: Event, sequence: int | None) -> None:
         route = self._route

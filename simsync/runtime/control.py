@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Callable
 
 import websocket
@@ -47,7 +47,6 @@ from simsync.runtime.retry import Reconnectable, ReconnectPolicy
 from simsync.runtime.threads import join, spawn
 from simsync.runtime.waking import Waker
 from simsync.runtime.writer import Writer
-from simsync.wire.frame_run import FrameRun
 
 logger = logging.getLogger("simsync.control")
 
@@ -615,10 +614,10 @@ class ControlLink:
         self._inquirers.append(spawn("inquiry", ask))
 
 
-def _receive(ws: DuplexWebSocket, deadline: float, waker: Waker | None) -> list[bytes | FrameRun] | list[bytes]:
-    if ws.tap is None:
-        return ws.recv_runs(deadline, waker)
+def _receive(ws: DuplexWebSocket, deadline: float, waker: Waker | None) -> Collection[bytes]:
     payloads = ws.recv_batch(deadline, waker)
+    if ws.tap is None:
+        return payloads
     ws.tap.received(payloads)
     return [bytes(payload) for payload in payloads]
 

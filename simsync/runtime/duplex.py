@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import websocket
 
 from simsync.runtime.waking import READ, WRITE, Waker, wait
-from simsync.wire.frame_run import SHORTEST, FrameRun, length_of_run
+from simsync.wire.payloads import PLAIN, BinaryMessage, Payloads, cut_frames
 
 if TYPE_CHECKING:
     from simsync.runtime.tap import Tap
@@ -47,9 +47,6 @@ CHECK_EVERY = 256
 """Reads of the library after which the clock and the waker are looked at although there is more to read. A peer that
 sends nothing but pings or empty fragments must not keep the reader for ever."""
 
-_FINAL_TEXT = 0x81
-_FINAL_BINARY = 0x82
-
 
 class LinkLost(Exception):
     """The connection has ended; ``code`` is the close code if a close frame came."""
@@ -58,10 +55,6 @@ class LinkLost(Exception):
         super().__init__(reason)
         self.reason = reason
         self.code = code
-
-
-class BinaryMessage(bytes):
-    """A message that came in a binary frame, where that makes a difference."""
 
 
 class DuplexWebSocket(websocket.WebSocket):
@@ -76,7 +69,7 @@ class DuplexWebSocket(websocket.WebSocket):
         options["skip_utf8_validation"] = True  # the JSON decoder validates, a thousand times faster
         super().__init__(**options)
         self.max_message = max_message
-        self._plain = (_FINAL_TEXT, _FINAL_BINARY) if bulk else ()
+        self._plain = PLAIN if bulk else ()
         self.last_inbound = time.monotonic()
         self.bytes_received = 0
         self._tls_call = threading.Lock()
@@ -115,19 +108,12 @@ class DuplexWebSocket(websocket.WebSocket):
 
     # Reading: only ever from one thread.
 
-    def recv_batch(self, deadline: float | None = None, waker: Waker | None = None) -> list[bytes]:
+    def recv_batch(self, deadline: float | None = None, waker: Waker | None = None) -> Payloads:
         """All data messages at hand, at least one; empty when ``deadline`` passed or ``waker`` was pulled.
 
         ``deadline`` is in seconds on the clock of :func:`time.monotonic`. Pings are answered through :meth:`pong` on
         the way. Raises :class:`LinkLost` once the connection has ended and all messages before that were returned.
         """
-        return self._receive(deadline, waker, keep_runs=False)
-
-    def recv_runs(self, deadline: float | None = None, waker: Waker | None = None) -> list[bytes | FrameRun]:
-        """As :meth:`recv_batch`, with frames of one length left together."""
-        return self._receive(deadline, waker, keep_runs=True)
-
-    def _receive(self, deadline: float | None, waker: Waker | None, *, keep_runs: bool) -> list[Any]:
         self._deadline = deadline
         self._waker = waker
         self._library_reads = 0
@@ -139,15 +125,15 @@ class DuplexWebSocket(websocket.WebSocket):
                 if self._library_mode:
                     message = self._library_frame()
                     if message is not None:
-                        return [message]
+                        return Payloads([message])
                     continue
-                messages = self._cut_frames(keep_runs=keep_runs)
-                if messages:
-                    return messages
+                payloads = self._cut_frames()
+                if payloads.blocks:
+                    return payloads
                 if not self._library_mode and self._end is None and not self._fill():
-                    return []
+                    return Payloads()
         except websocket.WebSocketTimeoutException:
-            return []
+            return Payloads()
         except LinkLost as lost:
             self._end = lost
             raise
@@ -161,66 +147,18 @@ class DuplexWebSocket(websocket.WebSocket):
         in_hand = bool(self._chunks) or self._position < len(self._buffer) or self._library_mode
         return not in_hand and not self._more_at_hand
 
-    def _cut_frames(self, *, keep_runs: bool) -> list[Any]:
-        """Cut plain data frames (final, unmasked, text or binary) until the buffer ends or another kind comes.
-
-        With ``keep_runs`` text frames of one length stay together where there are enough of them.
-        """
-        buffer = self._buffer
-        size = len(buffer)
-        position = self._position
-        messages: list[bytes | FrameRun] = []
-        append = messages.append
-        plain = self._plain
-        last_length = -1
-        look_at = 0  # from here on it is worth looking for a run
-        self._needed = 1
-        try:
-            while True:
-                first = buffer[position]
-                length = buffer[position + 1]
-                if length < 126:
-                    start = position + 2
-                elif length == 126:
-                    length = buffer[position + 2] << 8 | buffer[position + 3]
-                    start = position + 4
-                elif length == 127:
-                    start = position + 10
-                    if start > size:
-                        break
-                    length = int.from_bytes(buffer[position + 2 : start], "big")
-                    if length > self.max_message:
-                        self._end = self._oversized(length)
-                        break
-                else:  # masked
-                    self._library_mode = True
-                    break
-                if first not in plain:
-                    self._library_mode = True
-                    break
-                stop = start + length
-                if stop > size:
-                    self._needed = stop - size
-                    break
-                if keep_runs and length == last_length and position >= look_at and first == _FINAL_TEXT:
-                    stride = stop - position
-                    count = length_of_run(buffer, position, start - position, stride)
-                    end_of_run = position + count * stride
-                    if count >= SHORTEST:
-                        append(FrameRun(buffer[position:end_of_run], start - position, count))
-                        position = end_of_run
-                        continue
-                    look_at = end_of_run
-                last_length = length
-                append(buffer[start:stop] if first == _FINAL_TEXT else self.binary(buffer[start:stop]))
-                position = stop
-        except IndexError:  # the buffer ends inside a header
-            pass
-        if position == size:
-            self._buffer = b""  # an idle connection holds no memory
-            position = 0
-        self._position = position
-        return messages
+    def _cut_frames(self) -> Payloads:
+        """Take the plain data frames that are complete from the buffer, up to the first frame of another kind."""
+        cut = cut_frames(self._buffer, self._position, self.max_message, plain=self._plain, binary=self.binary)
+        self._position = cut.position
+        if cut.oversized:
+            self._end = self._oversized(cut.oversized)
+        elif not cut.missing:
+            self._library_mode = True
+        self._needed = max(1, cut.missing)
+        if cut.position == len(self._buffer):
+            self._buffer, self._position = b"", 0  # an idle connection holds no memory
+        return cut.payloads
 
     def _oversized(self, length: int) -> LinkLost:
         return LinkLost(f"a message of {length} bytes is larger than the limit of {self.max_message} bytes")

@@ -18,12 +18,13 @@ from simsync.runtime.control import ControlLink
 from simsync.runtime.coordinator import ReconnectCoordinator
 from simsync.runtime.delivery import DataBatch, DataBuffer, Delivery, SubscriptionState
 from simsync.runtime.dial import Dial, DialFailed
-from simsync.runtime.duplex import DRAIN_LIMIT, BinaryMessage, DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
 from simsync.runtime.failure import chain_of
 from simsync.runtime.retry import Reconnectable, ReconnectPolicy
 from simsync.runtime.tap import Tap
 from simsync.runtime.threads import join, spawn
 from simsync.runtime.waking import Waker
+from simsync.wire.payloads import BinaryMessage
 
 logger = logging.getLogger("simsync.subscription")
 

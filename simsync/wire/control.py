@@ -5,7 +5,7 @@ The bulk of the traffic is read by :mod:`~simsync.wire.quick_events`, everything
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Callable, Optional
 
@@ -21,12 +21,12 @@ from simsync.events import (
     Status,
     UnknownEvent,
 )
-from simsync.wire import json_codec
+from simsync.wire import json_codec, quick_events
 from simsync.wire.control_messages import (
+    OWN_SESSION,
     ControlMessage,
     ErrorReported,
     NotUnderstood,
-    OwnEvent,
     ParallelAttached,
     SessionAttached,
     SessionCreated,
@@ -35,8 +35,8 @@ from simsync.wire.control_messages import (
     Succeeded,
 )
 from simsync.wire.dialect import Dialect
-from simsync.wire.frame_run import FrameRun
-from simsync.wire.quick_events import BLOCK, READY, QuickEvents
+from simsync.wire.payloads import Block, Payloads
+from simsync.wire.quick_events import READY
 from simsync.wire.server_errors import decode_error
 from simsync.wire.spelling import FoldedFields, fold
 
@@ -46,32 +46,29 @@ class _Misfit(ValueError):
 
 
 class ControlDecoder:
-    """Decodes control frames by the rules of a dialect. For one thread; it learns how the server spells.
+    """Decodes control frames by the rules of a dialect.
 
     ``quick``: let :mod:`~simsync.wire.quick_events` do the bulk; the result is the same.
     """
 
     def __init__(self, dialect: Dialect, *, quick: bool = True) -> None:
         self._is_terminal = dialect.is_terminal
-        self._quick = QuickEvents() if quick else None
+        self._quick = quick
 
-    def decode_all(self, payloads: Iterable[bytes | FrameRun]) -> Iterator[ControlMessage]:
+    def decode_all(self, payloads: Collection[bytes]) -> Iterator[ControlMessage]:
         """One message for each payload. Never raises: what cannot be read becomes :class:`NotUnderstood`."""
-        # By blocks, so that what is made of a block is gone before the next, and the garbage collector has no work.
-        return chain.from_iterable(map(self._decode_block, _blocks(payloads)))
+        # Lazily, so that what is made of one block is gone before the next, and the garbage collector has no work.
+        return chain.from_iterable(map(self._decode_block, Payloads.of(payloads).blocks))
 
-    def _decode_block(self, block: Sequence[bytes] | FrameRun) -> Iterable[ControlMessage]:
-        quick = self._quick
-        if quick is None:
+    def _decode_block(self, block: Block) -> Sequence[ControlMessage]:
+        if not self._quick:
             return [self.decode(payload) for payload in block]
-        if isinstance(block, FrameRun):
-            return quick.read_run(block) or self.decode_all(block)
-        events = quick.read(block)
+        events = quick_events.read(block)
         if events is not None:
             return events
         messages: list[ControlMessage] = []
         for payload in block:
-            alone = quick.read((payload,))
+            alone = quick_events.read(Block([payload]))
             messages.append(self.decode(payload) if alone is None else alone[0])
         return messages
 
@@ -81,8 +78,6 @@ class ControlDecoder:
             message = json_codec.loads(payload)
         except ValueError as error:
             return NotUnderstood(payload, f"no JSON: {error}", is_json=False)
-        if self._quick is not None:
-            self._quick.learn(message)
         return self._decode_tolerantly(message)
 
     def _decode_tolerantly(self, message: Any) -> ControlMessage:
@@ -105,7 +100,7 @@ class ControlDecoder:
             if reader is not None:
                 return reader(_object(envelope.get("params"), method), sequence)
             if name in _EVENTS:
-                return OwnEvent(self._event(method, envelope.get("params")), sequence)
+                return OWN_SESSION, sequence, self._event(method, envelope.get("params"))
         except _Misfit as misfit:
             return NotUnderstood(message, str(misfit), sequence=sequence)
         return NotUnderstood(message, f"unknown method {method!r}", sequence=sequence)
@@ -113,11 +108,11 @@ class ControlDecoder:
     def _session_event(self, params: Any) -> SessionEvent:
         fields = FoldedFields(_object(params, "sessionEvent"))
         session_id = fields.text("session_id")
-        if session_id is None:
+        if not session_id:
             raise _Misfit("a session event without session id")
         kind, payload = _tagged(fields.get("event"))
         event = None if fold(kind) == "success" else self._event(kind, payload)
-        return session_id, fields.number("seq_id"), event.slot if type(event) is Slot else event
+        return session_id, fields.number("seq_id"), event
 
     def _event(self, kind: str, payload: Any) -> Event:
         name = fold(kind)
@@ -135,23 +130,6 @@ class ControlDecoder:
         error = decode_error(raw)
         error.terminal = self._is_terminal(error)
         return error
-
-
-def _blocks(payloads: Iterable[bytes | FrameRun]) -> Iterator[list[bytes] | FrameRun]:
-    block: list[bytes] = []
-    for payload in payloads:
-        if isinstance(payload, FrameRun):
-            if block:
-                yield block
-                block = []
-            yield payload
-        else:
-            block.append(payload)
-            if len(block) == BLOCK:
-                yield block
-                block = []
-    if block:
-        yield block
 
 
 def _object(value: Any, what: str) -> Mapping[str, Any]:

@@ -8,21 +8,15 @@ from typing import Any, Optional, Union
 
 from simsync.events import BacktestError, Event
 
-SessionEvent = tuple[str, Optional[int], Union[Event, int, None]]
-"""An event of one sub-session: its id, the sequence number, the event.
+OWN_SESSION = ""
+"""Stands for the session in events that do not name one: the single session that the connection belongs to."""
 
-An int is the number of a slot that was executed, as nearly all events are; None is an acknowledgement without event.
-A plain tuple, and the only message that is one: making an object of a class takes longer than all else that is done
-with it.
+SessionEvent = tuple[str, Optional[int], Optional[Event]]
+"""An event of a session: its id or :data:`OWN_SESSION`, the sequence number, the event.
+
+The event is None for an acknowledgement, which has a number but nothing to deliver. This is the only message that is a
+tuple: creating an object of a class takes longer than everything else that is done with it.
 """
-
-
-@dataclass(frozen=True)
-class OwnEvent:
-    """An event of the single session that owns the connection."""
-
-    event: Event
-    sequence: Optional[int]
 
 
 @dataclass(frozen=True)
@@ -85,7 +79,6 @@ class NotUnderstood:
 
 ControlMessage = Union[
     SessionEvent,
-    OwnEvent,
     SessionCreated,
     SessionAttached,
     SessionsCreated,
