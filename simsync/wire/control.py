@@ -1,6 +1,7 @@
-"""Control frames → :mod:`~simsync.wire.control_messages`.
+"""Decodes control messages into :mod:`~simsync.wire.control_messages`.
 
-The bulk of the traffic is read by :mod:`~simsync.wire.quick_events`, everything else here, in whatever spelling.
+:mod:`~simsync.wire.quick_events` reads the bulk of the traffic in its expected spelling. Everything else is read here,
+in any spelling.
 """
 
 from __future__ import annotations
@@ -42,13 +43,15 @@ from simsync.wire.spelling import FoldedFields, fold
 
 
 class _Misfit(ValueError):
-    """The payload does not have the form that its name promises."""
+    """The payload does not have the form that its method name requires."""
 
 
 class ControlDecoder:
-    """Decodes control frames by the rules of a dialect.
+    """Decodes the messages of control connections.
 
-    ``quick``: let :mod:`~simsync.wire.quick_events` do the bulk; the result is the same.
+    Args:
+        dialect: decides which errors are terminal.
+        quick: decode blocks of messages with :mod:`~simsync.wire.quick_events` where possible. The result is the same.
     """
 
     def __init__(self, dialect: Dialect, *, quick: bool = True) -> None:
@@ -56,8 +59,19 @@ class ControlDecoder:
         self._quick = quick
 
     def decode_all(self, payloads: Collection[bytes]) -> Iterator[ControlMessage]:
-        """One message for each payload. Never raises: what cannot be read becomes :class:`NotUnderstood`."""
-        # Lazily, so that what is made of one block is gone before the next, and the garbage collector has no work.
+        """Decode received payloads, in order.
+
+        Args:
+            payloads: what ``recv_batch`` returned, or any other collection of payloads.
+
+        Returns:
+            One message per payload. An event, of a parallel or a single session, is a tuple
+            ``(session_id, sequence, event)``, see :data:`~simsync.wire.control_messages.SessionEvent`. Every other
+            message is an object of its own class. A payload that cannot be read becomes a :class:`NotUnderstood`;
+            nothing raises.
+        """
+        # Lazy: the messages of a block are freed before the next block is decoded, so they never reach the garbage
+        # collector.
         return chain.from_iterable(map(self._decode_block, Payloads.of(payloads).blocks))
 
     def _decode_block(self, block: Block) -> Sequence[ControlMessage]:
@@ -73,16 +87,16 @@ class ControlDecoder:
         return messages
 
     def decode(self, payload: bytes) -> ControlMessage:
-        """One message, in whatever spelling."""
+        """Decode one message in any spelling."""
         try:
             message = json_codec.loads(payload)
         except ValueError as error:
-            return NotUnderstood(payload, f"no JSON: {error}", is_json=False)
+            return NotUnderstood(payload, f"not JSON: {error}", is_json=False)
         return self._decode_tolerantly(message)
 
     def _decode_tolerantly(self, message: Any) -> ControlMessage:
         if not isinstance(message, Mapping):
-            return NotUnderstood(message, "no object")
+            return NotUnderstood(message, "not an object")
         envelope = FoldedFields(message)
         method = envelope.text("method")
         if method is None:
@@ -139,7 +153,7 @@ def _object(value: Any, what: str) -> Mapping[str, Any]:
 
 
 def _tagged(event: Any) -> tuple[str, Any]:
-    """The kind and payload of an inner event: ``{"method", "params"}``, a bare string or a one-key object (a guess)."""
+    """The kind and payload of an inner event: ``{"method", "params"}``, text or an object with one key. (A guess.)"""
     if isinstance(event, str):
         return event, None
     if isinstance(event, Mapping):
@@ -150,7 +164,7 @@ def _tagged(event: Any) -> tuple[str, Any]:
         if len(event) == 1:
             kind, payload = next(iter(event.items()))
             return str(kind), payload
-    return "", event  # of no known form: kept raw, as an event of unknown kind
+    return "", event  # an unknown form: kept as an event of unknown kind
 
 
 def _slot_number(payload: Any) -> int:
@@ -218,12 +232,12 @@ _EVENTS: dict[str, Callable[[Any], Event]] = {
 
 
 def _text_list(values: list[Any]) -> tuple[str, ...]:
-    """What is no text becomes an empty one, which fits no session, so that the lists stay parallel."""
+    """Anything that is not text becomes empty text, which matches no session, so that the lists stay parallel."""
     return tuple(value if isinstance(value, str) else "" for value in values)
 
 
 def _slot_list(values: list[Any]) -> tuple[int, ...]:
-    """What is no number is left out, so that the lengths of the lists tell that something is wrong."""
+    """Anything that is not a number is dropped, so that the lengths of the lists show that something is wrong."""
     return tuple(value for value in values if type(value) is int)
 
 

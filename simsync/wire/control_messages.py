@@ -1,4 +1,4 @@
-"""What the server can say on the control connection, decoded."""
+"""The decoded messages of a control connection."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SessionAttached:
 
 @dataclass(frozen=True)
 class SessionsCreated:
-    """The end of a parallel create. The lists run in parallel; their lengths are as the server sent them."""
+    """The answer to a parallel create. The lists belong together; their lengths are as the server sent them."""
 
     control_session_id: Optional[str]
     session_ids: Sequence[str]
@@ -54,14 +54,14 @@ class ParallelAttached:
 
 @dataclass(frozen=True)
 class Succeeded:
-    """Acknowledgement of a close or a resume."""
+    """Acknowledges a close or a resume."""
 
     sequence: Optional[int] = None
 
 
 @dataclass(frozen=True)
 class ErrorReported:
-    """An error without a session."""
+    """An error that names no session."""
 
     error: BacktestError
     sequence: Optional[int] = None
@@ -69,7 +69,7 @@ class ErrorReported:
 
 @dataclass(frozen=True)
 class NotUnderstood:
-    """A frame that is no JSON, no message, or a message of an unknown kind. ``is_json`` tells which."""
+    """A payload that is not JSON (``is_json`` is False), not a message, or a message of an unknown kind."""
 
     raw: Any
     reason: str

@@ -1,4 +1,4 @@
-"""JSON text to Python values and back: orjson when it is installed, the standard library otherwise."""
+"""Encodes and decodes JSON, with orjson if it is installed, otherwise with the standard library."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
@@ -16,9 +16,9 @@ _scan_once: Callable[[str, int], tuple[Any, int]] = getattr(_decoder, "scan_once
 
 
 def loads_with_standard_library(payload: bytes) -> Any:
-    """Decode one JSON document of UTF-8 text. Raises ValueError.
+    """Decode one JSON document in UTF-8. Raises ValueError.
 
-    The scanner is called directly: ``json.loads`` spends more time around it than in it.
+    The scanner is called directly, because ``json.loads`` spends more time around it than in it.
     """
     text = payload.decode("utf-8")
     try:
@@ -39,27 +39,27 @@ def loads_all(payloads: Iterable[bytes]) -> list[Any]:
     """Decode one JSON document per payload. Raises ValueError if one is not JSON or has white space around it."""
     if loads is not loads_with_standard_library:
         return [loads(payload) for payload in payloads]
-    # As loads_with_standard_library, without a function call for each payload.
+    # The same as loads_with_standard_library, without a function call for each payload.
     texts = [payload.decode("utf-8") for payload in payloads]
     try:
         found = [_scan_once(text, 0) for text in texts]
     except (StopIteration, RecursionError) as error:
         raise ValueError("a payload is not JSON") from error
     if [end for _, end in found] != [len(text) for text in texts]:
-        raise ValueError("a payload has something around its document")
+        raise ValueError("a payload has white space or text around its document")
     return [value for value, _ in found]
 
 
 def dumps_with_standard_library(value: Any) -> bytes:
-    """Encode compactly as UTF-8."""
+    """Encode as compact JSON in UTF-8."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
 
 
 loads: Callable[[bytes], Any]
-"""Decode one JSON document of UTF-8 text; raises ValueError."""
+"""Decode one JSON document in UTF-8. Raises ValueError."""
 
 dumps: Callable[[Any], bytes]
-"""Encode compactly as UTF-8; raises TypeError."""
+"""Encode as compact JSON in UTF-8. Raises TypeError."""
 
 try:
     import orjson

@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simsync.events import Event
-from simsync.wire.account_diffs import account_diff_fields
-from simsync.wire.action_results import action_result_fields
 from simsync.wire.control import ControlDecoder
 from simsync.wire.control_messages import NotUnderstood
 from simsync.wire.dialect import Dialect
+from simsync.wire.notifications import account_diff_fields, action_result_fields
 from simsync.wire.pubsub import decode_pubsub
 
 from .json_texts import spellings
