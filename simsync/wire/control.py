@@ -70,8 +70,8 @@ class ControlDecoder:
             message is an object of its own class. A payload that cannot be read becomes a :class:`NotUnderstood`;
             nothing raises.
         """
-        # Lazy: the messages of a block are freed before the next block is decoded, so they never reach the garbage
-        # collector.
+        # Lazy: the messages of a block are freed before the next block is decoded, so that the garbage collector does
+        # not have to look at them again and again while they pile up.
         return chain.from_iterable(map(self._decode_block, Payloads.of(payloads).blocks))
 
     def _decode_block(self, block: Block) -> Sequence[ControlMessage]:

@@ -157,7 +157,9 @@ def cut_frames(
     append = loose.append
     size = len(buffer)
     last_length = -1
-    look_at = 0  # from this position on it is worth looking for a run
+    # Looking for a run costs as much as cutting several frames. So it is done only where two frames in a row have the
+    # same length, and not again before the end of a run that turned out too short.
+    look_at = 0
     missing, oversized = 1, 0
     try:
         while True:
@@ -212,6 +214,9 @@ def _blocks(payloads: Sequence[bytes]) -> list[Block]:
 
 def _length_of_run(buffer: bytes, start: int, header: int, stride: int) -> int:
     """How many complete frames with the same header follow each other, beginning with the one at ``start``."""
+    # A frame with the same header has the same length, so the next frame begins one stride later, and so on: what is
+    # compared are headers, never payload bytes that look like one. They are compared by column (one byte of the header
+    # in all frames), because slicing and stripping do that without a loop over the frames.
     count = min(LONGEST_RUN, (len(buffer) - start) // stride)
     end = start + count * stride
     for place in range(start, start + header):

@@ -33,7 +33,7 @@ class _Layout(NamedTuple):
 
 
 class TransactionLayouts:
-    """The layouts of one subscription, over all its connections. For one thread."""
+    """The layouts of the subscriptions on one connection, kept when it reconnects. For one thread."""
 
     def __init__(self) -> None:
         self._layouts: list[_Layout] = []
