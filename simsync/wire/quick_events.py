@@ -18,10 +18,14 @@ from simsync.wire.payloads import Block
 READY = ReadyForContinue()
 """The event has no content, so one object serves all."""
 
+_new = object.__new__
+"""Makes a slot event, as nearly all events are, in half the time of calling its class."""
+
 
 def read_dictionaries(block: Block) -> Optional[list[SessionEvent]]:
     """As :data:`read`, without msgspec."""
     found: list[SessionEvent] = []
+    new = _new
     try:
         for message in json_codec.loads_all(block):
             if message["method"] != "sessionEventV2":
@@ -32,7 +36,9 @@ def read_dictionaries(block: Block) -> Optional[list[SessionEvent]]:
                 return None
             kind = event["method"]
             if kind == "slotNotification" and type(event["params"]) is int:
-                found.append((session_id, sequence, Slot(event["params"])))
+                slot = new(Slot)
+                slot.slot = event["params"]
+                found.append((session_id, sequence, slot))
             elif kind == "readyForContinue":
                 found.append((session_id, sequence, READY))
             else:
@@ -82,11 +88,11 @@ with contextlib.suppress(ImportError):
         if len(messages) != len(block):
             return None
         slots: list[SessionEvent] = []
-        append, new = slots.append, object.__new__
+        append, new = slots.append, _new
         try:
             for message in messages:
                 fields = message.params
-                slot = new(Slot)  # nearly every event passes here, and calling the class takes twice as long
+                slot = new(Slot)
                 slot.slot = fields.event.params
                 append((fields.session_id, fields.seq_id, slot))
         except AttributeError:  # a ready event has no params
