@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection
 from enum import Enum
 
 from simsync.errors import ContinueSendError, ProtocolError, RemoteError
@@ -22,7 +22,7 @@ from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 from simsync.protocol.skipped_messages import SkippedMessages
 from simsync.wire import requests
 from simsync.wire.control import ControlDecoder
-from simsync.wire.control_messages import ControlMessage, NotUnderstood, OwnEvent
+from simsync.wire.control_messages import ControlMessage, NotUnderstood
 from simsync.wire.server_errors import advice, is_ignored
 
 logger = logging.getLogger("simsync.control")
@@ -92,7 +92,7 @@ class ControlProtocol(ABC):
         """Any message that is no event of a session."""
 
     @abstractmethod
-    def _session_of(self, wire_id: str, sequence: int | None, event: Event | int | None) -> SessionState | None:
+    def _session_of(self, wire_id: str, sequence: int | None, event: Event | None) -> SessionState | None:
         """The session of an event whose id is not in ``by_wire_id``; None if the event is not for a caller."""
 
     def _missing_before(self, session: SessionState, sequence: int) -> int:
@@ -144,16 +144,11 @@ class ControlProtocol(ABC):
 
     # Receiving: the one loop through which everything comes.
 
-    def receive(self, payloads: Iterable[bytes], now: float) -> list[SessionState]:
+    def receive(self, payloads: Collection[bytes], now: float) -> list[SessionState]:
         """Take received messages, in order. Returns the sessions that have events to deliver, or have failed."""
         sessions = self.by_wire_id
         changed = self._changed
-        new_slot = object.__new__
-        received = False
         for message in self._decode_all(payloads):
-            received = True
-            if type(message) is OwnEvent:
-                message = ("", message.sequence, message.event)
             if type(message) is not tuple:
                 self._take_message(message, now)
                 if self.outcome is not None:
@@ -175,29 +170,27 @@ class ControlProtocol(ABC):
                 session.cursor = sequence
             elif not self._accept_jump(session, sequence):
                 continue
-            if isinstance(event, int) and session.open and not session.cycle.watching:
-                # Nearly all events are slots that nobody waits for. Calling Slot(event) would take twice as long.
-                taken: Event | None = new_slot(Slot)
-                taken.slot = event  # type: ignore[union-attr]
-                if event > session.highest_slot:
-                    session.highest_slot = event
+            if type(event) is Slot and session.open and not session.cycle.watching:
+                # Nearly all events are slots that change nothing but the position of the engine.
+                if event.slot > session.highest_slot:
+                    session.highest_slot = event.slot
                     session.slots_seen += 1
             else:
-                taken = self._take_event(session, event, sequence)
-            if taken is None:
-                session.skip_event()
-                continue
+                event = self._take_event(session, event, sequence)
+                if event is None:
+                    session.skip_event()
+                    continue
             if not session.events:
                 changed.append(session)
-            session.events.append(taken)
-        if self.phase is Phase.CREATING and received:
+            session.events.append(event)
+        if self.phase is Phase.CREATING and payloads:
             self._handshake_deadline = now + self._options.create_timeout
         if not self.established_once:
             return []  # nobody waits for events yet
         deliverable, self._changed = list(dict.fromkeys(self._changed)), []
         return deliverable
 
-    def _take_unnumbered(self, session: SessionState, event: Event | int | None) -> None:
+    def _take_unnumbered(self, session: SessionState, event: Event | None) -> None:
         taken = self._take_event(session, event, None)
         if taken is None:
             return
@@ -208,10 +201,8 @@ class ControlProtocol(ABC):
         if numbers_are_used:
             session.begin_batch(session.cursor + 1)
 
-    def _take_event(self, session: SessionState, event: Event | int | None, sequence: int | None) -> Event | None:
+    def _take_event(self, session: SessionState, event: Event | None, sequence: int | None) -> Event | None:
         """Let an event change the state of its session. Returns it if it is for the caller."""
-        if isinstance(event, int):
-            event = Slot(event)
         if event is None:
             return None
         if not self.delivers_simulation_errors and isinstance(event, SessionError) and is_ignored(event.error):

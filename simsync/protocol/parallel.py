@@ -16,6 +16,7 @@ from simsync.protocol.outcome import GiveUp
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 from simsync.wire import requests
 from simsync.wire.control_messages import (
+    OWN_SESSION,
     ControlMessage,
     ErrorReported,
     NotUnderstood,
@@ -65,8 +66,8 @@ class ParallelProtocol(ControlProtocol):
 
     # Events.
 
-    def _session_of(self, wire_id: str, sequence: int | None, event: Event | int | None) -> SessionState | None:
-        if not wire_id:
+    def _session_of(self, wire_id: str, sequence: int | None, event: Event | None) -> SessionState | None:
+        if wire_id == OWN_SESSION:
             self._take_connection_event(event)
             return None
         if self.phase is not Phase.CREATING:
@@ -75,7 +76,7 @@ class ParallelProtocol(ControlProtocol):
         # Its announcement may still come, so the event must not be lost.
         return self._announced_session(wire_id)
 
-    def _take_connection_event(self, event: Event | int | None) -> None:
+    def _take_connection_event(self, event: Event | None) -> None:
         """An event without a session id."""
         if isinstance(event, Status):
             logger.info("server status: %s", event.status)

@@ -21,6 +21,7 @@ from simsync.protocol.control import ControlProtocol, Phase
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 from simsync.wire import requests, urls
 from simsync.wire.control_messages import (
+    OWN_SESSION,
     ControlMessage,
     ErrorReported,
     NotUnderstood,
@@ -30,9 +31,6 @@ from simsync.wire.control_messages import (
 )
 
 logger = logging.getLogger("simsync.control")
-
-_NO_ID = ""
-"""What events of a single session carry in place of a session id."""
 
 
 class SingleProtocol(ControlProtocol):
@@ -69,7 +67,7 @@ class SingleProtocol(ControlProtocol):
         if self._create is not None:
             self._session.set_range(self._create.start_slot, self._create.last_slot)
         self.sessions = {self._session.session_id: self._session}
-        self.by_wire_id = {_NO_ID: self._session}
+        self.by_wire_id = {OWN_SESSION: self._session}
 
     def connected(self, now: float) -> bytes:
         self.outcome = None
@@ -103,8 +101,8 @@ class SingleProtocol(ControlProtocol):
 
     # Events.
 
-    def _session_of(self, wire_id: str, sequence: int | None, event: Event | int | None) -> SessionState | None:
-        if wire_id:
+    def _session_of(self, wire_id: str, sequence: int | None, event: Event | None) -> SessionState | None:
+        if wire_id != OWN_SESSION:
             logger.debug("ignored an event of session %s while %s", wire_id, self.phase.value)
             return None
         if isinstance(event, Status):  # of a session that is being created
@@ -122,7 +120,7 @@ class SingleProtocol(ControlProtocol):
     def _drop_replay(self, session: SessionState, sequence: int) -> None:
         session.replays_dropped += 1
 
-    def _take_event(self, session: SessionState, event: Event | int | None, sequence: int | None) -> Event | None:
+    def _take_event(self, session: SessionState, event: Event | None, sequence: int | None) -> Event | None:
         if self.closing and isinstance(event, Completed):
             self.close_acknowledged = True
         taken = super()._take_event(session, event, sequence)

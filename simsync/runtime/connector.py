@@ -24,11 +24,12 @@ from simsync.errors import ConnectError, HttpStatusError
 from simsync.frames import DATA
 from simsync.options import Options
 from simsync.params.api_key import NO_KEY, ApiKey
-from simsync.runtime.duplex import BinaryMessage, DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import DuplexWebSocket, LinkLost
 from simsync.runtime.frame_observer import FrameObserver
 from simsync.runtime.threads import spawn
 from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire import urls
+from simsync.wire.payloads import BinaryMessage
 
 _SWITCHING_PROTOCOLS = 101
 _ORDINARY = (websocket.WebSocketException, OSError, LinkLost, ValueError, LookupError, AttributeError)
@@ -126,7 +127,7 @@ class Connector:
         spawn("connect", lambda: self._news.put(self._connect(ws)))
         outcome = self._outcome()
         if isinstance(outcome, DuplexWebSocket):
-            outcome.tap = self._observer
+            outcome.observer = self._observer
             if self._observer is not None:
                 self._observer.opened()
             return outcome

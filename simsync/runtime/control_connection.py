@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Callable
 
 import websocket
@@ -264,8 +264,8 @@ class ControlConnection:
             writer.start()
             self._converse(ws, writer)
         except LinkLost as lost:
-            if ws.tap is not None:
-                ws.tap.ended(lost.reason, lost.code)
+            if ws.observer is not None:
+                ws.observer.ended(lost.reason, lost.code)
             if self._protocol.all_ended:
                 logger.warning("the control connection was lost after the last event: %s", lost.reason)
             if self.queues and not self._protocol.survives_loss:
@@ -435,15 +435,15 @@ class ControlConnection:
                 _receive(ws, end, None)
             logger.warning("the server did not close the connection within %g s", self._options.close_timeout)
         except LinkLost as lost:
-            if ws.tap is not None:
-                ws.tap.ended(lost.reason, lost.code)
+            if ws.observer is not None:
+                ws.observer.ended(lost.reason, lost.code)
             logger.debug("closed: %s", lost.reason)
 
 
-def _receive(ws: DuplexWebSocket, deadline: float, waker: Waker | None) -> list[bytes]:
+def _receive(ws: DuplexWebSocket, deadline: float, waker: Waker | None) -> Collection[bytes]:
     # wait: reader | bytes; the answer to the close | the peer; its waker | handshake, dead-peer and close timeouts
     payloads = ws.recv_batch(deadline, waker)
-    if ws.tap is not None:
-        ws.tap.received(payloads)
+    if ws.observer is not None:
+        ws.observer.received(payloads)
         return [bytes(payload) for payload in payloads]
     return payloads

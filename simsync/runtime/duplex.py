@@ -1,14 +1,14 @@
-"""A WebSocket that one thread may read while another one writes, also over TLS, and that reads in bulk.
+"""A WebSocket that one thread reads while another writes, also over TLS, and that reads in bulk.
 
 websocket-client does what it is good at: connecting, proxies, TLS, the upgrade, control frames, fragments and the rules
 of the protocol. Two things are done here instead:
 
-* **Duplex.** Reading and writing one TLS object from two threads breaks connections once the socket has a timeout:
-  OpenSSL forbids simultaneous use of one SSL object. After the upgrade the socket is non-blocking, one lock is held
-  around each single TLS call, and nobody holds it while waiting.
-* **Bulk.** The library reads two or three times per frame. Here everything that is there is read (until the socket has
-  no more, or up to ``drain_limit``), and plain data frames are cut out of the buffer in one loop. Any other frame is
-  handed to the library, which takes its bytes from the same buffer.
+* **Duplex.** OpenSSL forbids two threads to use one SSL object at the same time. With the library alone, a TLS
+  connection that has a timeout breaks when one thread reads while another writes. Here the socket is non-blocking after
+  the upgrade, a lock is held around each single TLS call, and no thread holds it while it waits.
+* **Bulk.** The library makes two or three reads per frame. Here everything available is read at once (until the socket
+  is empty, or up to ``drain_limit``), and plain data frames are cut out of the buffer in one loop
+  (:mod:`simsync.wire.payloads`). Any other frame is left to the library, which takes its bytes from the same buffer.
 """
 
 from __future__ import annotations
@@ -19,36 +19,31 @@ import ssl
 import struct
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
 
 import websocket
 
+from simsync.runtime.frame_observer import FrameObserver
 from simsync.runtime.waiting import READ, WRITE, Waker, wait
-from simsync.wire.frame_run import SHORTEST, FrameRun, length_of_run
-
-if TYPE_CHECKING:
-    from simsync.runtime.frame_observer import FrameObserver
+from simsync.wire.payloads import PLAIN, BinaryMessage, Payloads, cut_frames
 
 READ_SIZE = 64 * 1024
-"""Bytes asked of one ``recv``. From 128 KiB on the allocation alone costs ten times as much."""
+"""Bytes requested by one ``recv``. From 128 KiB on the allocation alone costs ten times as much."""
 
 DRAIN_LIMIT = 1024 * 1024
-"""What :attr:`DuplexWebSocket.drain_limit` is at first."""
+"""Initial value of :attr:`DuplexWebSocket.drain_limit`."""
 
 QUIET_READ = 16 * 1024
-"""A first read shorter than this, on plain TCP, means that nothing else is there."""
+"""On plain TCP, a first read shorter than this means that the socket is empty."""
 
 WRITE_SIZE = 64 * 1024
 
 RECORD_SIZE = 16 * 1024
-"""What one TLS record holds. Of a larger write the first records may go out, and be read, without being reported."""
+"""The capacity of a TLS record. A larger write may send some of its records without reporting them as written."""
 
 CHECK_EVERY = 256
-"""Reads of the library after which the clock and the waker are looked at although there is more to read. A peer that
-sends nothing but pings or empty fragments must not keep the reader for ever."""
-
-_FINAL_TEXT = 0x81
-_FINAL_BINARY = 0x82
+"""Reads by the library between two looks at the deadline and the waker. Without them a peer that sends only pings or
+empty fragments would keep the reader busy for ever."""
 
 
 class LinkLost(Exception):
@@ -60,74 +55,77 @@ class LinkLost(Exception):
         self.code = code
 
 
-class BinaryMessage(bytes):
-    """A message that came in a binary frame, where that makes a difference."""
-
-
 class DuplexWebSocket(websocket.WebSocket):
-    """See the module. One thread reads (:meth:`recv_batch`) and closes, one writes (:meth:`write_some`)."""
+    """A WebSocket for two threads: one calls :meth:`recv_batch` and :meth:`close`, the other :meth:`write_some`.
+
+    Args:
+        max_message: the largest message to accept, in bytes; at least 65,536.
+        bulk: cut plain data frames out of the buffer here. If False, the library reads every frame.
+        options: passed on to ``websocket.WebSocket``.
+    """
 
     send_timeout = 10.0
-    """Seconds that a control frame may wait for a peer that does not read."""
+    """Seconds that a control frame waits for a peer that does not read."""
 
     def __init__(self, *, max_message: int, bulk: bool = True, **options: Any) -> None:
-        # ``max_message``: bytes, at least 65,536, so that only frames with a long header need the check. ``bulk``: cut
-        # plain frames out of the buffer here; without it the library gets each of them.
         options["skip_utf8_validation"] = True  # the JSON decoder validates, a thousand times faster
         super().__init__(**options)
         self.max_message = max_message
-        self._plain = (_FINAL_TEXT, _FINAL_BINARY) if bulk else ()
+        self._plain = PLAIN if bulk else ()
         self.last_inbound = time.monotonic()
         self.bytes_received = 0
         self._tls_call = threading.Lock()
         self._is_tls = False
         self._buffer = b""
-        self._position = 0
-        self._chunks: list[bytes] = []
-        self._collected = 0
-        self._needed = 1
-        self._more_at_hand = True
-        self._library_mode = False
-        self._library_bytes = 0
+        self._position = 0  # everything before it in the buffer has been used
+        self._chunks: list[bytes] = []  # read from the socket, not yet in the buffer
+        self._collected = 0  # bytes in these chunks
+        self._needed = 1  # bytes without which no progress is possible
+        self._more_at_hand = True  # the socket may have more; False once it was found empty
+        self._library_mode = False  # the next frame is left to the library
+        self._library_bytes = 0  # taken by the library for the message that it is reading
         self._library_reads = 0
         self._deadline: float | None = None
         self._close_by: float | None = None
         self._waker: Waker | None = None
         self._end: LinkLost | None = None
         self.drain_limit = DRAIN_LIMIT
-        """Bytes after which a batch is handed on although more could be read."""
+        """Bytes after which a batch is returned even if more could be read."""
         self.was_waiting = False
-        """Had the last :meth:`recv_batch` to wait? Then it has seen at once what came, also the end."""
+        """True if the last :meth:`recv_batch` had to wait. Then it saw whatever arrived, the end included, at once."""
         self.binary: Callable[[bytes], bytes] = BinaryMessage
-        """What becomes of the payload of a binary frame; plain ``bytes`` where it is as good as text."""
+        """Applied to the payload of each binary frame. Plain ``bytes`` if binary frames are treated like text."""
         self.outgoing: Callable[[bytes, int], None] | None = None
-        """Takes the frames that the library wants to send (pong, close) where a writer does the sending."""
-        self.tap: FrameObserver | None = None
-        """Whoever reads or writes shows it the messages; it stays here because it belongs to the connection."""
+        """If set, it gets the control frames that the library wants to send, with their opcode, and a writer thread
+        sends them."""
+        self.observer: FrameObserver | None = None
+        """Observes the messages of this connection. The code that reads and writes messages calls it."""
 
     def connect(self, url: str, **options: Any) -> None:
-        """As the library's; afterwards the socket is non-blocking and safe for a reader and a writer."""
+        """Connect as the library does, then make the socket non-blocking."""
         super().connect(url, **options)  # type: ignore[no-untyped-call]
         if self.sock is not None:
             self._is_tls = isinstance(self.sock, ssl.SSLSocket)
             self.sock.setblocking(False)
             self.last_inbound = time.monotonic()
 
-    # Reading: only ever from one thread.
+    # Reading: one thread only.
 
-    def recv_batch(self, deadline: float | None = None, waker: Waker | None = None) -> list[bytes]:
-        """All data messages at hand, at least one; empty when ``deadline`` passed or ``waker`` was pulled.
+    def recv_batch(self, deadline: float | None = None, waker: Waker | None = None) -> Payloads:
+        """Wait for data messages and return all that are available, in order.
 
-        ``deadline`` is in seconds on the clock of :func:`time.monotonic`. Pings are answered through :meth:`pong` on
-        the way. Raises :class:`LinkLost` once the connection has ended and all messages before that were returned.
+        Pings are answered in the meantime.
+
+        Args:
+            deadline: when to give up, in seconds of :func:`time.monotonic`. None waits without limit.
+            waker: another way to end the wait.
+
+        Returns:
+            The payloads of at least one message; empty if the deadline passed or the waker was woken.
+
+        Raises:
+            LinkLost: the connection has ended, and all messages before its end were returned.
         """
-        return self._receive(deadline, waker, keep_runs=False)
-
-    def recv_runs(self, deadline: float | None = None, waker: Waker | None = None) -> list[bytes | FrameRun]:
-        """As :meth:`recv_batch`, with frames of one length left together."""
-        return self._receive(deadline, waker, keep_runs=True)
-
-    def _receive(self, deadline: float | None, waker: Waker | None, *, keep_runs: bool) -> list[Any]:
         self._deadline = deadline
         self._waker = waker
         self._library_reads = 0
@@ -139,15 +137,15 @@ class DuplexWebSocket(websocket.WebSocket):
                 if self._library_mode:
                     message = self._library_frame()
                     if message is not None:
-                        return [message]
+                        return Payloads([message])
                     continue
-                messages = self._cut_frames(keep_runs=keep_runs)
-                if messages:
-                    return messages
+                payloads = self._cut_frames()
+                if payloads.blocks:
+                    return payloads
                 if not self._library_mode and self._end is None and not self._fill():
-                    return []
+                    return Payloads()
         except websocket.WebSocketTimeoutException:
-            return []
+            return Payloads()
         except LinkLost as lost:
             self._end = lost
             raise
@@ -157,77 +155,34 @@ class DuplexWebSocket(websocket.WebSocket):
 
     @property
     def is_drained(self) -> bool:
-        """Everything that had arrived was handed out, when it was last looked."""
+        """True if everything that had arrived at the last read has been returned."""
         in_hand = bool(self._chunks) or self._position < len(self._buffer) or self._library_mode
         return not in_hand and not self._more_at_hand
 
-    def _cut_frames(self, *, keep_runs: bool) -> list[Any]:
-        """Cut plain data frames (final, unmasked, text or binary) until the buffer ends or another kind comes.
-
-        With ``keep_runs`` text frames of one length stay together where there are enough of them.
-        """
-        buffer = self._buffer
-        size = len(buffer)
-        position = self._position
-        messages: list[bytes | FrameRun] = []
-        append = messages.append
-        plain = self._plain
-        last_length = -1
-        look_at = 0  # from here on it is worth looking for a run
-        self._needed = 1
-        try:
-            while True:
-                first = buffer[position]
-                length = buffer[position + 1]
-                if length < 126:
-                    start = position + 2
-                elif length == 126:
-                    length = buffer[position + 2] << 8 | buffer[position + 3]
-                    start = position + 4
-                elif length == 127:
-                    start = position + 10
-                    if start > size:
-                        break
-                    length = int.from_bytes(buffer[position + 2 : start], "big")
-                    if length > self.max_message:
-                        self._end = self._oversized(length)
-                        break
-                else:  # masked
-                    self._library_mode = True
-                    break
-                if first not in plain:
-                    self._library_mode = True
-                    break
-                stop = start + length
-                if stop > size:
-                    self._needed = stop - size
-                    break
-                if keep_runs and length == last_length and position >= look_at and first == _FINAL_TEXT:
-                    stride = stop - position
-                    count = length_of_run(buffer, position, start - position, stride)
-                    end_of_run = position + count * stride
-                    if count >= SHORTEST:
-                        append(FrameRun(buffer[position:end_of_run], start - position, count))
-                        position = end_of_run
-                        continue
-                    look_at = end_of_run
-                last_length = length
-                append(buffer[start:stop] if first == _FINAL_TEXT else self.binary(buffer[start:stop]))
-                position = stop
-        except IndexError:  # the buffer ends inside a header
-            pass
-        if position == size:
-            self._buffer = b""  # an idle connection holds no memory
-            position = 0
-        self._position = position
-        return messages
+    def _cut_frames(self) -> Payloads:
+        """Take complete plain data frames from the buffer, up to the first frame of another kind."""
+        cut = cut_frames(self._buffer, self._position, self.max_message, plain=self._plain, binary=self.binary)
+        self._position = cut.position
+        if cut.oversized:
+            self._end = self._oversized(cut.oversized)
+        elif not cut.missing:
+            self._library_mode = True
+        self._needed = max(1, cut.missing)
+        if cut.position == len(self._buffer):
+            self._buffer, self._position = b"", 0  # an idle connection holds no memory
+        return cut.payloads
 
     def _oversized(self, length: int) -> LinkLost:
         return LinkLost(f"a message of {length} bytes is larger than the limit of {self.max_message} bytes")
 
     def _library_frame(self) -> bytes | None:
-        """Let the library take one frame, or one fragmented message, from the buffer."""
+        """Let the library read one frame or one fragment; returns the message if that completes one.
+
+        The library checks the frame, answers a ping and puts fragments together. It keeps its state when it runs out of
+        time in the middle of a frame, so calling it again continues where it stopped.
+        """
         opcode, frame = self.recv_data_frame(control_frame=True)
+        # Between two fragments every frame is the library's: a data frame there is an error that only it detects.
         self._library_mode = self.cont_frame.recving_frames is not None
         if not self._library_mode:
             self._library_bytes = 0
@@ -243,10 +198,10 @@ class DuplexWebSocket(websocket.WebSocket):
         return None
 
     def _recv(self, bufsize: int) -> bytes:
-        """Where the library gets its bytes from."""
+        """Called by the library for its bytes, in place of reading from the socket."""
         self._library_reads += 1
         if self._library_reads % CHECK_EVERY == 0 and self._called_off():
-            raise websocket.WebSocketTimeoutException("out of time, although there is more to read")
+            raise websocket.WebSocketTimeoutException("the wait has ended, although there is more to read")
         if self._position >= len(self._buffer):
             self._needed = 1
             if not self._fill():
@@ -254,22 +209,26 @@ class DuplexWebSocket(websocket.WebSocket):
         chunk = self._buffer[self._position : self._position + bufsize]
         self._position += len(chunk)
         self._library_bytes += len(chunk)
-        # Frame headers come on top of the payload; a ping between fragments counts as well.
+        # The allowance is for frame headers and for pings between fragments, which are counted as well.
         if self._library_bytes > self.max_message + 16 * 1024:
             raise self._oversized(self._library_bytes)
         return chunk
 
     def _called_off(self) -> bool:
-        """Whether the deadline has passed or the waker was pulled."""
+        """True if the deadline has passed or the waker was woken."""
         if self._deadline is not None and time.monotonic() >= self._deadline:
             return True
         # wait: reader, subscription | nothing: it looks | – | 0 s
         return self._waker is not None and wait(None, READ, self._waker, 0.0)[1]
 
     def _fill(self) -> bool:
-        """Read until ``_needed`` more bytes are there, then all that is at hand; False when out of time or woken."""
+        """Read until ``_needed`` more bytes are in the buffer, then whatever else is available.
+
+        Returns False if the deadline passed or the waker was woken; what was read stays in ``_chunks`` until next time.
+        """
         while not self._drain():
             # wait: the thread that reads | bytes | the peer; the waker of `recv_batch` | the deadline of `recv_batch`
+            # First without waiting, to learn whether the bytes were there before we asked for them.
             ready, woken = wait(self.sock, self._wait_for, self._waker, 0.0)
             self.was_waiting = not ready
             if not ready and not woken:
@@ -288,7 +247,10 @@ class DuplexWebSocket(websocket.WebSocket):
     _wait_for = READ
 
     def _drain(self) -> bool:
-        """Read without waiting; True when at least ``_needed`` bytes have been collected."""
+        """Read without waiting until the socket is empty or ``drain_limit`` is reached.
+
+        Returns True if at least ``_needed`` bytes have been collected.
+        """
         if self.sock is None:
             raise LinkLost("the connection is closed")
         if not self._more_at_hand:
@@ -297,9 +259,14 @@ class DuplexWebSocket(websocket.WebSocket):
         collected = self._collected
         limit = max(self.drain_limit, self._needed)
         self._wait_for = READ
+        # TLS has to be read until it asks for more. OpenSSL may have decrypted data that poll() does not know about: a
+        # short read of one record does not mean that the next one is not there, and waiting for the socket then would
+        # wait for bytes that have already arrived.
         while collected < limit:
             try:
                 if self._is_tls:
+                    # Held for this one call, which never blocks. The writer takes the same lock for its call, so the
+                    # two threads never use the SSL object at once, and neither is held up while the other waits.
                     with self._tls_call:
                         chunk = self.sock.recv(READ_SIZE)
                 else:
@@ -308,7 +275,7 @@ class DuplexWebSocket(websocket.WebSocket):
                 self._more_at_hand = False
                 break
             except ssl.SSLWantWriteError:
-                self._wait_for = WRITE
+                self._wait_for = WRITE  # TLS answers a key update first
                 self._more_at_hand = False
                 break
             except OSError as error:
@@ -325,19 +292,29 @@ class DuplexWebSocket(websocket.WebSocket):
         return collected >= self._needed
 
     def _ended(self, reason: str, collected: int, cause: OSError | None = None) -> bool:
-        """The stream is over: hand out the complete frames that are still there, fail at the next read."""
+        """The stream has ended: first return the complete frames that are left, and fail at the next read."""
         if collected >= self._needed:
             return True
-        self._more_at_hand = False  # there was nothing more than its end
+        self._more_at_hand = False
         raise LinkLost(reason) from cause
 
-    # Writing: only ever from one thread at a time.
+    # Writing: one thread at a time.
 
     def write_some(self, data: memoryview | bytes, deadline: float | None = None, waker: Waker | None = None) -> int:
-        """Hand some of ``data`` to the kernel and return how many bytes; waits while the peer does not read.
+        """Write the beginning of ``data``; waits while the peer does not read.
 
-        Returns 0 when ``deadline`` passed or ``waker`` was pulled. Raises :class:`LinkLost`. After 0 or an error the
-        connection is of no more use if a frame was begun.
+        After 0 or an error in the middle of a frame the connection cannot be used any more.
+
+        Args:
+            data: one or more whole frames, or the rest of them.
+            deadline: when to give up, in seconds of :func:`time.monotonic`. None waits without limit.
+            waker: another way to end the wait.
+
+        Returns:
+            How many bytes the kernel has taken; 0 if the deadline passed or the waker was woken.
+
+        Raises:
+            LinkLost: the connection has ended.
         """
         part = data[: RECORD_SIZE if self._is_tls else WRITE_SIZE]
         while True:
@@ -361,7 +338,11 @@ class DuplexWebSocket(websocket.WebSocket):
                 return 0
 
     def send(self, payload: bytes | str, opcode: int = websocket.ABNF.OPCODE_TEXT) -> int:
-        """As the library's, or handed to ``outgoing`` if there is one."""
+        """Send one frame, or leave that to ``outgoing`` if it is set.
+
+        The library calls this for pong and close frames, from the thread that reads. With a writer thread they have to
+        take its way: written from here, they could end up in the middle of a frame that is written in pieces.
+        """
         if self.outgoing is None:
             return int(super().send(payload, opcode))
         raw = payload.encode("utf-8") if isinstance(payload, str) else payload
@@ -369,7 +350,7 @@ class DuplexWebSocket(websocket.WebSocket):
         return len(raw)
 
     def _send(self, data: str | bytes) -> int:
-        """Where the library's own sends (pong, close, send) end up."""
+        """Called by the library to write a frame."""
         raw = data.encode("utf-8") if isinstance(data, str) else data
         deadline = time.monotonic() + self.send_timeout
         if self._close_by is not None:
@@ -381,7 +362,7 @@ class DuplexWebSocket(websocket.WebSocket):
         return sent
 
     def close(self, status: int = 1000, reason: str | bytes = b"", timeout: float | None = 3) -> None:
-        """Close handshake within ``timeout`` seconds, also when the peer is mute. Only for the thread that reads."""
+        """Close the connection with a handshake of at most ``timeout`` seconds. For the thread that reads."""
         if not self.connected:
             self.shutdown()
             return
@@ -394,12 +375,14 @@ class DuplexWebSocket(websocket.WebSocket):
         self.shutdown()
 
     def send_close(self, status: int = 1000, reason: str | bytes = b"") -> None:
-        if self.connected:  # one close frame is enough, whoever was first
-            with contextlib.suppress(LinkLost):  # the peer may be gone already; its close code must not be lost
+        """Send a close frame if the connection is up; the library does the same when it receives one."""
+        if self.connected:
+            # The peer may be gone already. Its close frame, which is still to be read, says why; this error does not.
+            with contextlib.suppress(LinkLost):
                 super().send_close(status, reason)
 
     def shutdown(self) -> None:
-        """Close the socket at once. Nobody may be reading or writing any more."""
+        """Close the socket at once. No thread may be reading or writing any more."""
         if self.sock is not None:
             with contextlib.suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)

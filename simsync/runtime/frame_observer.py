@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable
 
 from simsync.frames import BINARY, CLOSE, OPEN, RECEIVED, REFUSED, REPLY, SENT, TEXT, Frame, OnFrame
-from simsync.runtime.duplex import BinaryMessage
+from simsync.wire.payloads import BinaryMessage
 
 logger = logging.getLogger("simsync.frames")
 

@@ -101,20 +101,20 @@ class HttpClient:
 
     def _send(self, method: str, url: str, body: bytes | None = None) -> tuple[bytes, Mapping[str, str]]:
         """Return body and headers of the reply, and show the exchange to ``on_frame``."""
-        tap = FrameObserver.of(self._on_frame, HTTP, url)
-        if tap is None:
+        observer = FrameObserver.of(self._on_frame, HTTP, url)
+        if observer is None:
             _status, content, reply_headers = self._exchange(method, url, body)
             return content, reply_headers
-        tap.requested(method, body)
+        observer.requested(method, body)
         try:
             status, content, reply_headers = self._exchange(method, url, body)
         except HttpStatusError as error:
-            tap.answered(error.status, error.body.encode("utf-8", "replace"))
+            observer.answered(error.status, error.body.encode("utf-8", "replace"))
             raise
         except (Cancelled, ConnectError, ProtocolError) as error:
-            tap.answered(None, str(error).encode("utf-8", "replace"))
+            observer.answered(None, str(error).encode("utf-8", "replace"))
             raise
-        tap.answered(status, content)
+        observer.answered(status, content)
         return content, reply_headers
 
     def _exchange(self, method: str, url: str, body: bytes | None) -> tuple[int, bytes, Mapping[str, str]]:

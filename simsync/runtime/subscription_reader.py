@@ -17,7 +17,7 @@ from simsync.runtime.cancel import CancelToken
 from simsync.runtime.connector import ConnectFailed, Connector
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
-from simsync.runtime.duplex import DRAIN_LIMIT, BinaryMessage, DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
 from simsync.runtime.event_queue import DataBatch, EventQueue
 from simsync.runtime.failure import chain_of
 from simsync.runtime.frame_observer import FrameObserver
@@ -25,6 +25,7 @@ from simsync.runtime.reconnect_turns import ReconnectTurns
 from simsync.runtime.retry import Reconnectable, ReconnectPolicy
 from simsync.runtime.threads import join, spawn
 from simsync.runtime.waiting import Waker
+from simsync.wire.payloads import BinaryMessage
 
 logger = logging.getLogger("simsync.subscription")
 
@@ -191,8 +192,8 @@ class SubscriptionReader:
             turn.close()
             self._stream(ws)
         except LinkLost as lost:
-            if ws.tap is not None:
-                ws.tap.ended(lost.reason, lost.code)
+            if ws.observer is not None:
+                ws.observer.ended(lost.reason, lost.code)
             uptime = time.monotonic() - began if self.status.up else 0.0
             self._note_loss(ws)
             if lost.code == _CLEAN_CLOSE:
@@ -204,8 +205,8 @@ class SubscriptionReader:
     def _subscribe(self, ws: DuplexWebSocket) -> None:
         protocol = self._protocol
         for request in protocol.connected():
-            if ws.tap is not None:
-                ws.tap.sent(request)
+            if ws.observer is not None:
+                ws.observer.sent(request)
             ws.send(request)
         answer_by = time.monotonic() + self._options.handshake_timeout
         self._next_ping = time.monotonic() + self._options.ping_interval
@@ -258,7 +259,7 @@ class SubscriptionReader:
                 return
             self._batch = iter(payloads)
             self._batch_is_open = True
-        self._take(self._next_texts(self._batch, ws.tap))
+        self._take(self._next_texts(self._batch, ws.observer))
         self._batch_is_open = operator.length_hint(self._batch) > 0
 
     def _next_texts(self, payloads: Iterator[bytes], observer: FrameObserver | None) -> list[bytes]:

@@ -82,10 +82,10 @@ class Writer:
     def _write(self, frames: list[OutgoingFrame]) -> None:
         """Write frames in one piece. Continues that were not completely written go back into the outbox."""
         encoded = [bytes(websocket.ABNF.create_frame(frame.payload, frame.opcode).format()) for frame in frames]
-        if self._ws.tap is not None:
+        if self._ws.observer is not None:
             for frame in frames:
                 if frame.opcode == TEXT:
-                    self._ws.tap.sent(frame.payload)
+                    self._ws.observer.sent(frame.payload)
         data = memoryview(b"".join(encoded))
         sent = 0
         try:

@@ -1,7 +1,8 @@
-"""The only place that knows a JSON key, a method name or an encoding.
+"""The only package that knows JSON keys, method names and encodings.
 
-Nothing here has a thread, a socket or a clock. What the vendor does not document is a guess; each guess is marked in
-:mod:`simsync.wire.dialect` or in ``docs/compatibility.md`` and lives in one place.
+It has no threads, no sockets and no clock. Where the vendor documents nothing, the code guesses. Each guess lives in
+one place and is listed in ``docs/compatibility.md``; the least certain ones can be changed through
+:class:`simsync.wire.dialect.Dialect`.
 """
 
 from __future__ import annotations

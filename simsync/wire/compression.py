@@ -1,4 +1,4 @@
-"""The compressed form of notifications: one zstd stream per connection, each message flushed into one binary frame."""
+"""Compressed notifications: one zstd stream per connection, each message flushed into one binary frame."""
 
 from __future__ import annotations
 
@@ -13,35 +13,37 @@ NAME = "zstd"
 
 
 def is_available() -> bool:
-    """Compression is asked for only where it can be read."""
+    """True if zstd can be decompressed here; only then is compression requested."""
     return zstandard is not None
 
 
 LARGEST = 64 * 1024 * 1024
-"""Bytes of one message when it is inflated, unless the caller says otherwise."""
+"""Default limit of one inflated message, in bytes."""
 _LEAST_WINDOW = 8 * 1024 * 1024
-"""Bytes of history that every decoder of zstd has to grant; what a stream wants beyond it counts like a message."""
+"""Bytes of history that every zstd decoder must allow. A stream that needs more is limited like a message."""
 _EXPANSION = 32 * 1024
-"""Times that zstd can blow up what it is given: a block of 4 bytes stands for 128 KiB at most."""
+"""The largest ratio by which zstd can expand its input: a block of 4 bytes stands for at most 128 KiB."""
 _LEAST_PIECE = 256
 
 
 class Inflater:
-    """Reads the compressed messages of one connection, in order.
+    """Inflates the compressed messages of one connection, in order.
 
-    They are inflated piece by piece, so a small frame that stands for gigabytes is refused before they are there: of
-    one piece comes not much more than the limit.
+    A message is inflated piece by piece, and a piece expands to little more than the limit. So a small frame that
+    stands for gigabytes is rejected before they are allocated.
+
+    Args:
+        limit: the largest inflated message to accept, in bytes.
     """
 
     def __init__(self, limit: int = LARGEST) -> None:
-        """``limit``: bytes of one inflated message."""
         self._limit = limit
         self._piece = max(_LEAST_PIECE, limit // _EXPANSION)
         decompressor = zstandard.ZstdDecompressor(max_window_size=max(limit, _LEAST_WINDOW))
         self._stream: Any = decompressor.decompressobj()
 
     def inflate(self, payload: bytes) -> bytes:
-        """Raises ValueError; after that the stream is of no more use."""
+        """Inflate the next message. Raises ValueError, after which the stream cannot be used any more."""
         pieces: list[bytes] = []
         size = 0
         try:

@@ -1,11 +1,12 @@
-"""Control frames → :mod:`~simsync.wire.control_messages`.
+"""Decodes control messages into :mod:`~simsync.wire.control_messages`.
 
-The bulk of the traffic is read by :mod:`~simsync.wire.quick_events`, everything else here, in whatever spelling.
+:mod:`~simsync.wire.quick_events` reads the bulk of the traffic in its expected spelling. Everything else is read here,
+in any spelling.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Callable, Optional
 
@@ -22,12 +23,12 @@ from simsync.events import (
     Status,
     UnknownEvent,
 )
-from simsync.wire import json_codec
+from simsync.wire import json_codec, quick_events
 from simsync.wire.control_messages import (
+    OWN_SESSION,
     ControlMessage,
     ErrorReported,
     NotUnderstood,
-    OwnEvent,
     ParallelAttached,
     SessionAttached,
     SessionCreated,
@@ -36,59 +37,67 @@ from simsync.wire.control_messages import (
     Succeeded,
 )
 from simsync.wire.dialect import Dialect
-from simsync.wire.frame_run import FrameRun
-from simsync.wire.quick_events import BLOCK, READY, QuickEvents
+from simsync.wire.payloads import Block, Payloads
+from simsync.wire.quick_events import READY
 from simsync.wire.server_errors import decode_error
 from simsync.wire.spelling import FoldedFields, fold
 
 
 class _Misfit(ValueError):
-    """The payload does not have the form that its name promises."""
+    """The payload does not have the form that its method name requires."""
 
 
 class ControlDecoder:
-    """Decodes control frames by the rules of a dialect. For one thread; it learns how the server spells.
+    """Decodes the messages of control connections.
 
-    ``quick``: let :mod:`~simsync.wire.quick_events` do the bulk; the result is the same.
+    Args:
+        dialect: decides which errors are terminal.
+        quick: decode blocks of messages with :mod:`~simsync.wire.quick_events` where possible. The result is the same.
     """
 
     def __init__(self, dialect: Dialect, *, quick: bool = True) -> None:
         self._is_terminal = dialect.is_terminal
-        self._quick = QuickEvents() if quick else None
+        self._quick = quick
 
-    def decode_all(self, payloads: Iterable[bytes | FrameRun]) -> Iterator[ControlMessage]:
-        """One message for each payload. Never raises: what cannot be read becomes :class:`NotUnderstood`."""
-        # By blocks, so that what is made of a block is gone before the next, and the garbage collector has no work.
-        return chain.from_iterable(map(self._decode_block, _blocks(payloads)))
+    def decode_all(self, payloads: Collection[bytes]) -> Iterator[ControlMessage]:
+        """Decode received payloads, in order.
 
-    def _decode_block(self, block: Sequence[bytes] | FrameRun) -> Iterable[ControlMessage]:
-        quick = self._quick
-        if quick is None:
+        Args:
+            payloads: what ``recv_batch`` returned, or any other collection of payloads.
+
+        Returns:
+            One message per payload. An event, of a parallel or a single session, is a tuple
+            ``(session_id, sequence, event)``, see :data:`~simsync.wire.control_messages.SessionEvent`. Every other
+            message is an object of its own class. A payload that cannot be read becomes a :class:`NotUnderstood`;
+            nothing raises.
+        """
+        # Lazy: the messages of a block are freed before the next block is decoded, so that the garbage collector does
+        # not have to look at them again and again while they pile up.
+        return chain.from_iterable(map(self._decode_block, Payloads.of(payloads).blocks))
+
+    def _decode_block(self, block: Block) -> Sequence[ControlMessage]:
+        if not self._quick:
             return [self.decode(payload) for payload in block]
-        if isinstance(block, FrameRun):
-            return quick.read_run(block) or self.decode_all(block)
-        events = quick.read(block)
+        events = quick_events.read(block)
         if events is not None:
             return events
         messages: list[ControlMessage] = []
         for payload in block:
-            alone = quick.read((payload,))
+            alone = quick_events.read(Block([payload]))
             messages.append(self.decode(payload) if alone is None else alone[0])
         return messages
 
     def decode(self, payload: bytes) -> ControlMessage:
-        """One message, in whatever spelling."""
+        """Decode one message in any spelling."""
         try:
             message = json_codec.loads(payload)
         except ValueError as error:
-            return NotUnderstood(payload, f"no JSON: {error}", is_json=False)
-        if self._quick is not None:
-            self._quick.learn(message)
+            return NotUnderstood(payload, f"not JSON: {error}", is_json=False)
         return self._decode_tolerantly(message)
 
     def _decode_tolerantly(self, message: Any) -> ControlMessage:
         if not isinstance(message, Mapping):
-            return NotUnderstood(message, "no object")
+            return NotUnderstood(message, "not an object")
         envelope = FoldedFields(message)
         method = envelope.text("method")
         if method is None:
@@ -106,7 +115,7 @@ class ControlDecoder:
             if reader is not None:
                 return reader(_object(envelope.get("params"), method), sequence)
             if name in _EVENTS:
-                return OwnEvent(self._event(method, envelope.get("params")), sequence)
+                return OWN_SESSION, sequence, self._event(method, envelope.get("params"))
         except _Misfit as misfit:
             return NotUnderstood(message, str(misfit), sequence=sequence)
         return NotUnderstood(message, f"unknown method {method!r}", sequence=sequence)
@@ -114,11 +123,11 @@ class ControlDecoder:
     def _session_event(self, params: Any) -> SessionEvent:
         fields = FoldedFields(_object(params, "sessionEvent"))
         session_id = fields.text("session_id")
-        if session_id is None:
+        if not session_id:
             raise _Misfit("a session event without session id")
         kind, payload = _tagged(fields.get("event"))
         event = None if fold(kind) == "success" else self._event(kind, payload)
-        return session_id, fields.number("seq_id"), event.slot if type(event) is Slot else event
+        return session_id, fields.number("seq_id"), event
 
     def _event(self, kind: str, payload: Any) -> Event:
         name = fold(kind)
@@ -138,23 +147,6 @@ class ControlDecoder:
         return error
 
 
-def _blocks(payloads: Iterable[bytes | FrameRun]) -> Iterator[list[bytes] | FrameRun]:
-    block: list[bytes] = []
-    for payload in payloads:
-        if isinstance(payload, FrameRun):
-            if block:
-                yield block
-                block = []
-            yield payload
-        else:
-            block.append(payload)
-            if len(block) == BLOCK:
-                yield block
-                block = []
-    if block:
-        yield block
-
-
 def _object(value: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise _Misfit(f"{what} without an object as params")
@@ -162,7 +154,7 @@ def _object(value: Any, what: str) -> Mapping[str, Any]:
 
 
 def _tagged(event: Any) -> tuple[str, Any]:
-    """The kind and payload of an inner event: ``{"method", "params"}``, a bare string or a one-key object (a guess)."""
+    """The kind and payload of an inner event: ``{"method", "params"}``, text or an object with one key. (A guess.)"""
     if isinstance(event, str):
         return event, None
     if isinstance(event, Mapping):
@@ -173,7 +165,7 @@ def _tagged(event: Any) -> tuple[str, Any]:
         if len(event) == 1:
             kind, payload = next(iter(event.items()))
             return str(kind), payload
-    return "", event  # of no known form: kept raw, as an event of unknown kind
+    return "", event  # an unknown form: kept as an event of unknown kind
 
 
 def _slot_number(payload: Any) -> int:
@@ -231,12 +223,12 @@ _EVENTS: dict[str, Callable[[Any], Event]] = {
 
 
 def _text_list(values: list[Any]) -> tuple[str, ...]:
-    """What is no text becomes an empty one, which fits no session, so that the lists stay parallel."""
+    """Anything that is not text becomes empty text, which matches no session, so that the lists stay parallel."""
     return tuple(value if isinstance(value, str) else "" for value in values)
 
 
 def _slot_list(values: list[Any]) -> tuple[int, ...]:
-    """What is no number is left out, so that the lengths of the lists tell that something is wrong."""
+    """Anything that is not a number is dropped, so that the lengths of the lists show that something is wrong."""
     return tuple(value for value in values if type(value) is int)
 
 

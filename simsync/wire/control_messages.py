@@ -1,4 +1,4 @@
-"""What the server can say on the control connection, decoded."""
+"""The decoded messages of a control connection."""
 
 from __future__ import annotations
 
@@ -8,21 +8,15 @@ from typing import Any, Optional, Union
 
 from simsync.events import BacktestError, Event
 
-SessionEvent = tuple[str, Optional[int], Union[Event, int, None]]
-"""An event of one sub-session: its id, the sequence number, the event.
+OWN_SESSION = ""
+"""Stands for the session in events that do not name one: the single session that the connection belongs to."""
 
-An int is the number of a slot that was executed, as nearly all events are; None is an acknowledgement without event.
-A plain tuple, and the only message that is one: making an object of a class takes longer than all else that is done
-with it.
+SessionEvent = tuple[str, Optional[int], Optional[Event]]
+"""An event of a session: its id or :data:`OWN_SESSION`, the sequence number, the event.
+
+The event is None for an acknowledgement, which has a number but nothing to deliver. This is the only message that is a
+tuple: creating an object of a class takes longer than everything else that is done with it.
 """
-
-
-@dataclass(frozen=True)
-class OwnEvent:
-    """An event of the single session that owns the connection."""
-
-    event: Event
-    sequence: Optional[int]
 
 
 @dataclass(frozen=True)
@@ -43,7 +37,7 @@ class SessionAttached:
 
 @dataclass(frozen=True)
 class SessionsCreated:
-    """The end of a parallel create. The lists run in parallel; their lengths are as the server sent them."""
+    """The answer to a parallel create. The lists belong together; their lengths are as the server sent them."""
 
     control_session_id: Optional[str]
     session_ids: Sequence[str]
@@ -60,14 +54,14 @@ class ParallelAttached:
 
 @dataclass(frozen=True)
 class Succeeded:
-    """Acknowledgement of a close or a resume."""
+    """Acknowledges a close or a resume."""
 
     sequence: Optional[int] = None
 
 
 @dataclass(frozen=True)
 class ErrorReported:
-    """An error without a session."""
+    """An error that names no session."""
 
     error: BacktestError
     sequence: Optional[int] = None
@@ -75,7 +69,7 @@ class ErrorReported:
 
 @dataclass(frozen=True)
 class NotUnderstood:
-    """A frame that is no JSON, no message, or a message of an unknown kind. ``is_json`` tells which."""
+    """A payload that is not JSON (``is_json`` is False), not a message, or a message of an unknown kind."""
 
     raw: Any
     reason: str
@@ -85,7 +79,6 @@ class NotUnderstood:
 
 ControlMessage = Union[
     SessionEvent,
-    OwnEvent,
     SessionCreated,
     SessionAttached,
     SessionsCreated,

@@ -1,7 +1,7 @@
-"""The choices where the vendor's wire format is not known: one object, each choice replaceable.
+"""Replaceable choices for the parts of the wire format that the vendor does not document.
 
-``docs/compatibility.md`` lists every guess with its certainty. A choice that turns out wrong is corrected here, or by
-the user: ``Options(dialect=Dialect(nested_continue=False))``.
+``docs/compatibility.md`` lists every guess with its certainty. A wrong choice is corrected here, or by the user with
+``Options(dialect=Dialect(nested_continue=False))``.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _END_SUFFIXES = ("Completed", "Complete", "End")
 
 
 def ends_stream(method: str, result: Any) -> bool:
-    """Is this notification the last one of its subscription? (A guess: the form of the terminal is not documented.)
+    """True if this notification is the last one of its subscription. (A guess: its form is not documented.)
 
-    True for a result object with a truthy ``completed``, ``done``, ``eof`` or ``endOfStream``, and for a method name
-    that ends in ``Completed``, ``Complete`` or ``End``.
+    That is a result object with a truthy ``completed``, ``done``, ``eof`` or ``endOfStream``, or a method name that
+    ends in ``Completed``, ``Complete`` or ``End``.
     """
     if method.endswith(_END_SUFFIXES):
         return True
-    # Only small objects are looked at: no known payload has such a key, and a transaction has many.
+    # Only small objects are examined: no known payload has such a key, and a transaction has many keys.
     if not isinstance(result, Mapping) or len(result) > 4:
         return False
     return any(value and fold(key) in _END_KEYS for key, value in result.items())
@@ -39,20 +39,27 @@ _CAPACITY_WORDS = ("capacity", "busy", "overload", "too many", "try again", "una
 
 
 def is_capacity(_code: int, message: str) -> bool:
-    """Does a refused subscribe sound as if it would succeed later? (A guess: by its words.)"""
+    """True if the message of a rejected subscribe suggests that the server is at capacity. (A guess.)"""
     return any(word in message.lower() for word in _CAPACITY_WORDS)
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How to read and write what is not documented.
+    """How to read and write the parts of the wire format that are not documented.
 
-    ``nested_continue``: put the continue of a sub-session under ``request`` (True) or beside the session id.
-    ``both_id_spellings``: send ``session_id`` and ``sessionId`` where the spelling is uncertain; unknown keys are
-    believed to be ignored. ``inline_case``: the spelling of the keys of attach requests, and of the session id where
-    only one is sent: ``snake`` or ``camel``. ``is_terminal``: which errors make going on pointless. ``ends_stream``:
-    which notification ends a subscription. ``is_capacity``: which refusals of a subscribe pass by themselves.
-    ``streams``: the table of subscriptions.
+    Args:
+        nested_continue: put the fields of a sub-session's continue under ``request`` (True) or beside the session id.
+        both_id_spellings: send both ``session_id`` and ``sessionId`` where the spelling is uncertain. The server is
+            believed to ignore unknown keys.
+        inline_case: the spelling of the keys of attach requests, and of the session id if only one is sent: ``snake``
+            or ``camel``.
+        is_terminal: takes an error and returns True if the session cannot continue after it.
+        ends_stream: takes the method and the result of a notification and returns True if it ends its subscription.
+        is_capacity: takes the code and the message of a rejected subscribe and returns True if it should be retried.
+        streams: the table of subscriptions, by kind.
+
+    Raises:
+        InvalidParams: a choice is not valid.
     """
 
     nested_continue: bool = True

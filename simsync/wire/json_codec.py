@@ -1,13 +1,14 @@
-"""JSON text to Python values and back: orjson when it is installed, the standard library otherwise."""
+"""Encodes and decodes JSON, with orjson if it is installed, otherwise with the standard library."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, Callable
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
@@ -15,9 +16,9 @@ _scan_once: Callable[[str, int], tuple[Any, int]] = getattr(_decoder, "scan_once
 
 
 def loads_with_standard_library(payload: bytes) -> Any:
-    """Decode one JSON document of UTF-8 text. Raises ValueError.
+    """Decode one JSON document in UTF-8. Raises ValueError.
 
-    The scanner is called directly: ``json.loads`` spends more time around it than in it.
+    The scanner is called directly, because ``json.loads`` spends more time around it than in it.
     """
     text = payload.decode("utf-8")
     try:
@@ -34,31 +35,31 @@ def loads_with_standard_library(payload: bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def loads_evenly(text: str, first: int, stride: int) -> list[Any]:
-    """The documents that begin at ``first`` and each ``stride`` characters later, the last one at the end of the text.
-
-    With the standard library, which takes text in any case. Raises ValueError when one does not end right before the
-    other, but for what lies in front of the first.
-    """
+def loads_all(payloads: Iterable[bytes]) -> list[Any]:
+    """Decode one JSON document per payload. Raises ValueError if one is not JSON or has white space around it."""
+    if loads is not loads_with_standard_library:
+        return [loads(payload) for payload in payloads]
+    # The same as loads_with_standard_library, without a function call for each payload.
+    texts = [payload.decode("utf-8") for payload in payloads]
     try:
-        found = [_scan_once(text, start) for start in range(first, len(text), stride)]
+        found = [_scan_once(text, 0) for text in texts]
     except (StopIteration, RecursionError) as error:
-        raise ValueError("not all of them are JSON") from error
-    if [end for _, end in found] != list(range(stride, len(text) + 1, stride)):
-        raise ValueError("a document does not end where it should")
+        raise ValueError("a payload is not JSON") from error
+    if [end for _, end in found] != [len(text) for text in texts]:
+        raise ValueError("a payload has white space or text around its document")
     return [value for value, _ in found]
 
 
 def dumps_with_standard_library(value: Any) -> bytes:
-    """Encode compactly as UTF-8."""
+    """Encode as compact JSON in UTF-8."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
 
 
 loads: Callable[[bytes], Any]
-"""Decode one JSON document of UTF-8 text; raises ValueError."""
+"""Decode one JSON document in UTF-8. Raises ValueError."""
 
 dumps: Callable[[Any], bytes]
-"""Encode compactly as UTF-8; raises TypeError."""
+"""Encode as compact JSON in UTF-8. Raises TypeError."""
 
 try:
     import orjson

@@ -1,4 +1,4 @@
-"""The frames of the data plane: the subscribe request, and what comes back."""
+"""The messages of the data plane: subscribe requests, acknowledgements and notifications."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from simsync.wire.streams import (
 
 @dataclass(frozen=True)
 class SubscribeSpec:
-    """One subscribe request: its method, its filter, and how to read what it brings."""
+    """One subscribe request: its method, its filter, and how to read its notifications."""
 
     method: str
     filter: Any
@@ -50,7 +50,10 @@ class SubscribeSpec:
         decode: Optional[Callable[[str, Any], Event]],
         streams: Mapping[str, StreamRow],
     ) -> SubscribeSpec:
-        """Any method; a kind of the table keeps its key. ``decode``: (notification method, result) → event."""
+        """A subscribe with any method. If the method is in ``streams``, its key and ``single`` apply.
+
+        ``decode``: (notification method, result) → event.
+        """
         row = next((row for row in streams.values() if row.method == method), None)
         make_event: MakeEvent = notification
         if decode is not None:
@@ -63,7 +66,7 @@ class SubscribeSpec:
 
     @property
     def is_plain_transactions(self) -> bool:
-        """Is it read as the table of subscriptions reads transactions?"""
+        """True if its notifications are read the default way for transactions."""
         return self.make_event is transaction and self.key is transaction_key and not self.single
 
     def __str__(self) -> str:
@@ -73,9 +76,10 @@ class SubscribeSpec:
 def subscribe_request(
     identifier: int, spec: SubscribeSpec, *, replay_from_slot: Optional[int] = None, compressed: bool = False
 ) -> bytes:
-    """The JSON-RPC request. Unknown keys of the config are ignored by the server, so each kind gets the same ones.
+    """The JSON-RPC request of a subscribe.
 
-    ``replay_from_slot``: the server sends again from this slot on, included; None: its whole retained history.
+    The server is believed to ignore unknown config keys, so all kinds get the same ones. ``replay_from_slot``: the
+    first slot to replay; None replays everything that the server retains.
     """
     config: dict[str, Any] = {"commitment": "confirmed"}
     if compressed:
@@ -101,7 +105,7 @@ class SubscribeRefused:
 
 @dataclass(frozen=True)
 class Incoming:
-    """A notification. ``subscription`` is None when it names none."""
+    """A notification. ``subscription`` is None if it names none."""
 
     subscription: Any
     method: str
@@ -110,7 +114,7 @@ class Incoming:
 
 @dataclass(frozen=True)
 class NotPubsub:
-    """What cannot be read. ``may_be_event``: it could be a notification, as far as can be seen."""
+    """A message that cannot be read. ``may_be_event``: it may have been a notification."""
 
     raw: Any
     reason: str
@@ -121,19 +125,19 @@ PubsubMessage = Union[SubscribeAck, SubscribeRefused, Incoming, NotPubsub]
 
 
 def decode_pubsub(payload: bytes) -> PubsubMessage:
-    """Never raises: what cannot be read becomes :class:`NotPubsub`."""
+    """Decode one message. What cannot be read becomes :class:`NotPubsub`; nothing raises."""
     try:
         message = json_codec.loads(payload)
     except ValueError as error:
-        return NotPubsub(payload, f"no JSON: {error}", may_be_event=True)
+        return NotPubsub(payload, f"not JSON: {error}", may_be_event=True)
     if not isinstance(message, dict):
-        return NotPubsub(message, "no object")
+        return NotPubsub(message, "not an object")
     method = message.get("method")
     if isinstance(method, str):
         fields = notification_params(message)
         subscription = fields.get("subscription")
         if subscription is not None and not _is_subscription(subscription):
-            return NotPubsub(message, "a notification whose subscription is no number", may_be_event=True)
+            return NotPubsub(message, "a notification whose subscription is not a number", may_be_event=True)
         return Incoming(subscription, method, fields.get("result"))
     identifier = message.get("id")
     number = _number(identifier)

@@ -1,7 +1,7 @@
-"""The fields of a transaction in one go, with msgspec.
+"""Decodes the fields of a transaction in one call, with msgspec.
 
-Whatever does not have the usual form, and everything without msgspec, is left to the tolerant way, with the same
-result.
+A notification of another form is left to the tolerant decoder (:mod:`~simsync.wire.notifications`), with the same
+result. Without msgspec, every notification is.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from simsync.events import TransactionFields
 
 
 def read_nothing(payload: bytes) -> Optional[TransactionFields]:
-    """Leaves everything to the tolerant way."""
+    """Leave every notification to the tolerant decoder."""
     return None
 
 
 read: Callable[[bytes], Optional[TransactionFields]] = read_nothing
-"""The fields of a notification; None when it has to be read in the tolerant way."""
+"""The fields of a notification; None if the tolerant decoder has to read it."""
 
 with contextlib.suppress(ImportError):
     import msgspec

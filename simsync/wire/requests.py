@@ -1,4 +1,4 @@
-"""Every control request as JSON."""
+"""Encodes the requests of the control connection."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _session_id(session_id: str, dialect: Dialect) -> dict[str, Any]:
 
 
 def _inline(fields: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """The keys of an inline variant: a guess, since the vendor's source and documentation disagree."""
+    """The keys of an inline variant. A guess, since the vendor's source and documentation disagree."""
     if dialect.inline_case == "camel":
         return {camel_case(key): value for key, value in fields.items()}
     return dict(fields)
@@ -49,7 +49,7 @@ def _encoded_binary(data: bytes) -> dict[str, str]:
 
 
 def account(state: AccountData | Mapping[str, Any]) -> Any:
-    """One account state; mappings are passed through."""
+    """One account state. A mapping is passed through."""
     if not isinstance(state, AccountData):
         return dict(state)
     return {
@@ -66,7 +66,7 @@ def account_modifications(states: Mapping[str, AccountData | Mapping[str, Any]])
 
 
 def discovery_filter(value: DiscoveryFilter | Mapping[str, Any]) -> Any:
-    """A guess: external tagging."""
+    """External tagging is a guess."""
     if isinstance(value, ProgramExecuted):
         return {"programExecuted": value.program}
     if isinstance(value, OracleUpdate):
@@ -85,7 +85,7 @@ _ANCHOR_NAMES = {
 
 
 def anchor(value: Anchor) -> Any:
-    """A guess: external tagging."""
+    """External tagging is a guess."""
     name = _ANCHOR_NAMES[value.where]
     if value.filter is not None:
         return {name: {"filter": discovery_filter(value.filter)}}
@@ -110,7 +110,7 @@ def scheduled_action(action: ScheduledAction | Mapping[str, Any]) -> Any:
 
 
 def override_actions(overrides: Mapping[int, Mapping[str, AccountData | Mapping[str, Any]]]) -> list[Any]:
-    """A guess: overrides per slot are actions before the slot that have nothing but overrides."""
+    """Overrides per slot become actions before that slot that contain only overrides. (A guess.)"""
     return [
         scheduled_action(ScheduledAction(Anchor("before_slot", [slot]), account_overrides=states))
         for slot, states in sorted(overrides.items())
@@ -119,17 +119,17 @@ def override_actions(overrides: Mapping[int, Mapping[str, AccountData | Mapping[
 
 
 def aggregators(names: Sequence[str]) -> Any:
-    """A guess: a list of names in lower case."""
+    """A list of names in lower case is a guess."""
     return list(names)
 
 
 def mint_pair(pair: MintPair | Mapping[str, Any]) -> Any:
-    """A guess: a list of both, which serde reads as a tuple and as a struct with two fields of any name."""
+    """A list of both is a guess: serde reads it as a tuple and as a struct with two fields of any name."""
     return [pair.mint_a, pair.mint_b] if isinstance(pair, MintPair) else dict(pair)
 
 
 def direct_fill(fill: DirectFill | Mapping[str, Any]) -> Any:
-    """The template that the vendor shows."""
+    """The template as in the vendor's example."""
     if not isinstance(fill, DirectFill):
         return dict(fill)
     accounts = [
@@ -161,11 +161,11 @@ def reroute(value: Reroute | Mapping[str, Any] | None) -> Any:
     fields = {
         "aggregators": aggregators(value.aggregators) if value.aggregators else None,
         "filter": None if value.pairs is None else {"pairs": [mint_pair(pair) for pair in value.pairs]},
-        # Always sent: the server's defaults are not known for certain.
+        # Always sent, because the server's defaults are not documented for certain.
         "detectFailedL1Swaps": value.detect_failed_l1_swaps,
         "circularArbs": value.circular_arbs,
         "requote": value.requote,
-        # A guess: a list. The first servers that knew it took one object.
+        # A list is a guess. The first servers that supported it took one object.
         "directFill": [direct_fill(fill) for fill in value.direct_fill] or None,
         "extraMarkets": list(value.extra_markets) or None,
     }
@@ -186,7 +186,7 @@ def diagnostic_probe(probe: DiagnosticProbe | Mapping[str, Any]) -> Any:
 
 def create_session(create: CreateSession, *, parallel: bool) -> bytes:
     """``createBacktestSession``: one flat object."""
-    # The caller's actions come first: results name an action by its place in the list.
+    # The caller's actions come first, because results refer to an action by its index in the list.
     actions = [scheduled_action(value) for value in create.actions] + override_actions(create.overrides)
     fields = {
         "startSlot": create.start_slot,
@@ -204,13 +204,13 @@ def create_session(create: CreateSession, *, parallel: bool) -> bytes:
         "reroute": reroute(create.reroute),
         "diagnosticProbes": [diagnostic_probe(value) for value in create.diagnostic_probes] or None,
     }
-    # A null in extra is sent: it is the caller's way to try one.
+    # A null in extra is sent: the caller may want to try one.
     return _message("createBacktestSession", {**without_none(fields), **create.extra})
 
 
 def _continue_fields(request: Continue) -> dict[str, Any]:
     fields = {
-        # Always sent: the server's default is not known for certain.
+        # Always sent, because the server's default is not documented for certain.
         "advanceCount": request.advance_count,
         "transactions": list(request.transactions) or None,
         "modifyAccountStates": account_modifications(request.modify_accounts) or None,
@@ -219,12 +219,12 @@ def _continue_fields(request: Continue) -> dict[str, Any]:
 
 
 def _continue_to_fields(request: ContinueTo) -> dict[str, Any]:
-    """A guess: the names of both fields."""
+    """The names of both fields are a guess."""
     return without_none({"slot": request.slot, "batchIndex": request.batch_index})
 
 
 def continue_session(session_id: str, request: Continue | ContinueTo, dialect: Dialect) -> bytes:
-    """``continueSessionV1`` or ``continueToSessionV1``: a continue of one sub-session."""
+    """``continueSessionV1`` or ``continueToSessionV1``: continues one sub-session."""
     if isinstance(request, Continue):
         method, fields = "continueSessionV1", _continue_fields(request)
     else:
@@ -235,7 +235,7 @@ def continue_session(session_id: str, request: Continue | ContinueTo, dialect: D
 
 
 def continue_single(request: Continue | ContinueTo) -> bytes:
-    """``continue`` or ``continueTo``: a continue of a single session."""
+    """``continue`` or ``continueTo``: continues a single session."""
     if isinstance(request, Continue):
         return _message("continue", _continue_fields(request))
     return _message("continueTo", _continue_to_fields(request))
@@ -252,7 +252,7 @@ def close_session(session_id: str, dialect: Dialect) -> bytes:
 
 
 def attach_session(session_id: str, last_sequence: int | None, dialect: Dialect) -> bytes:
-    """``attachBacktestSession``; without ``last_sequence`` the whole retained history is replayed."""
+    """``attachBacktestSession``. Without ``last_sequence`` the server replays everything that it retains."""
     params = without_none({"session_id": session_id, "last_sequence": last_sequence})
     return _message("attachBacktestSession", _inline(params, dialect))
 
@@ -262,6 +262,6 @@ def resume_attached() -> bytes:
 
 
 def attach_parallel(control_session_id: str, last_sequences: Mapping[str, int], dialect: Dialect) -> bytes:
-    """``attachParallelControlSessionV2``; a session that is not listed gets its whole retained history."""
+    """``attachParallelControlSessionV2``. The server replays everything that it retains of a session not listed."""
     params = {"control_session_id": control_session_id, "last_sequences": dict(last_sequences)}
     return _message("attachParallelControlSessionV2", _inline(params, dialect))

@@ -1,7 +1,8 @@
-"""Errors of the simulator: reading them in every form that was ever seen or guessed, and sorting them by severity.
+"""Decodes the errors of the simulator and sorts them by severity.
 
-How the server writes an error is a guess: a bare string without fields, else a one-key object. An object with a tag key
-is accepted too. Names match ignoring case and underscores; unknown names are kept and count as non-terminal.
+How the server writes an error is a guess: a string if it has no fields, otherwise an object with one key. An object
+with a tag key is accepted too. Names are compared without case and underscores. An unknown name is kept, and the error
+counts as not terminal.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ TERMINAL = (
     "InitializingSysvarsFailed",
     "InvalidRequest",
 )
-"""After these, going on or re-attaching is pointless."""
+"""After these errors the session cannot be continued or attached to."""
 
 TRANSIENT = ("SessionOwnershipBusy", "Internal", "ClerkError")
 
 IGNORED = ("SimulationError",)
-"""Inside a session these are logged and not delivered."""
+"""Inside a session these errors are logged, not delivered."""
 
 DELIVERED = (
     "InvalidTransactionEncoding",
@@ -46,36 +47,36 @@ _CONTENT_KEYS = ("params", "data", "content")
 
 
 _ADVICE = {
-    "BundleNotFound": "Client.available_ranges() lists what can be replayed; a single session has to begin at the start"
-    " of a range and end inside it",
+    "BundleNotFound": "Client.available_ranges() lists the slots that can be replayed; a single session must begin at"
+    " the start of a range and end within it",
     "NoProducedBlocksInRange": "choose a longer range",
-    "SessionNotFound": "it is over, or its disconnect timeout was; create another one",
+    "SessionNotFound": "the session has ended or its disconnect timeout expired; create a new one",
 }
 
 
 def advice(error: BacktestError) -> str:
-    """What the caller can do about it, in brackets; empty where nothing is known."""
+    """What the caller can do about the error, in parentheses; empty if nothing is known."""
     text = _ADVICE.get(error.name)
     return f" ({text})" if text else ""
 
 
 def is_terminal(error: BacktestError) -> bool:
-    """The default rule of :class:`~simsync.wire.dialect.Dialect`: is going on pointless after this error?"""
+    """True if the session cannot continue after this error; the default of ``Dialect(is_terminal=...)``."""
     return error.name in TERMINAL
 
 
 def is_ignored(error: BacktestError) -> bool:
-    """Errors about a single transaction do not concern the driver of a session."""
+    """True for errors about a single transaction, which do not concern the caller who drives the session."""
     return error.name in IGNORED
 
 
 def refuses_continue(error: BacktestError) -> bool:
-    """Errors about the content of a continue: nothing was executed, so another one may be sent. (A guess.)"""
+    """True for errors about the content of a continue. Nothing was executed, so another may be sent. (A guess.)"""
     return error.name in DELIVERED
 
 
 def decode_error(raw: Any) -> BacktestError:
-    """The error in ``raw``, whatever its form; ``terminal`` is left for the dialect to set."""
+    """Decode an error of any form. ``terminal`` is left for the dialect to set."""
     name, content = _name_and_content(raw)
     known = _NAMES.get(fold(name), name)
     if isinstance(content, Mapping):

@@ -1,7 +1,7 @@
-"""Reading keys in any spelling.
+"""Reads the keys of JSON objects in any spelling.
 
-Keys that name fields match ignoring case and underscores, because the vendor's source and documentation disagree about
-them. Keys of data maps (addresses, mints, outcome names) must never pass through here.
+Keys that name fields are compared without case and underscores, because the vendor's source and documentation disagree
+about them. Keys that are data (addresses, mints, outcome names) must never pass through here.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 
 
 def fold(name: str) -> str:
-    """``session_id``, ``sessionId`` and ``SessionID`` are the same name."""
+    """The form in which names are compared: ``session_id``, ``sessionId`` and ``SessionID`` are the same name."""
     return name.replace("_", "").lower()
 
 
 class FoldedFields:
-    """The fields of a JSON object under any spelling. A missing field equals null."""
+    """The fields of a JSON object in any spelling. A missing field is the same as null."""
 
     __slots__ = ("_values",)
 
@@ -26,7 +26,7 @@ class FoldedFields:
         self._values = {fold(key): value for key, value in source.items() if value is not None}
 
     def get(self, name: str) -> Any:
-        """The field ``name`` (given in snake_case) or None."""
+        """The field ``name`` (in snake_case), or None."""
         return self._values.get(name.replace("_", ""))
 
     def text(self, name: str) -> str | None:
@@ -38,7 +38,7 @@ class FoldedFields:
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def list(self, name: str) -> list[Any]:
-        """A missing list reads as empty."""
+        """A missing list is empty."""
         value = self.get(name)
         return value if isinstance(value, list) else []
 
@@ -55,5 +55,5 @@ def camel_case(name: str) -> str:
 
 
 def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Absent options are left out: whether the server takes null for them is not known."""
+    """The fields that are set. Whether the server accepts null for an absent option is not documented."""
     return {key: value for key, value in fields.items() if value is not None}

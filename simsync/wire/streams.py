@@ -1,4 +1,4 @@
-"""The table of subscriptions: method, filters, decoder and key of each kind.
+"""The table of subscriptions: the method, filter, decoder and key of each kind.
 
 Filters and notification names are guesses, so each row can be replaced:
 ``Dialect(streams={**STREAMS, "transactions": replace(STREAMS["transactions"], method="…")})``.
@@ -23,23 +23,26 @@ from simsync.events import (
     TransactionFields,
 )
 from simsync.wire import json_codec, quick_transactions
-from simsync.wire.account_diffs import account_diff_fields
-from simsync.wire.action_results import action_result_fields
+from simsync.wire.notifications import account_diff_fields, action_result_fields, transaction_fields
 from simsync.wire.spelling import FoldedFields
-from simsync.wire.transactions import transaction_fields
 
 MakeEvent = Callable[[str, int, Any, bytes], Event]
-"""(notification method, slot, result, payload) → event. The payload is the whole notification as JSON text."""
+"""(notification method, slot, result, payload) → event. The payload is the JSON text of the whole notification."""
 
 Key = Callable[[Any], Any]
-"""result → what makes it the same notification when it comes again. Need not be unique: repetitions are counted."""
+"""result → a value by which a replayed notification is recognised. It need not be unique: repetitions are counted."""
 
 
 @dataclass(frozen=True)
 class StreamRow:
-    """One kind of subscription. ``filter`` makes the first parameter from one id (None: for all).
+    """One kind of subscription.
 
-    ``single``: the stream ends by itself after its first notification.
+    Args:
+        method: the subscribe method.
+        filter: makes the first parameter of the request from an address, program or signature; from None for all.
+        make_event: makes an event from a notification.
+        key: recognises a notification that is replayed.
+        single: the subscription ends after its first notification.
     """
 
     method: str
@@ -50,17 +53,17 @@ class StreamRow:
 
 
 def notification_params(message: Mapping[str, Any]) -> FoldedFields:
-    """Where a notification names its subscription and holds its result."""
+    """The params of a notification, with its subscription and its result."""
     params = message.get("params")
     return FoldedFields(params if isinstance(params, Mapping) else {})
 
 
 def _result(payload: bytes) -> Any:
-    """Raises ProtocolError when what nobody has looked at before is no JSON."""
+    """The result of a notification that was not decoded before. Raises ProtocolError if it is not JSON."""
     try:
         message = json_codec.loads(payload)
     except ValueError as error:
-        raise ProtocolError(f"a notification cannot be read: it is no JSON ({error})", payload) from error
+        raise ProtocolError(f"a notification is not JSON and cannot be read: {error}", payload) from error
     return notification_params(message).get("result")
 
 
@@ -95,12 +98,12 @@ def _action_result(_method: str, slot: int, _result: Any, payload: bytes) -> Eve
 
 
 def notification(method: str, _slot: int, result: Any, _payload: bytes) -> Event:
-    """For kinds without a type of their own."""
+    """The event of kinds that have no event class."""
     return Notification(method, result)
 
 
 def _path(*names: str) -> Key:
-    """The value at a path of keys; None where there is none."""
+    """A key function: the value at a path of keys, or None."""
 
     def find(result: Any) -> Any:
         for name in names:
@@ -111,7 +114,7 @@ def _path(*names: str) -> Key:
 
 
 def content(result: Any) -> Any:
-    """The whole content as the key. What cannot be written is all alike; repetitions are counted anyway."""
+    """The whole content as the key. Results that cannot be encoded share one key, as repetitions are counted."""
     try:
         return json_codec.dumps(result)
     except (TypeError, ValueError, RecursionError):
@@ -119,7 +122,7 @@ def content(result: Any) -> Any:
 
 
 def _text(result: Any, *names: str) -> str | None:
-    """The text at a path of keys, which alone can be trusted to serve as a key; None where there is none."""
+    """The text at a path of keys, or None. Only text is hashable for certain."""
     value = _path(*names)(result)
     return value if isinstance(value, str) and value else None
 
@@ -182,4 +185,4 @@ STREAMS: Mapping[str, StreamRow] = {
     "replacements": StreamRow("replacementSubscribe", _nothing, notification, content),
     "diagnostics": StreamRow("diagnosticSubscribe", _nothing, notification, content),
 }
-"""By the name that simsync uses for the kind."""
+"""The rows, by the name of their kind in simsync."""

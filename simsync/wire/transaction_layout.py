@@ -1,8 +1,9 @@
-"""Finding what routing needs in a notification of a transaction without decoding it.
+"""Finds the slot and the signature in a transaction notification without decoding it.
 
-They make up nearly all of the data plane and are several kilobytes each, and a server writes all of them alike: the
-same text up to the number of the slot, and from the last key on. That text is learned from one that was decoded;
-whatever does not have it is left to the tolerant way. What stands in between is decoded when somebody asks for it.
+Transaction notifications make up nearly all of the data plane and have several kilobytes each. A server writes all of
+them alike: the same text up to the slot number, and from the last key on. This layout is learned from a notification
+that was decoded. A notification with any other layout is decoded as usual. The part in between is decoded only when
+the caller reads a field.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from simsync.wire import json_codec
 _SLOT = b'"slot":'
 _SUBSCRIPTION = b',"subscription":'
 _SIGNATURES = b'"signatures":["'
-"""Cannot stand inside a text, where each of its quotes had a backslash before it."""
+"""Cannot occur inside a JSON string, where a backslash would precede each quote."""
 _KEPT = 8
-"""Layouts that are known at a time; each subscription of a connection has its own."""
+"""Layouts that are remembered at a time. Each subscription of a connection has its own."""
 _LONGEST_SLOT = 20
 
 
 Found = tuple[str, Any, int, str]
-"""Method, subscription, slot, first signature; a plain tuple, which is made in half the time of a named one."""
+"""Method, subscription, slot, first signature. A plain tuple takes half the time of a named one to create."""
 
 
 class _Layout(NamedTuple):
@@ -32,14 +33,14 @@ class _Layout(NamedTuple):
 
 
 class TransactionLayouts:
-    """Of one subscription connection after the other; for one thread."""
+    """The layouts of the subscriptions on one connection, kept when it reconnects. For one thread."""
 
     def __init__(self) -> None:
         self._layouts: list[_Layout] = []
-        self._digits, self._slot = b"0", 0  # the last slot, as many transactions have the same
+        self._digits, self._slot = b"0", 0  # the last slot: many transactions in a row have the same one
 
     def find(self, payload: bytes) -> Optional[Found]:
-        """What a notification is about; None when its text is not known."""
+        """The routing fields of a notification; None if it has no known layout."""
         for layout in self._layouts:
             if payload.startswith(layout.head) and payload.endswith(layout.tail):
                 begin = len(layout.head)
@@ -56,7 +57,7 @@ class TransactionLayouts:
         return None
 
     def learn(self, payload: bytes, method: str, subscription: Any, slot: int, key: Any) -> None:
-        """Take on the layout of a notification that was decoded, if it would have been found to say the same."""
+        """Remember the layout of a decoded notification, if :meth:`find` then reads the same fields from it."""
         place = payload.find(_SLOT)
         head = payload[: place + len(_SLOT)]
         outer = _decoded(head + b"0}}}")
@@ -72,7 +73,7 @@ class TransactionLayouts:
             params.pop("", None)
         layout = _Layout(head, tail, method, subscription)
         fits = params == {"subscription": subscription, "result": {"slot": 0}} and payload.endswith(tail)
-        if fits and layout not in self._layouts:  # it may be known, and this notification be odd in another way
+        if fits and layout not in self._layouts:  # a known layout does not help if the notification is odd elsewhere
             before = self._layouts
             self._layouts = [layout, *before[: _KEPT - 1]]
             if self.find(payload) != (method, subscription, slot, key):
@@ -80,7 +81,7 @@ class TransactionLayouts:
 
 
 def _decoded(text: bytes) -> dict[str, Any]:
-    """The object that a text is; an empty one if it is none."""
+    """The JSON object in ``text``; an empty one if there is none."""
     try:
         value = json_codec.loads(text)
     except ValueError:

@@ -167,6 +167,6 @@ def test_a_function_that_raises_is_logged_once_per_connection_and_the_run_goes_o
 def test_without_a_function_there_is_no_tap(simulator: Simulator) -> None:
     assert FrameObserver.of(None, "control", "ws://x") is None
     ws = Connector(simulator.ws_url, simsync.Options(), ApiKey(simulator.api_key)).run()
-    assert ws.tap is None
+    assert ws.observer is None
     assert ws.binary is bytes
     ws.shutdown()

@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Iterable
 from typing import NamedTuple, Union
 
 import pytest
@@ -19,7 +20,8 @@ import websocket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simsync.runtime.duplex import BinaryMessage, DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import DuplexWebSocket, LinkLost
+from simsync.wire.payloads import BinaryMessage
 
 from .wire_peer import (
     BINARY,
@@ -178,7 +180,7 @@ def with_the_library(stream: bytes) -> Outcome:
     return Outcome(messages, ending, replies)
 
 
-def as_sent(batch: list[bytes]) -> list[tuple[int, bytes]]:
+def as_sent(batch: Iterable[bytes]) -> list[tuple[int, bytes]]:
     return [(BINARY if isinstance(message, BinaryMessage) else TEXT, bytes(message)) for message in batch]
 
 

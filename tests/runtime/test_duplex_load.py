@@ -32,7 +32,8 @@ import pytest
 import trustme
 import websocket
 
-from simsync.runtime.duplex import BinaryMessage, DuplexWebSocket
+from simsync.runtime.duplex import DuplexWebSocket
+from simsync.wire.payloads import BinaryMessage
 
 from .wire_peer import BINARY, CLOSE, TEXT, FrameParser, accept, encode
 

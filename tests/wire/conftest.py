@@ -16,7 +16,7 @@ def codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     if name == "msgspec":
         pytest.importorskip("msgspec")
     else:
-        monkeypatch.setattr(quick_events, "msgspec", None)
+        monkeypatch.setattr(quick_events, "read", quick_events.read_dictionaries)
     if name == STANDARD_LIBRARY:
         monkeypatch.setattr(json_codec, "loads", json_codec.loads_with_standard_library)
         monkeypatch.setattr(json_codec, "dumps", json_codec.dumps_with_standard_library)

@@ -22,13 +22,14 @@ from simsync.events import (
 )
 from simsync.wire.control import ControlDecoder
 from simsync.wire.control_messages import (
+    OWN_SESSION,
     ControlMessage,
     ErrorReported,
     NotUnderstood,
-    OwnEvent,
     ParallelAttached,
     SessionAttached,
     SessionCreated,
+    SessionEvent,
     SessionsCreated,
     Succeeded,
 )
@@ -43,8 +44,8 @@ def decode(text: str) -> ControlMessage:
     return ControlDecoder(Dialect()).decode(text.encode())
 
 
-def own(event: Event, sequence: int | None = None) -> OwnEvent:
-    return OwnEvent(event, sequence)
+def own(event: Event, sequence: int | None = None) -> SessionEvent:
+    return OWN_SESSION, sequence, event
 
 
 MATCHED = {"programExecuted": PROGRAM}
@@ -149,7 +150,7 @@ SESSION_EVENTS: list[tuple[str, ControlMessage]] = [
     (
         '{"method":"sessionEventV2","params":{"session_id":"backtest_a1","seq_id":2,"event":'
         '{"method":"slotNotification","params":312000000}}}',
-        ("backtest_a1", 2, 312000000),
+        ("backtest_a1", 2, Slot(312000000)),
     ),
     (
         '{"method":"sessionEventV2","params":{"session_id":"backtest_a1","seq_id":3,"event":'
@@ -197,7 +198,7 @@ SESSION_EVENTS: list[tuple[str, ControlMessage]] = [
     (
         '{"method":"sessionEventV2","params":{"session_id":"backtest_b2","seq_id":2,"event":'
         '{"slotNotification":312005000}}}',
-        ("backtest_b2", 2, 312005000),
+        ("backtest_b2", 2, Slot(312005000)),
     ),
 ]
 
@@ -245,10 +246,10 @@ def test_documented_messages(text: str, expected: ControlMessage) -> None:
     assert decode(text) == expected
 
 
-INNER_KINDS: list[tuple[str, Any, Event | int | None]] = [
+INNER_KINDS: list[tuple[str, Any, Event | None]] = [
     ("readyForContinue", None, ReadyForContinue()),
     ("success", None, None),
-    ("slotNotification", 312000000, 312000000),
+    ("slotNotification", 312000000, Slot(312000000)),
     ("paused", {"slot": 5, "batchIndex": 2}, Paused(5, 2, {"slot": 5, "batchIndex": 2})),
     ("paused", {"slot": 5}, Paused(5, None, {"slot": 5})),
     ("discoveryBatch", {"slot": 5}, DiscoveryBatch(5, None, (), (), {"slot": 5})),
@@ -263,7 +264,7 @@ INNER_KINDS: list[tuple[str, Any, Event | int | None]] = [
 
 
 @pytest.mark.parametrize(("kind", "payload", "expected"), INNER_KINDS)
-def test_inner_events_in_all_three_forms(kind: str, payload: Any, expected: Event | int | None) -> None:
+def test_inner_events_in_all_three_forms(kind: str, payload: Any, expected: Event | None) -> None:
     forms: list[Any] = [{"method": kind, "params": payload}, {kind: payload}]
     if payload is None:
         forms += [kind, {"method": kind}]
@@ -274,9 +275,10 @@ def test_inner_events_in_all_three_forms(kind: str, payload: Any, expected: Even
 
 def test_the_summary_keeps_what_the_server_sent() -> None:
     message = decode('{"method":"completed","params":{"summary":{"executionDiffs":4,"rerouteStats":{"n":[1]}}}}')
-    assert isinstance(message, OwnEvent)
-    assert isinstance(message.event, Completed)
-    summary = message.event.summary
+    assert isinstance(message, tuple)
+    event = message[2]
+    assert isinstance(event, Completed)
+    summary = event.summary
     assert summary is not None
     assert summary.raw == {"executionDiffs": 4, "rerouteStats": {"n": [1]}}
     assert summary.reroute_stats == {"n": [1]}
@@ -330,9 +332,10 @@ def test_an_event_whose_payload_does_not_fit_is_kept_raw() -> None:
     ]
     for kind, payload in wrong:
         message = decode(f'{{"method":"{kind}","params":{payload}}}')
-        assert isinstance(message, OwnEvent), (kind, payload)
-        assert isinstance(message.event, UnknownEvent), (kind, payload)
-        assert message.event.kind == kind
+        assert isinstance(message, tuple), (kind, payload)
+        event = message[2]
+        assert isinstance(event, UnknownEvent), (kind, payload)
+        assert event.kind == kind
 
 
 @pytest.mark.parametrize(

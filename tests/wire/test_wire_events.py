@@ -29,8 +29,8 @@ from simsync.events import (
     TransactionFields,
     UnknownEvent,
 )
+from simsync.wire.notifications import transaction_fields
 from simsync.wire.streams import STREAMS
-from simsync.wire.transactions import transaction_fields
 
 ERROR = BacktestError("Internal", {"error": "bad"}, {"internal": {"error": "bad"}})
 

@@ -99,3 +99,13 @@ def test_both_accept_the_same(payload: bytes) -> None:
 
 def test_text_beyond_ascii_is_written_as_it_is() -> None:
     assert dumps_with_standard_library({"é": "☃"}) == '{"é":"☃"}'.encode()
+
+
+@pytest.mark.parametrize("odd", [b"", b" 1", b"1 ", b"{", b"1 2", b"NaN", b"\xff", b"[" * 100_000])
+def test_many_documents_are_read_as_each_of_them_or_refused(odd: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_codec, "loads", loads_with_standard_library)
+    payloads = [b'{"a":[1]}', b'"\xc3\xa4"', b"2"]
+    assert json_codec.loads_all(payloads) == [{"a": [1]}, "ä", 2]
+    assert json_codec.loads_all([]) == []
+    with pytest.raises(ValueError):
+        json_codec.loads_all([*payloads, odd])

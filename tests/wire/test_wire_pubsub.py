@@ -270,7 +270,7 @@ def test_frames_that_are_no_json(payload: bytes) -> None:
     message = decode_pubsub(payload)
     assert isinstance(message, NotPubsub)
     assert message.raw == payload
-    assert message.reason.startswith("no JSON")
+    assert message.reason.startswith("not JSON")
 
 
 JSON_VALUES = st.recursive(

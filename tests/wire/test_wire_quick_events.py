@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from simsync.events import ReadyForContinue
+from simsync.events import ReadyForContinue, Slot
+from simsync.wire import quick_events
 from simsync.wire.control import ControlDecoder
+from simsync.wire.control_messages import NotUnderstood
 from simsync.wire.dialect import Dialect
-from simsync.wire.quick_events import BLOCK, QuickEvents
+from simsync.wire.payloads import LARGEST_BLOCK, Block
 
 from .test_wire_control_tolerance import MESSAGES, SPELLINGS, respelled
 
@@ -88,25 +90,24 @@ def test_both_ways_read_the_same(payloads: list[bytes]) -> None:
     both(payloads)
 
 
-@pytest.mark.parametrize("form", ["tagged", "external"])
-@pytest.mark.parametrize("spelling", range(len(SPELLINGS)))
-def test_after_the_first_events_of_any_spelling_the_rest_is_quick(form: str, spelling: int) -> None:
-    def message(slot: int | None) -> bytes:
-        plain = event(slot) if form == "tagged" else external(event(slot))
-        return encode(respelled(plain, [SPELLINGS[spelling]]) if form == "tagged" else plain)
-
-    decoder, quick = ControlDecoder(Dialect()), QuickEvents()
-    decoder._quick = quick
-    list(decoder.decode_all([message(1), message(None)]))
-    slots = [message(slot) for slot in range(100, 100 + BLOCK)]
-    assert quick.read(slots) == [("backtest_a", 7, slot) for slot in range(100, 100 + BLOCK)]
-    assert list(decoder.decode_all(slots)) == quick.read(slots)
-
-
 def test_slots_and_readies_are_quick_together() -> None:
     block = [encode(event(5)), encode(event(None)), encode(event(6, "backtest_b", 8))]
-    expected = [("backtest_a", 7, 5), ("backtest_a", 7, ReadyForContinue()), ("backtest_b", 8, 6)]
-    assert QuickEvents().read(block) == expected
+    expected = [("backtest_a", 7, Slot(5)), ("backtest_a", 7, ReadyForContinue()), ("backtest_b", 8, Slot(6))]
+    assert quick_events.read(Block(block)) == expected
+    assert quick_events.read(Block(block[::2])) == expected[::2]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_another_spelling_is_left_to_the_tolerant_decoder(spelling: Callable[[str], str]) -> None:
+    usual, other = event(5), respelled(event(5), [spelling])
+    quick = quick_events.read(Block([encode(usual), encode(other)]))
+    assert (quick is None) == (other != usual)
+    assert both([encode(usual), encode(other)]) == [("backtest_a", 7, Slot(5))] * 2
+
+
+def test_an_event_without_a_session_id_is_not_taken_for_one_of_the_own_session() -> None:
+    (message,) = both([encode(event(5, session_id=""))])
+    assert isinstance(message, NotUnderstood)
 
 
 def test_one_that_does_not_fit_leaves_the_others_of_its_block_quick() -> None:
@@ -119,13 +120,8 @@ def test_one_that_does_not_fit_leaves_the_others_of_its_block_quick() -> None:
 
     decoder._decode_tolerantly = counted  # type: ignore[method-assign]
     odd = {"method": "status", "params": {"status": "decodedTransactions"}}
-    messages = list(decoder.decode_all([*map(encode, [event(1), odd, event(2)]), *map(encode, [event(3)] * BLOCK)]))
-    assert len(messages) == BLOCK + 3
+    messages = list(
+        decoder.decode_all([*map(encode, [event(1), odd, event(2)]), *map(encode, [event(3)] * LARGEST_BLOCK)])
+    )
+    assert len(messages) == LARGEST_BLOCK + 3
     assert asked == [odd]
-
-
-def test_a_server_that_mixes_spellings_is_learned_from_a_few_times_only() -> None:
-    quick = QuickEvents()
-    for number in range(50):
-        quick.learn(respelled(event(number), [lambda name, number=number: name.upper() + "_" * number]))
-    assert len(quick._known) <= 8

@@ -13,10 +13,10 @@ import simsync
 from simsync.protocol.subscription import SubscriptionProtocol
 from simsync.wire import quick_transactions
 from simsync.wire.dialect import Dialect
+from simsync.wire.notifications import transaction_fields
 from simsync.wire.pubsub import SubscribeSpec
 from simsync.wire.streams import STREAMS, _result
 from simsync.wire.transaction_layout import TransactionLayouts, _Layout
-from simsync.wire.transactions import transaction_fields
 
 needs_msgspec = pytest.mark.skipif(quick_transactions.read is quick_transactions.read_nothing, reason="needs msgspec")
 
@@ -178,7 +178,7 @@ def test_what_turns_out_to_be_no_json_says_so_when_it_is_read() -> None:
     found = conversation.receive([b'{"jsonrpc":"2.0","id":1,"result":7}', good, bad.replace(b"sig1", b"sig9")])
     first, second = found.events
     assert first.fee == 5_000  # type: ignore[attr-defined]
-    with pytest.raises(simsync.ProtocolError, match="it is no JSON"):
+    with pytest.raises(simsync.ProtocolError, match="is not JSON"):
         print(second.fee)  # type: ignore[attr-defined]
 
 

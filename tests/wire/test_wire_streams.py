@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from simsync.errors import ProtocolError
 from simsync.events import AccountDiff, ActionResult, Notification, Reading, Transaction, TransactionOutcome
 from simsync.wire import compression
-from simsync.wire.account_diffs import account_diff_fields
 from simsync.wire.accounts import account_state, decode_data
-from simsync.wire.action_results import action_result_fields
+from simsync.wire.notifications import account_diff_fields, action_result_fields
 from simsync.wire.pubsub import Incoming, SubscribeSpec, decode_pubsub, slot_of
 from simsync.wire.streams import STREAMS
 

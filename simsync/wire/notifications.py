@@ -1,0 +1,117 @@
+"""The contents of notifications: transactions, account diffs and action results, in every form that is known.
+
+Nothing here raises: a missing part reads as empty, and what is not understood stays in the ``raw`` of the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from simsync.errors import ProtocolError
+from simsync.events import AccountDiffFields, ActionResultFields, TransactionFields, TransactionOutcome
+from simsync.wire.accounts import account_state, decode_data
+from simsync.wire.spelling import FoldedFields
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+# Transactions.
+
+
+def transaction_fields(result: Any) -> TransactionFields:
+    """The fields of a transaction in the form of a ``getTransaction`` reply, encoded as ``json`` or ``jsonParsed``."""
+    reply = _mapping(result)
+    meta = _mapping(reply.get("meta"))
+    transaction = _mapping(reply.get("transaction"))
+    message = _mapping(transaction.get("message"))
+    loaded = _mapping(meta.get("loadedAddresses"))
+    keys = [_account_key(value) for value in _list(message.get("accountKeys"))]
+    if len(keys) < len(_list(meta.get("preBalances"))):  # jsonParsed lists them among the account keys
+        keys += [_text(value) for part in ("writable", "readonly") for value in _list(loaded.get(part))]
+    signatures = _list(transaction.get("signatures"))
+    return TransactionFields(
+        signature=_text(signatures[0]) if signatures else "",
+        error=meta.get("err"),
+        logs=tuple(_list(meta.get("logMessages"))),
+        fee=meta.get("fee") or 0,
+        compute_units=meta.get("computeUnitsConsumed"),
+        version=reply.get("version", "legacy"),
+        block_time=reply.get("blockTime"),
+        account_keys=tuple(keys),
+        pre_balances=tuple(_list(meta.get("preBalances"))),
+        post_balances=tuple(_list(meta.get("postBalances"))),
+        pre_token_balances=tuple(_list(meta.get("preTokenBalances"))),
+        post_token_balances=tuple(_list(meta.get("postTokenBalances"))),
+    )
+
+
+def _account_key(value: Any) -> str:
+    """``jsonParsed`` writes an object per account key."""
+    return _text(value.get("pubkey") if isinstance(value, Mapping) else value)
+
+
+# Account diffs.
+
+
+def account_diff_fields(result: Any) -> AccountDiffFields:
+    """The fields of an account diff. Without ``pre`` the account was created, without ``post`` it was deleted."""
+    fields = FoldedFields(_mapping(result))
+    return AccountDiffFields(
+        account=fields.text("account"),
+        signature=fields.text("signature"),
+        before=account_state(fields.get("pre")),
+        after=account_state(fields.get("post")),
+    )
+
+
+# Action results.
+
+
+def action_result_fields(result: Any) -> ActionResultFields:
+    """The fields of an action result: a list of outcomes, or one outcome at the top level in older servers."""
+    fields = FoldedFields(_mapping(result))
+    outcomes = fields.get("transaction_outcomes")
+    if isinstance(outcomes, list):
+        decoded = tuple(_outcome(FoldedFields(one)) for one in outcomes if isinstance(one, Mapping))
+    else:
+        decoded = (_outcome(fields),)
+    committed = fields.get("committed")
+    return ActionResultFields(
+        batch_index=fields.number("batch_index"),
+        action_index=fields.number("action_index"),
+        label=fields.text("label"),
+        committed=committed if isinstance(committed, bool) else None,
+        outcomes=decoded,
+        accounts=tuple(account_state(account) for account in fields.list("accounts")),
+        matched=_matched(fields.get("matched")),
+    )
+
+
+def _outcome(fields: FoldedFields) -> TransactionOutcome:
+    return TransactionOutcome(
+        error=fields.get("err"),
+        logs=tuple(fields.list("logs")),
+        compute_units=fields.number("units_consumed"),
+        fee=fields.number("fee"),
+        return_data=fields.get("return_data"),
+    )
+
+
+def _matched(raw: Any) -> bytes | None:
+    if raw is None:
+        return None
+    try:
+        return decode_data(raw)
+    except ProtocolError:
+        return None
