@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import websocket
 
 from simsync._version import __version__
-from simsync.errors import ConnectError, HttpStatusError
+from simsync.errors import ConnectError, ControlFailed, HttpStatusError, SimsyncError
 from simsync.frames import DATA
 from simsync.options import Options
 from simsync.params.api_key import NO_KEY, ApiKey
@@ -50,6 +50,15 @@ class ConnectFailed(Exception):
         self.error = error
         self.final = final
         self.unreachable = unreachable
+
+
+def connection_failure(reason: str, cause: BaseException | None, *, established: bool) -> SimsyncError:
+    """What a caller gets when a control connection cannot be made, or made again if it was ``established`` before."""
+    if isinstance(cause, ConnectFailed) and not established:
+        return cause.error
+    error: SimsyncError = ControlFailed(reason) if established else ConnectError(reason)
+    error.__cause__ = cause.error if isinstance(cause, ConnectFailed) else cause
+    return error
 
 
 class _ObservedContext:

@@ -10,14 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from functools import partial
 from typing import Callable
-
-import websocket
 
 from simsync.errors import (
     Cancelled,
-    ConnectError,
     ControlClosed,
     ControlFailed,
     CreateError,
@@ -33,11 +31,11 @@ from simsync.params.api_key import ApiKey
 from simsync.protocol.control import ControlProtocol, Phase
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.session_state import SessionState
-from simsync.runtime.cancel import CancelToken
-from simsync.runtime.connector import ConnectFailed, Connector
+from simsync.runtime.connector import ConnectFailed, Connector, connection_failure
 from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
 from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
 from simsync.runtime.failure import chain_of, fresh
+from simsync.runtime.goodbye import receive, say_goodbye
 from simsync.runtime.outbox import Outbox
 from simsync.runtime.retry import Reconnectable, ReconnectPolicy
 from simsync.runtime.slot_inquiries import AskSlot, SlotInquiries
@@ -206,25 +204,18 @@ class ControlConnection:
             self._policy.run(self._connection)
         except Reconnectable as lost:
             if not self._closing:
-                failure = self._failed(f"gave up reconnecting: {lost.reason}", lost.__cause__ or lost)
+                failure = connection_failure(
+                    f"gave up reconnecting: {lost.reason}", lost.__cause__ or lost, established=bool(self.queues)
+                )
         except SimsyncError as error:
             failure = error
         except Exception as error:
             logger.exception("the reader failed")
-            failure = self._failed(f"the reader thread failed: {chain_of(error)}", error)
+            failure = connection_failure(
+                f"the reader thread failed: {chain_of(error)}", error, established=bool(self.queues)
+            )
         self._end(failure)
         self._waker.close()
-
-    def _failed(self, reason: str, cause: BaseException | None) -> SimsyncError:
-        error: SimsyncError
-        if self.queues:
-            error = ControlFailed(reason)
-        elif isinstance(cause, ConnectFailed):
-            return cause.error
-        else:
-            error = ConnectError(reason)
-        error.__cause__ = cause.error if isinstance(cause, ConnectFailed) else cause
-        return error
 
     def _end(self, failure: SimsyncError) -> None:
         with self.lock:
@@ -298,7 +289,7 @@ class ControlConnection:
                 return None
             hopeless = failed.unreachable and not self._ever_connected and not self._options.retry_first_connect
             if failed.final or hopeless:
-                raise self._failed(str(failed), failed) from failed
+                raise connection_failure(str(failed), failed, established=bool(self.queues)) from failed
             raise Reconnectable(str(failed)) from failed
         finally:
             with self.lock:
@@ -308,7 +299,7 @@ class ControlConnection:
         """Receive until nobody needs the connection any more. Raises LinkLost, or the failure if it is final."""
         protocol = self._protocol
         while True:
-            payloads = _receive(ws, self._next_deadline(ws), self._waker)
+            payloads = receive(ws, self._next_deadline(ws), self._waker)
             if not payloads:
                 self._waker.clear()
             now = time.monotonic()
@@ -326,7 +317,7 @@ class ControlConnection:
             for message in outgoing:
                 self.outbox.add_urgent(message)
             for state, number in inquiries:
-                self._inquire(state, number)
+                self.inquiries.ask(state, partial(self._decided, state, number))
             if self._drop_asked:
                 raise LinkLost("it was dropped on request")
             if outcome is not None:
@@ -334,7 +325,8 @@ class ControlConnection:
                     raise self._given_up(outcome)
                 raise LinkLost(outcome.reason)
             if finished or self._closing:
-                self._say_goodbye(ws)
+                ours = protocol.created_here or self._handed_over
+                say_goodbye(ws, protocol, self.lock, self.outbox, self._options.close_timeout, end_sessions=ours)
                 return
             if writer.failure is not None:
                 raise LinkLost(writer.failure)
@@ -376,27 +368,15 @@ class ControlConnection:
                     tell()
         self.ready_queues.announce(*queues)
 
-    def _inquire(self, state: SessionState, number: int) -> None:
-        """Find out whether the continue in doubt of this session has arrived."""
-
-        def decide(slot: int | None) -> None:
-            with self.lock:
-                if self._protocol.answer_inquiry(state, number, slot):
-                    self.outbox.add_continue(state.cycle)
-                self.changed.notify_all()
-            # The session may have become ready without an event.
-            self.queues[state.session_id].wake()
-            self._waker.wake()
-
-        self.inquiries.ask(state, decide)
-
-    def ask_position(self, state: SessionState, until: CancelToken) -> int:
-        """The slot of the engine, as far as it can be known. May take one RPC call, which ``until`` ends."""
+    def _decided(self, state: SessionState, number: int, slot: int | None) -> None:
+        """An inquiry has told the slot of a session; None if its RPC did not answer."""
         with self.lock:
-            position = state.position
-            settled = self.up and not state.cycle.is_outstanding and state.position_is_known
-        slot = None if settled else self.inquiries.slot_of(state, until)
-        return position if slot is None else max(position, slot)
+            if self._protocol.answer_inquiry(state, number, slot):
+                self.outbox.add_continue(state.cycle)
+            self.changed.notify_all()
+        # The session may have become ready without an event.
+        self.queues[state.session_id].wake()
+        self._waker.wake()
 
     def _given_up(self, outcome: GiveUp) -> SimsyncError:
         error: SimsyncError
@@ -415,35 +395,3 @@ class ControlConnection:
             # wait: reader | the time for the next attempt | its waker | the delay
             if self._waker.sleep(deadline - time.monotonic()):
                 self._waker.clear()
-
-    def _say_goodbye(self, ws: DuplexWebSocket) -> None:
-        """Ask the server to end the sessions, then close the WebSocket. Keeps reading, or the server could block."""
-        end = time.monotonic() + self._options.close_timeout
-        with self.lock:
-            ours = self._protocol.created_here or self._handed_over
-            request = self._protocol.close_request()
-        try:
-            if ours:
-                self.outbox.add_urgent(request)
-            acknowledged_by = time.monotonic() + self._options.close_timeout / 2
-            while ours and not self._protocol.close_acknowledged and time.monotonic() < acknowledged_by:
-                payloads = _receive(ws, acknowledged_by, None)
-                with self.lock:
-                    self._protocol.receive(payloads, time.monotonic())
-            ws.send_close(websocket.STATUS_NORMAL)
-            while time.monotonic() < end:
-                _receive(ws, end, None)
-            logger.warning("the server did not close the connection within %g s", self._options.close_timeout)
-        except LinkLost as lost:
-            if ws.observer is not None:
-                ws.observer.ended(lost.reason, lost.code)
-            logger.debug("closed: %s", lost.reason)
-
-
-def _receive(ws: DuplexWebSocket, deadline: float, waker: Waker | None) -> Collection[bytes]:
-    # wait: reader | bytes; the answer to the close | the peer; its waker | handshake, dead-peer and close timeouts
-    payloads = ws.recv_batch(deadline, waker)
-    if ws.observer is not None:
-        ws.observer.received(payloads)
-        return [bytes(payload) for payload in payloads]
-    return payloads

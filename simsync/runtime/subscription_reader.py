@@ -324,18 +324,27 @@ class SubscriptionReader:
 
     def _begin_with_what_is_kept(self) -> None:
         """A late subscriber gets what the server still has. What it had dropped before is not missing."""
-        position = self._connection.ask_position(self._queue.state, self._questions)
+        position = self._ask_position()
         self._received_up_to = max(self._received_up_to, position - self._options.replay_slots)
 
     def _check_for_gap(self) -> None:
         """The server replays what it has kept. Older slots are lost, and the caller must learn of it."""
-        position = self._connection.ask_position(self._queue.state, self._questions)
+        position = self._ask_position()
         lost_up_to = position - self._options.replay_slots
         if lost_up_to > self._received_up_to:
             raise _GaveUp(
                 f"slots {self._received_up_to + 1} to {lost_up_to} cannot be recovered: the engine moved to slot"
                 f" {position} while the connection was lost, and the server keeps {self._options.replay_slots} slots"
             )
+
+    def _ask_position(self) -> int:
+        """The slot of the engine, as far as it can be known. May take one RPC call, which :meth:`stop` ends."""
+        connection, state = self._connection, self._queue.state
+        with connection.lock:
+            position = state.position
+            settled = connection.up and not state.cycle.is_outstanding and state.position_is_known
+        slot = None if settled else connection.inquiries.slot_of(state, self._questions)
+        return position if slot is None else max(position, slot)
 
     def _sleep(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
