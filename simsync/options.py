@@ -54,6 +54,8 @@ class Options:
         coverage_tolerance: Number of slots at the end of a range that may have no block.
         close_timeout: For closing a session as a whole, in seconds.
         strict_sequence: Fail the sub-session at a jump in the sequence numbers. False counts and logs it.
+        strict_replay: Fail the session if a lost connection leaves slots of a quiet subscription unproven. False logs
+            them and lists them in :attr:`Coverage.unproven`.
         max_message: Limit of a message, after inflating, and of an HTTP reply, in bytes; at least 65,536.
         max_sub_sessions: Limit of the number of sub-sessions that a server may announce.
         rpc_timeout: Seconds without a byte from the server after which an HTTP request fails.
@@ -91,6 +93,7 @@ class Options:
     coverage_tolerance: int = 8
     close_timeout: float = 5.0
     strict_sequence: bool = False
+    strict_replay: bool = False
     max_message: int = 64 * 1024 * 1024
     max_sub_sessions: int = 4_096
     rpc_timeout: float = 30.0

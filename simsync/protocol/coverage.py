@@ -7,15 +7,40 @@ from typing import Optional
 
 
 @dataclass(frozen=True)
+class UnprovenSlots:
+    """Slots of a subscription of which it cannot be proven that every event was delivered.
+
+    A connection was lost while the stream was quiet, and the server dropped these slots before the stream was resumed.
+
+    Attributes:
+        subscription: The subscribe request.
+        first_slot: The first of the slots.
+        last_slot: The last of the slots, included.
+    """
+
+    subscription: str
+    first_slot: int
+    last_slot: int
+
+    def __str__(self) -> str:
+        return f"slots {self.first_slot} to {self.last_slot} of {self.subscription}"
+
+
+@dataclass(frozen=True)
 class Coverage:
     """What was seen of a session's range. All slots are included ones.
 
-    ``start_slot``, ``end_slot``: None for a session that was attached to without its ``create``, which then cannot be
-    checked against its end. ``highest_slot``: the highest executed slot, None before the first. ``slots_seen``: how
-    many different slots. ``completed``: the server has finished the range and every subscription has ended.
-    ``failure``: why the session failed, if it did. ``sequence_gaps``: numbers that the server jumped over.
-    ``replays_dropped``: events that came again after a reconnect. ``tolerance``: slots at the end that may carry no
-    block.
+    Attributes:
+        start_slot: The first slot of the range; None for a session that was attached without its ``create``.
+        end_slot: The last slot of the range; None as ``start_slot``, and then it cannot be checked.
+        highest_slot: The highest executed slot; None before the first.
+        slots_seen: How many different slots were executed.
+        completed: The server has finished the range and every subscription has ended.
+        failure: Why the session failed; None if it did not.
+        sequence_gaps: How many sequence numbers the server jumped over.
+        replays_dropped: How many replayed events were dropped after reconnects.
+        tolerance: How many slots at the end may carry no block.
+        unproven: Slots of quiet subscriptions of which completeness cannot be proven.
     """
 
     start_slot: Optional[int]
@@ -27,6 +52,7 @@ class Coverage:
     sequence_gaps: int = 0
     replays_dropped: int = 0
     tolerance: int = 0
+    unproven: tuple[UnprovenSlots, ...] = ()
 
     @property
     def reason(self) -> str:
@@ -38,6 +64,8 @@ class Coverage:
             return f"not completed: {at}" + ("" if self.end_slot is None else f", the range ends at {self.end_slot}")
         if self.sequence_gaps:
             return f"the server jumped over {self.sequence_gaps} event(s)"
+        if self.unproven:
+            return "completed, but not proven to be complete: " + "; ".join(map(str, self.unproven))
         if self.highest_slot is None:
             return "completed, but no slot was executed"
         missing = 0 if self.end_slot is None else self.end_slot - self.highest_slot

@@ -19,13 +19,15 @@ class StreamCursor:
     """The replay cursor of one stream.
 
     ``slot``: the last slot that it delivered, None before the first. ``resume_slot``: where the current connection
-    begins, None for everything that the server has kept.
+    begins, None for everything that the server has kept. ``longest_silence``: the most slots between two of its
+    notifications, None before the second slot.
     """
 
-    __slots__ = ("counts", "resume_slot", "slot")
+    __slots__ = ("counts", "longest_silence", "resume_slot", "slot")
 
     def __init__(self, from_slot: int | None) -> None:
         self.slot: int | None = None
+        self.longest_silence: int | None = None
         self.resume_slot = from_slot
         self.counts: _Counts = {}
 
@@ -52,6 +54,8 @@ class ReplayFilter:
             self.dropped += 1  # the server replays more than it was asked for
             return False
         if cursor.slot is None or slot > cursor.slot:
+            if cursor.slot is not None:
+                cursor.longest_silence = max(cursor.longest_silence or 0, slot - cursor.slot)
             cursor.slot = slot
             self._forget()
         counts = cursor.counts.setdefault(slot, {})

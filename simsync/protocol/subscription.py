@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from simsync.events import Event, Transaction
+from simsync.protocol.coverage import UnprovenSlots
 from simsync.protocol.outcome import GiveUp, Outcome, Reconnect
 from simsync.protocol.replay import ReplayFilter
+from simsync.protocol.replay_evidence import ReplayEvidence, Verdict
 from simsync.protocol.skipped_messages import SkippedMessages
 from simsync.wire import compression
 from simsync.wire.dialect import Dialect, ends_stream
@@ -20,6 +22,7 @@ from simsync.wire.pubsub import (
     SubscribeAck,
     SubscribeRefused,
     SubscribeSpec,
+    content_key,
     decode_pubsub,
     slot_of,
     subscribe_request,
@@ -46,7 +49,7 @@ class SubscriptionProtocol:
     """See the module. The reader thread of the subscription owns it. It outlives its connections.
 
     After each :meth:`receive`: ``acknowledged`` (every open subscribe was accepted), ``ended`` (every stream has
-    ended), ``outcome`` (the connection, or everything, is over).
+    ended), ``outcome`` (the connection, or everything, is over), :meth:`take_unproven`.
     """
 
     def __init__(
@@ -72,6 +75,11 @@ class SubscriptionProtocol:
         self._early_size = 0
         self._max_message = max_message
         self._connections = 0
+        self._evidence = [ReplayEvidence() for _ in specs]
+        self._subscribed: list[int] = []
+        self._position = 0
+        self._unproven: list[UnprovenSlots] = []
+        self._unread_at: tuple[int | None, ...] | None = None
         plain = all(spec.is_plain_transactions for spec in specs) and dialect.ends_stream is ends_stream
         self._layouts = TransactionLayouts() if quick and plain else None
         self.outcome: Outcome | None = None
@@ -103,12 +111,6 @@ class SubscriptionProtocol:
     def replays_dropped(self) -> int:
         return self._replay.dropped
 
-    @property
-    def oldest_cursor(self) -> int | None:
-        """The slot from which the slowest open stream resumes; None if one has delivered nothing yet."""
-        slots = [cursor.slot for cursor, ended in zip(self._replay.cursors, self._ended) if not ended]
-        return None if None in slots else min((slot for slot in slots if slot is not None), default=None)
-
     # The life of a connection.
 
     def connected(self) -> list[bytes]:
@@ -122,15 +124,56 @@ class SubscriptionProtocol:
         if self._connections:
             self._replay.reconnected()
         self._connections += 1
+        self._subscribed = [index for index, ended in enumerate(self._ended) if not ended]
         return [
-            subscribe_request(index + 1, spec, replay_from_slot=cursor.resume_slot, compressed=self._compressed)
-            for index, (spec, cursor) in enumerate(zip(self._specs, self._replay.cursors))
-            if not self._ended[index]
+            subscribe_request(
+                index + 1,
+                self._specs[index],
+                replay_from_slot=self._replay.cursors[index].resume_slot,
+                compressed=self._compressed,
+            )
+            for index in self._subscribed
         ]
+
+    def begin(self, first_slot: int) -> None:
+        """The streams are subscribed for the first time; they have to deliver the slots from ``first_slot``."""
+        for evidence in self._evidence:
+            evidence.begins = first_slot
+
+    def lost(self, *, flowing: bool) -> None:
+        """The connection is gone. See :meth:`ReplayEvidence.lost`."""
+        for cursor, evidence, ended in zip(self._replay.cursors, self._evidence, self._ended):
+            if not ended:
+                evidence.lost(cursor.slot or None, cursor.longest_silence, flowing=flowing)
+
+    def resumed(self, position: int, depth: int) -> None:
+        """All streams are subscribed, and the engine is at ``position``. The server keeps ``depth`` slots."""
+        self._position = position
+        for index in self._subscribed:
+            self._judge(self._specs[index], self._evidence[index].resumed(position, depth))
+
+    def take_unproven(self) -> list[UnprovenSlots]:
+        """Slots of which it has turned out that nothing can be proven, since the last call."""
+        unproven, self._unproven = self._unproven, []
+        return unproven
+
+    def _judge(self, spec: SubscribeSpec, verdict: Verdict) -> None:
+        if verdict.unproven is not None:
+            self._unproven.append(UnprovenSlots(str(spec), *verdict.unproven))
+        if verdict.missing is not None:
+            first, last = verdict.missing
+            self.outcome = GiveUp(
+                f"slots {first} to {last} cannot be recovered: the server had dropped them when the"
+                " connection was made again"
+            )
 
     def inflate(self, payload: bytes) -> bytes:
         """The text of a binary frame. Raises ValueError if the compressed stream is broken."""
-        return payload if self._inflater is None else self._inflater.inflate(payload)
+        return bytes(payload) if self._inflater is None else self._inflater.inflate(payload)
+
+    def disable_compression(self) -> None:
+        """From the next connection on."""
+        self._compressed = False
 
     def receive(self, payloads: Iterable[bytes]) -> Received:
         """Take received messages as JSON text, in order, until there is an outcome: what follows would hide a gap."""
@@ -142,9 +185,11 @@ class SubscriptionProtocol:
                 _method, subscription, slot, signature = found
                 index = self._numbers.get(subscription)
                 if index is not None:
-                    if self._admit(index, slot, signature):
+                    if self._admit(index, slot, self._unique(signature, payload)):
                         events.append(Transaction(slot, payload, TRANSACTION, signature))
                         size += len(payload)
+                    if self.outcome is not None:
+                        break
                     continue
             message = decode_pubsub(payload)
             if isinstance(message, Incoming):
@@ -165,8 +210,9 @@ class SubscriptionProtocol:
         return Received(events, size)
 
     def end_all(self) -> None:
-        """The connection was closed in a way that ends every stream."""
-        self._ended = [True] * len(self._specs)
+        """The connection was closed in a way that ends every stream that was acknowledged on it."""
+        for index in list(self._numbers.values()):
+            self._end(index)
 
     def _hold(self, held: _Held) -> None:
         """A notification may overtake its acknowledgement."""
@@ -183,8 +229,18 @@ class SubscriptionProtocol:
             self.outcome = Reconnect(f"{self.label}: {limit} before their subscription was acknowledged")
 
     def _is_unread(self, what: str) -> None:
-        """It may have been an event. No number would show the gap, so the server has to send it again."""
-        self.outcome = Reconnect(f"the server sent a message that cannot be read ({what})")
+        """It may have been an event. No number would show the gap, so the server has to send it again.
+
+        If it is there again at the same place, reconnecting does not help: then it is skipped, and its slot unproven.
+        """
+        at = tuple(cursor.slot for cursor in self._replay.cursors)
+        if self._unread_at != at:
+            self._unread_at = at
+            self.outcome = Reconnect(f"the server sent a message that cannot be read ({what})")
+            return
+        slot = max((slot for slot in at if slot is not None), default=0)
+        logger.warning("%s: skipped a message that cannot be read at slot %d (%s)", self.label, slot, what)
+        self._unproven.append(UnprovenSlots(self.label, slot, slot))
 
     def _acknowledge(self, message: SubscribeAck, events: list[Event]) -> int:
         index = message.identifier - 1
@@ -233,7 +289,9 @@ class SubscriptionProtocol:
     ) -> int:
         """How many bytes became an event; 0 for a replayed one."""
         spec = self._specs[index]
-        admitted = self._admit(index, slot, key)
+        admitted = self._admit(index, slot, self._unique(key, payload))
+        if self.outcome is not None:
+            return 0
         if admitted:
             events.append(spec.make_event(method, slot, result, payload))
         if spec.single:
@@ -241,16 +299,29 @@ class SubscriptionProtocol:
         return len(payload) if admitted else 0
 
     def _admit(self, index: int, slot: int, key: Any) -> bool:
-        """True unless it was delivered before."""
+        """True unless it was delivered before, or events are missing before it."""
+        evidence = self._evidence[index]
+        if evidence.awaits_replay:
+            self._judge(self._specs[index], evidence.came(slot))
+            if self.outcome is not None:
+                return False
         if self.last_slot is None or slot > self.last_slot:
             self.last_slot = slot
         return self._replay.admit(index, slot, key)
 
+    def _unique(self, key: Any, payload: bytes) -> Any:
+        """A key that tells notifications of several subscribes apart, or shows that they are the same one."""
+        # Signatures are not verified, so two transactions of a slot may share one. Only with several subscribes can one
+        # be taken for a repetition of the other.
+        return key if len(self._specs) == 1 else (key, content_key(payload))
+
     def _end(self, index: int | None) -> None:
-        """One stream has ended; all of them if none is named."""
+        """One stream has ended; all that were acknowledged on this connection if none is named."""
         if index is None:
             self.end_all()
             return
+        if self._evidence[index].awaits_replay:
+            self._judge(self._specs[index], self._evidence[index].ended(self._position))
         self._ended[index] = True
         self._over.update(number for number, place in self._numbers.items() if place == index)
         self._numbers = {number: place for number, place in self._numbers.items() if place != index}

@@ -7,6 +7,7 @@ import time
 from typing import Callable
 
 from simsync.errors import SubscriptionFailed
+from simsync.protocol.coverage import UnprovenSlots
 
 
 class DataBuffer:
@@ -63,7 +64,7 @@ class SubscriptionStatus:
     ``last_activity`` is in monotonic seconds.
     """
 
-    __slots__ = ("ended", "failure", "held_up", "label", "last_activity", "open_streams", "up")
+    __slots__ = ("ended", "failure", "held_up", "label", "last_activity", "open_streams", "unproven", "up")
 
     def __init__(self, label: str, open_streams: Callable[[], list[str]]) -> None:
         """``open_streams``: what has not ended yet, each with its last slot."""
@@ -73,6 +74,7 @@ class SubscriptionStatus:
         self.held_up = False
         self.failure: SubscriptionFailed | None = None
         self.open_streams = open_streams
+        self.unproven: list[UnprovenSlots] = []
         self.last_activity = time.monotonic()
 
     def missing(self) -> str:

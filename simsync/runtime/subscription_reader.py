@@ -30,6 +30,8 @@ from simsync.wire.payloads import BinaryMessage
 logger = logging.getLogger("simsync.subscription")
 
 _CLEAN_CLOSE = 1000
+_BROKEN_STREAMS = 2
+"""After so many broken compressed streams in a row without an event, compression is not asked for any more."""
 
 
 class _GaveUp(Exception):
@@ -75,7 +77,8 @@ class SubscriptionReader:
         self._was_held_up = False
         self._next_ping = 0.0
         self._from_slot = from_slot
-        self._received_up_to = (queue.state.start_slot if from_slot is None else from_slot) - 1
+        self._delivered = False
+        self._broken_streams = 0
         self.reconnects = 0
         self.bytes_received = 0
         self.status = SubscriptionStatus(protocol.label, lambda: protocol.open_streams)
@@ -151,6 +154,8 @@ class SubscriptionReader:
 
     def _connect_and_converse(self, turn: contextlib.ExitStack) -> None:
         ws = self._open()
+        if ws is None:
+            return
         try:
             self._converse(ws, turn)
         finally:
@@ -164,11 +169,10 @@ class SubscriptionReader:
         self._report()
 
     def _is_over(self) -> bool:
-        if self._closed_cleanly and self._queue.state.completed:
-            self._protocol.end_all()  # the clean close was the end of every stream
         return self._stopping or self._protocol.ended
 
-    def _open(self) -> DuplexWebSocket:
+    def _open(self) -> DuplexWebSocket | None:
+        """A connection; None if the server has none any more, because every stream has ended."""
         connector = Connector(self._url, self._options)
         with self._connection.lock:
             self._connector = connector
@@ -176,6 +180,11 @@ class SubscriptionReader:
             # wait: subscription | the connect thread | it; `Connector.abort` | `connect_timeout`
             ws = connector.run()
         except ConnectFailed as failed:
+            if self._closed_cleanly and self._queue.state.completed and (failed.final or failed.unreachable):
+                # The clean close was the end after all: control said that the range is completed only afterwards.
+                self._protocol.end_all()
+                self._check_outcome()
+                return None
             if failed.final:
                 raise _GaveUp(str(failed)) from failed
             raise Reconnectable(str(failed)) from failed
@@ -187,6 +196,7 @@ class SubscriptionReader:
 
     def _converse(self, ws: DuplexWebSocket, turn: contextlib.ExitStack) -> None:
         began = time.monotonic()
+        self._delivered = False
         try:
             self._subscribe(ws)
             turn.close()
@@ -195,11 +205,14 @@ class SubscriptionReader:
             if ws.observer is not None:
                 ws.observer.ended(lost.reason, lost.code)
             uptime = time.monotonic() - began if self.status.up else 0.0
+            self._closed_cleanly = lost.code == _CLEAN_CLOSE and self._protocol.acknowledged
+            if self._closed_cleanly and self._queue.state.completed:
+                self._protocol.end_all()  # the clean close was the end of every stream
+                self._check_outcome()
+                return
             self._note_loss(ws)
-            if lost.code == _CLEAN_CLOSE:
-                self._closed_cleanly = True
-                if self._is_over():
-                    return
+            if self._delivered:
+                uptime = max(uptime, self._options.uptime_reset)  # what makes progress starts with a new budget
             raise Reconnectable(f"{self.status.label}: connection lost: {lost.reason}", uptime) from lost
 
     def _subscribe(self, ws: DuplexWebSocket) -> None:
@@ -218,10 +231,11 @@ class SubscriptionReader:
             self._receive_alive(ws, answer_by)
             self._check_early_events()
         self.reconnects += self._ever_up
-        if self._ever_up or self._from_slot is not None:
-            self._check_for_gap()
-        else:
-            self._begin_with_what_is_kept()
+        position, depth = self._ask_position(), self._options.replay_slots
+        if not self._ever_up:
+            protocol.begin(self._first_slot(position - depth))
+        protocol.resumed(position, depth)
+        self._check_outcome()
         self._ever_up = True
         self._attempts = 0
         self._closed_cleanly = False
@@ -277,6 +291,10 @@ class SubscriptionReader:
                 if size >= DRAIN_LIMIT:
                     break
         except ValueError as error:
+            self._broken_streams += 1
+            if self._broken_streams >= _BROKEN_STREAMS:
+                logger.warning("%s: the compressed stream is broken; trying without compression", self.status.label)
+                self._protocol.disable_compression()
             raise LinkLost(str(error)) from error
         return texts
 
@@ -285,11 +303,24 @@ class SubscriptionReader:
         received = protocol.receive(texts)
         self.status.last_activity = time.monotonic()
         if received.events:
+            self._delivered = True
+            self._broken_streams = 0
             self._queue.put(DataBatch(received.events, received.size, self._buffer))
-        if isinstance(protocol.outcome, GiveUp):
-            raise _GaveUp(protocol.outcome.reason)
-        if protocol.outcome is not None:
-            raise LinkLost(protocol.outcome.reason)
+        self._check_outcome()
+
+    def _check_outcome(self) -> None:
+        """Report what is not proven, and raise what ends the connection or the subscription."""
+        for slots in self._protocol.take_unproven():
+            logger.warning("session %s: %s are not proven to be complete", self._queue.state.session_id, slots)
+            with self._connection.lock:
+                self.status.unproven.append(slots)
+            if self._options.strict_replay:
+                raise _GaveUp(f"{slots} are not proven to be complete (strict_replay)")
+        outcome = self._protocol.outcome
+        if isinstance(outcome, GiveUp):
+            raise _GaveUp(outcome.reason)
+        if outcome is not None:
+            raise LinkLost(outcome.reason)
 
     def _wait_for_room(self, ws: DuplexWebSocket) -> None:
         """Wait until half of the buffer is free. Meanwhile the socket is not read."""
@@ -307,35 +338,23 @@ class SubscriptionReader:
     # Lost connections.
 
     def _note_loss(self, ws: DuplexWebSocket) -> None:
-        """Remember up to which slot everything was received."""
-        with self._connection.lock:
-            position = self._queue.state.position
-        cursor = self._protocol.oldest_cursor
-        # If the reader was not waiting when the end came, the end may be old, and control has gone on since. And after
-        # a pause the server may have had more to send than what arrived.
-        drained = ws.is_drained and ws.was_waiting and not self._batch_is_open and not self._was_held_up
+        """Remember what the streams had received, so that the replay can be judged."""
+        # What was not read, or not understood, belonged to a stream that was not silent.
+        flowing = ws.is_drained and not self._batch_is_open and not self._was_held_up
         self._batch_is_open = self._was_held_up = False
-        if drained:
-            # Nothing was left in the socket, so everything up to the slot that control has reached was received.
-            self._received_up_to = max(self._received_up_to, position)
-        elif cursor is not None:
-            self._received_up_to = max(self._received_up_to, cursor)
+        self._protocol.lost(flowing=flowing)
         self._report()
 
-    def _begin_with_what_is_kept(self) -> None:
-        """A late subscriber gets what the server still has. What it had dropped before is not missing."""
-        position = self._ask_position()
-        self._received_up_to = max(self._received_up_to, position - self._options.replay_slots)
-
-    def _check_for_gap(self) -> None:
-        """The server replays what it has kept. Older slots are lost, and the caller must learn of it."""
-        position = self._ask_position()
-        lost_up_to = position - self._options.replay_slots
-        if lost_up_to > self._received_up_to:
+    def _first_slot(self, lost_up_to: int) -> int:
+        """The first slot to deliver. A late subscriber without ``from_slot`` gets what the server still has."""
+        if self._from_slot is None:
+            return max(self._queue.state.start_slot, lost_up_to + 1)
+        if lost_up_to >= self._from_slot:
             raise _GaveUp(
-                f"slots {self._received_up_to + 1} to {lost_up_to} cannot be recovered: the engine moved to slot"
-                f" {position} while the connection was lost, and the server keeps {self._options.replay_slots} slots"
+                f"slots {self._from_slot} to {lost_up_to} cannot be recovered: the server keeps"
+                f" {self._options.replay_slots} slots; subscribe with a later from_slot"
             )
+        return self._from_slot
 
     def _ask_position(self) -> int:
         """The slot of the engine, as far as it can be known. May take one RPC call, which :meth:`stop` ends."""

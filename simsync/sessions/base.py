@@ -102,6 +102,7 @@ class SessionBase(StaysHere):
             sequence_gaps=state.sequence_gaps,
             replays_dropped=state.replays_dropped,
             tolerance=self._options.coverage_tolerance,
+            unproven=tuple(slots for status in self._queue.subscriptions for slots in status.unproven),
         )
 
     @property

@@ -56,10 +56,9 @@ class Subscribing(SessionBase):
         addresses = checks.addresses("accounts", accounts)
         if not owners and not addresses:
             raise InvalidParams("program_ids", program_ids, "give at least one program or account")
-        if owners:
-            self._subscribe_kind("program_diffs", owners, from_slot)
-        if addresses:
-            self._subscribe_kind("account_diffs", addresses, from_slot)
+        # On one connection, so that a change which matches a program and an account is delivered once.
+        specs = [*self._specs("program_diffs", owners), *self._specs("account_diffs", addresses)]
+        self._subscribe(specs, from_slot)
 
     def subscribe_actions(self, *, from_slot: int | None = None) -> None:
         """Receive an :class:`~simsync.ActionResult` for each run of a scheduled action of the create request."""
@@ -113,8 +112,11 @@ class Subscribing(SessionBase):
         self._subscribe([spec], from_slot)
 
     def _subscribe_kind(self, kind: str, values: Sequence[str | None], from_slot: int | None) -> None:
+        self._subscribe(self._specs(kind, values), from_slot)
+
+    def _specs(self, kind: str, values: Sequence[str | None]) -> list[pubsub.SubscribeSpec]:
         row = self._options.dialect.streams[kind]
-        self._subscribe([pubsub.SubscribeSpec.of(row, value) for value in values], from_slot)
+        return [pubsub.SubscribeSpec.of(row, value) for value in values]
 
     def _subscribe(self, specs: list[pubsub.SubscribeSpec], from_slot: int | None) -> None:
         checks.optional_integer("from_slot", from_slot, 0, checks.U64)

@@ -161,6 +161,19 @@ def slot_of(result: Any) -> Optional[int]:
     return _number(context.get("slot")) if isinstance(context, dict) else None
 
 
+_SUBSCRIPTION = b'"subscription"'
+
+
+def content_key(payload: bytes) -> int:
+    """A hash of a notification without the number of its subscription, equal for every subscription that matches."""
+    # Inside a JSON string a backslash would precede the quotes, so this finds the key itself.
+    place = payload.rfind(_SUBSCRIPTION)
+    if place < 0:
+        return hash(payload)
+    ends = [end for end in (payload.find(b",", place), payload.find(b"}", place)) if end >= 0]
+    return hash(payload[:place] + payload[min(ends, default=len(payload)) :])
+
+
 def _number(value: Any) -> Optional[int]:
     return value if type(value) is int else None
 

@@ -23,6 +23,8 @@ class Item(NamedTuple):
     slot: int
     signature: str
     mentions: frozenset[str]
+    number: int = 0
+    """Its content: no other transaction has the same."""
 
 
 @dataclass
@@ -75,8 +77,8 @@ class DataServer:
         self._spelling = spelling
         self._numbers = 70
 
-    def accept(self, requests: list[bytes]) -> DataLink:
-        """A new connection, and what the client has sent on it."""
+    def accept(self, requests: list[bytes], kept_from: int = 0) -> DataLink:
+        """A new connection, and what the client has sent on it. Slots before ``kept_from`` have been dropped."""
         link = self.link = DataLink()
         self._numbers = 70  # they are the connection's own
         for request in map(json.loads, requests):
@@ -85,7 +87,7 @@ class DataServer:
                 link.compressor = zstandard.ZstdCompressor(level=3).compressobj()
             program = what["mentions"][0] if isinstance(what, dict) else request["method"]
             since = None if self._ignores_cursor else config.get("replayFromSlot")
-            place = 0 if since is None else sum(item.slot < since for item in self.log)
+            place = sum(item.slot < max(since or 0, kept_from) for item in self.log)
             self._numbers += 1
             number: Any = self._numbers if self._spelling % 2 else f"s{self._numbers}"
             stream = link.streams[program] = Stream(request["id"], number, program, place)
@@ -118,7 +120,8 @@ class DataServer:
     def _notify(self, stream: Stream, item: Item) -> None:
         assert self.link is not None
         method = "transactionNotification"
-        result: dict[str, Any] = {"slot": item.slot, "transaction": {"signatures": [item.signature]}}
+        transaction = {"signatures": [item.signature], "number": item.number}
+        result: dict[str, Any] = {"slot": item.slot, "transaction": transaction}
         if stream.program == SIGNATURE:
             method = "signatureNotification"
             result = {"context": {"slot": item.slot}, "value": {"err": None}}

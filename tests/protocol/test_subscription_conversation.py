@@ -11,6 +11,7 @@ from simsync.events import Notification, Transaction
 from simsync.protocol.outcome import GiveUp, Reconnect
 from simsync.protocol.subscription import SubscriptionProtocol
 from simsync.wire.dialect import Dialect
+from simsync.wire.payloads import BinaryMessage
 from simsync.wire.pubsub import SubscribeSpec
 from simsync.wire.streams import STREAMS
 
@@ -140,7 +141,7 @@ def test_what_may_have_been_an_event_costs_the_connection(unread: bytes) -> None
     received = conversation.receive([ack(1, 7), note(7, {"slot": 1}), unread, note(7, {"slot": 2})])
     assert len(received.events) == 1
     assert isinstance(conversation.outcome, Reconnect)
-    assert conversation.oldest_cursor == 1
+    assert conversation.open_streams == ['transactionSubscribe("all") at slot 1']
 
 
 def test_what_comes_after_the_end_of_a_stream_is_no_event() -> None:
@@ -199,9 +200,7 @@ def test_skewed_streams_of_one_connection_have_a_cursor_each() -> None:
     conversation = machine(PROGRAM, OTHER)
     conversation.receive([ack(1, 70), ack(2, 71)])
     assert signatures(conversation, note(70, transaction(4, "a")), note(70, transaction(9, "b"))) == ["a", "b"]
-    assert conversation.oldest_cursor is None
     assert signatures(conversation, note(71, transaction(4, "a")), note(71, transaction(5, "c"))) == ["c"]
-    assert conversation.oldest_cursor == 5
     cursors = [json.loads(raw)["params"][1]["replayFromSlot"] for raw in conversation.connected()]
     assert cursors == [9, 5]
     conversation.receive([ack(1, 80), ack(2, 81)])
@@ -243,3 +242,63 @@ def test_counts_are_forgotten_behind_the_cursors() -> None:
     quiet = machine(PROGRAM, OTHER)
     quiet.receive([ack(1, 70), ack(2, 71), *(note(70, transaction(slot, "s")) for slot in range(1_000))])
     assert len(quiet._replay._delivered) <= 201
+
+
+# Several streams on one connection.
+
+
+def test_two_transactions_with_one_signature_are_two() -> None:
+    """Signatures are not verified, so two transactions of a slot may share one."""
+    conversation = machine(PROGRAM, OTHER)
+    conversation.receive([ack(1, 70), ack(2, 71)])
+    first, second = transaction(4, "zero"), transaction(4, "zero")
+    second["transaction"]["message"] = {"instructions": []}
+    assert signatures(conversation, note(70, first), note(71, second)) == ["zero", "zero"]
+    assert signatures(conversation, note(71, first), note(70, second)) == []
+
+
+def test_a_change_that_matches_a_program_and_an_account_is_delivered_once() -> None:
+    specs = [SubscribeSpec.of(STREAMS["program_diffs"], PROGRAM), SubscribeSpec.of(STREAMS["account_diffs"], OTHER)]
+    conversation = SubscriptionProtocol(specs, Dialect(), compressed=False)
+    conversation.connected()
+    change = {"context": {"slot": 4}, "account": OTHER, "signature": "a", "pre": None, "post": None}
+    conversation.receive([ack(1, 70), ack(2, 71)])
+    received = conversation.receive(
+        [note(70, change, "accountDiffNotification"), note(71, change, "accountDiffNotification")]
+    )
+    assert len(received.events) == 1
+
+
+def test_an_end_without_a_name_ends_only_what_was_acknowledged() -> None:
+    conversation = machine(PROGRAM, OTHER)
+    end = json.dumps({"method": "streamsCompleted", "params": {}}).encode()
+    conversation.receive([ack(1, 70), end])
+    assert not conversation.ended
+    assert len(conversation.open_streams) == 1
+
+
+# What cannot be read.
+
+
+def test_an_unreadable_message_costs_one_connection_at_each_place() -> None:
+    conversation = machine()
+    conversation.receive([ack(1, 7), note(7, transaction(1, "a")), b"\xff\xfe"])
+    assert isinstance(conversation.outcome, Reconnect)
+    conversation.connected()
+    received = conversation.receive(
+        [ack(1, 8), note(8, transaction(1, "a")), b"\xff\xfe", note(8, transaction(2, "b"))]
+    )
+    assert conversation.outcome is None
+    assert len(received.events) == 1
+    (skipped,) = conversation.take_unproven()
+    assert (skipped.first_slot, skipped.last_slot) == (1, 1)
+    conversation.receive([b"\xff\xfe"])
+    assert isinstance(conversation.outcome, Reconnect)  # there was progress in between
+
+
+def test_plain_json_in_binary_frames_is_read() -> None:
+    conversation = machine()
+    conversation.receive([ack(1, 7)])
+    text = conversation.inflate(BinaryMessage(note(7, transaction(1, "a"))))
+    assert type(text) is bytes
+    assert signatures(conversation, text) == ["a"]
