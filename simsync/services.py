@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
+from simsync.cancel import CancelToken
 from simsync.errors import HttpStatusError, InvalidParams
 from simsync.options import Options
 from simsync.params import checks
 from simsync.params.api_key import ApiKey
 from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, UsageReport
-from simsync.runtime.cancel import CancelToken
 from simsync.runtime.http_wait import HttpWait
 from simsync.runtime.retry import HttpRetry, is_transient
 from simsync.runtime.waiting import deadline_after

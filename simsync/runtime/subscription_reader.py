@@ -9,11 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 
+from simsync.cancel import CancelToken
 from simsync.errors import SubscriptionFailed
 from simsync.options import Options
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.subscription import SubscriptionProtocol
-from simsync.runtime.cancel import CancelToken
 from simsync.runtime.connector import ConnectFailed, Connector
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
