@@ -84,6 +84,7 @@ class HttpServices:
             raise InvalidParams("until", until, f"must not be earlier than since ({since})")
         return self._get(wire.usage_path(begin, end), wire.read_usage)
 
+    # guess: which HTTP requests are retried
     def build_bundle(
         self,
         start_slot: int,
@@ -130,6 +131,7 @@ class HttpServices:
         """
         return self._get(wire.build_path(_check_id("request_id", request_id)), wire.read_build)
 
+    # guess: a build that failed or needs investigation
     def wait_for_bundle(
         self,
         build: BundleBuild | str,

@@ -28,6 +28,7 @@ class Coverage:
     replays_dropped: int = 0
     tolerance: int = 0
 
+    # guess: end slot without a block
     @property
     def reason(self) -> str:
         """Why it is complete or not, in words."""

@@ -45,6 +45,8 @@ class ReplayFilter:
                 cursor.resume_slot = cursor.slot
             cursor.counts.clear()
 
+    # guess: the part of a stream that is replayed
+    # guess: a transaction that mentions two of the programs
     def admit(self, stream: int, slot: int, key: Any) -> bool:
         """True if this notification was not delivered before. The slots of a stream never go back."""
         cursor = self.cursors[stream]

@@ -111,6 +111,7 @@ class SubscriptionProtocol:
 
     # The life of a connection.
 
+    # guess: where a stream resumes
     def connected(self) -> list[bytes]:
         """A connection is up. Returns the requests to send; the id of each is the place of its spec, from 1."""
         self.outcome = None
@@ -128,10 +129,12 @@ class SubscriptionProtocol:
             if not self._ended[index]
         ]
 
+    # guess: Text and Binary frames of a compressed connection
     def inflate(self, payload: bytes) -> bytes:
         """The text of a binary frame. Raises ValueError if the compressed stream is broken."""
         return payload if self._inflater is None else self._inflater.inflate(payload)
 
+    # guess: names of notifications
     def receive(self, payloads: Iterable[bytes]) -> Received:
         """Take received messages as JSON text, in order, until there is an outcome: what follows would hide a gap."""
         events: list[Event] = []
@@ -168,6 +171,7 @@ class SubscriptionProtocol:
         """The connection was closed in a way that ends every stream."""
         self._ended = [True] * len(self._specs)
 
+    # guess: notifications before their acknowledgement
     def _hold(self, held: _Held) -> None:
         """A notification may overtake its acknowledgement."""
         if len(self._numbers) == self._ended.count(False):
@@ -203,6 +207,7 @@ class SubscriptionProtocol:
                 self._hold(early)
         return size
 
+    # guess: a rejected subscription
     def _refused(self, message: SubscribeRefused) -> None:
         index = (message.identifier or 0) - 1
         spec = self._specs[index] if 0 <= index < len(self._specs) else self.label
@@ -246,6 +251,7 @@ class SubscriptionProtocol:
             self.last_slot = slot
         return self._replay.admit(index, slot, key)
 
+    # guess: which subscription has ended
     def _end(self, index: int | None) -> None:
         """One stream has ended; all of them if none is named."""
         if index is None:

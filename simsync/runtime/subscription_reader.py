@@ -99,6 +99,7 @@ class SubscriptionReader:
             self._tell()
             raise
 
+    # guess: ending a subscription early
     def stop(self) -> None:
         """Wake the thread. It ends soon."""
         with self._connection.lock:
@@ -163,6 +164,7 @@ class SubscriptionReader:
         self._policy.exclude(parked)
         self._report()
 
+    # guess: a clean close (1000) of the data connection
     def _is_over(self) -> bool:
         if self._closed_cleanly and self._queue.state.completed:
             self._protocol.end_all()  # the clean close was the end of every stream
@@ -291,6 +293,7 @@ class SubscriptionReader:
         if protocol.outcome is not None:
             raise LinkLost(protocol.outcome.reason)
 
+    # guess: a slow caller
     def _wait_for_room(self, ws: DuplexWebSocket) -> None:
         """Wait until half of the buffer is free. Meanwhile the socket is not read."""
         self._was_held_up = True
@@ -327,6 +330,7 @@ class SubscriptionReader:
         position = self._ask_position()
         self._received_up_to = max(self._received_up_to, position - self._options.replay_slots)
 
+    # guess: slots that the server no longer keeps
     def _check_for_gap(self) -> None:
         """The server replays what it has kept. Older slots are lost, and the caller must learn of it."""
         position = self._ask_position()
