@@ -1,16 +1,20 @@
-"""The parts of the pages that are made from the code are current, and markers are found."""
+"""The pages are current where they are made from the code, and the files that contributors look for exist."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tools import markers, pages
+from tools.markers import ROOT
 from tools.pages import DOCS, NOT_HERE, PAGES, Incomplete
 
 if not DOCS.is_dir():
     pytest.skip("an installed simsync comes without its documents", allow_module_level=True)
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -95,3 +99,8 @@ def test_a_row_without_a_marker_is_an_error() -> None:
 def test_a_marker_without_a_row_is_an_error() -> None:
     with pytest.raises(Incomplete, match=r"b\.py:second: the page has no row 'three'"):
         made(TABLE, one=["a.py:first"], three=["b.py:second"])
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w./]+\.(?:py|md)|[a-z_/]+/)`", CONTRIBUTING))))
+def test_files_named_for_contributors_exist(path: str) -> None:
+    assert (ROOT / path).exists() or (ROOT / "simsync" / path).exists()
