@@ -10,10 +10,11 @@ Start with :class:`Client`. The embedded simulator is in ``simsync.local``.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simsync import accounts, programs
 from simsync._version import __version__
+from simsync.cancel import CancelToken
 from simsync.client import Client
 from simsync.errors import (
     Cancelled,
@@ -86,7 +87,6 @@ from simsync.reports import (
 )
 from simsync.rpc import Rpc
 from simsync.run_summary import RunSummary
-from simsync.runtime.cancel import CancelToken
 from simsync.sessions.backtest_session import BacktestSession
 from simsync.sessions.parallel_session import ParallelSession, SubResult
 from simsync.sessions.results import DiscoveryPause, StepResult
@@ -180,11 +180,12 @@ __all__ = [
     "sweep",
 ]
 
+if not TYPE_CHECKING:  # otherwise type checkers would accept every name
 
-def __getattr__(name: str) -> Any:
-    """Import ``sweep`` on first use: it is built on the rest of the package, and most programs do not need it."""
-    if name == "sweep":
-        from simsync.run.sweep import sweep
+    def __getattr__(name: str) -> object:
+        """Import ``sweep`` on first use: it is built on the rest of the package, and most programs do not need it."""
+        if name == "sweep":
+            from simsync.run.sweep import sweep
 
-        return sweep
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return sweep
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

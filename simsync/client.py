@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Callable, TypeVar
 
+from simsync.cancel import CancelToken
 from simsync.errors import InvalidParams
 from simsync.events import Event
 from simsync.options import Options
@@ -15,7 +16,6 @@ from simsync.protocol.parallel import ParallelProtocol
 from simsync.protocol.session_state import SessionState
 from simsync.protocol.single import SingleProtocol
 from simsync.rpc import ask_slot
-from simsync.runtime.cancel import CancelToken
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.threads import spawn
 from simsync.runtime.waiting import deadline_after

@@ -67,30 +67,42 @@ class Options:
             nothing.
     """
 
+    # guess: time to connect
     connect_timeout: float = 30.0
+    # guess: time to wait for an answer
     handshake_timeout: float = 180.0
+    # guess: time between two messages of a parallel create
     create_timeout: float = 900.0
     retry_first_connect: bool = False
     ssl_context: Optional[ssl.SSLContext] = field(default=None, repr=False)
+    # guess: keepalive
     ping_interval: float = 15.0
+    # guess: dead peer
     dead_after: float = 45.0
+    # guess: delay between attempts
     backoff_initial: float = 0.5
     backoff_max: float = 30.0
     backoff_jitter: float = 0.2
+    # guess: reconnect budget of an outage
     reconnect_attempts: int = 20
     reconnect_window: float = 900.0
+    # guess: reset of the reconnect budget
     uptime_reset: float = 60.0
     compression: bool = True
     buffer_events: int = 50_000
     buffer_bytes: int = 64 * 1024 * 1024
     ungated_reconnects: int = 5
     replay_slots: int = 100
+    # guess: continues waiting to be written
     continue_queue: int = 256
+    # guess: proof of a continue after an attach
     continue_grace: float = 5.0
     resend_continue: bool = True
     queue_continues: bool = False
+    # guess: silence while draining
     drain_idle: float = 60.0
     coverage_tolerance: int = 8
+    # guess: graceful close
     close_timeout: float = 5.0
     strict_sequence: bool = False
     strict_replay: bool = False

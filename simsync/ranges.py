@@ -109,6 +109,7 @@ def _bounded(side: str, bound: RangeBound, fits: Callable[[Any, Any], bool]) -> 
     return operator.attrgetter(name), lambda value: fits(value, limit)
 
 
+# guess: `/available-ranges`: size of a bundle
 def _slots_of(candidate: AvailableRange) -> int | None:
     if candidate.size is not None or candidate.end_slot is None:
         return candidate.size
@@ -127,6 +128,7 @@ class SlotRange(NamedTuple):
     end_slot: int
 
 
+# guess: splitting a range
 def split_range(
     ranges: Iterable[AvailableRange], start_slot: int, end_slot: int, kind: str = BLOCKS
 ) -> list[SlotRange]:

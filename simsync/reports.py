@@ -107,6 +107,7 @@ class BundleBuild(JsonForm):
     created_at: Optional[int] = None
     raw: Any = field(default=None, repr=False, compare=False, metadata=_NOT_IN_JSON)
 
+    # guess: unknown statuses of a build
     @property
     def finished(self) -> bool:
         """True if the build has ended. Only ``"in_progress"`` means that it is still running."""

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from simsync import programs
+from simsync.cancel import CancelToken
 from simsync.errors import InvalidParams
 from simsync.options import Options
 from simsync.params import AccountData, checks
 from simsync.params.account import checked_modifications
 from simsync.reports import SignatureStatus, Simulation
-from simsync.runtime.cancel import CancelToken
 from simsync.runtime.http_wait import HttpWait
 from simsync.runtime.retry import HttpRetry
 from simsync.wire import rpc as wire

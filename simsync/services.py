@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
+from simsync.cancel import CancelToken
 from simsync.errors import HttpStatusError, InvalidParams
 from simsync.options import Options
 from simsync.params import checks
 from simsync.params.api_key import ApiKey
 from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, UsageReport
-from simsync.runtime.cancel import CancelToken
 from simsync.runtime.http_wait import HttpWait
 from simsync.runtime.retry import HttpRetry, is_transient
 from simsync.runtime.waiting import deadline_after
@@ -84,6 +84,7 @@ class HttpServices:
             raise InvalidParams("until", until, f"must not be earlier than since ({since})")
         return self._get(wire.usage_path(begin, end), wire.read_usage)
 
+    # guess: which HTTP requests are retried
     def build_bundle(
         self,
         start_slot: int,
@@ -130,6 +131,7 @@ class HttpServices:
         """
         return self._get(wire.build_path(_check_id("request_id", request_id)), wire.read_build)
 
+    # guess: a build that failed or needs investigation
     def wait_for_bundle(
         self,
         build: BundleBuild | str,

@@ -47,6 +47,7 @@ def format_time(time: datetime) -> str:
     return time.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
+# guess: a date as a bound of ranges
 def utc_time(argument: str, value: object) -> datetime:
     """Return the UTC time of a ``datetime``, a ``date`` (its first moment) or RFC 3339 text.
 

@@ -1,6 +1,6 @@
 """Does the suite notice when a safeguard is missing? Each is removed in a copy of the project, and the suite is run.
 
-    python -m tests.safeguards [NAME ...] [--write [--keep-tests]]
+    python -m tests.safeguards [NAME ...] [--write]
 
 A safeguard is a statement with the comment ``# safeguard: NAME`` at its end, or on a line of its own above it:
 
@@ -28,7 +28,7 @@ from typing import Optional
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
-BEGIN = "<!-- table of safeguards: python -m tests.safeguards --write -->"
+BEGIN = "<!-- table of safeguards: python -m tests.safeguards --write, python -m tools.pages -->\n"
 END = "<!-- end of the table of safeguards -->"
 ORDER = ("protocol", "properties", "security", "runtime", "api", "faults", "process")
 """Folders of the suite, the quick ones first."""
@@ -116,37 +116,29 @@ def missed_by(safeguard: Safeguard) -> str | None:
 def table(tests: Mapping[str, str]) -> str:
     """Markdown. ``tests``: by name of the safeguard, the one that fails first."""
     rows = [f"| {one.name} | `{one.file}` | `{tests.get(one.name, 'not tried')}` |" for one in safeguards()]
-    return "\n".join(["| without this | in | this test fails first |", "| --- | --- | --- |", *rows])
+    return "\n".join(["| without this | in | this test fails first |", "| --- | --- | --- |", *rows, ""])
 
 
-def table_on_page() -> str:
-    return PAGE.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip()
-
-
-def noted_on_page() -> dict[str, str]:
-    """The test that fails first, by the name of the safeguard."""
-    rows = [row.strip("| ").split(" | ") for row in table_on_page().splitlines()[2:]]
+def noted_in(page: str) -> dict[str, str]:
+    """The test that fails first, by the name of the safeguard, as the page has it."""
+    rows = [row.strip("| ").split(" | ") for row in page.split(BEGIN)[1].split(END)[0].splitlines()[2:]]
     return {name: test.strip("`") for name, _file, test in rows}
 
 
 def write(tests: Mapping[str, str]) -> None:
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n{table(tests)}\n{END}{after}", encoding="utf-8")
+    PAGE.write_text(f"{before}{BEGIN}{table(tests)}{END}{rest.split(END)[1]}", encoding="utf-8")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only safeguards with this in their name")
     parser.add_argument("--write", action="store_true", help="write the table of docs/reliability.md")
-    parser.add_argument(
-        "--keep-tests", action="store_true", help="run nothing: the table keeps the tests that it names"
-    )
     arguments = parser.parse_args()
     chosen = [one for one in safeguards() if not arguments.names or any(name in one.name for name in arguments.names)]
-    found = noted_on_page()
+    found = noted_in(PAGE.read_text(encoding="utf-8"))
     complete = True
-    for safeguard in [] if arguments.keep_tests else chosen:
+    for safeguard in chosen:
         test = missed_by(safeguard)
         print(f"{safeguard.name}: {test or 'NOT MISSED'}", flush=True)
         if test is None:

@@ -1,1 +1,4 @@
-"""Measurements of the code base: ``python -m tools.trips`` and ``python -m tools.house``. Not part of the library."""
+"""For work on the code base, not part of the library.
+
+``python -m tools.pages`` writes parts of the pages; ``tools.house`` and ``tools.trips`` measure.
+"""

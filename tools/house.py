@@ -4,7 +4,7 @@
 
 A room is a folder or a module at the top. With ``--check`` the exit status is 1 when a file is longer than 400 lines,
 when modules import each other in a circle (imports under ``TYPE_CHECKING`` count), or when a private name is read
-outside of its folder. Needs the extra ``[dev]``.
+outside of its folder or in a test. Needs the extra ``[dev]``.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def main() -> int:
     print(section("Private names read in another file of the same folder", across_files))
     print(section("Folders of tests that read private names", [f"{one}/: {tests[one]}" for one in sorted(tests)]))
     print(f"private names read in tests, in all: {sum(tests.values())}")
-    return int(options.check and bool(long or groups or across_rooms))
+    return int(options.check and bool(long or groups or across_rooms or tests))
 
 
 if __name__ == "__main__":

@@ -1,26 +1,21 @@
-"""The table of waits in ``docs/threads.md``, made from the code.
+"""The waits of the library, for the table in ``docs/threads.md`` that ``python -m tools.pages`` writes.
 
-    python -m tools.waits [--check]
-
-Each call that may block has a comment above it: ``# wait: who | what for | who wakes it | what bounds it``. This writes
-the table; with ``--check`` it exits with 1 if a comment is missing or the page is out of date.
+Each call that may block has a comment above it: ``# wait: who | what for | who wakes it | what bounds it``.
 """
 
 from __future__ import annotations
 
-import argparse
 import ast
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
+from tools.markers import ROOT
+
 ROOMS = ("simsync", "simsync/runtime", "simsync/sessions")
 FILES = sorted(file for room in ROOMS for file in (ROOT / room).glob("*.py"))
-PAGE = ROOT / "docs" / "threads.md"
-BEGIN = "<!-- table of waits: python -m tools.waits -->\n"
+BEGIN = "<!-- table of waits: python -m tools.pages -->\n"
 END = "<!-- end of the table of waits -->"
 
 PRIMITIVES = {
@@ -116,25 +111,3 @@ def problems(rows: list[Wait]) -> list[str]:
         for wait in rows
         if wait.row is None or len(wait.row) != len(_COLUMNS) - 1
     ]
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something is out of date")
-    check = parser.parse_args().check
-    rows = waits()
-    found = problems(rows)
-    if found:
-        print("\n".join(found))
-        return 1
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    made = f"{before}{BEGIN}{table(rows)}{END}{rest.split(END)[1]}"
-    if check:
-        return int(made != text)
-    PAGE.write_text(made, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

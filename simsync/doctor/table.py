@@ -18,7 +18,7 @@ from simsync.doctor.observation import HIDDEN, Finding, Observation, Reading, al
 
 _ACTIONS = "a plain mapping in CreateSession(actions=[...])"
 _DISCOVERIES = "a plain mapping in CreateSession(discoveries=[...])"
-_CONTINUE_TO = "edit wire/requests.py:_continue_to_fields"
+_EDIT = "edit the code"
 _OWN_DECODE = "or give your own decode"
 
 _NO_BUILDS = unseen("this key has no builds")
@@ -63,8 +63,7 @@ def _names(setting: str) -> Mapping[str, Reading]:
 # fmt: off
 OBSERVATIONS: tuple[Observation, ...] = (
     # Spelling
-    Observation("keys of attach requests: `session_id`, `last_sequence`, `control_session_id`, `last_sequences`",
-                "snake_case", "subscriptions", requests.attach_keys, {
+    Observation("keys of attach requests", "snake_case", "subscriptions", requests.attach_keys, {
         "snake_case": holds("accepts snake_case"),
         "camelCase": differs("accepts camelCase only", 'Dialect(inline_case="camel")'),
         "refused": unseen("every attach was rejected: %s")}),
@@ -85,7 +84,7 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "usual": holds("snake_case"), "other": also("%s")}),
     Observation("`params` of messages without content", "left out, or null", "subscriptions", events.absent_params, {
         "null": also("params: null"), "left out": holds("left out")}),
-    Observation("frames", "Text or Binary, JSON", "subscriptions", events.frames, {
+    Observation("Text and Binary frames", "Text or Binary, JSON", "subscriptions", events.frames, {
         "usual": holds("Text frames"), "other": also("%s"), "not JSON": also("%s, some are not JSON")}),
     # Creating a session
     Observation("`parallel` flat beside the other keys", "`true`", "parallel", requests.parallel, {
@@ -93,11 +92,10 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "sessionsCreated": differs("answers with sessionsCreated, which has no ranges",
                                    "this server is too old for simsync"),
         "readyForContinue": differs("not understood: a single session", "CreateSession(extra=...)")}),
-    Observation("`capacityWaitTimeoutSecs`, `extraComputeUnits`, `actions`, `agents`, `replayAccountState`, `reroute`,"
-                " `diagnosticProbes`", "these names", "run", requests.other_options, {
+    Observation("names of the other create options", "these names", "run", requests.other_options, {
         "actions": holds("`actions` take effect, the capacity wait is accepted"),
         "created": holds("the capacity wait is accepted; no actions seen")}),
-    Observation("a number of slots in place of the end", "both ends are included", "run", requests.last_slot, {
+    Observation("a number of slots instead of the end", "both ends are included", "run", requests.last_slot, {
         "passed": differs("continues after the end slot", "CreateSession(end_slot=...)"),
         "included": holds("the end slot is the last one")}),
     Observation("tagging of discovery filters", '{"programExecuted": <address>}', "discovery", requests.discovery, {
@@ -113,8 +111,7 @@ OBSERVATIONS: tuple[Observation, ...] = (
                 requests.anchor("beforeEverySlot"), _anchor(holds("accepted, and the action ran"))),
     Observation("transactions of an action", "a list of base64 strings", "run", requests.action_transactions, {
         "list": holds("a list of base64 strings is accepted")}),
-    Observation("other keys of an action: `kind`, `accountOverrides`, `feedsReroute`, `returnAccounts`, `label`",
-                "these names", "run", requests.action_keys, {
+    Observation("other keys of an action", "these names", "run", requests.action_keys, {
         "taken": holds("`kind`, `returnAccounts` and `label` take effect"),
         "missing": differs("without effect: %s", _ACTIONS)}),
     Observation("overrides per slot", "an action before the slot", "run", requests.overrides, {
@@ -126,7 +123,7 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "between": also("after it, while other sub-sessions are announced"),
         "after all": holds("after all announcements")}),
     # Continuing, attaching, closing
-    Observation("`rpc_endpoint` that is no absolute address", "a path, or an address", "subscriptions",
+    Observation("`rpc_endpoint` that is a path", "a path, or an address", "subscriptions",
                 requests.endpoint_form, {"address": also("an absolute address"), "path": holds("a path")}),
     Observation("layout of `continueSessionV1` and `continueToSessionV1`", "the fields stand under `request`",
                 "parallel", requests.continue_layout, {
@@ -138,17 +135,18 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "other": differs("ends in `%s`", "ask for no more blocks than are left")}),
     Observation("fields of `continueTo`", "`slot` and `batchIndex`", "run", requests.continue_to, {
         "batch": holds("pauses before the batch"),
-        "slot": differs("pauses at the slot, not at the batch", _CONTINUE_TO),
+        "slot": differs("pauses at the slot, not at the batch", _EDIT),
         "no block": unseen("slot %s may have no block, and then no batch to pause before"),
-        "refused": differs("rejected (%s)", _CONTINUE_TO),
-        "other": differs("ends in `%s`, not in a pause", _CONTINUE_TO)}),
+        "refused": differs("rejected (%s)", _EDIT),
+        "other": differs("ends in `%s`, not in a pause", _EDIT)}),
     Observation("fields of `closeSessionV1`", "the session id", "parallel", requests.close_one, {
         "success": holds("answered with `success`"),
         "refused": differs("rejected (%s)", "Dialect(both_id_spellings=False), or edit"),
         "silent": unseen("not answered")}),
-    Observation("closing, a parallel session too", "`closeBacktestSession`", "subscriptions", requests.close_all, {
+    Observation("closing a connection with all its sessions", "`closeBacktestSession`", "subscriptions",
+                requests.close_all, {
         "success": holds("accepted"), "completed": holds("accepted"), "closed": holds("accepted"),
-        "error": differs("rejected", "edit wire/requests.py:close_all")}),
+        "error": differs("rejected", _EDIT)}),
     Observation("waiting for the answer to a close", "`success`, or `completed`, or nothing", "subscriptions",
                 requests.close_all, {
         "success": holds("answered with `success`"),
@@ -163,19 +161,18 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "before": also("before the answer"),
         "after": holds("after the answer"),
         "none": unseen("no events were repeated")}),
-    Observation("attaching to a single session: `attachBacktestSession`, then `resumeAttachedSession` once it is"
-                " answered", "`success`, or nothing", "subscriptions", requests.attach_single, {
+    Observation("attaching to a single session", "`success`, or nothing", "subscriptions", requests.attach_single, {
         "success": holds("`sessionAttached`, then `success`"),
         "unanswered": also("`sessionAttached`; the resume is not answered")}),
     Observation("numbers of replies among the events of a single session", "either", "subscriptions",
                 requests.numbered_replies, {
         "numbered": also("numbered among the events"), "unnumbered": holds("no numbers")}),
-    Observation("endpoint when `sessionAttached` names none", "`/backtest/<session id>`", "subscriptions",
+    Observation("endpoint when `sessionAttached` does not name it", "`/backtest/<session id>`", "subscriptions",
                 requests.attached_endpoint, {"missing": also("not named"), "named": holds("named")}),
     # Events
     Observation("form of the event inside `sessionEventV2`", "`method` and `params`; a string; one key", "parallel",
                 events.event_form, {
-        "other": differs("%s", "edit wire/control.py:_tagged"), "external": also("%s"), "tagged": holds("%s")}),
+        "other": differs("%s", _EDIT), "external": also("%s"), "tagged": holds("%s")}),
     Observation("unknown methods, event kinds, statuses", "skipped, or delivered", "run", events.unknown_kinds, {
         "none": holds("%s"), "some": also("%s")}),
     Observation("`paused`", "`slot` and `batchIndex`", "run", events.field_names("paused", "slot", "batchIndex"),
@@ -188,26 +185,25 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "more": also("these names, and %s"),
         "these": holds("these names"),
         "none": unseen("`completed` had no summary")}),
-    Observation("start slot notified or not, once or twice; slots without a block notified or not", "any of these",
+    Observation("start slot and slots without a block: notified or not, once or twice", "any of these",
                 "run", events.notified_slots, {"other": also("%s"), "usual": holds("%s")}),
     Observation("numbers of a single session (`seqId` beside `method`)", "rising by one", "subscriptions",
                 events.single_numbers, {
         "rising": holds("rising by one"),
         "gaps": also("rising, with gaps"),
-        "none": differs("no numbers", "simsync cannot resume after a lost connection;"
-                        " edit wire/control.py:_decode_tolerantly")}),
+        "none": differs("no numbers", "simsync cannot resume after a lost connection; edit the code")}),
     # Errors
-    Observation("form", "a string; one key; a tag and its content", "errors", events.error_forms, {
-        "other": differs("something else", "read BacktestError.raw, or edit wire/server_errors.py:decode_error"),
+    Observation("form of errors", "a string; one key; a tag and its content", "errors", events.error_forms, {
+        "other": differs("something else", "read BacktestError.raw, or edit the code"),
         "tagged": also("a tag and its content"),
         "external": holds("a string, or one key")}),
-    Observation("names and fields", "those of the vendor's source", "errors", events.error_names, {
+    Observation("names and fields of errors", "those of the vendor's source", "errors", events.error_names, {
         "known": holds("known names"), "unknown": differs("unknown names: %s", "Dialect(is_terminal=...)")}),
     Observation("which errors answer a continue", "those about its content; nothing was executed", "subscriptions",
                 requests.refused_continue, {
         "content": holds("%s"),
-        "other": differs("%s", "Dialect(is_terminal=...), or edit wire/server_errors.py:refuses_continue"),
-        "taken": differs("an invalid transaction is not rejected: `%s`", "edit wire/server_errors.py:refuses_continue"),
+        "other": differs("%s", "Dialect(is_terminal=...), or edit the code"),
+        "taken": differs("an invalid transaction is not rejected: `%s`", _EDIT),
         "silent": unseen("the continue with an invalid transaction was not answered")}),
     Observation("an error while attaching", "a terminal one is final", "errors", requests.unknown_session, {
         "final": holds("final for a session that does not exist"),
@@ -220,16 +216,16 @@ OBSERVATIONS: tuple[Observation, ...] = (
                 http.rpc("getSignatureStatuses"), _rpc("sub.rpc.call(...)")),
     Observation("bytes of a `memcmp` filter", "base64 with `encoding`", "subscriptions",
                 http.rpc("getProgramAccounts"), _rpc("sub.rpc.call(...)")),
-    Observation("how many accounts and signatures one request may name", "100 and 256", "subscriptions",
-                http.rpc("getMultipleAccounts"), _rpc("edit wire/rpc.py:MAX_ACCOUNTS")),
-    Observation("keys on receipt", "any spelling", "services", http.keys_on_receipt, {"any": holds("%s")}),
+    Observation("accounts and signatures per request", "100 and 256", "subscriptions",
+                http.rpc("getMultipleAccounts"), _rpc(_EDIT)),
+    Observation("keys of HTTP replies", "any spelling", "services", http.keys_on_receipt, {"any": holds("%s")}),
     Observation("`/available-ranges`: size of a bundle", "`maxBundleSize`", "services", http.bundle_size, {
         "usual": holds("`maxBundleSize`"),
         "other": differs("named %s", "read AvailableRange.raw"),
         "none": also("not given; simsync counts the slots from start to end")}),
     Observation("names of the window of `/usage`", "`since` and `until`", "services", http.usage_window, {
         "taken": holds("accepted"),
-        "ignored": differs("ignored", "edit wire/services.py:usage_path"),
+        "ignored": differs("ignored", _EDIT),
         "untold": unseen("the report does not say which window it covers"),
         "status": _NO_SUCH_SERVICE}),
     Observation("`daily` and `pricing` of a usage report", "not read", "services", http.usage_extras, {
@@ -238,7 +234,7 @@ OBSERVATIONS: tuple[Observation, ...] = (
         **_names("read BundleListing.raw"), "nothing": _NO_BUILDS, "status": _NO_SUCH_SERVICE}),
     Observation("path of one build", "`/build-bundle/<id>`", "services", http.build_path, {
         "taken": holds("answers"),
-        "refused": differs("%s", "edit wire/services.py:build_path"),
+        "refused": differs("%s", _EDIT),
         "nothing": _NO_BUILDS}),
     # Subscriptions
     Observation("filter for transactions of programs", '{"mentions": [id]}', "subscriptions",
@@ -255,7 +251,8 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "null": holds("accepts null in its place"),
         "refused": differs("rejected (%s)", "sub.subscribe(method, filter)"),
         "silent": unseen("slotSubscribe was not answered")}),
-    Observation("config", "an object with more keys than a kind may know", "subscriptions", data.config, {
+    Observation("config of a subscription", "an object with more keys than a kind may know", "subscriptions",
+                data.config, {
         "taken": holds("no accepted subscription rejects it")}),
     Observation("Text and Binary frames of a compressed connection", "Text plain, Binary compressed", "subscriptions",
                 data.compressed, {
@@ -264,13 +261,13 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "never": also("never compresses"),
         "no notification": unseen("no notification was received"),
         "not installed": unseen("zstandard is not installed, so nothing was compressed")}),
-    Observation("acknowledgement", "a number or a string", "subscriptions", data.acknowledgement, {
-        "other": differs("neither a number nor a string", "edit wire/pubsub.py:decode_pubsub"),
+    Observation("acknowledgement of a subscription", "a number or a string", "subscriptions", data.acknowledgement, {
+        "other": differs("neither a number nor a string", _EDIT),
         "text": holds("a string"),
         "number": holds("a number")}),
-    Observation("refusal", "an error that names the request", "subscriptions", data.refusal, {
+    Observation("a rejected subscription", "an error that names the request", "subscriptions", data.refusal, {
         "error": holds("an error that names the request"),
-        "closed": differs("closes the connection", "edit protocol/subscription.py:_refused"),
+        "closed": differs("closes the connection", _EDIT),
         "accepted": unseen("the server accepts a method that does not exist"),
         "silent": unseen("not answered")}),
     Observation("names of notifications", "not used", "subscriptions", data.names, {
@@ -290,19 +287,21 @@ OBSERVATIONS: tuple[Observation, ...] = (
     Observation("account data", '[string, "base64"] or {"data", "encoding"}', "run", data.account_data, {
         "known": holds("%s"), "other": differs("%s", "read the event's raw")}),
     Observation("slot of a notification", "`slot` or `context.slot`", "subscriptions", data.slot, {
-        "missing": differs("some notifications name no slot", "edit wire/pubsub.py:slot_of"),
+        "missing": differs("some notifications name no slot", _EDIT),
         "named": holds("`slot` or `context.slot`")}),
     Observation("a transaction that mentions two of the programs", "arrives once per subscribe", "run",
                 data.two_programs, {
         "each": holds("arrives once per subscribe"), "none": unseen("no transaction mentioned both programs")}),
     # The end of a stream
-    Observation("a result that says so", "`completed`, `done`, `eof` or `endOfStream`", "run", data.ends_by("result"), {
+    Observation("a result that ends a stream", "`completed`, `done`, `eof` or `endOfStream`", "run",
+                data.ends_by("result"), {
         "this": holds("this way"), "another": _NOT_THIS_WAY, "none": _NO_STREAM_ENDED}),
-    Observation("a name that says so", "ends in `Completed`, `Complete` or `End`", "run", data.ends_by("name"), {
+    Observation("a method name that ends a stream", "ends in `Completed`, `Complete` or `End`", "run",
+                data.ends_by("name"), {
         "this": also("this way"), "another": _NOT_THIS_WAY, "none": _NO_STREAM_ENDED}),
     Observation("a clean close (1000) of the data connection", "ends all its streams", "run", data.ends_by("close"), {
         "this": also("this way"), "another": _NOT_THIS_WAY, "none": _NO_STREAM_ENDED}),
-    Observation("no end at all", "a failure", "run", data.no_end, {
+    Observation("a stream without an end", "a failure", "run", data.no_end, {
         "each": holds("each stream has ended"),
         "some": differs("some streams have not ended", "Dialect(ends_stream=...)"),
         "none": differs("no stream has ended in a way that simsync knows", "Dialect(ends_stream=...)")}),
@@ -314,8 +313,7 @@ _MAY_LACK = "an error could also mean that the server lacks the feature"
 _UNCHANGED = "passed on unchanged, so nothing can differ"
 
 NOT_OBSERVABLE: Mapping[str, str] = {
-    "older keys (`rerouteOrderFlow`, `detectFailedL1Swaps` beside `reroute`), session names, a fail-fast mode,"
-    " whatever newer servers know": _NOT_SENT,
+    "create options that simsync does not have": _NOT_SENT,
     "oracle updates": _MAY_LACK,
     "overrides per slot when the range is split": "needs a range over several bundles",
     "keys of `reroute`": _MAY_LACK,
@@ -327,17 +325,15 @@ NOT_OBSERVABLE: Mapping[str, str] = {
     "closing before the drains have ended": "simsync never does it",
     "the usual form of slots and readies": "a shortcut; the form of the event inside `sessionEventV2` decides",
     "agent statistics in `completed`": _UNCHANGED,
-    "which errors make going on pointless": "needs sessions that fail",
-    "which errors are worth another attempt": "needs a busy server",
+    "which errors end a session": "needs sessions that fail",
+    "which errors are retried": "needs a busy server",
     "spelling of queries and bodies": "a build costs money, a deletion deletes; but see the window of `/usage`",
     "reroutes, replacements, diagnostics": _MAY_LACK,
     "`intraSlotUpdates`, `encoding` and other config keys": _NOT_SENT,
-    "refusal for lack of capacity": "needs a server at capacity",
+    "rejection for lack of capacity": "needs a server at capacity",
     "shapes of all other kinds": _UNCHANGED,
     "ending a subscription early": "closing a connection has no answer",
-    "keys: signature, signature and account, place and trigger of an action, original signature": (
-        "needs a data connection that is lost halfway"
-    ),
+    "keys that identify a notification": "needs a data connection that is lost halfway",
     "slots that the server no longer keeps": "needs more than 100 slots",
     "keepalive": "pings are not captured",
     "dead peer": "needs a server that stops sending",

@@ -169,6 +169,7 @@ class SessionSummary(JsonForm):
     raw: Any = field(default=None, repr=False, compare=False, metadata=config(exclude=lambda _value: True))
 
 
+# guess: names of the summary's numbers
 SUMMARY_COUNTS = tuple(one.name for one in fields(SessionSummary) if one.type == "int")
 """The fields of a SessionSummary that are numbers of transactions."""
 

@@ -73,6 +73,7 @@ class CreateSession(JsonForm):
     signer_filter: Sequence[str] = ()
     send_summary: bool = False
     capacity_wait_timeout: Optional[int] = None
+    # guess: `disconnectTimeoutSecs`
     disconnect_timeout: int = MAX_DISCONNECT_TIMEOUT
     extra_compute_units: Optional[int] = None
     discoveries: Sequence[Any] = field(default=(), metadata=config(decoder=filters_from_json))
@@ -85,6 +86,7 @@ class CreateSession(JsonForm):
         default=None, metadata=config(decoder=lambda value: object_from_json(Reroute, value))
     )
     diagnostic_probes: Sequence[Any] = field(default=(), metadata=config(decoder=objects_from_json(DiagnosticProbe)))
+    # guess: agents (legacy)
     agents: Sequence[Any] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -132,6 +134,7 @@ class CreateSession(JsonForm):
         """True if the request has discovery filters, in ``discoveries`` or ``extra``."""
         return bool(self.discoveries or "discoveries" in self.extra)
 
+    # guess: a number of slots instead of the end
     @property
     def last_slot(self) -> int:
         """Last slot of the range."""

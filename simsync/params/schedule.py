@@ -56,6 +56,7 @@ class Anchor(JsonForm):
             raise InvalidParams("every", self.every, f"is only allowed with {' and '.join(EVERY_ANCHORS)}")
 
 
+# guess: other keys of an action
 @dataclass(frozen=True)
 class ScheduledAction(JsonForm):
     """Transactions, account overrides, or both, that the server executes at given points of the replay.

@@ -132,6 +132,8 @@ class ContinueCycle:
 
     # The receive loop.
 
+    # guess: `readyForContinue` after `paused`, and after an error about a continue's content
+    # guess: a `readyForContinue` that is repeated after an attach
     def observe(self, event: Event) -> None:
         """An event of this session that was not seen before."""
         if self.state is CycleState.FINISHED:
@@ -169,6 +171,7 @@ class ContinueCycle:
         else:
             self._answered()
 
+    # guess: which errors answer a continue
     def _is_answered_by(self, event: SessionError) -> bool:
         """An error about the content of the continue; or any error before the first slot, as nothing may follow it."""
         right_after = self.is_outstanding and not self._slot_seen
@@ -210,6 +213,7 @@ class ContinueCycle:
     def is_catching_up(self) -> bool:
         return self._catching_up
 
+    # guess: whether an engine waits that an earlier process left
     def replay(self, event: Event) -> None:
         """An event from the time of the earlier process. If the engine waited then, it may have been continued."""
         if self.state is CycleState.FINISHED:
@@ -222,6 +226,7 @@ class ContinueCycle:
 
     # Lost connections.
 
+    # guess: a `readyForContinue` that is repeated after an attach
     def connection_lost(self) -> None:
         self._resumed = True
         self._become(CycleState.UNCERTAIN if self.state in _UNPROVEN else self.state)

@@ -144,6 +144,9 @@ class ControlProtocol(ABC):
 
     # Receiving: the one loop through which everything comes.
 
+    # guess: place of the missed events, before or after the answer to the attach
+    # guess: start slot and slots without a block: notified or not, once or twice
+    # guess: an event without a number
     def receive(self, payloads: Collection[bytes], now: float) -> list[SessionState]:
         """Take received messages, in order. Returns the sessions that have events to deliver, or have failed."""
         sessions = self.by_wire_id
@@ -201,6 +204,8 @@ class ControlProtocol(ABC):
         if numbers_are_used:
             session.begin_batch(session.cursor + 1)
 
+    # guess: numbers of a single session (`seqId` beside `method`)
+    # guess: a terminal error of a session
     def _take_event(self, session: SessionState, event: Event | None, sequence: int | None) -> Event | None:
         """Let an event change the state of its session. Returns it if it is for the caller."""
         if event is None:
@@ -243,6 +248,8 @@ class ControlProtocol(ABC):
         session.fail(failure)
         self._changed.append(session)
 
+    # guess: a cursor that is older than what the server kept
+    # guess: a jump in sequence numbers
     def _accept_jump(self, session: SessionState, sequence: int) -> bool:
         """A number that does not follow the cursor: False if the event was received before."""
         if sequence <= session.cursor:  # safeguard: replayed events are dropped
@@ -272,6 +279,7 @@ class ControlProtocol(ABC):
         if self._options.strict_sequence:
             self._fail(session, ProtocolError(f"{text} (strict_sequence)", sequence))
 
+    # guess: Text and Binary frames
     def _not_understood(self, message: NotUnderstood) -> None:
         self.skipped.note(message.reason, message.raw)
         if not message.is_json and not self.closing and (self.survives_loss or self.phase is not Phase.STEADY):
@@ -306,6 +314,7 @@ class ControlProtocol(ABC):
 
     # A continue in doubt.
 
+    # guess: a continue that was lost with its connection
     def answer_inquiry(self, session: SessionState, inquiry: int, slot: int | None) -> bool:
         """The session's RPC answered with ``slot`` (None: it did not answer). True if the continue must be sent again.
 
@@ -345,6 +354,7 @@ class ControlProtocol(ABC):
         """No session will receive anything more."""
         return bool(self.sessions) and all(not session.open for session in self.sessions.values())
 
+    # guess: closing before the drains have ended
     @property
     def is_finished(self) -> bool:
         """Nobody needs this connection any more.

@@ -54,6 +54,7 @@ class Coverage:
     tolerance: int = 0
     unproven: tuple[UnprovenSlots, ...] = ()
 
+    # guess: end slot without a block
     @property
     def reason(self) -> str:
         """Why it is complete or not, in words."""

@@ -29,6 +29,7 @@ from simsync.wire.control_messages import (
 logger = logging.getLogger("simsync.control")
 
 
+# guess: a session with `disconnect_timeout=0` whose connection is lost
 class ParallelProtocol(ControlProtocol):
     """See the module, and :class:`ControlProtocol` for how to use it."""
 
@@ -51,6 +52,7 @@ class ParallelProtocol(ControlProtocol):
         cursors = {key: session.cursor for key, session in self.sessions.items() if session.cursor != NOTHING_SEEN}
         return requests.attach_parallel(self.control_session_id, cursors, self._options.dialect)
 
+    # guess: a connection lost before the create has finished
     def _forget_attempt(self) -> None:
         if self.sessions:
             logger.warning(
@@ -66,6 +68,7 @@ class ParallelProtocol(ControlProtocol):
 
     # Events.
 
+    # guess: events of a sub-session before its announcement
     def _session_of(self, wire_id: str, sequence: int | None, event: Event | None) -> SessionState | None:
         if wire_id == OWN_SESSION:
             self._take_connection_event(event)
@@ -126,6 +129,10 @@ class ParallelProtocol(ControlProtocol):
         self.progress.append(Created(message.session_id, message.task_id))
         logger.info("sub-session %s created", message.session_id)
 
+    # guess: which errors are retried
+    # guess: an error while creating
+    # guess: an error while attaching
+    # guess: a later error at the top level
     def _take_error(self, message: ErrorReported) -> None:
         error = message.error
         if self.phase is Phase.CREATING:
@@ -139,6 +146,8 @@ class ParallelProtocol(ControlProtocol):
         else:
             logger.warning("the server reported an error without a sub-session: %s", error)
 
+    # guess: `sessionsCreatedV2` that contradicts the announcements
+    # guess: `sessionsCreated` without ranges (old servers)
     def _finish_create(self, message: SessionsCreated, now: float) -> None:
         listed = message.session_ids
         counts = (len(listed), len(message.start_slots), len(message.end_slots))

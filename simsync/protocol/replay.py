@@ -38,7 +38,8 @@ class ReplayFilter:
     def __init__(self, streams: int, from_slot: int | None = None) -> None:
         self.cursors = [StreamCursor(from_slot) for _ in range(streams)]
         self.dropped = 0
-        self._delivered: _Counts = {}
+        self.delivered: _Counts = {}
+        """How often each key was delivered, by slot."""
 
     def reconnected(self) -> None:
         """The server replays everything from the slot of each cursor, including that slot."""
@@ -47,6 +48,8 @@ class ReplayFilter:
                 cursor.resume_slot = cursor.slot
             cursor.counts.clear()
 
+    # guess: the part of a stream that is replayed
+    # guess: a transaction that mentions two of the programs
     def admit(self, stream: int, slot: int, key: Any) -> bool:
         """True if this notification was not delivered before. The slots of a stream never go back."""
         cursor = self.cursors[stream]
@@ -60,7 +63,7 @@ class ReplayFilter:
             self._forget()
         counts = cursor.counts.setdefault(slot, {})
         count = counts[key] = counts.get(key, 0) + 1
-        delivered = self._delivered.setdefault(slot, {})
+        delivered = self.delivered.setdefault(slot, {})
         if count <= delivered.get(key, 0):
             self.dropped += 1
             return False
@@ -73,6 +76,6 @@ class ReplayFilter:
         newest = max(slots)
         oldest = min(slots) if len(slots) == len(self.cursors) else newest - KEPT_SLOTS
         limit = max(oldest, newest - KEPT_SLOTS)
-        for counts in (self._delivered, *(cursor.counts for cursor in self.cursors)):
+        for counts in (self.delivered, *(cursor.counts for cursor in self.cursors)):
             for slot in [slot for slot in counts if slot < limit]:
                 del counts[slot]

@@ -26,6 +26,7 @@ class Verdict(NamedTuple):
     unproven: Optional[Span] = None
 
 
+# guess: slots that the server no longer keeps
 class ReplayEvidence:
     """One stream. It outlives the connections.
 

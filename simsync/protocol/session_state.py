@@ -129,6 +129,7 @@ class SessionState:
         elif isinstance(event, DiscoveryBatch):
             self._discoveries.add(event, self.highest_slot)
 
+    # guess: when discoveries are announced
     def take_discovery(self) -> tuple[DiscoveryBatch | None, int]:
         """The nearest announced batch ahead, and how many were passed without a pause since the last call."""
         return self._discoveries.take(self.highest_slot, (self.paused_slot, self._paused_batch))

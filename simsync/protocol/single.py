@@ -33,6 +33,7 @@ from simsync.wire.control_messages import (
 logger = logging.getLogger("simsync.control")
 
 
+# guess: a session with `disconnect_timeout=0` whose connection is lost
 class SingleProtocol(ControlProtocol):
     """See the module, and :class:`ControlProtocol` for how to use it.
 
@@ -85,6 +86,7 @@ class SingleProtocol(ControlProtocol):
 
     # Settling: does the engine of an attached session wait for us?
 
+    # guess: whether an engine waits that an earlier process left
     @property
     def is_settled(self) -> bool:
         return self._settled or not self._session.open
@@ -120,6 +122,7 @@ class SingleProtocol(ControlProtocol):
     def _drop_replay(self, session: SessionState, sequence: int) -> None:
         session.replays_dropped += 1
 
+    # guess: waiting for the answer to a close
     def _take_event(self, session: SessionState, event: Event | None, sequence: int | None) -> Event | None:
         if self.closing and isinstance(event, Completed):
             self.close_acknowledged = True
@@ -130,6 +133,7 @@ class SingleProtocol(ControlProtocol):
 
     # Other messages.
 
+    # guess: attaching to a single session
     def _take_message(self, message: ControlMessage, now: float) -> None:
         if not isinstance(message, ErrorReported):
             self._note_reply(getattr(message, "sequence", None))
@@ -151,6 +155,7 @@ class SingleProtocol(ControlProtocol):
         else:
             logger.debug("ignored while %s: %s", self.phase.value, type(message).__name__)
 
+    # guess: numbers of replies among the events of a single session
     def _note_reply(self, sequence: int | None) -> None:
         if sequence is not None:
             self._replies.add(sequence)
@@ -159,6 +164,7 @@ class SingleProtocol(ControlProtocol):
         logger.info("session %s attached", self._session.session_id)
         self._establish(now)
 
+    # guess: attaching to a single session
     def _no_answer(self, now: float) -> None:
         if self.phase is not Phase.RESUMING:
             super()._no_answer(now)
@@ -181,6 +187,8 @@ class SingleProtocol(ControlProtocol):
             session.begin_batch(message.sequence + 1)
         self._establish(now)
 
+    # guess: an error while attaching
+    # guess: a later error at the top level
     def _take_error(self, message: ErrorReported) -> None:
         error = message.error
         if self.phase is Phase.CREATING:

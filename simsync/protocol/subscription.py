@@ -113,6 +113,7 @@ class SubscriptionProtocol:
 
     # The life of a connection.
 
+    # guess: where a stream resumes
     def connected(self) -> list[bytes]:
         """A connection is up. Returns the requests to send; the id of each is the place of its spec, from 1."""
         self.outcome = None
@@ -167,6 +168,7 @@ class SubscriptionProtocol:
                 " connection was made again"
             )
 
+    # guess: Text and Binary frames of a compressed connection
     def inflate(self, payload: bytes) -> bytes:
         """The text of a binary frame. Raises ValueError if the compressed stream is broken."""
         return bytes(payload) if self._inflater is None else self._inflater.inflate(payload)
@@ -175,6 +177,7 @@ class SubscriptionProtocol:
         """From the next connection on."""
         self._compressed = False
 
+    # guess: names of notifications
     def receive(self, payloads: Iterable[bytes]) -> Received:
         """Take received messages as JSON text, in order, until there is an outcome: what follows would hide a gap."""
         events: list[Event] = []
@@ -214,6 +217,7 @@ class SubscriptionProtocol:
         for index in list(self._numbers.values()):
             self._end(index)
 
+    # guess: notifications before their acknowledgement
     def _hold(self, held: _Held) -> None:
         """A notification may overtake its acknowledgement."""
         if len(self._numbers) == self._ended.count(False):
@@ -259,6 +263,7 @@ class SubscriptionProtocol:
                 self._hold(early)
         return size
 
+    # guess: a rejected subscription
     def _refused(self, message: SubscribeRefused) -> None:
         index = (message.identifier or 0) - 1
         spec = self._specs[index] if 0 <= index < len(self._specs) else self.label
@@ -315,6 +320,7 @@ class SubscriptionProtocol:
         # be taken for a repetition of the other.
         return key if len(self._specs) == 1 else (key, content_key(payload))
 
+    # guess: which subscription has ended
     def _end(self, index: int | None) -> None:
         """One stream has ended; all that were acknowledged on this connection if none is named."""
         if index is None:

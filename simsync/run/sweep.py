@@ -9,9 +9,11 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Callable, Generic, Optional, Union
 
-import simsync
+from simsync.cancel import CancelToken
+from simsync.client import Client
 from simsync.errors import InvalidParams
-from simsync.params import checks
+from simsync.params import CreateSession, checks
+from simsync.ranges import split_range
 from simsync.run.sweep_task import (
     ClientSource,
     RangeResult,
@@ -27,7 +29,7 @@ from simsync.run.sweep_task import (
 
 __all__ = ["RangeResult", "Sweep", "SweepFailed", "SweepSession", "sweep"]
 
-Range = Union[simsync.CreateSession, "tuple[int, int]"]
+Range = Union[CreateSession, "tuple[int, int]"]
 
 
 def sweep(
@@ -77,9 +79,9 @@ def sweep(
     checks.integer("attempts", attempts, 1, checks.U32)
     checks.integer("in_flight", in_flight, 1, checks.U32)
     same_process = executor is None or isinstance(executor, ThreadPoolExecutor)
-    if client is not None and not callable(client) and not isinstance(client, simsync.Client):
+    if client is not None and not callable(client) and not isinstance(client, Client):
         raise InvalidParams("client", client, "must be a Client, or a function that makes one")
-    if isinstance(client, simsync.Client) and not same_process:
+    if isinstance(client, Client) and not same_process:
         rule = (
             "cannot be sent to another process, because its key must not leave this one: pass a function that makes a"
             " client there, or set SIMULATOR_URL and SIMULATOR_API_KEY there"
@@ -92,7 +94,7 @@ def sweep(
     if creates and not parallel:
         creates = _split(creates, client_from(client))
     # A token reaches sessions in this process only: close() cancels these and lets other workers finish their range.
-    token = simsync.CancelToken() if same_process else None
+    token = CancelToken() if same_process else None
     home = this_process()
     tasks = [SweepTask(strategy, client, create, parallel, attempts, home, token) for create in creates]
     own = ThreadPoolExecutor(min(workers, max(1, len(tasks))), "simsync-sweep") if executor is None else None
@@ -114,7 +116,7 @@ class Sweep(Generic[T]):
         own: Optional[Executor],
         tasks: list[SweepTask[T]],
         in_flight: int,
-        token: Optional[simsync.CancelToken],
+        token: Optional[CancelToken],
     ) -> None:
         self.total, self.done, self.failed = len(tasks), 0, 0
         self._executor, self._own, self._token = executor, own, token
@@ -195,26 +197,26 @@ def _result_of(future: Future[RangeResult[T]], task: SweepTask[T]) -> RangeResul
 
 
 def _listed(ranges: Union[Range, Iterable[Range]]) -> list[object]:
-    if isinstance(ranges, simsync.CreateSession) or (
+    if isinstance(ranges, CreateSession) or (
         isinstance(ranges, tuple) and len(ranges) == 2 and all(isinstance(slot, int) for slot in ranges)
     ):
         return [ranges]
     return list(checks.items("ranges", ranges))
 
 
-def _create(argument: str, value: object) -> simsync.CreateSession:
-    if isinstance(value, simsync.CreateSession):
+def _create(argument: str, value: object) -> CreateSession:
+    if isinstance(value, CreateSession):
         return value
     if isinstance(value, tuple) and len(value) == 2:
-        return simsync.CreateSession(*value)
+        return CreateSession(*value)
     raise InvalidParams(argument, value, "must be (start_slot, end_slot) or a CreateSession(...)")
 
 
-def _split(creates: list[simsync.CreateSession], client: simsync.Client) -> list[simsync.CreateSession]:
+def _split(creates: list[CreateSession], client: Client) -> list[CreateSession]:
     """The ranges, split at the starts of bundles: the only slots at which a single session may start."""
     available = client.available_ranges()
     return [
         replace(create, start_slot=piece.start_slot, end_slot=piece.end_slot, slot_count=None)
         for create in creates
-        for piece in simsync.split_range(available, create.start_slot, create.last_slot)
+        for piece in split_range(available, create.start_slot, create.last_slot)
     ]

@@ -10,12 +10,17 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Generic, Optional, TypeVar, Union
 
-import simsync
+from simsync.cancel import CancelToken
+from simsync.client import Client
 from simsync.errors import ConnectError, ControlFailed, CreateError, InvalidParams, SimsyncError, SubscriptionFailed
+from simsync.params import CreateSession
+from simsync.run_summary import RunSummary
+from simsync.sessions.backtest_session import BacktestSession
+from simsync.sessions.parallel_session import ParallelSession
 
 T = TypeVar("T")
-SweepSession = Union[simsync.BacktestSession, simsync.ParallelSession]
-ClientSource = Union[simsync.Client, Callable[[], simsync.Client], None]
+SweepSession = Union[BacktestSession, ParallelSession]
+ClientSource = Union[Client, Callable[[], Client], None]
 
 _TRANSIENT = (ConnectError, ControlFailed, CreateError, SubscriptionFailed)
 """Errors after which another attempt may succeed. Anything else would fail again in the same way."""
@@ -46,7 +51,7 @@ class RangeResult(Generic[T]):
     end_slot: int
     value: Optional[T] = None
     error: Optional[BaseException] = None
-    summary: Optional[simsync.RunSummary] = None
+    summary: Optional[RunSummary] = None
     attempts: int = 1
     seconds: float = 0.0
     traceback: Optional[str] = None
@@ -71,11 +76,11 @@ class SweepTask(Generic[T]):
 
     strategy: Callable[[Any], T]
     client: ClientSource
-    create: simsync.CreateSession
+    create: CreateSession
     parallel: bool
     attempts: int
     home: tuple[str, int]
-    cancel: Optional[simsync.CancelToken]
+    cancel: Optional[CancelToken]
 
     @property
     def name(self) -> str:
@@ -120,11 +125,11 @@ def _attempt(task: SweepTask[T], number: int) -> RangeResult[T]:
     )
 
 
-def client_from(source: ClientSource) -> simsync.Client:
+def client_from(source: ClientSource) -> Client:
     """The client of a sweep, in the process that uses it; by default one from the environment."""
-    if isinstance(source, simsync.Client):
+    if isinstance(source, Client):
         return source
-    return simsync.Client() if source is None else source()
+    return Client() if source is None else source()
 
 
 def _sendable(task: SweepTask[T], result: RangeResult[T]) -> RangeResult[T]:

@@ -34,6 +34,7 @@ from simsync.wire.payloads import BinaryMessage
 _SWITCHING_PROTOCOLS = 101
 _ORDINARY = (websocket.WebSocketException, OSError, LinkLost, ValueError, LookupError, AttributeError)
 """What the library raises if there is no server, or something that is not a WebSocket server."""
+# guess: a rejected upgrade, control and data plane
 _FINAL_STATUSES = (400, 401, 403, 404)
 _ADVICE = {
     401: "the API key was refused: check SIMULATOR_API_KEY or api_key=",
@@ -168,6 +169,7 @@ class Connector:
 
     def _connect(self, ws: DuplexWebSocket) -> BaseException | DuplexWebSocket:
         """Runs in the separate thread. Returns the open connection, or what went wrong."""
+        # guess: `User-Agent`
         header = [f"User-Agent: simsync/{__version__}"]
         header += [f"{name}: {value}" for name, value in self._api_key.headers().items()]
         try:

@@ -25,6 +25,7 @@ class Continues:
         self._connection = connection
         self._queue_continues = options.queue_continues
 
+    # guess: a continue while the engine is busy
     def send(self, payload: bytes, deadline: float | None, step: Step | None = None) -> None:
         """Wait until a continue may go, then put it into the outbox.
 

@@ -144,6 +144,7 @@ class ControlConnection:
             queue.cancel(Cancelled(reason))
             self.changed.notify_all()
 
+    # guess: when `closeSessionV1` is sent
     def release(self, queue: EventQueue, *, close: bool = False) -> None:
         """The caller needs this session no more. With ``close`` the server is told to end it."""
         if not self.process.is_here:
@@ -273,6 +274,7 @@ class ControlConnection:
                 self._protocol.lost()
                 self.changed.notify_all()
 
+    # guess: connection refused, or a host name without an address
     def _open(self) -> DuplexWebSocket | None:
         """A connection; None if the session was closed meanwhile."""
         connector = Connector(self._url, self._options, self._api_key, plane=CONTROL)

@@ -369,6 +369,7 @@ class EventQueue(queue.Queue[Event]):
             raise fresh(self._failure)
         return None
 
+    # guess: a stream without an end
     def _check_drain(self) -> None:
         deadline = self.drain_deadline
         if deadline is not None and time.monotonic() >= deadline:

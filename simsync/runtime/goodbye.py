@@ -28,6 +28,8 @@ def receive(ws: DuplexWebSocket, deadline: float, waker: Waker | None) -> Collec
     return payloads
 
 
+# guess: closing a connection with all its sessions
+# guess: waiting for the answer to a close
 def say_goodbye(
     ws: DuplexWebSocket,
     protocol: ControlProtocol,

@@ -117,8 +117,10 @@ class HttpClient:
         observer.answered(status, content)
         return content, reply_headers
 
+    # guess: errors over HTTP
     def _exchange(self, method: str, url: str, body: bytes | None) -> tuple[int, bytes, Mapping[str, str]]:
         """Return status, body and headers of the reply."""
+        # guess: `User-Agent`
         headers = {"User-Agent": f"simsync/{__version__}", "Accept-Encoding": _ENCODING, **self._key.headers()}
         if body is not None:
             headers["Content-Type"] = "application/json"

@@ -6,8 +6,8 @@ import queue
 import time
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
+from simsync.cancel import CancelToken
 from simsync.errors import Cancelled, EventTimeout
-from simsync.runtime.cancel import CancelToken
 from simsync.runtime.threads import spawn
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ class ReconnectTurns:
         self._connection = connection
         self._taken = False
 
+    # guess: many lost subscriptions at once
     @contextlib.contextmanager
     def turn(self, mine: EventQueue, stopped: Callable[[], bool]) -> Iterator[float]:
         """Wait for the turn of ``mine`` and hold it. Yields how long that took, in seconds.

@@ -103,6 +103,7 @@ class ReconnectPolicy:
         self._logger.warning("%s; attempt %d follows in %.1f s", str(lost), self._failures, state.upcoming_sleep)
 
 
+# guess: which HTTP requests are retried
 def is_transient(error: BaseException) -> bool:
     """May the same HTTP request succeed later? Without an answer, with an empty one, or when the server says so."""
     if isinstance(error, HttpStatusError):
@@ -118,6 +119,7 @@ class HttpRetry:
         self._logger = logger
         self._sleep = sleep
 
+    # guess: other calls without an answer
     def read(self, request: Callable[[], T], is_transient: Callable[[BaseException], bool] = is_transient) -> T:
         """For what changes nothing. Raises the last failure."""
         import tenacity
@@ -130,6 +132,7 @@ class HttpRetry:
             + tenacity.wait_random(0, READ_BACKOFF),
         )
 
+    # guess: empty replies to `modifyAccounts`
     def write(self, request: Callable[[], T]) -> T:
         """For what may be done twice. Raises the last failure."""
         import tenacity

@@ -7,9 +7,9 @@ import logging
 import threading
 from typing import Any, Callable
 
+from simsync.cancel import CancelToken
 from simsync.errors import Cancelled, SimsyncError
 from simsync.protocol.session_state import SessionState
-from simsync.runtime.cancel import CancelToken
 from simsync.runtime.threads import spawn
 
 logger = logging.getLogger("simsync.control")

@@ -9,11 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 
+from simsync.cancel import CancelToken
 from simsync.errors import SubscriptionFailed
 from simsync.options import Options
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.subscription import SubscriptionProtocol
-from simsync.runtime.cancel import CancelToken
 from simsync.runtime.connector import ConnectFailed, Connector
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
@@ -102,6 +102,7 @@ class SubscriptionReader:
             self._tell()
             raise
 
+    # guess: ending a subscription early
     def stop(self) -> None:
         """Wake the thread. It ends soon."""
         with self._connection.lock:
@@ -171,6 +172,7 @@ class SubscriptionReader:
     def _is_over(self) -> bool:
         return self._stopping or self._protocol.ended
 
+    # guess: a clean close (1000) of the data connection
     def _open(self) -> DuplexWebSocket | None:
         """A connection; None if the server has none any more, because every stream has ended."""
         connector = Connector(self._url, self._options)
@@ -322,6 +324,7 @@ class SubscriptionReader:
         if outcome is not None:
             raise LinkLost(outcome.reason)
 
+    # guess: a slow caller
     def _wait_for_room(self, ws: DuplexWebSocket) -> None:
         """Wait until half of the buffer is free. Meanwhile the socket is not read."""
         self._was_held_up = True

@@ -120,6 +120,7 @@ class Continuing(SessionBase):
         """Run to a place as :meth:`send_continue_to` and wait for the pause. See :meth:`continue_until_ready`."""
         return self.continue_until_ready(ContinueTo(slot, batch_index), timeout=timeout)
 
+    # guess: when discoveries are announced
     def advance_to_discovery(self, timeout: float | None = None) -> DiscoveryPause | Completed:
         """Run to the next batch that matches a discovery filter of the create request, and pause before it.
 

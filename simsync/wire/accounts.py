@@ -13,6 +13,7 @@ from simsync.params import AccountData
 from simsync.wire.spelling import FoldedFields
 
 
+# guess: account data
 def decode_data(encoded: Any) -> bytes:
     """Decode ``[text, encoding]`` or ``{"data", "encoding"}``. Raises ProtocolError."""
     if isinstance(encoded, Mapping):

@@ -12,6 +12,7 @@ except ImportError:
 NAME = "zstd"
 
 
+# guess: compression
 def is_available() -> bool:
     """True if zstd can be decompressed here; only then is compression requested."""
     return zstandard is not None
@@ -42,6 +43,7 @@ class Inflater:
         decompressor = zstandard.ZstdDecompressor(max_window_size=max(limit, _LEAST_WINDOW))
         self._stream: Any = decompressor.decompressobj()
 
+    # guess: a compressed stream that breaks
     def inflate(self, payload: bytes) -> bytes:
         """Inflate the next message. Raises ValueError, after which the stream cannot be used any more."""
         pieces: list[bytes] = []

@@ -95,6 +95,8 @@ class ControlDecoder:
             return NotUnderstood(payload, f"not JSON: {error}", is_json=False)
         return self._decode_tolerantly(message)
 
+    # guess: unknown methods, event kinds, statuses
+    # guess: numbers of a single session (`seqId` beside `method`)
     def _decode_tolerantly(self, message: Any) -> ControlMessage:
         if not isinstance(message, Mapping):
             return NotUnderstood(message, "not an object")
@@ -120,6 +122,7 @@ class ControlDecoder:
             return NotUnderstood(message, str(misfit), sequence=sequence)
         return NotUnderstood(message, f"unknown method {method!r}", sequence=sequence)
 
+    # guess: `success` inside a session event
     def _session_event(self, params: Any) -> SessionEvent:
         fields = FoldedFields(_object(params, "sessionEvent"))
         session_id = fields.text("session_id")
@@ -153,6 +156,7 @@ def _object(value: Any, what: str) -> Mapping[str, Any]:
     return value
 
 
+# guess: form of the event inside `sessionEventV2`
 def _tagged(event: Any) -> tuple[str, Any]:
     """The kind and payload of an inner event: ``{"method", "params"}``, text or an object with one key. (A guess.)"""
     if isinstance(event, str):
@@ -178,10 +182,12 @@ def _slot_number(payload: Any) -> int:
     raise _Misfit("no slot number")
 
 
+# guess: `paused`
 def _paused(payload: Any) -> Paused:
     return Paused(_slot_number(payload), FoldedFields(_object(payload, "paused")).number("batch_index"), payload)
 
 
+# guess: `discoveryBatch`
 def _discovery_batch(payload: Any) -> DiscoveryBatch:
     fields = FoldedFields(_object(payload, "discoveryBatch"))
     return DiscoveryBatch(
@@ -200,6 +206,7 @@ def _status(payload: Any) -> Status:
     return Status(status)
 
 
+# guess: agent statistics in `completed`
 def _completed(payload: Any) -> Completed:
     fields = FoldedFields(payload if isinstance(payload, Mapping) else {})
     raw = fields.get("summary")
@@ -232,6 +239,7 @@ def _slot_list(values: list[Any]) -> tuple[int, ...]:
     return tuple(value for value in values if type(value) is int)
 
 
+# guess: format of session ids
 def _session_created(params: Mapping[str, Any], sequence: int | None) -> ControlMessage:
     fields = FoldedFields(params)
     session_id, endpoint = fields.text("session_id"), fields.text("rpc_endpoint")

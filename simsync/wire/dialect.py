@@ -21,6 +21,8 @@ _END_KEYS = frozenset(("completed", "done", "eof", "endofstream"))
 _END_SUFFIXES = ("Completed", "Complete", "End")
 
 
+# guess: a result that ends a stream
+# guess: a method name that ends a stream
 def ends_stream(method: str, result: Any) -> bool:
     """True if this notification is the last one of its subscription. (A guess: its form is not documented.)
 
@@ -38,6 +40,7 @@ def ends_stream(method: str, result: Any) -> bool:
 _CAPACITY_WORDS = ("capacity", "busy", "overload", "too many", "try again", "unavailable")
 
 
+# guess: rejection for lack of capacity
 def is_capacity(_code: int, message: str) -> bool:
     """True if the message of a rejected subscribe suggests that the server is at capacity. (A guess.)"""
     return any(word in message.lower() for word in _CAPACITY_WORDS)

@@ -29,6 +29,7 @@ def _text(value: Any) -> str:
 # Transactions.
 
 
+# guess: shape of a transaction
 def transaction_fields(result: Any) -> TransactionFields:
     """The fields of a transaction in the form of a ``getTransaction`` reply, encoded as ``json`` or ``jsonParsed``."""
     reply = _mapping(result)
@@ -64,6 +65,9 @@ def _account_key(value: Any) -> str:
 # Account diffs.
 
 
+# guess: shape of an account diff
+# guess: names of a transaction's index and time in a diff's context
+# guess: a diff without a signature
 def account_diff_fields(result: Any) -> AccountDiffFields:
     """The fields of an account diff. Without ``pre`` the account was created, without ``post`` it was deleted."""
     fields = FoldedFields(_mapping(result))
@@ -78,6 +82,7 @@ def account_diff_fields(result: Any) -> AccountDiffFields:
 # Action results.
 
 
+# guess: shape of an action result, older and newer
 def action_result_fields(result: Any) -> ActionResultFields:
     """The fields of an action result: a list of outcomes, or one outcome at the top level in older servers."""
     fields = FoldedFields(_mapping(result))

@@ -73,6 +73,9 @@ class SubscribeSpec:
         return f"{self.method}({json_codec.dumps(self.filter).decode('utf-8')})"
 
 
+# guess: a subscription without a filter
+# guess: config of a subscription
+# guess: `intraSlotUpdates`, `encoding` and other config keys
 def subscribe_request(
     identifier: int, spec: SubscribeSpec, *, replay_from_slot: Optional[int] = None, compressed: bool = False
 ) -> bytes:
@@ -124,6 +127,7 @@ class NotPubsub:
 PubsubMessage = Union[SubscribeAck, SubscribeRefused, Incoming, NotPubsub]
 
 
+# guess: acknowledgement of a subscription
 def decode_pubsub(payload: bytes) -> PubsubMessage:
     """Decode one message. What cannot be read becomes :class:`NotPubsub`; nothing raises."""
     try:
@@ -150,6 +154,7 @@ def decode_pubsub(payload: bytes) -> PubsubMessage:
     return NotPubsub(message, "neither a notification nor an answer", may_be_event="params" in message)
 
 
+# guess: slot of a notification
 def slot_of(result: Any) -> Optional[int]:
     """The slot that a notification belongs to: ``result.slot``, else ``result.context.slot``."""
     if not isinstance(result, Mapping):

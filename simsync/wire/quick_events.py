@@ -48,6 +48,7 @@ def read_dictionaries(block: Block) -> Optional[list[SessionEvent]]:
     return found
 
 
+# guess: the usual form of slots and readies
 read: Callable[[Block], Optional[list[SessionEvent]]] = read_dictionaries
 """The events of a block; None if a message has another form than an event is expected to have."""
 

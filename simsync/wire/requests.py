@@ -26,11 +26,13 @@ from simsync.wire.dialect import Dialect
 from simsync.wire.spelling import camel_case, without_none
 
 
+# guess: `params` of messages without content
 def _message(method: str, params: Any = None) -> bytes:
     envelope = {"method": method} if params is None else {"method": method, "params": params}
     return json_codec.dumps(envelope)
 
 
+# guess: the session id in continues and closes of one sub-session
 def _session_id(session_id: str, dialect: Dialect) -> dict[str, Any]:
     if dialect.both_id_spellings:
         return {"session_id": session_id, "sessionId": session_id}
@@ -65,10 +67,12 @@ def account_modifications(states: Mapping[str, AccountData | Mapping[str, Any]])
     return {address: account(state) for address, state in states.items()}
 
 
+# guess: tagging of discovery filters
 def discovery_filter(value: DiscoveryFilter | Mapping[str, Any]) -> Any:
-    """External tagging is a guess."""
+    """External tagging."""
     if isinstance(value, ProgramExecuted):
         return {"programExecuted": value.program}
+    # guess: oracle updates
     if isinstance(value, OracleUpdate):
         return {"oracleUpdate": {"programs": list(value.programs), "accounts": list(value.accounts)}}
     return dict(value) if isinstance(value, Mapping) else value
@@ -84,22 +88,27 @@ _ANCHOR_NAMES = {
 }
 
 
+# guess: tagging of anchors
 def anchor(value: Anchor) -> Any:
-    """External tagging is a guess."""
+    """External tagging."""
     name = _ANCHOR_NAMES[value.where]
+    # guess: match anchors
     if value.filter is not None:
         return {name: {"filter": discovery_filter(value.filter)}}
+    # guess: anchors at every n slots, and their key
     if value.every is not None:
         return {name: {"everyNSlots": value.every}}
     return {name: {"slots": list(value.slots)}} if value.slots else name
 
 
+# guess: other keys of an action
 def scheduled_action(action: ScheduledAction | Mapping[str, Any]) -> Any:
     if not isinstance(action, ScheduledAction):
         return dict(action)
     fields = {
         "anchor": anchor(action.anchor),
         "kind": action.kind,
+        # guess: transactions of an action
         "transactions": list(action.transactions),
         "accountOverrides": account_modifications(action.account_overrides),
         "returnAccounts": list(action.return_accounts),
@@ -109,8 +118,11 @@ def scheduled_action(action: ScheduledAction | Mapping[str, Any]) -> Any:
     return without_none(fields)
 
 
+# guess: overrides per slot
+# guess: overrides of a slot without a block
+# guess: overrides per slot when the range is split
 def override_actions(overrides: Mapping[int, Mapping[str, AccountData | Mapping[str, Any]]]) -> list[Any]:
-    """Overrides per slot become actions before that slot that contain only overrides. (A guess.)"""
+    """Overrides per slot become actions before that slot that contain only overrides."""
     return [
         scheduled_action(ScheduledAction(Anchor("before_slot", [slot]), account_overrides=states))
         for slot, states in sorted(overrides.items())
@@ -118,16 +130,19 @@ def override_actions(overrides: Mapping[int, Mapping[str, AccountData | Mapping[
     ]
 
 
+# guess: aggregators
 def aggregators(names: Sequence[str]) -> Any:
-    """A list of names in lower case is a guess."""
+    """A list of names in lower case."""
     return list(names)
 
 
+# guess: mint pairs
 def mint_pair(pair: MintPair | Mapping[str, Any]) -> Any:
-    """A list of both is a guess: serde reads it as a tuple and as a struct with two fields of any name."""
+    """A list of both: serde reads it as a tuple and as a struct with two fields of any name."""
     return [pair.mint_a, pair.mint_b] if isinstance(pair, MintPair) else dict(pair)
 
 
+# guess: direct fills
 def direct_fill(fill: DirectFill | Mapping[str, Any]) -> Any:
     """The template as in the vendor's example."""
     if not isinstance(fill, DirectFill):
@@ -155,6 +170,7 @@ def direct_fill(fill: DirectFill | Mapping[str, Any]) -> Any:
     }
 
 
+# guess: keys of `reroute`
 def reroute(value: Reroute | Mapping[str, Any] | None) -> Any:
     if not isinstance(value, Reroute):
         return None if value is None else dict(value)
@@ -165,13 +181,15 @@ def reroute(value: Reroute | Mapping[str, Any] | None) -> Any:
         "detectFailedL1Swaps": value.detect_failed_l1_swaps,
         "circularArbs": value.circular_arbs,
         "requote": value.requote,
-        # A list is a guess. The first servers that supported it took one object.
+        # guess: direct fills
+        # A list: the first servers that supported it took one object.
         "directFill": [direct_fill(fill) for fill in value.direct_fill] or None,
         "extraMarkets": list(value.extra_markets) or None,
     }
     return without_none(fields)
 
 
+# guess: diagnostic probes
 def diagnostic_probe(probe: DiagnosticProbe | Mapping[str, Any]) -> Any:
     if not isinstance(probe, DiagnosticProbe):
         return dict(probe)
@@ -184,6 +202,7 @@ def diagnostic_probe(probe: DiagnosticProbe | Mapping[str, Any]) -> Any:
     return without_none(fields)
 
 
+# guess: keys of all other requests
 def create_session(create: CreateSession, *, parallel: bool) -> bytes:
     """``createBacktestSession``: one flat object."""
     # The caller's actions come first, because results refer to an action by its index in the list.
@@ -191,9 +210,11 @@ def create_session(create: CreateSession, *, parallel: bool) -> bytes:
     fields = {
         "startSlot": create.start_slot,
         "endSlot": create.last_slot,
+        # guess: `parallel` flat beside the other keys
         "parallel": parallel or None,
         "signerFilter": list(create.signer_filter) or None,
         "sendSummary": create.send_summary or None,
+        # guess: names of the other create options
         "capacityWaitTimeoutSecs": create.capacity_wait_timeout,
         "disconnectTimeoutSecs": create.disconnect_timeout,
         "extraComputeUnits": create.extra_compute_units,
@@ -204,22 +225,29 @@ def create_session(create: CreateSession, *, parallel: bool) -> bytes:
         "reroute": reroute(create.reroute),
         "diagnosticProbes": [diagnostic_probe(value) for value in create.diagnostic_probes] or None,
     }
+    # guess: create options that simsync does not have
     # A null in extra is sent: the caller may want to try one.
+    # guess: messages of newer protocol versions
     return _message("createBacktestSession", {**without_none(fields), **create.extra})
 
 
+# guess: a continue by more blocks than are left
 def _continue_fields(request: Continue) -> dict[str, Any]:
     fields = {
+        # guess: default of `advanceCount`
         # Always sent, because the server's default is not documented for certain.
         "advanceCount": request.advance_count,
+        # guess: when the transactions of a continue run
         "transactions": list(request.transactions) or None,
         "modifyAccountStates": account_modifications(request.modify_accounts) or None,
     }
     return without_none(fields)
 
 
+# guess: fields of `continueTo`
+# guess: whether a pause falls before or after the batch, and other fields of `continueTo`
 def _continue_to_fields(request: ContinueTo) -> dict[str, Any]:
-    """The names of both fields are a guess."""
+    """``slot``, and ``batchIndex`` if given."""
     return without_none({"slot": request.slot, "batchIndex": request.batch_index})
 
 
@@ -230,6 +258,7 @@ def continue_session(session_id: str, request: Continue | ContinueTo, dialect: D
     else:
         method, fields = "continueToSessionV1", _continue_to_fields(request)
     params = _session_id(session_id, dialect)
+    # guess: layout of `continueSessionV1` and `continueToSessionV1`
     params.update({"request": fields} if dialect.nested_continue else fields)
     return _message(method, params)
 
@@ -241,16 +270,19 @@ def continue_single(request: Continue | ContinueTo) -> bytes:
     return _message("continueTo", _continue_to_fields(request))
 
 
+# guess: closing a connection with all its sessions
 def close_all() -> bytes:
     """``closeBacktestSession``: ends every session of this connection."""
     return _message("closeBacktestSession")
 
 
+# guess: fields of `closeSessionV1`
 def close_session(session_id: str, dialect: Dialect) -> bytes:
-    """``closeSessionV1``: ends one sub-session. Its fields are a guess."""
+    """``closeSessionV1``: ends one sub-session."""
     return _message("closeSessionV1", _session_id(session_id, dialect))
 
 
+# guess: keys of attach requests
 def attach_session(session_id: str, last_sequence: int | None, dialect: Dialect) -> bytes:
     """``attachBacktestSession``. Without ``last_sequence`` the server replays everything that it retains."""
     params = without_none({"session_id": session_id, "last_sequence": last_sequence})
@@ -261,6 +293,7 @@ def resume_attached() -> bytes:
     return _message("resumeAttachedSession")
 
 
+# guess: keys of attach requests
 def attach_parallel(control_session_id: str, last_sequences: Mapping[str, int], dialect: Dialect) -> bytes:
     """``attachParallelControlSessionV2``. The server replays everything that it retains of a session not listed."""
     params = {"control_session_id": control_session_id, "last_sequences": dict(last_sequences)}

@@ -20,9 +20,12 @@ from simsync.wire.spelling import FoldedFields
 T = TypeVar("T")
 Item = TypeVar("Item")
 
+# guess: commitment
 CONFIRMED = {"commitment": "confirmed"}
+# guess: accounts and signatures per request
 MAX_ACCOUNTS = 100
 """Limit of addresses in one getMultipleAccounts."""
+# guess: accounts and signatures per request
 MAX_SIGNATURES = 256
 """Limit of signatures in one getSignatureStatuses."""
 MAX_COMPARED = 128
@@ -55,6 +58,7 @@ def request_body(identifier: int, method: str, params: Sequence[Any]) -> bytes:
     return json_codec.dumps({"jsonrpc": "2.0", "id": identifier, "method": method, "params": sent})
 
 
+# guess: result of `modifyAccounts`
 def result_of(method: str, body: bytes) -> Any:
     """Return the ``result`` of a reply. Raises RpcError for an error, ProtocolError if it is not a reply."""
     try:
@@ -119,11 +123,13 @@ def get_fee_for_message(message: str) -> Call[Optional[int]]:
     return Call("getFeeForMessage", [message, CONFIRMED], _in_context(_number_or_none))
 
 
+# guess: `searchTransactionHistory` of `getSignatureStatuses`
 def get_signature_statuses(signatures: Sequence[str]) -> Call[list[Optional[SignatureStatus]]]:
     decode = _list_of(_signature_status, len(signatures))
     return Call("getSignatureStatuses", [list(signatures), {"searchTransactionHistory": True}], _in_context(decode))
 
 
+# guess: RPC encodings
 def get_transaction(signature: str) -> Call[Any]:
     config = {**CONFIRMED, "encoding": "json", "maxSupportedTransactionVersion": 0}
     return Call("getTransaction", [signature, config], _unchanged)
@@ -133,6 +139,7 @@ def get_minimum_balance_for_rent_exemption(size: int) -> Call[int]:
     return Call("getMinimumBalanceForRentExemption", [size], _number)
 
 
+# guess: params and result of `getAddressLookupTable`
 def get_address_lookup_table(address: str) -> Call[Any]:
     """A method of the vendor, whose parameters are a guess."""
     return Call("getAddressLookupTable", [address], _unchanged)
@@ -159,6 +166,7 @@ def modify_accounts(states: Mapping[str, AccountData | Mapping[str, Any]]) -> Ca
 # Arguments.
 
 
+# guess: RPC encodings
 def account_config() -> dict[str, Any]:
     return {**CONFIRMED, "encoding": "base64"}
 
@@ -187,6 +195,7 @@ def size_filter(size: int) -> dict[str, Any]:
     return {"dataSize": checks.integer("data_size", size, 0, checks.U64)}
 
 
+# guess: bytes of a `memcmp` filter
 def compare_filter(argument: str, value: object) -> dict[str, Any]:
     """Return the filter of a pair ``(offset, bytes)``; the bytes may be base58 text or an object with a byte form."""
     pair = checks.items(argument, value)

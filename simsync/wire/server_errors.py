@@ -13,6 +13,7 @@ from typing import Any
 from simsync.events import BacktestError
 from simsync.wire.spelling import fold, snake_case
 
+# guess: which errors end a session
 TERMINAL = (
     "SessionNotFound",
     "SessionOwnerMismatch",
@@ -29,6 +30,7 @@ TERMINAL = (
 
 TRANSIENT = ("SessionOwnershipBusy", "Internal", "ClerkError")
 
+# guess: which errors are not delivered
 IGNORED = ("SimulationError",)
 """Inside a session these errors are logged, not delivered."""
 
@@ -70,11 +72,14 @@ def is_ignored(error: BacktestError) -> bool:
     return error.name in IGNORED
 
 
+# guess: which errors answer a continue
 def refuses_continue(error: BacktestError) -> bool:
     """True for errors about the content of a continue. Nothing was executed, so another may be sent. (A guess.)"""
     return error.name in DELIVERED
 
 
+# guess: form of errors
+# guess: names and fields of errors
 def decode_error(raw: Any) -> BacktestError:
     """Decode an error of any form. ``terminal`` is left for the dialect to set."""
     name, content = _name_and_content(raw)

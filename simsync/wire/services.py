@@ -38,6 +38,7 @@ BUILDS = "/build-bundle"
 _STATUSES = {fold(status): status for status in (IN_PROGRESS, COMPLETED, FAILED, NEEDS_INVESTIGATION)}
 
 
+# guess: names of the window of `/usage`
 def usage_path(since: Optional[datetime], until: Optional[datetime]) -> str:
     """Return the path of a usage report. The names in the query are a guess."""
     window = {"since": since and format_time(since), "until": until and format_time(until)}
@@ -45,16 +46,19 @@ def usage_path(since: Optional[datetime], until: Optional[datetime]) -> str:
     return f"/usage?{query}" if query else "/usage"
 
 
+# guess: path of one build
 def build_path(request_id: str) -> str:
     """Return the path of one build. It is a guess."""
     return f"{BUILDS}/{quote(request_id, safe='')}"
 
 
+# guess: spelling of queries and bodies
 def delete_path(start_slot: int, end_slot: int, kind: str) -> str:
     """Return the path that deletes one bundle."""
     return f"/bundles?{urlencode({'start_slot': start_slot, 'end_slot': end_slot, 'kind': kind})}"
 
 
+# guess: spelling of queries and bodies
 def build_request(
     start_slot: int, end_slot: int, bundle_size: Optional[int], kind: Optional[str], idempotency_key: Optional[str]
 ) -> bytes:
@@ -69,6 +73,7 @@ def build_request(
     return json_codec.dumps(without_none(fields))
 
 
+# guess: health
 def is_ok(body: bytes) -> bool:
     """Return True for the reply of a healthy server."""
     return body.strip().strip(b'"').lower() == b"ok"
@@ -82,6 +87,8 @@ def read_available_ranges(body: bytes) -> tuple[list[AvailableRange], int]:
     return _readable("available ranges", entries, _available_range)
 
 
+# guess: keys of HTTP replies
+# guess: `daily` and `pricing` of a usage report
 def read_usage(body: bytes) -> UsageReport:
     """Read a usage report. Raises ProtocolError."""
     report = _json("usage", body)
@@ -122,6 +129,7 @@ def read_listing(body: bytes) -> tuple[BundleListing, int]:
     return BundleListing(tuple(read_builds), tuple(read_bundles), listing), odd_builds + odd_bundles
 
 
+# guess: answer to a deletion
 def read_deleted(body: bytes) -> Any:
     """Return the reply to a deletion, whose form is not known: JSON values, else text, None if it is empty."""
     try:
@@ -147,6 +155,7 @@ def _part(value: Any) -> FoldedFields:
     return FoldedFields(value if isinstance(value, Mapping) else {})
 
 
+# guess: entries of a list that cannot be read
 def _readable(what: str, entries: list[Any], read: Callable[[Any], T]) -> tuple[list[T], int]:
     """Read the entries that can be read, so that an entry of an unknown form does not hide the others."""
     found = []
@@ -160,6 +169,7 @@ def _readable(what: str, entries: list[Any], read: Callable[[Any], T]) -> tuple[
     return found, len(entries) - len(found)
 
 
+# guess: `/available-ranges`: size of a bundle
 def _available_range(entry: Any) -> AvailableRange:
     fields = _fields("available ranges", entry)
     return AvailableRange(
@@ -174,6 +184,7 @@ def _available_range(entry: Any) -> AvailableRange:
     )
 
 
+# guess: fields of bundle builds and bundles
 def _build(entry: Any) -> BundleBuild:
     fields = _fields("bundle build", entry)
     request_id, status = fields.get("request_id"), fields.text("status")
@@ -192,6 +203,7 @@ def _build(entry: Any) -> BundleBuild:
     )
 
 
+# guess: fields of bundle builds and bundles
 def _bundle(entry: Any) -> Bundle:
     fields = _fields("bundles", entry)
     return Bundle(

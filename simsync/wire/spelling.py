@@ -16,6 +16,8 @@ def fold(name: str) -> str:
     return name.replace("_", "").lower()
 
 
+# guess: keys and method names on receipt
+# guess: keys of maps of data
 class FoldedFields:
     """The fields of a JSON object in any spelling. A missing field is the same as null."""
 
@@ -54,6 +56,7 @@ def camel_case(name: str) -> str:
     return head + "".join(part.capitalize() for part in rest)
 
 
+# guess: options that are not given: null or omitted
 def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that are set. Whether the server accepts null for an absent option is not documented."""
     return {key: value for key, value in fields.items() if value is not None}

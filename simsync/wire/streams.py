@@ -97,6 +97,7 @@ def _action_result(_method: str, slot: int, _result: Any, payload: bytes) -> Eve
     return ActionResult(slot, payload, _ACTION_RESULT)
 
 
+# guess: shapes of all other kinds
 def notification(method: str, _slot: int, result: Any, _payload: bytes) -> Event:
     """The event of kinds that have no event class."""
     return Notification(method, result)
@@ -151,14 +152,18 @@ def _original_key(result: Any) -> Any:
     return _text(result, "originalSignature") or content(result)
 
 
+# guess: filter for transactions of programs
+# guess: filter for all transactions
 def _mentions(program: str | None) -> Any:
     return "all" if program is None else {"mentions": [program]}
 
 
+# guess: filter for diffs of the accounts of a program
 def _owned_by(program: str | None) -> Any:
     return {"address": program, "address_type": "program"}
 
 
+# guess: filter for diffs of one account
 def _account(address: str | None) -> Any:
     return {"address": address, "address_type": "account"}
 
@@ -171,16 +176,20 @@ def _nothing(_value: str | None) -> Any:
     return None
 
 
+# guess: keys that identify a notification
 STREAMS: Mapping[str, StreamRow] = {
     "transactions": StreamRow("transactionSubscribe", _mentions, transaction, transaction_key),
     "program_diffs": StreamRow("accountDiffSubscribe", _owned_by, _account_diff, _diff_key),
     "account_diffs": StreamRow("accountDiffSubscribe", _account, _account_diff, _diff_key),
+    # guess: filter for action results
     "actions": StreamRow("actionSubscribe", _nothing, _action_result, _action_key),
     "logs": StreamRow("logsSubscribe", _mentions, notification, _log_key),
     "accounts": StreamRow("accountSubscribe", _itself, notification, content),
     "programs": StreamRow("programSubscribe", _itself, notification, content),
+    # guess: `signatureSubscribe`
     "signatures": StreamRow("signatureSubscribe", _itself, notification, content, single=True),
     "slots": StreamRow("slotSubscribe", _nothing, notification, content),
+    # guess: reroutes, replacements, diagnostics
     "reroutes": StreamRow("rerouteSubscribe", _nothing, notification, _original_key),
     "replacements": StreamRow("replacementSubscribe", _nothing, notification, content),
     "diagnostics": StreamRow("diagnosticSubscribe", _nothing, notification, content),

@@ -32,6 +32,7 @@ class _Layout(NamedTuple):
     subscription: Any
 
 
+# guess: position of slot and signature in the text of a transaction
 class TransactionLayouts:
     """The layouts of the subscriptions on one connection, kept when it reconnects. For one thread."""
 

@@ -14,6 +14,7 @@ _TO_WEBSOCKET = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _TO_HTTP = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 
 
+# guess: address forms
 def control_url(url: str) -> str:
     """Return the WebSocket address of the control connection.
 
@@ -73,6 +74,7 @@ def http_base(websocket_url: str) -> str:
     return f"{_TO_HTTP[parts.scheme]}://{parts.netloc}"
 
 
+# guess: `rpc_endpoint` that is a path
 def rpc_url(endpoint: str, websocket_url: str) -> str:
     """Return the HTTP address of a session's RPC. Raises ProtocolError.
 
@@ -90,6 +92,7 @@ def rpc_url(endpoint: str, websocket_url: str) -> str:
         raise ProtocolError(f"the server sent an RPC endpoint that cannot be used: {shown}", endpoint) from error
 
 
+# guess: endpoint when `sessionAttached` does not name it
 def session_path(session_id: str) -> str:
     """Return the path of a session's RPC on the control host, for servers that do not send it."""
     return f"{_CONTROL_PATH}/{session_id}"

@@ -149,11 +149,13 @@ def test_what_cannot_be(build: Any, arguments: tuple[Any, ...], argument: str) -
 # What the programs make of them.
 
 
+# feature: rent-exempt lamports
 @pytest.mark.parametrize("size", [0, 36, 82, 165, 100_000])
 def test_the_rent_is_the_simulator_s(sub: simsync.SubSession, size: int) -> None:
     assert accounts.rent_exempt_minimum(size) == sub.rpc.call("getMinimumBalanceForRentExemption", [size])
 
 
+# feature: account builders: balance, token, Token-2022, wrapped SOL, mint, removal
 @pytest.mark.parametrize(
     ("build", "program"),
     [(accounts.token_account, accounts.TOKEN_PROGRAM), (accounts.token_2022_account, accounts.TOKEN_2022_PROGRAM)],
@@ -229,6 +231,7 @@ def test_a_removed_account_is_gone(sub: simsync.SubSession) -> None:
         sub.rpc.send_transaction(transfer(1))
 
 
+# feature: every user writes addresses, conversions and builders
 def test_builders_go_with_a_continue(sub: simsync.SubSession) -> None:
     states = {
         str(MINT): accounts.mint_account(6, 1_000),
@@ -268,6 +271,7 @@ def test_json_is_that_of_the_rpc() -> None:
     }
 
 
+# feature: account JSON to account data
 @pytest.mark.parametrize("built", BUILT, ids=lambda built: f"{built.space} bytes")
 def test_there_and_back(built: simsync.AccountData) -> None:
     assert accounts.from_json(accounts.to_json(built)) == built

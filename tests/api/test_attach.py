@@ -44,6 +44,7 @@ def quiet_client(simulator: Simulator, options: simsync.Options) -> simsync.Clie
     return simsync.Client(simulator.url, simulator.api_key, options=replace(options, reconnect_attempts=0))
 
 
+# feature: attach by id and cursor
 def test_every_event_comes_once_wherever_the_first_client_stopped(quiet_client: simsync.Client) -> None:
     expected = undisturbed(quiet_client)
     for handled in range(1, len(expected)):
@@ -78,6 +79,7 @@ def test_an_engine_that_waits_is_ready_although_its_ready_was_handled_before(qui
     first.close()
 
 
+# feature: session id, endpoint, cursor, RPC, status
 def test_the_number_of_the_last_handled_event(client: simsync.Client) -> None:
     with client.session(CREATE) as session:
         numbers: list[int | None] = []

@@ -8,6 +8,7 @@ import simsync
 from simsync.local import Simulator
 
 
+# feature: list the available ranges
 def test_each_service_of_the_client(client: simsync.Client, simulator: Simulator) -> None:
     assert client.health()
     assert client.ready()

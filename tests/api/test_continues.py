@@ -33,6 +33,7 @@ def until_ready(sub: simsync.SubSession) -> list[simsync.Event]:
     return events
 
 
+# feature: continue with a count, transactions (text, bytes, objects) and accounts
 def test_an_own_transaction_is_executed_and_its_effect_readable(
     client: simsync.Client, create: simsync.CreateSession
 ) -> None:

@@ -59,6 +59,7 @@ def test_a_lost_data_connection_loses_nothing_and_doubles_nothing(
         assert run(simulator) == undisturbed
 
 
+# feature: diffs of one account, many accounts, a program
 @pytest.mark.parametrize("end_of_stream", ["a", "b", "c"])
 def test_drops_with_every_form_of_the_end(ledger: Ledger, undisturbed: Stream, end_of_stream: str) -> None:
     with Simulator(ledger, faults=Faults().drop_data(after=11, times=6), end_of_stream=end_of_stream) as simulator:
@@ -84,6 +85,7 @@ def test_notifications_before_the_acknowledgement(ledger: Ledger, undisturbed: S
         assert run(simulator) == undisturbed
 
 
+# feature: background task with a callback per event
 def test_a_transaction_of_two_programs_comes_once(ledger: Ledger) -> None:
     system, memo = "11111111111111111111111111111111", "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"
     with Simulator(ledger, faults=Faults().drop_data(after=40, times=2)) as simulator:
@@ -109,6 +111,7 @@ def test_a_refused_subscribe_is_reported_with_the_words_of_the_server(ledger: Le
                 sub.send_continue(timeout=20)
 
 
+# feature: subscriptions of any other kind
 def test_an_own_decoder(ledger: Ledger) -> None:
     class SlotNote(simsync.Event):
         def __init__(self, slot: int) -> None:
@@ -141,6 +144,7 @@ def test_a_full_buffer_holds_the_server_back_and_loses_nothing(ledger: Ledger, u
     assert [(event.slot, event.signature) for event in seen] == undisturbed[FIRST]
 
 
+# feature: incomplete captures go unnoticed
 def test_what_the_server_does_not_keep_any_more_fails_the_run() -> None:
     long = Ledger.generate(seed=2, start_slot=FIRST, slots=60, transactions_per_slot=2, bundle_size=60)
     options = replace(OPTIONS, replay_slots=10, buffer_events=4)
@@ -174,6 +178,7 @@ def test_lazy_events_cost_nothing_until_they_are_looked_at(ledger: Ledger) -> No
     assert event.raw is event.raw
 
 
+# feature: log raw frames
 def test_nothing_is_logged_above_debug_but_state_changes(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "simsync")
     with Simulator(ledger) as simulator:

@@ -33,6 +33,7 @@ def test_a_wrong_key(simulator: Simulator, create: simsync.CreateSession) -> Non
     assert "wrong-key" not in str(error)
 
 
+# feature: address, key, connect and request timeouts
 def test_nothing_is_listening(create: simsync.CreateSession) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

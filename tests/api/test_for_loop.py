@@ -22,6 +22,7 @@ def test_the_sub_sessions_cover_the_range(client: simsync.Client, create: simsyn
         assert {sub.session_id[:9] for sub in session.sub_sessions} == {"backtest_"}
 
 
+# feature: wait for the first pause, run to completion, progress
 def test_a_merged_loop_sees_every_slot_of_every_sub_session(
     client: simsync.Client, create: simsync.CreateSession, ledger: Ledger
 ) -> None:
@@ -54,6 +55,7 @@ def test_completed_is_the_last_event_and_carries_a_true_summary(
             sub.next_event(timeout=20)
 
 
+# feature: every program has the same read loop
 def test_the_body_runs_before_the_engine_moves_on(client: simsync.Client, create: simsync.CreateSession) -> None:
     with client.parallel(create) as session:
         sub = session.sub_sessions[0]

@@ -58,6 +58,7 @@ def whole_run(simulator: Simulator, **options: Any) -> list[simsync.Event]:
         return [event for _sub, event in session.events(timeout=20, advance=2)]
 
 
+# feature: log raw frames
 @pytest.mark.parametrize("compression", [True, False])
 def test_every_message_of_both_planes_and_each_exchange(simulator: Simulator, compression: bool) -> None:
     frames = Frames()

@@ -430,6 +430,7 @@ def test_ranges_of_the_embedded_simulator(simulator: Simulator) -> None:
     assert services.available_ranges() == ranges
 
 
+# feature: usage of the key
 def test_usage_of_the_embedded_simulator(simulator: Simulator, create: simsync.CreateSession) -> None:
     services = on(simulator)
     before = services.usage()
@@ -450,6 +451,7 @@ def test_usage_of_the_embedded_simulator(simulator: Simulator, create: simsync.C
     assert caught.value.status in (401, 403)
 
 
+# feature: build, query, list and delete bundles
 def test_bundles_of_the_embedded_simulator(ledger: Ledger) -> None:
     with Simulator(ledger, build_delay=0.2) as simulator:
         services = on(simulator)

@@ -32,6 +32,7 @@ def test_the_page_has_many_lines_and_all_are_read() -> None:
     assert len(ROWS) == len(lines) >= 40
 
 
+# feature: errors with their causes
 @pytest.mark.parametrize(("expression", "kind", "message"), ROWS, ids=[row[0] for row in ROWS])
 def test_a_mistake(namespace: dict[str, Any], expression: str, kind: str, message: str) -> None:
     found, text = outcome(expression, namespace)

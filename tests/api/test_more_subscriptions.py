@@ -11,6 +11,7 @@ MEMO = "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"
 SYSTEM = "11111111111111111111111111111111"
 
 
+# feature: logs of programs
 def test_logs_of_a_program(client: simsync.Client) -> None:
     with client.session(CREATE) as session:
         session.subscribe_logs([SYSTEM])
@@ -33,6 +34,7 @@ def test_logs_of_everything(client: simsync.Client) -> None:
     assert sum(isinstance(event, simsync.Notification) for event in events) == 4 * 6
 
 
+# feature: reroutes, replacements, diagnostics
 @pytest.mark.parametrize(
     ("subscribe", "method"),
     [

@@ -33,6 +33,7 @@ def begin(sub: simsync.SubSession) -> None:
         pass
 
 
+# feature: overrides per slot
 def test_the_rpc_sees_it_from_its_slot_on(client: simsync.Client, create: simsync.CreateSession) -> None:
     pool = accounts.token_account(RICH.pubkey(), POOR.pubkey(), 7)
     other = accounts.token_account(RICH.pubkey(), POOR.pubkey(), 8)
@@ -69,6 +70,7 @@ def test_transactions_of_the_slot_see_it(client: simsync.Client, create: simsync
     assert own[-1].pre_balances[0] == 5 * SOL
 
 
+# feature: results of actions
 def test_scheduled_actions_keep_their_places_in_front_of_it(
     client: simsync.Client, create: simsync.CreateSession
 ) -> None:

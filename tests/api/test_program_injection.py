@@ -68,6 +68,7 @@ def outcomes(client: simsync.Client, binary: bytes | None, advance: int = 5) -> 
     return found
 
 
+# feature: `modify_program`, with and without a session
 def test_the_second_version_changes_exactly_the_transactions_that_call_it(client: simsync.Client) -> None:
     before = outcomes(client, None)
     after = outcomes(client, tiny_program(result=7))
@@ -84,6 +85,7 @@ def test_the_same_version_changes_nothing(client: simsync.Client) -> None:
     assert outcomes(client, tiny_program()) == outcomes(client, None)
 
 
+# feature: deploy slot before the range
 def test_a_program_that_was_deployed_in_the_current_slot_does_not_run_in_it(session: simsync.BacktestSession) -> None:
     call = call_of(TINY_PROGRAM)
     assert session.rpc.simulate_transaction(call).error is None

@@ -39,6 +39,7 @@ def test_with_an_authority() -> None:
     assert len(expected) == 45 + len(ELF)
 
 
+# feature: bytes of ProgramData
 def test_without_an_authority_the_elf_stands_where_the_loader_looks() -> None:
     assert programs.program_data_bytes(ELF, SLOT) == HEAD + b"\0" + bytes(32) + ELF
 
@@ -52,6 +53,7 @@ def test_bytes_of_any_kind(kind: Any) -> None:
     assert programs.program_data_bytes(kind(ELF), 2**64 - 1)[4:12] == b"\xff" * 8
 
 
+# feature: `build_program_injection`
 def test_an_injection() -> None:
     address = programs.program_data_address(PROGRAM)
     injection = programs.build_program_injection(address, ELF, 7, AUTHORITY)

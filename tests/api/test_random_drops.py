@@ -22,6 +22,7 @@ def undisturbed(blocks: Ledger) -> tuple[Streams, Faults]:
     return streams, counting
 
 
+# feature: a lost data connection
 def test_nothing_is_lost_doubled_or_out_of_order(
     blocks: Ledger, undisturbed: tuple[Streams, Faults], thorough: bool
 ) -> None:

@@ -22,6 +22,7 @@ def replayed(replies: list[dict[str, Any]], slot: int) -> list[simsync.Transacti
     return [event for event in events if isinstance(event, simsync.Transaction)]
 
 
+# feature: recording captures by hand
 @pytest.mark.parametrize("name", ["transactions_json.jsonl", "transactions_jsonparsed.jsonl"])
 def test_recorded_transactions_come_out_as_they_went_in(data_folder: Path, name: str) -> None:
     rows = [json.loads(line) for line in (data_folder / "mainnet" / name).read_text().splitlines()]

@@ -130,6 +130,7 @@ def test_accounts_of_a_program(rpc: simsync.Rpc) -> None:
     assert rpc.get_program_accounts(RECEIVER) == []
 
 
+# feature: batch reads compared with single reads
 def test_many_accounts_are_asked_for_in_pieces(rpc: simsync.Rpc) -> None:
     keys = [Pubkey.from_bytes(number.to_bytes(32, "big")) for number in range(1, 206)]
     rpc.modify_accounts({str(key): simsync.AccountData(number + 1) for number, key in enumerate(keys)})

@@ -159,6 +159,8 @@ def test_the_waits_between_attempts_grow(caplog: pytest.LogCaptureFixture) -> No
     assert caplog.records[-1].levelno == logging.WARNING
 
 
+# feature: `modify_accounts`, with retries after empty replies
+# feature: retries of account writes
 @pytest.mark.parametrize("failure", [b"", DROP, 429, 502, 503, 504], ids=str)
 def test_a_write_of_accounts_is_tried_up_to_five_times(failure: Answer, delays: None) -> None:
     with answering(*[failure] * 4, DONE) as (rpc, called):

@@ -26,6 +26,7 @@ def whole_run(
     return events, session
 
 
+# feature: create a session
 def test_a_whole_run(simulator: Simulator, options: simsync.Options) -> None:
     events, session = whole_run(simulator, options)
     slots = [text for text in events if text.startswith("Slot(")]
@@ -46,6 +47,7 @@ def test_the_same_slots_give_the_same_events_as_a_sub_session(client: simsync.Cl
     assert alone == among_others
 
 
+# feature: totals of a run
 def test_the_summary_of_a_run(simulator: Simulator, options: simsync.Options, client: simsync.Client) -> None:
     _events, session = whole_run(simulator, options)
     summary = session.run_summary
@@ -65,6 +67,7 @@ def test_the_summary_of_a_run(simulator: Simulator, options: simsync.Options, cl
         assert totals.correct_simulation == 3 * summary.totals.correct_simulation
 
 
+# feature: a drop ends raw sockets; control must be read all the time
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_a_drop_at_every_message_changes_nothing(ledger: Ledger, options: simsync.Options, side: str) -> None:
     faults = Faults()
@@ -128,6 +131,7 @@ def test_a_range_that_is_no_bundle_is_refused_with_the_words_of_the_server(clien
         client.session(simsync.CreateSession(FIRST + 1, slot_count=2))
 
 
+# feature: create many sessions, with progress and task ids
 def test_progress_is_reported_while_a_session_is_created(client: simsync.Client, create: simsync.CreateSession) -> None:
     told: list[simsync.Event] = []
     with client.parallel(create, on_progress=told.append) as session:
@@ -156,6 +160,7 @@ def test_errors_of_single_transactions_reach_the_caller_of_a_single_session(
     assert session.coverage.complete
 
 
+# feature: minutes of silence; sessions left open
 def test_a_session_that_is_not_closed_warns(client: simsync.Client) -> None:
     session = client.session(CREATE)
     with pytest.warns(ResourceWarning, match="was not closed"):

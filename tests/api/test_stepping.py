@@ -43,6 +43,7 @@ def matching(client: simsync.Client, request: pytest.FixtureRequest) -> Iterator
     yield from open_session(client, request.param, MATCHES)
 
 
+# feature: `advance` and its result
 def test_steps_say_what_they_did(session: Session) -> None:
     first = session.advance(2, timeout=20)
     assert first.slots == (FIRST + 1, FIRST + 2)
@@ -55,6 +56,7 @@ def test_steps_say_what_they_did(session: Session) -> None:
         session.advance(timeout=20)
 
 
+# feature: `ensure_ready`, without losing events
 def test_no_event_is_taken_by_stepping(session: Session, client: simsync.Client) -> None:
     with client.session(CREATE) as other:
         expected = [repr(event) for event in other.events(advance=2, timeout=20)]
@@ -65,6 +67,7 @@ def test_no_event_is_taken_by_stepping(session: Session, client: simsync.Client)
     assert [repr(event) for event in session.events(timeout=20)] == expected
 
 
+# feature: raw requests, raw responses, response stream
 def test_the_events_of_a_step_are_at_hand_when_it_returns(session: Session) -> None:
     session.ensure_ready(timeout=20)
     assert simsync.ReadyForContinue() in list(session.pending())
@@ -78,6 +81,7 @@ def test_the_events_of_a_step_are_at_hand_when_it_returns(session: Session) -> N
     assert session.coverage.complete
 
 
+# feature: `SessionCoverage`, with a tolerance
 def test_a_run_that_was_only_stepped_is_complete(session: Session) -> None:
     session.advance(2, timeout=20)
     assert not session.coverage.complete
@@ -86,6 +90,7 @@ def test_a_run_that_was_only_stepped_is_complete(session: Session) -> None:
     assert session.coverage.complete, session.coverage.reason
 
 
+# feature: `continue_until_ready`
 def test_a_step_with_own_transactions_and_accounts(session: Session) -> None:
     rich = Pubkey.from_bytes(bytes([7] * 32))
     session.advance(1, modify_accounts={str(rich): simsync.AccountData(77)}, timeout=20)
@@ -160,6 +165,7 @@ def test_stepping_and_taking_events_in_two_threads(session: Session) -> None:
 # Discovery.
 
 
+# feature: `advance_to_discovery`
 def test_each_match_is_a_pause_with_the_state_before_it(matching: Session) -> None:
     pauses = list(matching.discoveries(timeout=20))
     assert pauses
@@ -176,6 +182,8 @@ def test_each_match_is_a_pause_with_the_state_before_it(matching: Session) -> No
     assert matching.coverage.complete
 
 
+# feature: `advance_to_discovery`
+# feature: `ensure_ready` loses discovery batches
 def test_ready_and_then_a_match_in_a_range_of_one_slot(client: simsync.Client) -> None:
     create = simsync.CreateSession(FIRST, slot_count=1, discoveries=[simsync.ProgramExecuted(TOKEN)])
     with client.session(create) as session:

@@ -1,17 +1,8 @@
-"""The page of the command line matches the commands."""
+"""Every option on the page of the command line says what it means."""
 
 from __future__ import annotations
 
-import pytest
-
-from .cli_page import PAGE, page
-
-if not PAGE.is_file():
-    pytest.skip("an installed simsync comes without its documents", allow_module_level=True)
-
-
-def test_the_page_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "write it with: python -m tests.cli.cli_page"
+from tools.commands import page
 
 
 def test_each_option_says_what_it_means() -> None:

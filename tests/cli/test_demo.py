@@ -11,6 +11,7 @@ from simsync.cli.app import run
 from simsync.run import summarize
 
 
+# feature: (not the vendor's) strategies, pages, tables, a demo
 def test_the_whole_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "demo"
     assert run(["demo", "--folder", str(folder)]) == 0

@@ -84,6 +84,7 @@ def test_verbose_lists_what_no_capture_shows(
     assert "an error could also mean that the server lacks the feature" in out
 
 
+# feature: log raw frames
 def test_nothing_of_the_user_is_in_the_file(
     simulator: Simulator, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,7 +180,7 @@ def test_streams_that_never_end(ledger: Ledger, path: Path) -> None:
     faults = Faults().withhold_terminal()
     with Simulator(ledger, api_key=KEY, faults=faults) as simulator, CaptureFile(path, Redaction()) as capture:
         assert probe(simulator.ws_url, KEY, capture, Limits(wait=1.0)) is None
-    end = next(one for one in findings(capture.records) if one.guess == "no end at all")
+    end = next(one for one in findings(capture.records) if one.guess == "a stream without an end")
     assert (end.result, end.setting) == (DIFFERS, "Dialect(ends_stream=...)")
 
 

@@ -27,6 +27,7 @@ def experiment(tmp_path: Path) -> str:
     return str(write_object(tmp_path / "experiment.json", [tx(10, "s1", error="a" * 100), tx(11, "s2")]))
 
 
+# feature: `summarize` with `--accounts`
 def test_summarize(base: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["summarize", base, "--accounts", f" {WALLET} ,"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -48,6 +49,7 @@ def test_compare(base: str, experiment: str, capsys: pytest.CaptureFixture[str])
     assert "\x1b" not in output
 
 
+# feature: `compare` with `regressions`, `improvements`, `balances`
 @pytest.mark.parametrize(
     ("view", "keys"),
     [

@@ -40,6 +40,7 @@ def arguments(simulator: Simulator, path: Path, *more: str) -> list[str]:
     return ["--url", simulator.url, "--api-key", simulator.api_key, "run", *RANGE, "--output-file", str(path), *more]
 
 
+# feature: `run` with range, programs, binaries, subscriptions, limits, progress
 def test_a_baseline_and_an_experiment(simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base, experiment, binary = tmp_path / "base.ndjson", tmp_path / "experiment.ndjson", tmp_path / "v2.so"
     binary.write_bytes(tiny_program(result=7))
@@ -78,6 +79,7 @@ def test_a_strategy_drives_the_sessions(
     assert list(read_records(path))[-1].kind == "stopped"
 
 
+# feature: `run --reroute-order-flow` and similar options
 def test_rerouting_is_asked_for(simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, templates = tmp_path / "run.ndjson", tmp_path / "templates.json"
     templates.write_text('[{"label": "own"}]', encoding="utf-8")
@@ -174,6 +176,7 @@ def test_a_signal_leaves_a_file_that_says_how_far_the_run_came(
     assert not summarize(path).complete
 
 
+# feature: `run` with range, programs, binaries, subscriptions, limits, progress
 @pytest.mark.parametrize("killed_after", [1, 5, 9, 14])
 def test_a_killed_run_is_resumed(
     slow_simulator: Simulator, simulator: Simulator, tmp_path: Path, killed_after: int

@@ -51,6 +51,7 @@ def test_ranges_as_a_table_and_as_json(shell: Shell) -> None:
     assert [(one["start_slot"], one["end_slot"]) for one in json.loads(output)] == [(1000, 1009), (1010, 1019)]
 
 
+# feature: `ranges` with `--after`, `--before`, `--size`, `--json`
 def test_ranges_can_be_chosen(shell: Shell) -> None:
     assert [one["start_slot"] for one in json.loads(shell("ranges", "--json", "--after", "1005")[1])] == [1010]
     assert [one["start_slot"] for one in json.loads(shell("ranges", "--json", "--before", "1010")[1])] == [1000]
@@ -59,6 +60,7 @@ def test_ranges_can_be_chosen(shell: Shell) -> None:
     assert shell("ranges", "--size", "5000") == (0, "no range matches\n", "")
 
 
+# feature: `usage`
 def test_usage(shell: Shell) -> None:
     code, output, errors = shell("usage")
     assert (code, errors) == (0, "")
@@ -68,6 +70,7 @@ def test_usage(shell: Shell) -> None:
     assert report["sessions_started"] == 0
 
 
+# feature: `build-bundle`, `bundle build`
 def test_building_listing_and_deleting_a_bundle(shell: Shell) -> None:
     assert shell("bundle", "list")[1] == "no builds\nno bundles\n"
     code, output, _errors = shell("bundle", "build", "--start-slot", "1000", "--end-slot", "1009", "--no-wait")

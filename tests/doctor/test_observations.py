@@ -192,15 +192,15 @@ CASES: list[tuple[str, Script, str, str]] = [
         ALSO,
         "rising, with gaps",
     ),
-    ("form", single().came({"method": "error", "params": 42}), DIFFERS, "something else"),
+    ("form of errors", single().came({"method": "error", "params": 42}), DIFFERS, "something else"),
     (
-        "names and fields",
+        "names and fields of errors",
         single().came({"method": "error", "params": {"rainedOff": {}}}),
         DIFFERS,
         "unknown names: rainedOff",
     ),
     (
-        "names and fields",
+        "names and fields of errors",
         single().came({"method": "error", "params": {"type": "no_more_blocks"}}),
         HOLDS,
         "known names",
@@ -236,7 +236,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         "invalidTransactionFormat, then `readyForContinue`",
     ),
     (
-        "attaching to a single session: `attachBacktestSession`, then `resumeAttachedSession` once it is answered",
+        "attaching to a single session",
         Script().sent("attachBacktestSession", ATTACH).came(ATTACHED).sent("resumeAttachedSession"),
         ALSO,
         "`sessionAttached`; the resume is not answered",
@@ -248,13 +248,13 @@ CASES: list[tuple[str, Script, str, str]] = [
         "numbered among the events",
     ),
     (
-        "endpoint when `sessionAttached` names none",
+        "endpoint when `sessionAttached` does not name it",
         Script().sent("attachBacktestSession", ATTACH).came(ATTACHED),
         ALSO,
         "not named",
     ),
     (
-        "keys of attach requests: `session_id`, `last_sequence`, `control_session_id`, `last_sequences`",
+        "keys of attach requests",
         Script().sent("attachBacktestSession", ATTACH).came({"method": "error", "params": {"invalidRequest": {}}}),
         NOT_SEEN,
         "every attach was rejected: invalidRequest",
@@ -272,7 +272,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         "closed without an answer",
     ),
     (
-        "closing, a parallel session too",
+        "closing a connection with all its sessions",
         single().sent("closeBacktestSession").came({"method": "error", "params": "invalidRequest"}),
         DIFFERS,
         "rejected",
@@ -291,7 +291,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         "not answered",
     ),
     (
-        "a number of slots in place of the end",
+        "a number of slots instead of the end",
         single().came({"method": "slotNotification", "params": 1006}).came({"method": "completed"}),
         DIFFERS,
         "continues after the end slot",
@@ -337,7 +337,7 @@ CASES: list[tuple[str, Script, str, str]] = [
         "without effect",
     ),
     (
-        "other keys of an action: `kind`, `accountOverrides`, `feedsReroute`, `returnAccounts`, `label`",
+        "other keys of an action",
         single(actions=[{"anchor": "afterSlot", "label": "mine"}])
         .subscribe("actionSubscribe", None, {"result": 5})
         .note({"slot": 1, "actionIndex": 0, "accounts": []}, method="actionNotification"),
@@ -422,15 +422,20 @@ CASES: list[tuple[str, Script, str, str]] = [
         DIFFERS,
         "rejected (no params wanted)",
     ),
-    ("acknowledgement", Script().subscribe("slotSubscribe", None, {"result": "0x5"}), HOLDS, "a string"),
     (
-        "acknowledgement",
+        "acknowledgement of a subscription",
+        Script().subscribe("slotSubscribe", None, {"result": "0x5"}),
+        HOLDS,
+        "a string",
+    ),
+    (
+        "acknowledgement of a subscription",
         Script().subscribe("slotSubscribe", None, {"result": {"id": 5}}),
         DIFFERS,
         "neither a number nor a string",
     ),
     (
-        "refusal",
+        "a rejected subscription",
         Script().subscribe("simsyncProbeSubscribe", None, {"result": 5}),
         NOT_SEEN,
         "the server accepts a method that does not exist",
@@ -501,19 +506,29 @@ CASES: list[tuple[str, Script, str, str]] = [
         "never compresses",
     ),
     (
-        "no end at all",
+        "a stream without an end",
         ended(("transactionNotification", {"finished": "yes"})),
         DIFFERS,
         "no stream has ended in a way that simsync knows",
     ),
-    ("no end at all", ended(("transactionNotification", {"slot": 1, "done": True})), HOLDS, "each stream has ended"),
     (
-        "a result that says so",
+        "a stream without an end",
+        ended(("transactionNotification", {"slot": 1, "done": True})),
+        HOLDS,
+        "each stream has ended",
+    ),
+    (
+        "a result that ends a stream",
         ended(("transactionNotification", {"slot": 1})),
         NOT_SEEN,
         "no stream has ended, see below",
     ),
-    ("frames", single().add("control", 1, "received", "text", text="hello"), ALSO, "Text frames, some are not JSON"),
+    (
+        "Text and Binary frames",
+        single().add("control", 1, "received", "text", text="hello"),
+        ALSO,
+        "Text frames, some are not JSON",
+    ),
 ]
 
 

@@ -1,8 +1,7 @@
-"""Each guess of the page is in the table, observed or with a reason; the settings and places in the table exist."""
+"""Each guess of the page is in the table, observed or with a reason; the settings in the table exist."""
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import re
 from pathlib import Path
@@ -11,17 +10,17 @@ import pytest
 
 import simsync
 from simsync.doctor.table import NOT_OBSERVABLE, OBSERVATIONS
+from tools.pages import cells_of
 
-PACKAGE = Path(simsync.__file__).parent
-PAGE = PACKAGE.parent / "docs" / "compatibility.md"
+PAGE = Path(simsync.__file__).parent.parent / "docs" / "compatibility.md"
 
 if not PAGE.is_file():
     pytest.skip("an installed simsync comes without its documents", allow_module_level=True)
 
 LINES = [
-    [cell.strip() for cell in line.strip().strip("|").split("|")]
+    cells_of(line)
     for line in PAGE.read_text(encoding="utf-8").splitlines()
-    if line.startswith("| ") and not line.startswith(("| ---", "| what "))
+    if line.startswith("| ") and not line.startswith(("| ---", "| what |"))
 ]
 GUESSED = [cells[0] for cells in LINES if {"guess", "likely"} & set(cells[1].split(", "))]
 SETTINGS = "\n".join(one.setting for row in OBSERVATIONS for one in row.readings.values() if one.setting)
@@ -48,18 +47,7 @@ def test_reasons_and_assumptions_are_given() -> None:
     assert all(row.assumes and row.step for row in OBSERVATIONS)
 
 
-def test_places_and_settings_named_in_the_rows_exist() -> None:
-    for file, name in re.findall(r"edit ([\w/]+\.py):(\w+)", SETTINGS):
-        tree = ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
-        names = {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-        names |= {
-            target.id
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Assign)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
-        assert name in names, f"{file} has no {name}"
+def test_settings_named_in_the_rows_exist() -> None:
     dialect = {field.name for field in dataclasses.fields(simsync.Dialect)}
     assert set(re.findall(r"Dialect\((\w+)=", SETTINGS)) <= dialect
     create = {field.name for field in dataclasses.fields(simsync.CreateSession)}

@@ -164,6 +164,7 @@ def test_send_is_committed_and_shown(simulator: Simulator, ledger: Ledger) -> No
     assert found.index(sent) < found.index(next(one for one in simulated if one["slot"] == 1002))
 
 
+# feature: scheduled actions
 @pytest.mark.parametrize(
     ("anchor", "slots"),
     [

@@ -30,6 +30,7 @@ def test_a_single_session_numbers_all_its_messages(simulator: Simulator) -> None
         assert not any("seqId" in message for message in control.until("readyForContinue"))
 
 
+# feature: numbered history, event buffer, replay, zstd
 @pytest.mark.parametrize("first", [True, False])
 def test_attaching_replays_what_was_missed(simulate: Callable[..., Simulator], first: bool) -> None:
     simulator = simulate(replay_before_attached=not first)

@@ -364,6 +364,7 @@ def test_losing_the_socket_destroys_a_session_without_timeout(simulator: Simulat
     data.drop()
 
 
+# feature: routes, wrong key, unknown id
 @pytest.mark.parametrize("key", ["", "wrong"])
 def test_a_wrong_key_is_refused(simulator: Simulator, key: str) -> None:
     with pytest.raises(websocket.WebSocketBadStatusException) as caught:

@@ -161,6 +161,7 @@ def test_withheld_terminals(simulate: Start) -> None:
             assert data.call("transactionUnsubscribe", [number])["result"] is True
 
 
+# feature: faults of the embedded simulator
 def test_rules_are_checked() -> None:
     with pytest.raises(InvalidParams):
         Faults().drop_control()

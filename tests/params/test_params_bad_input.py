@@ -234,6 +234,8 @@ BAD: list[tuple[Make, dict[str, Any], str, str, str]] = [
 ]
 
 
+# feature: create options, with either an end or a count
+# feature: account-state replay
 @pytest.mark.parametrize(
     ("make", "arguments", "name", "value", "rule"),
     BAD,

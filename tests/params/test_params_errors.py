@@ -71,6 +71,7 @@ def documented_parents() -> dict[str, str]:
     return parents
 
 
+# feature: errors with their causes
 def test_the_tree_is_the_documented_one() -> None:
     actual = {name: kind.__bases__[0].__name__ for name, kind in classes().items() if kind is not SimsyncError}
     assert documented_parents() == actual

@@ -22,6 +22,7 @@ def test_every_option_has_a_kind_that_is_checked_here() -> None:
     assert names == {*SECONDS, *FLAGS, *NUMBERS, "ssl_context", "dialect", "on_frame"}
 
 
+# feature: address, key, connect and request timeouts
 @pytest.mark.parametrize("name", SECONDS)
 def test_bad_seconds(name: str) -> None:
     for value in (-0.1, float("nan"), float("inf"), 10**400, "5", None, True, [5]):

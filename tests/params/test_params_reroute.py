@@ -154,6 +154,7 @@ def test_they_do_not_change(made: Any) -> None:
             setattr(made, field.name, None)
 
 
+# feature: reroute options, direct fills
 def test_a_session_takes_objects_and_mappings() -> None:
     create = CreateSession(1, 2, reroute=Reroute(), diagnostic_probes=[probe(), {"anchor": "afterSlot"}])
     assert create.reroute == Reroute()

@@ -48,6 +48,7 @@ def test_an_example_is_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) < LONGEST
 
 
+# feature: base example: continue loop, logs
 def test_a_full_run_with_a_program_of_ones_own(given: dict[str, str], tmp_path: Path) -> None:
     code, output = run("full_run.py")
     assert code == 0
@@ -69,6 +70,7 @@ def test_a_full_run_without_one(given: dict[str, str]) -> None:
     assert "failed:" not in output
 
 
+# feature: pause before each match and quote
 def test_pausing_before_each_match(given: dict[str, str]) -> None:
     code, output = run("pause_and_simulate.py")
     assert code == 0
@@ -80,6 +82,7 @@ def test_pausing_before_each_match(given: dict[str, str]) -> None:
     assert "pauses, coverage: complete" in output
 
 
+# feature: quote decay
 def test_the_decay_of_quotes(given: dict[str, str]) -> None:
     for arguments, variables in (((), {}), (("2000", "2059"), given)):
         code, output = run("quote_decay.py", *arguments, **variables)
@@ -89,6 +92,7 @@ def test_the_decay_of_quotes(given: dict[str, str]) -> None:
         assert 0 < shares[-1] <= shares[0] < 100
 
 
+# feature: liquidity and spread by scheduled actions
 def test_a_sweep_of_spreads(given: dict[str, str]) -> None:
     for arguments, variables in (((), {}), (("2000", "2039"), given)):
         code, output = run("spread_sweep.py", *arguments, **variables)
@@ -100,6 +104,7 @@ def test_a_sweep_of_spreads(given: dict[str, str]) -> None:
         assert output.endswith("coverage: complete\n")
 
 
+# feature: program upgrade
 def test_an_upgrade_that_breaks_something(given: dict[str, str], tmp_path: Path) -> None:
     code, output = run("upgrade_regression.py")
     assert code == 1

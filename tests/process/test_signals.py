@@ -82,6 +82,7 @@ simsync.Client().parallel(simsync.CreateSession(1000, slot_count=100))
     assert errors.rstrip().endswith("KeyboardInterrupt")
 
 
+# feature: a close request, whatever happens
 def test_an_exception_in_the_body_closes_the_session(environment: dict[str, str]) -> None:
     program = """
 import simsync

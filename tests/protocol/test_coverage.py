@@ -26,6 +26,7 @@ def test_a_whole_range_is_complete() -> None:
     assert coverage().reason == "complete"
 
 
+# feature: `SessionCoverage`, with a tolerance
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -97,6 +97,7 @@ def test_the_first_message_creates_a_session_that_is_not_parallel() -> None:
     assert "parallel" not in request["params"]
 
 
+# feature: create many sessions, with progress and task ids
 def test_a_created_session_has_the_range_of_its_request() -> None:
     machine = established()
     state = state_of(machine)

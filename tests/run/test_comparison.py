@@ -38,6 +38,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return write_lines(tmp_path / "base", base), write_object(tmp_path / "experiment", experiment)
 
 
+# feature: `compare` with `regressions`, `improvements`, `balances`
 def test_totals(files: tuple[Path, Path]) -> None:
     with Comparison(*files) as comparison:
         totals = comparison.totals()

@@ -49,6 +49,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+# feature: (not the vendor's) strategies, pages, tables, a demo
 def test_parquet(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "tables"
     counts = export_run(write_run(tmp_path / "run.ndjson"), folder)

@@ -37,6 +37,7 @@ def recorded(client: simsync.Client, path: Path, plan: RunPlan, **options: Any) 
         return record_run(client, plan, recorder, **options)
 
 
+# feature: `run` with range, programs, binaries, subscriptions, limits, progress
 def test_a_whole_run_is_in_the_file(client: simsync.Client, ledger: Ledger, tmp_path: Path) -> None:
     path = tmp_path / "run.ndjson"
     assert recorded(client, path, RunPlan(CREATE, parallel=True, advance=3)).complete

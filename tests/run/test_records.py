@@ -17,6 +17,7 @@ from .files import ALICE, BOB, METADATA, MINT, PROGRAM, SUMMARY, tx, write_lines
 TRANSACTIONS = [tx(10, "s1"), tx(11, "s2", error="custom program error: 0x1"), tx(12, "s3")]
 
 
+# feature: both formats of output files
 def test_lines_and_one_object_read_the_same(tmp_path: Path) -> None:
     lines = list(read_records(write_lines(tmp_path / "lines", TRANSACTIONS)))
     one = list(read_records(write_object(tmp_path / "object", TRANSACTIONS)))

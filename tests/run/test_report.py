@@ -43,6 +43,7 @@ def charts(page: Path) -> list[list[dict[str, Any]]]:
     return found
 
 
+# feature: (not the vendor's) strategies, pages, tables, a demo
 def test_a_run_as_a_page(tmp_path: Path) -> None:
     run = write_lines(
         tmp_path / "run.ndjson",

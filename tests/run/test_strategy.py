@@ -32,6 +32,7 @@ def recorded(client: simsync.Client, path: Path, strategy: Strategy | None, work
     return Counter(record.kind for record in read_records(path))
 
 
+# feature: (not the vendor's) strategies, pages, tables, a demo
 def test_every_way_to_take_events_is_recorded(client: simsync.Client, tmp_path: Path) -> None:
     seen: Counter[type] = Counter()
 

@@ -38,6 +38,7 @@ def test_totals_errors_and_programs(tmp_path: Path) -> None:
     assert json.loads(totals.to_json())["metadata"]["start_slot"] == 10
 
 
+# feature: `summarize` with `--accounts`
 def test_the_lowest_slot_opens_and_the_highest_closes(tmp_path: Path) -> None:
     token = {"mint": MINT, "account": WALLET, "pre": 1, "post": 3}
     path = write_lines(

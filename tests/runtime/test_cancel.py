@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
-from simsync.runtime.cancel import CancelToken
+from simsync.cancel import CancelToken
 
 
 def test_a_token_fires_its_callbacks_once() -> None:

@@ -22,7 +22,7 @@ from simsync.runtime.duplex import (
     LinkLost,
 )
 from simsync.runtime.waiting import Waker
-from simsync.wire.payloads import BinaryMessage
+from simsync.wire.payloads import PLAIN, BinaryMessage, cut_frames
 
 from .wire_peer import (
     BINARY,
@@ -689,7 +689,7 @@ def test_shutdown_ends_it_at_once_and_says_nothing(ws: DuplexWebSocket, peer: Pa
         ws.recv_batch()
 
 
-def test_frames_of_one_length_are_the_same_in_whatever_pieces_they_come(ws: DuplexWebSocket) -> None:
+def test_frames_of_one_length_are_the_same_in_whatever_pieces_they_come() -> None:
     lengths = [40] * 60 + [41, 40, 41, 40] + [300] * 20 + [40] * 3 + [7] * 15 + [0] * 40 + [40] * 200
     messages = [b"%d" % number + b"." * length for number, length in enumerate(lengths)]
     messages = [message[-length:] if length else b"" for message, length in zip(messages, lengths)]
@@ -697,10 +697,11 @@ def test_frames_of_one_length_are_the_same_in_whatever_pieces_they_come(ws: Dupl
     stream = b"".join(frames)
     for piece in (len(stream), 1000, 97):
         cut_up: list[bytes] = []
-        ws._buffer = b""
+        rest = b""
         for start in range(0, len(stream), piece):
-            ws._buffer = ws._buffer[ws._position :] + stream[start : start + piece]
-            ws._position = 0
-            cut_up += ws._cut_frames()
+            buffer = rest + stream[start : start + piece]
+            found = cut_frames(buffer, 0, MAX_MESSAGE, plain=PLAIN, binary=BinaryMessage)
+            rest = buffer[found.position :]
+            cut_up += found.payloads
         assert cut_up == messages
         assert [number for number, one in enumerate(cut_up) if isinstance(one, BinaryMessage)] == [96, 193, 290]

@@ -238,6 +238,7 @@ def plausible(random: Random, levels: int) -> Any:
     return {random.choice(FIELD_NAMES): plausible(random, levels - 1) for _ in range(random.randrange(5))}
 
 
+# feature: strict parsers fail on new fields
 @FUZZ
 @given(value=JSON_VALUES)
 def test_any_json_is_decoded_to_something(value: Any) -> None:

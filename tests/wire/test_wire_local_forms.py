@@ -111,6 +111,7 @@ def test_every_dialect_gives_the_same_run(ledger: Any, usual: Run, dialect: Dial
     assert run(ledger, dialect) == usual
 
 
+# feature: forms of output and input
 def test_every_switch_about_forms_is_tried() -> None:
     no_forms = {"replay_before_attached", "replay_slots", "history_slots", "create_delay", "slot_delay", "build_delay"}
     # These need a setting of the client each; tests/cli/test_doctor_readings.py tries both.

@@ -92,6 +92,7 @@ def test_zero_is_an_option_and_not_an_absent_one() -> None:
     }
 
 
+# feature: agents
 def test_every_create_option_has_its_key() -> None:
     create = CreateSession(
         1,
@@ -220,6 +221,7 @@ def test_reroute_with_its_defaults() -> None:
     }
 
 
+# feature: reroute options, direct fills
 def test_reroute_with_everything() -> None:
     value = Reroute(
         ["Jupiter", "okx"],
@@ -245,6 +247,7 @@ def test_an_empty_reroute_mapping_is_sent() -> None:
     assert create_params(CreateSession(1, 2, reroute={}))["reroute"] == {}
 
 
+# feature: diagnostic probes
 def test_probes() -> None:
     probes = [DiagnosticProbe(Anchor("before_slot", [2]), [WALLET], [100, 5000], "depth"), {"anchor": "afterSlot"}]
     assert create_params(CreateSession(1, 2, diagnostic_probes=probes))["diagnosticProbes"] == [

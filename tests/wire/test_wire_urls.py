@@ -10,6 +10,7 @@ from simsync.errors import InvalidParams, ProtocolError
 from simsync.wire import urls
 
 
+# feature: address forms
 @pytest.mark.parametrize(
     ("given", "expected"),
     [

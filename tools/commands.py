@@ -1,21 +1,18 @@
-"""Writes ``docs/cli.md`` from the commands: ``python -m tests.cli.cli_page``."""
+"""The page of the command line, ``docs/cli.md``, made from the commands."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
 from simsync.cli.app import cli
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
-
 HEAD = """# The command line
 
 `pip install 'simsync[cli]'` installs the command `simsync`; add `[local]` for the embedded simulator. This page is
-generated from the commands by `python -m tests.cli.cli_page`, and the suite checks that it is current.
+generated from the commands by `python -m tools.pages`, and the suite checks that it is current.
 
 Exit codes: 0 success, 1 failed, 2 wrong usage, 3 not reachable or not authorised, 130 interrupted. An error is one line
 on standard error, where logs go too. Standard output has only the result: a table, in plain text if it is not a
@@ -51,7 +48,3 @@ def _option(option: click.Option) -> str:
     elif option.show_default and not option.is_flag:
         meaning += f" Default: {option.default}."
     return f"| {names} | {takes} | {meaning.strip()} |"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")

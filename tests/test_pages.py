@@ -1,0 +1,106 @@
+"""The pages are current where they are made from the code, and the files that contributors look for exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tools import markers, pages
+from tools.markers import ROOT
+from tools.pages import DOCS, NOT_HERE, PAGES, Incomplete
+
+if not DOCS.is_dir():
+    pytest.skip("an installed simsync comes without its documents", allow_module_level=True)
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_is_current(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert PAGES[page](text) == text, "run python -m tools.pages"
+
+
+SOURCE = """\
+# guess: a constant
+# guess: the same place
+CONSTANT = 1
+
+
+class One:
+    # guess: a field
+    field: int = 0
+
+    # guess: a decorated method
+    # Another comment.
+    @property
+    def method(self):
+        # guess: inside a method
+        value = 2
+
+        def inner():
+            # guess: inside the inner function
+            return value
+
+        return inner
+
+# guess: nothing below
+"""
+
+
+def test_what_a_marker_stands_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "package" / "part").mkdir(parents=True)
+    (tmp_path / "package" / "part" / "one.py").write_text(SOURCE, encoding="utf-8")
+    (tmp_path / "package" / "two.py").write_text("# guess: a field\ndef two(): ...\n", encoding="utf-8")
+    monkeypatch.setattr(markers, "ROOT", tmp_path)
+    assert markers.marked_places("guess", "package", relative_to="package") == {
+        "a constant": ["part/one.py:CONSTANT"],
+        "the same place": ["part/one.py:CONSTANT"],
+        "a field": ["part/one.py:field", "two.py:two"],
+        "a decorated method": ["part/one.py:method"],
+        "inside a method": ["part/one.py:method"],
+        "inside the inner function": ["part/one.py:inner"],
+        "nothing below": ["part/one.py"],
+    }
+    assert markers.marked_places("feature", "package") == {}
+
+
+TABLE = f"""\
+# Page
+
+| item | here | shown by |
+| --- | --- | --- |
+| one | yes | `old.py:gone` |
+| two | {NOT_HERE}not needed | |
+
+| item | other |
+| --- | --- |
+| three | yes |
+"""
+
+
+def made(text: str, **places: list[str]) -> str:
+    return pages.with_column(text, "shown by", "feature", places, optional=NOT_HERE)
+
+
+def test_a_column_is_filled() -> None:
+    text = made(TABLE, one=["a.py:first", "b.py:second"])
+    assert text == TABLE.replace("`old.py:gone`", "`a.py:first`, `b.py:second`")
+    assert made(text, one=["a.py:first", "b.py:second"]) == text
+
+
+def test_a_row_without_a_marker_is_an_error() -> None:
+    with pytest.raises(Incomplete, match="# feature: one"):
+        made(TABLE)
+
+
+def test_a_marker_without_a_row_is_an_error() -> None:
+    with pytest.raises(Incomplete, match=r"b\.py:second: the page has no row 'three'"):
+        made(TABLE, one=["a.py:first"], three=["b.py:second"])
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w./]+\.(?:py|md)|[a-z_/]+/)`", CONTRIBUTING))))
+def test_files_named_for_contributors_exist(path: str) -> None:
+    assert (ROOT / path).exists() or (ROOT / "simsync" / path).exists()
