@@ -43,7 +43,7 @@ def rent_exempt_minimum(size: int) -> int:
     Args:
         size: Length of its data in bytes.
     """
-    checks.integer("size", size, 0, LARGEST_ACCOUNT)
+    size = checks.integer("size", size, 0, LARGEST_ACCOUNT)
     return (_ACCOUNT_OVERHEAD + size) * _LAMPORTS_PER_BYTE_YEAR * _YEARS
 
 
@@ -119,7 +119,7 @@ def native_token_account(
         frozen: True if the tokens cannot be moved.
     """
     reserve = rent_exempt_minimum(TOKEN_ACCOUNT_SIZE)
-    checks.integer("lamports_wrapped", lamports_wrapped, 0, checks.U64 - reserve)
+    lamports_wrapped = checks.integer("lamports_wrapped", lamports_wrapped, 0, checks.U64 - reserve)
     data = _token_account_data(
         NATIVE_MINT, owner, lamports_wrapped, reserve, delegate, delegated_amount, close_authority, frozen
     )

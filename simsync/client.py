@@ -149,7 +149,7 @@ class Client(HttpServices):
             _checked_create(create)
         if not checks.text("session_id", session_id).strip():
             raise InvalidParams("session_id", session_id, "must be the id of a session")
-        checks.optional_integer("last_sequence", last_sequence, 0, checks.U64)
+        last_sequence = checks.optional_integer("last_sequence", last_sequence, 0, checks.U64)
         protocol = SingleProtocol(self.options, create, session_id, last_sequence)
         return self._open(BacktestSession, protocol, cancel, timeout, None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from simsync import programs
@@ -13,7 +13,7 @@ from simsync.cancel import CancelToken
 from simsync.errors import InvalidParams
 from simsync.options import Options
 from simsync.params import AccountData, checks
-from simsync.params.account import checked_modifications
+from simsync.params.account import AccountModifications, checked_modifications
 from simsync.reports import SignatureStatus, Simulation
 from simsync.runtime.http_wait import HttpWait
 from simsync.runtime.retry import HttpRetry
@@ -202,11 +202,12 @@ class Rpc:
         text = wire.transaction_text("transaction", transaction)
         return self._once(wire.send_transaction(text, skip_preflight=checks.flag("skip_preflight", skip_preflight)))
 
-    def modify_accounts(self, accounts: Mapping[str, AccountData | Mapping[str, Any]]) -> None:
+    def modify_accounts(self, accounts: AccountModifications) -> None:
         """Write account states at once. Writing the same states twice is harmless, so this is retried.
 
         Args:
-            accounts: Address → whole state. A plain mapping in place of an :class:`~simsync.AccountData` is sent
+            accounts: Address → whole state: an :class:`~simsync.AccountData`, an account as ``getAccountInfo`` gives
+                it in base64, or one of another library with the same attributes. Any other plain mapping is sent
                 unchanged.
         """
         call = wire.modify_accounts(checked_modifications("accounts", accounts))

@@ -185,8 +185,8 @@ class SessionBase(StaysHere):
         """The function that sends a continue of ``advance`` blocks if it is due; None without ``advance``."""
         if advance is None:
             return None
-        checks.integer("advance", advance, 1, checks.U64)
-        return partial(self._continues.send_if_due, self._encode(Continue(advance)))
+        blocks = checks.integer("advance", advance, 1, checks.U64)
+        return partial(self._continues.send_if_due, self._encode(Continue(blocks)))
 
     # The end.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from simsync.errors import InvalidParams, RemoteError
 from simsync.events import Completed
-from simsync.params import AccountData, Continue, ContinueTo
+from simsync.params import AccountModifications, Continue, ContinueTo
 from simsync.runtime.waiting import deadline_after
 from simsync.sessions.base import SessionBase
 from simsync.sessions.results import DiscoveryPause, StepResult
@@ -25,7 +24,7 @@ class Continuing(SessionBase):
         *,
         advance_count: int | None = None,
         transactions: Sequence[object] = (),
-        modify_accounts: Mapping[str, AccountData | Mapping[str, Any]] | None = None,
+        modify_accounts: AccountModifications | None = None,
         timeout: float | None = None,
     ) -> None:
         """Let the engine execute blocks and then wait again.
@@ -110,7 +109,7 @@ class Continuing(SessionBase):
         advance_count: int = 1,
         *,
         transactions: Sequence[object] = (),
-        modify_accounts: Mapping[str, AccountData | Mapping[str, Any]] | None = None,
+        modify_accounts: AccountModifications | None = None,
         timeout: float | None = None,
     ) -> StepResult:
         """Execute ``advance_count`` blocks and return what they did. See :meth:`continue_until_ready`."""

@@ -119,7 +119,7 @@ class Subscribing(SessionBase):
         return [pubsub.SubscribeSpec.of(row, value) for value in values]
 
     def _subscribe(self, specs: list[pubsub.SubscribeSpec], from_slot: int | None) -> None:
-        checks.optional_integer("from_slot", from_slot, 0, checks.U64)
+        from_slot = checks.optional_integer("from_slot", from_slot, 0, checks.U64)
         self._connection.process.check()
         if self._closed:
             raise ControlClosed(f"session {self.session_id} was closed: it cannot subscribe any more")
