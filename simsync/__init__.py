@@ -17,7 +17,9 @@ from simsync._version import __version__
 from simsync.cancel import CancelToken
 from simsync.client import Client
 from simsync.errors import (
+    AuthenticationError,
     Cancelled,
+    CapacityError,
     ConnectError,
     ContinueSendError,
     ControlClosed,
@@ -104,6 +106,7 @@ __all__ = [
     "AccountState",
     "ActionResult",
     "Anchor",
+    "AuthenticationError",
     "AvailableRange",
     "BacktestError",
     "BacktestSession",
@@ -112,6 +115,7 @@ __all__ = [
     "BundleListing",
     "CancelToken",
     "Cancelled",
+    "CapacityError",
     "Client",
     "Completed",
     "ConnectError",

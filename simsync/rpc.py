@@ -55,6 +55,7 @@ class Rpc:
         self._http = _http_client(options)
         self._retry = HttpRetry(options, logger)
         self._numbers = itertools.count(1)
+        self.keeps: object = None  # what the session lives as long as; see ``sessions/owner.py``
 
     def __repr__(self) -> str:
         return f"Rpc({self.endpoint!r})"

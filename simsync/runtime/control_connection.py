@@ -17,11 +17,8 @@ from typing import Callable
 from simsync.errors import (
     Cancelled,
     ControlClosed,
-    ControlFailed,
-    CreateError,
     EventTimeout,
     InvalidParams,
-    RemoteError,
     SimsyncError,
 )
 from simsync.events import DiscoveryBatch, Event
@@ -34,7 +31,7 @@ from simsync.protocol.session_state import SessionState
 from simsync.runtime.connector import ConnectFailed, Connector, connection_failure
 from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
 from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
-from simsync.runtime.failure import chain_of, fresh
+from simsync.runtime.failure import chain_of, fresh, given_up
 from simsync.runtime.goodbye import receive, say_goodbye
 from simsync.runtime.outbox import Outbox
 from simsync.runtime.retry import Reconnectable, ReconnectPolicy
@@ -291,7 +288,8 @@ class ControlConnection:
                 return None
             hopeless = failed.unreachable and not self._ever_connected and not self._options.retry_first_connect
             if failed.final or hopeless:
-                raise connection_failure(str(failed), failed, established=bool(self.queues)) from failed
+                failure = connection_failure(str(failed), failed, established=bool(self.queues))
+                raise failure from failure.__cause__
             raise Reconnectable(str(failed)) from failed
         finally:
             with self.lock:
@@ -381,15 +379,11 @@ class ControlConnection:
         self._waker.wake()
 
     def _given_up(self, outcome: GiveUp) -> SimsyncError:
-        error: SimsyncError
         if self._protocol.all_ended:
             # Every event was delivered; only subscriptions are still being drained.
             logger.warning("the control connection ended early: %s", outcome.reason)
             return ControlClosed(outcome.reason)
-        error = ControlFailed(outcome.reason) if self.queues else CreateError(outcome.reason)
-        if outcome.error is not None:
-            error.__cause__ = RemoteError(outcome.error)
-        return error
+        return given_up(outcome, self._options.dialect, established=bool(self.queues))
 
     def _sleep(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

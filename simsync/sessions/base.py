@@ -195,6 +195,11 @@ class SessionBase(StaysHere):
         """The caller has closed it."""
         return self._closed
 
+    def keep(self, lifetime: object) -> None:
+        """Keep the connection as long as this session, or its ``rpc``, is referred to."""
+        self._lifetime = lifetime
+        self.rpc.keeps = lifetime
+
     def release(self) -> None:
         """Give the connections back, because every event was delivered. Called by the event streams."""
         if not self._released:

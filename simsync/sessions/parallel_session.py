@@ -64,7 +64,7 @@ class ParallelSession(ConnectionOwner):
         self._sessions = {
             queue: SubSession(queue, connection, turns, control_url, options) for queue in connection.queues.values()
         }
-        self._own(connection, forget_token)
+        self._own(connection, forget_token, repr(self))
 
     def __repr__(self) -> str:
         return f"<ParallelSession {self.control_session_id} with {len(self._sessions)} sub-sessions>"
