@@ -44,6 +44,7 @@ from simsync.events import (
     Created,
     DiscoveryBatch,
     Event,
+    Instruction,
     Notification,
     Paused,
     ReadyForContinue,
@@ -90,6 +91,8 @@ from simsync.reports import (
 from simsync.rpc import Rpc
 from simsync.run_summary import RunSummary
 from simsync.sessions.backtest_session import BacktestSession
+from simsync.sessions.first_mistakes import UsageWarning
+from simsync.sessions.own_transactions import OwnTransaction
 from simsync.sessions.parallel_session import ParallelSession, SubResult
 from simsync.sessions.results import DiscoveryPause, StepResult
 from simsync.sessions.sub_session import SubSession
@@ -142,12 +145,14 @@ __all__ = [
     "FillTaker",
     "Frame",
     "HttpStatusError",
+    "Instruction",
     "InvalidParams",
     "MintPair",
     "MissingExtra",
     "Notification",
     "Options",
     "OracleUpdate",
+    "OwnTransaction",
     "ParallelSession",
     "Paused",
     "ProgramExecuted",
@@ -176,6 +181,7 @@ __all__ = [
     "TransactionOutcome",
     "UnknownEvent",
     "UsageReport",
+    "UsageWarning",
     "__version__",
     "accounts",
     "filter_ranges",

@@ -76,7 +76,7 @@ class Client(HttpServices):
         create: CreateSession,
         *,
         cancel: CancelToken | None = None,
-        timeout: float | None = None,
+        timeout: checks.Number | None = None,
         on_progress: Progress | None = None,
     ) -> ParallelSession:
         """Create a session that the server splits into sub-sessions, and wait until they exist.
@@ -105,7 +105,7 @@ class Client(HttpServices):
         create: CreateSession,
         *,
         cancel: CancelToken | None = None,
-        timeout: float | None = None,
+        timeout: checks.Number | None = None,
         on_progress: Progress | None = None,
     ) -> BacktestSession:
         """Create one session over the whole range, and wait until it exists.
@@ -123,7 +123,7 @@ class Client(HttpServices):
         *,
         create: CreateSession | None = None,
         cancel: CancelToken | None = None,
-        timeout: float | None = None,
+        timeout: checks.Number | None = None,
     ) -> BacktestSession:
         """Resume a session that :meth:`session` created, in this process or an earlier one.
 
@@ -158,7 +158,7 @@ class Client(HttpServices):
         make: Callable[[ControlConnection, str, Options, Callable[[], None]], Owner],
         protocol: ControlProtocol,
         cancel: CancelToken | None,
-        timeout: float | None,
+        timeout: checks.Number | None,
         on_progress: Progress | None,
     ) -> Owner:
         """Connect, and wait for the session. If this fails, no thread and no socket is left behind."""

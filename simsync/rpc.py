@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from simsync import programs
 from simsync.cancel import CancelToken
-from simsync.errors import InvalidParams
+from simsync.errors import InvalidParams, ProtocolError, RpcError
 from simsync.options import Options
 from simsync.params import AccountData, checks
 from simsync.params.account import AccountModifications, checked_modifications
@@ -267,6 +267,35 @@ def ask_slot(endpoint: str, options: Options, cancel: CancelToken) -> int:
             retry = HttpRetry(options, logger, waiting.pause)
             # wait: inquiry, subscription | a reply | the peer; a cancelled token | `rpc_timeout` without a byte
             return retry.read(lambda: waiting.run(lambda: call.read(http.post_json(endpoint, call.body(1)))))
+
+
+def ask_outcomes(
+    endpoint: str, options: Options, signatures: Sequence[str], deadline: float | None, cancel: CancelToken
+) -> tuple[list[SignatureStatus | None], list[Any]]:
+    """Ask a session for the statuses of transactions, and for the transactions that have one; None for the others.
+
+    Ends at once with Cancelled when ``cancel`` is fired, and with EventTimeout at ``deadline``.
+    """
+    statuses: list[SignatureStatus | None] = []
+    replies: list[Any] = []
+    with contextlib.closing(_http_client(options)) as http:
+        with HttpWait(http, lambda: f"{endpoint} did not tell the outcome", deadline, cancel) as waiting:
+            retry = HttpRetry(options, logger, waiting.pause)
+
+            def ask(call: wire.Call[T]) -> T:
+                # wait: caller, stepping | a reply | the peer; a cancelled token | its timeout
+                return retry.read(lambda: waiting.run(lambda: call.read(http.post_json(endpoint, call.body(1)))))
+
+            for chunk in _chunks(signatures, wire.MAX_SIGNATURES):
+                found = ask(wire.get_signature_statuses(chunk))
+                statuses += found
+            for signature, status in zip(signatures, statuses):
+                try:
+                    replies.append(None if status is None else ask(wire.get_transaction(signature)))
+                except (RpcError, ProtocolError) as error:  # the status says the most important part
+                    logger.debug("%s has a status but no transaction: %s", signature, error)
+                    replies.append(None)
+    return statuses, replies
 
 
 def _http_client(options: Options) -> HttpClient:

@@ -136,7 +136,7 @@ class HttpServices:
         self,
         build: BundleBuild | str,
         *,
-        timeout: float | None = None,
+        timeout: checks.Number | None = None,
         poll_interval: float = POLL_INTERVAL,
         on_progress: Callable[[BundleBuild], object] | None = None,
         cancel: CancelToken | None = None,

@@ -96,6 +96,11 @@ def seconds(argument: str, value: object, low: float = 0.0) -> float:
     return float(number)
 
 
+def optional_seconds(argument: str, value: object) -> float | None:
+    """A number of seconds, or None."""
+    return None if value is None else seconds(argument, value)
+
+
 def address(argument: str, value: object) -> str:
     """A Solana address: base58 of 32 bytes. Objects that print as one (solders' ``Pubkey``) are accepted too."""
     if isinstance(value, (bytes, bytearray, memoryview)):
