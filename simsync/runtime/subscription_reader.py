@@ -8,12 +8,16 @@ import operator
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from simsync.cancel import CancelToken
 from simsync.errors import SubscriptionFailed
+from simsync.frames import DATA
 from simsync.options import Options
 from simsync.protocol.outcome import GiveUp
+from simsync.protocol.session_state import SessionState
 from simsync.protocol.subscription import SubscriptionProtocol
+from simsync.runtime.connection_log import ConnectionLog
 from simsync.runtime.connector import ConnectFailed, Connector
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
@@ -32,6 +36,10 @@ logger = logging.getLogger("simsync.subscription")
 _CLEAN_CLOSE = 1000
 _BROKEN_STREAMS = 2
 """After so many broken compressed streams in a row without an event, compression is not asked for any more."""
+
+
+def _log_fields(state: SessionState) -> dict[str, object]:
+    return {"session_id": state.session_id, "slot": state.position}
 
 
 class _GaveUp(Exception):
@@ -64,7 +72,10 @@ class SubscriptionReader:
         self._options = options
         self._waker = Waker()
         self._buffer = DataBuffer(options.buffer_events, options.buffer_bytes, self._waker.wake)
-        self._policy = ReconnectPolicy(options, self._sleep, logger)
+        state = queue.state
+        fields = partial(_log_fields, state)
+        self._logger = ConnectionLog(logger, DATA, lambda: (state.session_id,), fields)
+        self._policy = ReconnectPolicy(options, self._sleep, self._logger)
         self._questions = CancelToken()  # cancelled when the subscription is stopped
         self._stopping = False
         self._connector: Connector | None = None
@@ -117,7 +128,7 @@ class SubscriptionReader:
     def join(self, timeout: float) -> None:
         # wait: caller, closing | a subscription | it was told | `close_timeout`
         if not join(self._thread, timeout):
-            logger.warning("a subscription did not end in time and was left running")
+            self._logger.warning("%s: the subscription did not end in time and was left running", self.status.label)
 
     # The thread.
 
@@ -129,7 +140,7 @@ class SubscriptionReader:
         except _GaveUp as end:
             self._fail(str(end))
         except Exception as error:
-            logger.exception("a subscription failed")
+            self._logger.exception("%s: the subscription failed", self.status.label)
             self._fail(chain_of(error))
         else:
             if self._protocol.ended:
@@ -241,6 +252,7 @@ class SubscriptionReader:
         self._ever_up = True
         self._attempts = 0
         self._closed_cleanly = False
+        self._policy.established(f"{self.status.label}: the data connection")
         self._report(up=True)
 
     def _check_early_events(self) -> None:

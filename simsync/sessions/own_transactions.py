@@ -14,8 +14,8 @@ from simsync.options import Options
 from simsync.reports import SignatureStatus
 from simsync.rpc import ask_outcomes
 from simsync.cancel import CancelToken
+from simsync.wire.notifications import transaction_fields
 from simsync.wire.transaction_bytes import first_signature
-from simsync.wire.transactions import transaction_fields
 
 logger = logging.getLogger("simsync.session")
 
