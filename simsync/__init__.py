@@ -96,6 +96,7 @@ from simsync.sessions.own_transactions import OwnTransaction
 from simsync.sessions.parallel_session import ParallelSession, SubResult
 from simsync.sessions.results import DiscoveryPause, StepResult
 from simsync.sessions.sub_session import SubSession
+from simsync.tables import to_arrow, to_pandas, to_polars
 from simsync.wire.dialect import Dialect
 
 logging.getLogger("simsync").addHandler(logging.NullHandler())
@@ -188,6 +189,9 @@ __all__ = [
     "programs",
     "split_range",
     "sweep",
+    "to_arrow",
+    "to_pandas",
+    "to_polars",
 ]
 
 if not TYPE_CHECKING:  # otherwise type checkers would accept every name

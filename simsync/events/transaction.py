@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
@@ -26,6 +27,16 @@ class Instruction(NamedTuple):
     data: bytes
     inner: Sequence[Instruction] = ()
     parsed: Any = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name as JSON values; ``data`` is base64 text."""
+        return {
+            "program": self.program,
+            "accounts": list(self.accounts),
+            "data": base64.b64encode(self.data).decode("ascii"),
+            "inner": [instruction.to_dict() for instruction in self.inner],
+            "parsed": self.parsed,
+        }
 
 
 class TransactionFields(NamedTuple):
