@@ -76,6 +76,7 @@ from simsync.params import (
     ProgramExecuted,
     Reroute,
     ScheduledAction,
+    base58,
 )
 from simsync.protocol.coverage import Coverage
 from simsync.ranges import RangeBound, SlotRange, filter_ranges, split_range
@@ -185,6 +186,7 @@ __all__ = [
     "UsageWarning",
     "__version__",
     "accounts",
+    "base58",
     "filter_ranges",
     "programs",
     "split_range",
@@ -203,3 +205,8 @@ if not TYPE_CHECKING:  # otherwise type checkers would accept every name
 
             return sweep
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from typing import Callable, TypeVar
 
 from simsync.cancel import CancelToken
@@ -21,7 +22,7 @@ from simsync.runtime.threads import spawn
 from simsync.runtime.waiting import deadline_after
 from simsync.services import HttpServices
 from simsync.sessions.backtest_session import BacktestSession
-from simsync.sessions.owner import ConnectionOwner
+from simsync.sessions.owner import ConnectionOwner, Lifetime
 from simsync.sessions.parallel_session import ParallelSession
 from simsync.wire import urls
 
@@ -37,8 +38,8 @@ Progress = Callable[[Event], object]
 class Client(HttpServices):
     """A client of one simulator. It connects when a method needs a connection.
 
-    May be used from several threads. The methods that need no session are described at
-    :class:`~simsync.services.HttpServices`.
+    As a context manager it closes the sessions that it made. May be used from several threads. The methods that need no
+    session are described at :class:`~simsync.services.HttpServices`.
 
     Args:
         url: A bare host (which means TLS), or a ``ws``, ``wss``, ``http`` or ``https`` address. None reads the
@@ -62,6 +63,18 @@ class Client(HttpServices):
         if not isinstance(options, Options):
             raise InvalidParams("options", options, "must be an Options(...)")
         super().__init__(control_url, key, options)
+        self._lifetimes: weakref.WeakSet[Lifetime] = weakref.WeakSet()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the sessions that this client made and that are still open. It can be used again afterwards."""
+        for lifetime in list(self._lifetimes):
+            lifetime.close("the client was closed")
 
     def __repr__(self) -> str:
         return f"Client({self._control_url!r}, api_key={self._api_key!r})"
@@ -173,7 +186,9 @@ class Client(HttpServices):
         forget_token = token.on_cancel(lambda: _cancel_soon(connection))
         try:
             connection.start(deadline, on_progress)
-            return make(connection, self._control_url, self.options, forget_token)
+            owner = make(connection, self._control_url, self.options, forget_token)
+            self._lifetimes.add(owner.lifetime)
+            return owner
         except BaseException:
             forget_token()
             connection.close()

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from simsync import programs
+from simsync import accounts, programs
 from simsync.cancel import CancelToken
 from simsync.errors import InvalidParams, ProtocolError, RpcError
 from simsync.options import Options
@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 logger = logging.getLogger("simsync.rpc")
 
+_METHOD_NOT_FOUND = -32601
 _ADVICE = {404: "the session has ended or never existed; read its last state before the loop reaches Completed"}
 
 
@@ -130,6 +131,41 @@ class Rpc:
         for index, pair in enumerate(checks.items("memcmp", memcmp)):
             filters.append(wire.compare_filter(f"memcmp[{index}]", pair))
         return self._read(wire.get_program_accounts(checks.address("program", program), filters))
+
+    def get_token_accounts(self, owner: object, mint: object) -> list[tuple[str, AccountData]]:
+        """Return the token accounts of a wallet for one mint. :func:`simsync.accounts.read_token_account` reads them.
+
+        Args:
+            owner: Address of the wallet.
+            mint: Address of the mint, of either token program.
+
+        Returns:
+            Pairs ``(address, account)``.
+        """
+        keys = checks.address("owner", owner), checks.address("mint", mint)
+        try:
+            return self._read(wire.get_token_accounts_by_owner(*keys))
+        except RpcError as error:
+            if error.code != _METHOD_NOT_FOUND:
+                raise
+        # An endpoint without that method has the more general one.
+        places = [(accounts.MINT_OFFSET, keys[1]), (accounts.OWNER_OFFSET, keys[0])]
+        return [
+            found
+            for program in (accounts.TOKEN_PROGRAM, accounts.TOKEN_2022_PROGRAM)
+            for found in self.get_program_accounts(program, memcmp=places)
+            if accounts.is_token_account(found[1])
+        ]
+
+    def get_token_balance(self, owner: object, mint: object) -> int:
+        """Return what a wallet holds of a mint, in base units: the sum over its token accounts, 0 without any.
+
+        Args:
+            owner: Address of the wallet.
+            mint: Address of the mint. For the native mint this is the wrapped SOL alone.
+        """
+        found = self.get_token_accounts(owner, mint)
+        return sum(accounts.read_token_account(account).amount for _address, account in found)
 
     def get_latest_blockhash(self) -> str:
         """Return the latest blockhash, base58."""

@@ -11,7 +11,7 @@ from simsync.errors import InvalidParams, RemoteError
 from simsync.events import Completed
 from simsync.params import AccountModifications, Continue, ContinueTo, checks
 from simsync.cancel import CancelToken
-from simsync.runtime.waiting import deadline_after
+from simsync.runtime.waiting import deadline_after, earliest
 from simsync.sessions.base import SessionBase
 from simsync.sessions.own_transactions import OwnTransaction, find_outcomes, signatures_of
 from simsync.sessions.results import DiscoveryPause, StepResult
@@ -124,6 +124,37 @@ class Continuing(SessionBase):
     ) -> StepResult:
         """Execute ``advance_count`` blocks and return what they did. See :meth:`continue_until_ready`."""
         return self.continue_until_ready(Continue(advance_count, transactions, modify_accounts or {}), timeout=timeout)
+
+    def steps(
+        self, every: SupportsIndex = 1, *, timeout: checks.Number | None = None, deadline: checks.Number | None = None
+    ) -> Iterator[int]:
+        """Iterate over the slots of the session; the body of the loop runs after each, with the state readable.
+
+            for slot in session.steps():
+                print(slot, session.rpc.get_balance(wallet))
+
+        The events stay in the session: take them in the body with :meth:`pending`, or after the loop.
+
+        Args:
+            every: Blocks to execute before each turn of the loop. The last turn may have fewer.
+            timeout: Seconds to wait for each step; None waits without a limit.
+            deadline: Seconds for the whole loop, counted from its first turn; None has no limit.
+
+        Yields:
+            The last slot that was executed.
+
+        Raises:
+            RemoteError: The engine did not continue.
+            SimsyncError: As :meth:`continue_until_ready`.
+        """
+        request = Continue(every)
+        end = deadline_after(deadline)
+        while self._continues.wait_until_ready(earliest(deadline_after(timeout), end)):
+            step = self._step(request, earliest(deadline_after(timeout), end))
+            if step.last_slot is not None:
+                yield step.last_slot
+            elif step.errors:
+                raise RemoteError(step.errors[-1], f"session {self.session_id} did not continue")
 
     def continue_to(
         self, slot: SupportsIndex, batch_index: SupportsIndex | None = None, *, timeout: checks.Number | None = None

@@ -76,7 +76,7 @@ class ConnectionOwner(StaysHere):
     def _own(self, connection: ControlConnection, forget_token: Callable[[], None], description: str) -> None:
         self._connection = connection
         self._closed = False
-        self._lifetime = Lifetime(connection, forget_token, self._owned(), description)
+        self.lifetime = Lifetime(connection, forget_token, self._owned(), description)
 
     def _owned(self) -> Sequence[SessionBase]:
         """The sessions that end with the connection."""
@@ -119,4 +119,4 @@ class ConnectionOwner(StaysHere):
 
     def _close(self, reason: str) -> None:
         self._closed = True
-        self._lifetime.close(reason)
+        self.lifetime.close(reason)
