@@ -7,10 +7,16 @@ from collections.abc import Collection, Mapping, MutableMapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Callable
 
+from simsync.frames import CONTROL, DATA
+from simsync.protocol.control import ControlProtocol
+from simsync.protocol.session_state import SessionState
+
 if TYPE_CHECKING:
     Adapter = logging.LoggerAdapter[logging.Logger]
 else:
     Adapter = logging.LoggerAdapter
+
+_data_logger = logging.getLogger("simsync.subscription")
 
 _NAMED = 3
 """Sessions that a line names; a control connection may have thousands."""
@@ -51,3 +57,23 @@ class ConnectionLog(Adapter):
         extra = {"plane": self._plane, "attempt": None, **self._fields(), **(kwargs.get("extra") or {})}
         subject = named(self._session_ids()).replace("%", "%%")
         return (f"{subject}: {msg}" if subject else msg), {**kwargs, "extra": extra}
+
+
+def control_log(logger: logging.Logger, protocol: ControlProtocol) -> ConnectionLog:
+    """The log of a control connection. Its ``slot`` is None for many sessions."""
+
+    def fields() -> dict[str, object]:
+        states = protocol.sessions
+        slot = next(iter(states.values())).position if len(states) == 1 else None
+        return {"session_id": protocol.control_session_id or next(iter(states), None), "slot": slot}
+
+    return ConnectionLog(logger, CONTROL, lambda: protocol.sessions, fields)
+
+
+def data_log(state: SessionState) -> ConnectionLog:
+    """The log of a subscription of one session."""
+
+    def fields() -> dict[str, object]:
+        return {"session_id": state.session_id, "slot": state.position}
+
+    return ConnectionLog(_data_logger, DATA, lambda: (state.session_id,), fields)

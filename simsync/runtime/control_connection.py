@@ -28,7 +28,7 @@ from simsync.params.api_key import ApiKey
 from simsync.protocol.control import ControlProtocol, Phase
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.session_state import SessionState
-from simsync.runtime.connection_log import ConnectionLog
+from simsync.runtime.connection_log import control_log
 from simsync.runtime.connector import ConnectFailed, Connector, connection_failure
 from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
 from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
@@ -64,7 +64,7 @@ class ControlConnection:
         self._options = options
         self._waker = Waker()
         self._reader: threading.Thread | None = None
-        self._logger = ConnectionLog(logger, CONTROL, lambda: self._protocol.sessions, self._log_fields)
+        self._logger = control_log(logger, protocol)
         self._policy = ReconnectPolicy(options, self._sleep, self._logger)
         self.ready_queues = ReadyQueues()
         self.process = self.ready_queues.process
@@ -388,11 +388,6 @@ class ControlConnection:
             self._logger.warning("the control connection ended early: %s", outcome.reason)
             return ControlClosed(outcome.reason)
         return given_up(outcome, self._options.dialect, established=bool(self.queues))
-
-    def _log_fields(self) -> dict[str, object]:
-        states = self._protocol.sessions
-        one = next(iter(states.values())) if len(states) == 1 else None
-        return {"session_id": self.control_session_id or next(iter(states), None), "slot": one and one.position}
 
     def _sleep(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import operator
 import threading
 import time
 from collections.abc import Iterator
-from functools import partial
 
 from simsync.cancel import CancelToken
 from simsync.errors import SubscriptionFailed
-from simsync.frames import DATA
 from simsync.options import Options
 from simsync.protocol.outcome import GiveUp
-from simsync.protocol.session_state import SessionState
 from simsync.protocol.subscription import SubscriptionProtocol
-from simsync.runtime.connection_log import ConnectionLog
+from simsync.runtime.connection_log import data_log
 from simsync.runtime.connector import ConnectFailed, Connector
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
@@ -31,15 +27,9 @@ from simsync.runtime.threads import join, spawn
 from simsync.runtime.waiting import Waker
 from simsync.wire.payloads import BinaryMessage
 
-logger = logging.getLogger("simsync.subscription")
-
 _CLEAN_CLOSE = 1000
 _BROKEN_STREAMS = 2
 """After so many broken compressed streams in a row without an event, compression is not asked for any more."""
-
-
-def _log_fields(state: SessionState) -> dict[str, object]:
-    return {"session_id": state.session_id, "slot": state.position}
 
 
 class _GaveUp(Exception):
@@ -72,9 +62,7 @@ class SubscriptionReader:
         self._options = options
         self._waker = Waker()
         self._buffer = DataBuffer(options.buffer_events, options.buffer_bytes, self._waker.wake)
-        state = queue.state
-        fields = partial(_log_fields, state)
-        self._logger = ConnectionLog(logger, DATA, lambda: (state.session_id,), fields)
+        self._logger = data_log(queue.state)
         self._policy = ReconnectPolicy(options, self._sleep, self._logger)
         self._questions = CancelToken()  # cancelled when the subscription is stopped
         self._stopping = False
@@ -307,7 +295,9 @@ class SubscriptionReader:
         except ValueError as error:
             self._broken_streams += 1
             if self._broken_streams >= _BROKEN_STREAMS:
-                logger.warning("%s: the compressed stream is broken; trying without compression", self.status.label)
+                self._logger.warning(
+                    "%s: the compressed stream is broken; trying without compression", self.status.label
+                )
                 self._protocol.disable_compression()
             raise LinkLost(str(error)) from error
         return texts
@@ -325,7 +315,7 @@ class SubscriptionReader:
     def _check_outcome(self) -> None:
         """Report what is not proven, and raise what ends the connection or the subscription."""
         for slots in self._protocol.take_unproven():
-            logger.warning("session %s: %s are not proven to be complete", self._queue.state.session_id, slots)
+            self._logger.warning("%s are not proven to be complete", slots)
             with self._connection.lock:
                 self.status.unproven.append(slots)
             if self._options.strict_replay:

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import SupportsIndex
 
+from simsync.cancel import CancelToken
 from simsync.errors import InvalidParams, RemoteError
 from simsync.events import Completed
 from simsync.params import AccountModifications, Continue, ContinueTo, checks
-from simsync.cancel import CancelToken
 from simsync.runtime.waiting import deadline_after, earliest
 from simsync.sessions.base import SessionBase
 from simsync.sessions.own_transactions import OwnTransaction, find_outcomes, signatures_of
