@@ -387,7 +387,7 @@ class ControlConnection:
             # Every event was delivered; only subscriptions are still being drained.
             self._logger.warning("the control connection ended early: %s", outcome.reason)
             return ControlClosed(outcome.reason)
-        return given_up(outcome, self._options.dialect, established=bool(self.queues))
+        return given_up(outcome, self._options.dialect.is_capacity, established=bool(self.queues))
 
     def _sleep(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

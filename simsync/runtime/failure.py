@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
+from typing import Callable
 
 from simsync.errors import CapacityError, ControlFailed, CreateError, RemoteError, SimsyncError
 from simsync.protocol.outcome import GiveUp
-from simsync.wire.dialect import Dialect
 
 
 def fresh(failure: SimsyncError) -> SimsyncError:
@@ -29,14 +29,14 @@ def chain_of(error: BaseException) -> str:
     return ": ".join(parts)
 
 
-def given_up(outcome: GiveUp, dialect: Dialect, *, established: bool) -> SimsyncError:
+def given_up(outcome: GiveUp, is_capacity: Callable[[int, str], bool], *, established: bool) -> SimsyncError:
     """What a caller gets when the server ended a session that was ``established``, or did not create it."""
     reported = outcome.error
     error: SimsyncError
     if established:
         error = ControlFailed(outcome.reason)
         error.retryable = reported is None or not reported.terminal
-    elif reported is not None and dialect.is_capacity(0, str(reported)):
+    elif reported is not None and is_capacity(0, str(reported)):
         error = CapacityError(outcome.reason, reported)
     else:
         error = CreateError(outcome.reason, reported)
