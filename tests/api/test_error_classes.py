@@ -45,14 +45,12 @@ def test_a_session_that_is_not_created_has_the_reason_and_the_servers_error(simu
 )
 def test_a_lack_of_capacity_is_told_by_the_servers_words(name: str, kind: type[simsync.CreateError]) -> None:
     reported = BacktestError(name, {}, name, terminal=True)
-    error = given_up(
-        GiveUp("the server did not create the session", reported), simsync.Dialect().is_capacity, established=False
-    )
+    error = given_up(GiveUp("the server did not create the session", reported), is_capacity, established=False)
     assert type(error) is kind
     assert error.retryable is (kind is simsync.CapacityError)
-    ended = given_up(GiveUp("ended", reported), simsync.Dialect().is_capacity, established=True)
+    ended = given_up(GiveUp("ended", reported), is_capacity, established=True)
     assert isinstance(ended, simsync.ControlFailed) and not ended.retryable
-    assert given_up(GiveUp("lost"), simsync.Dialect().is_capacity, established=True).retryable
+    assert given_up(GiveUp("lost"), is_capacity, established=True).retryable
 
 
 @pytest.mark.parametrize(("status", "retryable"), [(429, True), (503, True), (500, False), (404, False), (401, False)])
