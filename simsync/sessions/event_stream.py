@@ -70,8 +70,11 @@ class EventStream(Iterator[Event]):
         raise StopIteration
 
     def _next_batch(self) -> Iterator[Event] | None:
-        _check_deadline(self._deadline, self._seconds)
-        deadline = earliest(deadline_after(self._timeout), self._deadline)
+        # Kept short: where events come one at a time, all of this runs for each of them.
+        deadline = None if self._timeout is None else deadline_after(self._timeout)
+        if self._deadline is not None:
+            _check_deadline(self._deadline, self._seconds)
+            deadline = earliest(deadline, self._deadline)
         if self._on_idle is None:
             batch = self._queue.next_batch(deadline, self._take_turn)
         else:
@@ -82,8 +85,9 @@ class EventStream(Iterator[Event]):
 
     def _wait_watchfully(self, deadline: float | None, on_idle: Callable[[], bool]) -> Iterator[Event] | None:
         while True:
+            idle_at = time.monotonic() + first_mistakes.IDLE
             try:
-                return self._queue.next_batch(earliest(deadline, time.monotonic() + first_mistakes.IDLE))
+                return self._queue.next_batch(idle_at if deadline is None or idle_at < deadline else deadline)
             except EventTimeout:
                 if deadline is not None and time.monotonic() >= deadline:
                     raise
@@ -160,7 +164,8 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
         draining: set[EventQueue] = set()
         failures: list[SimsyncError] = []
         while open_queues:
-            _check_deadline(self._deadline, self._seconds)
+            if self._deadline is not None:
+                _check_deadline(self._deadline, self._seconds)
             if not ready:
                 ready.extend(self._wait(draining, open_queues))
             queue = ready.popleft()

@@ -45,6 +45,7 @@ def test_a_session_that_is_not_created_has_the_reason_and_the_servers_error(simu
 )
 def test_a_lack_of_capacity_is_told_by_the_servers_words(name: str, kind: type[simsync.CreateError]) -> None:
     reported = BacktestError(name, {}, name, terminal=True)
+    is_capacity = simsync.Dialect().is_capacity
     error = given_up(GiveUp("the server did not create the session", reported), is_capacity, established=False)
     assert type(error) is kind
     assert error.retryable is (kind is simsync.CapacityError)
