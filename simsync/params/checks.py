@@ -53,12 +53,16 @@ def _whole(value: object) -> int | None:
     """The number that an integer of any kind is, None for anything else."""
     if type(value) is int:
         return value
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    if isinstance(value, bool) or not hasattr(value, "__index__") or _is_bool_of_numpy(value):
         return None
     try:
         return operator.index(value)
-    except TypeError:  # numpy: an array of several numbers, or a boolean
+    except TypeError:  # numpy: an array of several numbers
         return None
+
+
+def _is_bool_of_numpy(value: object) -> bool:
+    return type(value).__module__ == "numpy" and type(value).__name__ in _NUMPY_BOOL
 
 
 def _is_number(value: object) -> bool:
@@ -73,7 +77,7 @@ def optional_integer(argument: str, value: object, low: int, high: int) -> int |
 
 def flag(argument: str, value: object) -> bool:
     """True or False, also those of numpy, as a ``bool``."""
-    if not isinstance(value, bool) and not (type(value).__module__ == "numpy" and type(value).__name__ in _NUMPY_BOOL):
+    if not isinstance(value, bool) and not _is_bool_of_numpy(value):
         raise InvalidParams(argument, value, "must be True or False")
     return bool(value)
 
