@@ -295,9 +295,7 @@ class SubscriptionReader:
         except ValueError as error:
             self._broken_streams += 1
             if self._broken_streams >= _BROKEN_STREAMS:
-                self._logger.warning(
-                    "%s: the compressed stream is broken; trying without compression", self.status.label
-                )
+                self._logger.warning("%s: the compressed stream is broken; not compressing", self.status.label)
                 self._protocol.disable_compression()
             raise LinkLost(str(error)) from error
         return texts
