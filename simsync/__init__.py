@@ -17,7 +17,9 @@ from simsync._version import __version__
 from simsync.cancel import CancelToken
 from simsync.client import Client
 from simsync.errors import (
+    AuthenticationError,
     Cancelled,
+    CapacityError,
     ConnectError,
     ContinueSendError,
     ControlClosed,
@@ -42,6 +44,7 @@ from simsync.events import (
     Created,
     DiscoveryBatch,
     Event,
+    Instruction,
     Notification,
     Paused,
     ReadyForContinue,
@@ -73,6 +76,7 @@ from simsync.params import (
     ProgramExecuted,
     Reroute,
     ScheduledAction,
+    base58,
 )
 from simsync.protocol.coverage import Coverage
 from simsync.ranges import RangeBound, SlotRange, filter_ranges, split_range
@@ -88,9 +92,12 @@ from simsync.reports import (
 from simsync.rpc import Rpc
 from simsync.run_summary import RunSummary
 from simsync.sessions.backtest_session import BacktestSession
+from simsync.sessions.first_mistakes import UsageWarning
+from simsync.sessions.own_transactions import OwnTransaction
 from simsync.sessions.parallel_session import ParallelSession, SubResult
 from simsync.sessions.results import DiscoveryPause, StepResult
 from simsync.sessions.sub_session import SubSession
+from simsync.tables import to_arrow, to_pandas, to_polars
 from simsync.wire.dialect import Dialect
 
 logging.getLogger("simsync").addHandler(logging.NullHandler())
@@ -104,6 +111,7 @@ __all__ = [
     "AccountState",
     "ActionResult",
     "Anchor",
+    "AuthenticationError",
     "AvailableRange",
     "BacktestError",
     "BacktestSession",
@@ -112,6 +120,7 @@ __all__ = [
     "BundleListing",
     "CancelToken",
     "Cancelled",
+    "CapacityError",
     "Client",
     "Completed",
     "ConnectError",
@@ -138,12 +147,14 @@ __all__ = [
     "FillTaker",
     "Frame",
     "HttpStatusError",
+    "Instruction",
     "InvalidParams",
     "MintPair",
     "MissingExtra",
     "Notification",
     "Options",
     "OracleUpdate",
+    "OwnTransaction",
     "ParallelSession",
     "Paused",
     "ProgramExecuted",
@@ -172,12 +183,17 @@ __all__ = [
     "TransactionOutcome",
     "UnknownEvent",
     "UsageReport",
+    "UsageWarning",
     "__version__",
     "accounts",
+    "base58",
     "filter_ranges",
     "programs",
     "split_range",
     "sweep",
+    "to_arrow",
+    "to_pandas",
+    "to_polars",
 ]
 
 if not TYPE_CHECKING:  # otherwise type checkers would accept every name
@@ -189,3 +205,8 @@ if not TYPE_CHECKING:  # otherwise type checkers would accept every name
 
             return sweep
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

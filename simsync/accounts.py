@@ -1,8 +1,10 @@
-"""Account states to write: wallets, token accounts and mints, and conversion from and to the JSON of the RPC.
+"""Account states to write and to read: wallets, token accounts, mints, and conversion from and to the JSON of the RPC.
 
     from simsync import accounts
 
     sub.rpc.modify_accounts({wallet: accounts.system_account(5_000_000_000)})
+
+    held = accounts.read_token_account(sub.rpc.get_account_info(address)).amount
 
 Each builder returns an :class:`~simsync.AccountData`. Addresses are base58 text or objects that print as such (solders'
 ``Pubkey``). Amounts are in lamports, or in base units of the mint. A wrong argument raises InvalidParams.
@@ -11,11 +13,12 @@ Each builder returns an :class:`~simsync.AccountData`. Addresses are base58 text
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, overload
+from dataclasses import dataclass
+from typing import Any, Optional, Union, overload
 
 from simsync.errors import InvalidParams
 from simsync.events import AccountState
-from simsync.params import AccountData, checks
+from simsync.params import AccountData, base58, checks
 from simsync.wire import accounts as wire
 
 TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
@@ -30,11 +33,141 @@ MINT_SIZE = 82
 LARGEST_ACCOUNT = 10 * 1024 * 1024
 """Largest number of bytes of data of an account."""
 
+MINT_OFFSET, OWNER_OFFSET = 0, 32
+"""Where mint and owner stand in the data of a token account."""
+
+Account = Union[AccountData, AccountState, Mapping[str, Any], bytes]
+"""An account that can be read: also the JSON of the RPC in base64, or the data alone."""
+
 _ACCOUNT_OVERHEAD = 128
 _LAMPORTS_PER_BYTE_YEAR = 3480
 _YEARS = 2
 _U8 = 2**8 - 1
 _INITIALIZED, _FROZEN = 1, 2
+_IS_MINT, _IS_ACCOUNT = 1, 2
+"""The byte behind the fields, if there are extensions."""
+
+
+@dataclass(frozen=True)
+class TokenAccount:
+    """The fields of a token account.
+
+    Attributes:
+        mint: Address of the mint.
+        owner: Address of the wallet that holds the tokens.
+        amount: Balance in base units of the mint.
+        delegate: Address that may move tokens, None if there is none.
+        delegated_amount: Base units that the delegate may move.
+        close_authority: Address that may close the account, None if only the owner may.
+        frozen: True if the tokens cannot be moved.
+        native_reserve: For wrapped SOL the lamports that are not part of the balance, else None.
+    """
+
+    mint: str
+    owner: str
+    amount: int
+    delegate: Optional[str] = None
+    delegated_amount: int = 0
+    close_authority: Optional[str] = None
+    frozen: bool = False
+    native_reserve: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Mint:
+    """The fields of a mint.
+
+    Attributes:
+        decimals: Number of decimal places: one token is ``10 ** decimals`` base units.
+        supply: Supply in base units.
+        mint_authority: Address that may mint tokens, None if the supply is final.
+        freeze_authority: Address that may freeze token accounts, None if freezing is not possible.
+    """
+
+    decimals: int
+    supply: int
+    mint_authority: Optional[str] = None
+    freeze_authority: Optional[str] = None
+
+
+def read_token_account(account: Account) -> TokenAccount:
+    """Read a token account of either token program. Extensions of Token-2022 are skipped.
+
+    Args:
+        account: The account, or its data.
+
+    Raises:
+        InvalidParams: It is not a token account, or not an initialized one.
+    """
+    data = _token_data("account", account)
+    if not _is(data, TOKEN_ACCOUNT_SIZE, _IS_ACCOUNT) or data[108] not in (_INITIALIZED, _FROZEN):
+        raise InvalidParams("account", account, "is not an initialized token account")
+    reserve = _read_option(data, 109, 8)
+    return TokenAccount(
+        mint=base58.encode(data[MINT_OFFSET : MINT_OFFSET + 32]),
+        owner=base58.encode(data[OWNER_OFFSET : OWNER_OFFSET + 32]),
+        amount=int.from_bytes(data[64:72], "little"),
+        delegate=_read_key(data, 72),
+        delegated_amount=int.from_bytes(data[121:129], "little"),
+        close_authority=_read_key(data, 129),
+        frozen=data[108] == _FROZEN,
+        native_reserve=None if reserve is None else int.from_bytes(reserve, "little"),
+    )
+
+
+def is_token_account(account: Account) -> bool:
+    """Return True for what :func:`read_token_account` reads."""
+    try:
+        read_token_account(account)
+    except InvalidParams:
+        return False
+    return True
+
+
+def read_mint(account: Account) -> Mint:
+    """Read a mint of either token program. Extensions of Token-2022 are skipped.
+
+    Args:
+        account: The account, or its data.
+
+    Raises:
+        InvalidParams: It is not a mint, or not an initialized one.
+    """
+    data = _token_data("account", account)
+    if not _is(data, MINT_SIZE, _IS_MINT) or data[45] != _INITIALIZED:
+        raise InvalidParams("account", account, "is not an initialized mint")
+    return Mint(
+        decimals=data[44],
+        supply=int.from_bytes(data[36:44], "little"),
+        mint_authority=_read_key(data, 0),
+        freeze_authority=_read_key(data, 46),
+    )
+
+
+def _token_data(argument: str, account: Account) -> bytes:
+    if isinstance(account, (bytes, bytearray, memoryview)):
+        return bytes(account)
+    if isinstance(account, Mapping):
+        account = from_json(account)
+    if not isinstance(account, (AccountData, AccountState)):
+        raise InvalidParams(argument, account, "must be an account, or the bytes of its data")
+    if account.owner not in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM):
+        raise InvalidParams(argument, account, f"belongs to {account.owner}, which is not a token program")
+    return account.data
+
+
+def _is(data: bytes, size: int, kind: int) -> bool:
+    """Extensions begin behind the size of a token account, for mints too, with a byte for the kind of the account."""
+    return len(data) == size or (len(data) > TOKEN_ACCOUNT_SIZE and data[TOKEN_ACCOUNT_SIZE] == kind)
+
+
+def _read_option(data: bytes, offset: int, size: int) -> bytes | None:
+    return data[offset + 4 : offset + 4 + size] if data[offset] else None
+
+
+def _read_key(data: bytes, offset: int) -> str | None:
+    key = _read_option(data, offset, 32)
+    return None if key is None else base58.encode(key)
 
 
 def rent_exempt_minimum(size: int) -> int:
@@ -43,7 +176,7 @@ def rent_exempt_minimum(size: int) -> int:
     Args:
         size: Length of its data in bytes.
     """
-    checks.integer("size", size, 0, LARGEST_ACCOUNT)
+    size = checks.integer("size", size, 0, LARGEST_ACCOUNT)
     return (_ACCOUNT_OVERHEAD + size) * _LAMPORTS_PER_BYTE_YEAR * _YEARS
 
 
@@ -119,7 +252,7 @@ def native_token_account(
         frozen: True if the tokens cannot be moved.
     """
     reserve = rent_exempt_minimum(TOKEN_ACCOUNT_SIZE)
-    checks.integer("lamports_wrapped", lamports_wrapped, 0, checks.U64 - reserve)
+    lamports_wrapped = checks.integer("lamports_wrapped", lamports_wrapped, 0, checks.U64 - reserve)
     data = _token_account_data(
         NATIVE_MINT, owner, lamports_wrapped, reserve, delegate, delegated_amount, close_authority, frozen
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from typing import Callable, TypeVar
 
 from simsync.cancel import CancelToken
@@ -21,7 +22,7 @@ from simsync.runtime.threads import spawn
 from simsync.runtime.waiting import deadline_after
 from simsync.services import HttpServices
 from simsync.sessions.backtest_session import BacktestSession
-from simsync.sessions.owner import ConnectionOwner
+from simsync.sessions.owner import ConnectionOwner, Lifetime
 from simsync.sessions.parallel_session import ParallelSession
 from simsync.wire import urls
 
@@ -37,8 +38,8 @@ Progress = Callable[[Event], object]
 class Client(HttpServices):
     """A client of one simulator. It connects when a method needs a connection.
 
-    May be used from several threads. The methods that need no session are described at
-    :class:`~simsync.services.HttpServices`.
+    As a context manager it closes the sessions that it made. May be used from several threads. The methods that need no
+    session are described at :class:`~simsync.services.HttpServices`.
 
     Args:
         url: A bare host (which means TLS), or a ``ws``, ``wss``, ``http`` or ``https`` address. None reads the
@@ -62,6 +63,18 @@ class Client(HttpServices):
         if not isinstance(options, Options):
             raise InvalidParams("options", options, "must be an Options(...)")
         super().__init__(control_url, key, options)
+        self._lifetimes: weakref.WeakSet[Lifetime] = weakref.WeakSet()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the sessions that this client made and that are still open. It can be used again afterwards."""
+        for lifetime in list(self._lifetimes):
+            lifetime.close("the client was closed")
 
     def __repr__(self) -> str:
         return f"Client({self._control_url!r}, api_key={self._api_key!r})"
@@ -76,7 +89,7 @@ class Client(HttpServices):
         create: CreateSession,
         *,
         cancel: CancelToken | None = None,
-        timeout: float | None = None,
+        timeout: checks.Number | None = None,
         on_progress: Progress | None = None,
     ) -> ParallelSession:
         """Create a session that the server splits into sub-sessions, and wait until they exist.
@@ -105,7 +118,7 @@ class Client(HttpServices):
         create: CreateSession,
         *,
         cancel: CancelToken | None = None,
-        timeout: float | None = None,
+        timeout: checks.Number | None = None,
         on_progress: Progress | None = None,
     ) -> BacktestSession:
         """Create one session over the whole range, and wait until it exists.
@@ -123,7 +136,7 @@ class Client(HttpServices):
         *,
         create: CreateSession | None = None,
         cancel: CancelToken | None = None,
-        timeout: float | None = None,
+        timeout: checks.Number | None = None,
     ) -> BacktestSession:
         """Resume a session that :meth:`session` created, in this process or an earlier one.
 
@@ -149,7 +162,7 @@ class Client(HttpServices):
             _checked_create(create)
         if not checks.text("session_id", session_id).strip():
             raise InvalidParams("session_id", session_id, "must be the id of a session")
-        checks.optional_integer("last_sequence", last_sequence, 0, checks.U64)
+        last_sequence = checks.optional_integer("last_sequence", last_sequence, 0, checks.U64)
         protocol = SingleProtocol(self.options, create, session_id, last_sequence)
         return self._open(BacktestSession, protocol, cancel, timeout, None)
 
@@ -158,7 +171,7 @@ class Client(HttpServices):
         make: Callable[[ControlConnection, str, Options, Callable[[], None]], Owner],
         protocol: ControlProtocol,
         cancel: CancelToken | None,
-        timeout: float | None,
+        timeout: checks.Number | None,
         on_progress: Progress | None,
     ) -> Owner:
         """Connect, and wait for the session. If this fails, no thread and no socket is left behind."""
@@ -173,7 +186,9 @@ class Client(HttpServices):
         forget_token = token.on_cancel(lambda: _cancel_soon(connection))
         try:
             connection.start(deadline, on_progress)
-            return make(connection, self._control_url, self.options, forget_token)
+            owner = make(connection, self._control_url, self.options, forget_token)
+            self._lifetimes.add(owner.lifetime)
+            return owner
         except BaseException:
             forget_token()
             connection.close()

@@ -5,7 +5,9 @@
     ├── MissingExtra             (also ImportError)    an optional package is not installed
     ├── ConnectError                                   no connection could be made
     │   └── HttpStatusError      .url .status .body    the server answered with an HTTP error
-    ├── CreateError                                    the server did not create the session
+    │       └── AuthenticationError                    … that it does not accept the API key
+    ├── CreateError              .reason .error        the server did not create the session
+    │   └── CapacityError                              … because it has no capacity at present
     ├── ControlClosed                                  the control connection has ended; no event is left
     ├── ControlFailed                                  the control connection failed for good
     ├── SubscriptionFailed                             a subscription failed; its events are incomplete
@@ -16,6 +18,7 @@
     ├── RpcError                 .code .message .data  the reply to a JSON-RPC call is an error
     └── ProtocolError            .raw                  the server sent something that cannot be read
 
+Each has ``retryable``: True if the same call may succeed later with nothing changed, as after a lost connection.
 Messages say what failed, with which value, and what to do next. The exception that caused a failure is its
 ``__cause__``. All exceptions can be pickled.
 """
@@ -29,7 +32,13 @@ if TYPE_CHECKING:
 
 
 class SimsyncError(Exception):
-    """Base class of all exceptions of simsync."""
+    """Base class of all exceptions of simsync.
+
+    Attributes:
+        retryable: True if the same call may succeed later with nothing changed.
+    """
+
+    retryable: bool = False
 
 
 class InvalidParams(SimsyncError, ValueError):
@@ -75,11 +84,22 @@ class MissingExtra(SimsyncError, ImportError):
 
 
 class ConnectError(SimsyncError):
-    """No connection to the simulator could be made, or it was lost before the reply."""
+    """No connection to the simulator could be made, or it was lost before the reply.
+
+    Not ``retryable`` if another attempt would not help, for example because a certificate is not accepted.
+    """
+
+    retryable = True
+
+
+_TRANSIENT_STATUSES = frozenset({408, 425, 429, 502, 503, 504})
+_KEY_STATUSES = frozenset({401, 403})
 
 
 class HttpStatusError(ConnectError):
     """The server answered an HTTP request or a WebSocket upgrade with an error status.
+
+    For 401 and 403 this makes an :class:`AuthenticationError`. ``retryable`` for 408, 425, 429, 502, 503 and 504.
 
     Attributes:
         url: The address.
@@ -87,6 +107,9 @@ class HttpStatusError(ConnectError):
         body: The body of the reply as text.
         advice: What to do about it, empty if nothing is known.
     """
+
+    def __new__(cls, url: str, status: int, body: str, advice: str = "") -> HttpStatusError:
+        return super().__new__(AuthenticationError if cls is HttpStatusError and status in _KEY_STATUSES else cls)
 
     def __init__(self, url: str, status: int, body: str, advice: str = "") -> None:
         text = f"{url} answered HTTP {status}"
@@ -99,13 +122,40 @@ class HttpStatusError(ConnectError):
         self.status = status
         self.body = body
         self.advice = advice
+        self.retryable = status in _TRANSIENT_STATUSES
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.url, self.status, self.body, self.advice)
 
 
+class AuthenticationError(HttpStatusError):
+    """The server does not accept the API key, or wants one (HTTP 401 or 403)."""
+
+
 class CreateError(SimsyncError):
-    """The server did not create the session, or does not know it any more."""
+    """The server did not create the session, or does not know it any more.
+
+    Attributes:
+        reason: Why, in words.
+        error: The :class:`~simsync.BacktestError` that the server reported, None if it reported none.
+    """
+
+    def __init__(self, reason: str, error: BacktestError | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self.error)
+
+
+class CapacityError(CreateError):
+    """The server has no capacity for the session at present: try again later, or set ``capacity_wait_timeout``.
+
+    Recognised by the words of the server's error, see :class:`~simsync.Dialect`.
+    """
+
+    retryable = True
 
 
 class ControlClosed(SimsyncError):
@@ -113,11 +163,18 @@ class ControlClosed(SimsyncError):
 
 
 class ControlFailed(SimsyncError):
-    """The control connection failed for good; the message gives the reason."""
+    """The control connection failed for good; the message gives the reason.
+
+    ``retryable`` if it was lost and could not be made again, not if the server ended the session with an error.
+    """
+
+    retryable = True
 
 
 class SubscriptionFailed(SimsyncError):
-    """A data-plane subscription failed, so that its events are incomplete."""
+    """A data-plane subscription failed, so that its events are incomplete. A new run may be complete."""
+
+    retryable = True
 
 
 class ContinueSendError(SimsyncError):
@@ -130,6 +187,8 @@ class Cancelled(SimsyncError):
 
 class EventTimeout(SimsyncError, TimeoutError):
     """Nothing arrived within the timeout. No event is lost: call again to keep waiting."""
+
+    retryable = True
 
 
 class RemoteError(SimsyncError):

@@ -11,6 +11,16 @@ from simsync.frames import OnFrame
 from simsync.params import checks
 from simsync.wire.dialect import Dialect
 
+_LIMITS = {
+    "replay_slots": (1, checks.U32),
+    "buffer_events": (1, checks.U32),
+    "buffer_bytes": (1, checks.U32),
+    "continue_queue": (1, checks.U32),
+    "max_message": (65_536, checks.U32),
+    "max_sub_sessions": (1, checks.U32),
+}
+"""Lowest and highest value of the options that are numbers; the others begin with 0."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -117,24 +127,18 @@ class Options:
         for option in fields(self):
             value = getattr(self, option.name)
             if option.type == "float":
-                checks.seconds(option.name, value)
+                checks.assign(self, **{option.name: checks.seconds(option.name, value)})
             elif option.type == "bool":
-                checks.flag(option.name, value)
+                checks.assign(self, **{option.name: checks.flag(option.name, value)})
+            elif option.type == "int":
+                low, high = _LIMITS.get(option.name, (0, checks.U32))
+                checks.assign(self, **{option.name: checks.integer(option.name, value, low, high)})
         if self.ssl_context is not None and not isinstance(self.ssl_context, ssl.SSLContext):
             raise InvalidParams("ssl_context", self.ssl_context, "must be an ssl.SSLContext")
         if not isinstance(self.dialect, Dialect):
             raise InvalidParams("dialect", self.dialect, "must be a Dialect(...)")
         if self.on_frame is not None and not callable(self.on_frame):
             raise InvalidParams("on_frame", self.on_frame, "must be a function that takes a Frame")
-        checks.integer("reconnect_attempts", self.reconnect_attempts, 0, checks.U32)
-        checks.integer("ungated_reconnects", self.ungated_reconnects, 0, checks.U32)
-        checks.integer("replay_slots", self.replay_slots, 1, checks.U32)
-        checks.integer("buffer_events", self.buffer_events, 1, checks.U32)
-        checks.integer("buffer_bytes", self.buffer_bytes, 1, checks.U32)
-        checks.integer("continue_queue", self.continue_queue, 1, checks.U32)
-        checks.integer("coverage_tolerance", self.coverage_tolerance, 0, checks.U32)
-        checks.integer("max_message", self.max_message, 65_536, checks.U32)
-        checks.integer("max_sub_sessions", self.max_sub_sessions, 1, checks.U32)
         for name in ("connect_timeout", "handshake_timeout", "create_timeout", "ping_interval", "rpc_timeout"):
             if getattr(self, name) <= 0:
                 raise InvalidParams(name, getattr(self, name), "must be more than 0 seconds")

@@ -39,7 +39,7 @@ class RangeBound:
         if (self.slot is None) == (self.time is None):
             raise InvalidParams("slot", self.slot, "pass exactly one of slot and time")
         if self.slot is not None:
-            checks.integer("slot", self.slot, 0, checks.U64)
+            checks.assign(self, slot=checks.integer("slot", self.slot, 0, checks.U64))
         else:
             checks.assign(self, time=utc_time("time", self.time))
 
@@ -55,7 +55,7 @@ class RangeBound:
             return value
         if isinstance(value, str) and value.strip().isdecimal() and value.isascii() and len(value) <= 20:
             value = int(value)
-        if isinstance(value, int):
+        if checks.is_integer(value):
             return cls(slot=checks.integer(argument, value, 0, checks.U64))
         if not isinstance(value, (str, date)):
             raise InvalidParams(argument, value, "must be a slot, a time or a date")
@@ -83,7 +83,7 @@ def filter_ranges(
     """
     low = None if after is None else RangeBound.of(after, "after")
     high = None if before is None else RangeBound.of(before, "before")
-    checks.optional_integer("size", size, 1, checks.U64)
+    size = checks.optional_integer("size", size, 1, checks.U64)
     tests: list[_Test] = []
     if low is not None:
         tests.append(_bounded("start", low, operator.ge))
@@ -151,7 +151,7 @@ def split_range(
         InvalidParams: No bundle starts at ``start_slot``, or the bundles leave a gap before ``end_slot``. The message
             says which slots are not covered.
     """
-    checks.slot_range(start_slot, end_slot)
+    start_slot, end_slot = checks.slot_range(start_slot, end_slot)
     reach = _reach(ranges, checks.text("kind", kind))
     starts = [start for start in sorted(reach) if start_slot <= start <= end_slot]
     if start_slot not in reach:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Optional
 
+from simsync.events import ErrorInWords
 from simsync.json_form import JsonForm, config
 from simsync.params import AccountData
 from simsync.times import format_time, parse_time
@@ -156,8 +157,8 @@ class BundleListing(JsonForm):
 
 
 @dataclass(frozen=True)
-class SignatureStatus:
-    """The status of a transaction.
+class SignatureStatus(ErrorInWords):
+    """The status of a transaction. ``error_text`` says an error in words.
 
     Attributes:
         slot: Slot in which it was executed.
@@ -175,8 +176,8 @@ class SignatureStatus:
 
 
 @dataclass(frozen=True)
-class Simulation:
-    """The result of a simulated transaction.
+class Simulation(ErrorInWords):
+    """The result of a simulated transaction. ``error_text`` says an error in words.
 
     Attributes:
         error: None if it would succeed, else the error as JSON values of the RPC.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from simsync import programs
+from simsync import accounts, programs
 from simsync.cancel import CancelToken
-from simsync.errors import InvalidParams
+from simsync.errors import InvalidParams, ProtocolError, RpcError
 from simsync.options import Options
 from simsync.params import AccountData, checks
-from simsync.params.account import checked_modifications
+from simsync.params.account import AccountModifications, checked_modifications
 from simsync.reports import SignatureStatus, Simulation
 from simsync.runtime.http_wait import HttpWait
 from simsync.runtime.retry import HttpRetry
@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 logger = logging.getLogger("simsync.rpc")
 
+_METHOD_NOT_FOUND = -32601
 _ADVICE = {404: "the session has ended or never existed; read its last state before the loop reaches Completed"}
 
 
@@ -55,6 +56,7 @@ class Rpc:
         self._http = _http_client(options)
         self._retry = HttpRetry(options, logger)
         self._numbers = itertools.count(1)
+        self.keeps: object = None  # what the session lives as long as; see ``sessions/owner.py``
 
     def __repr__(self) -> str:
         return f"Rpc({self.endpoint!r})"
@@ -130,6 +132,41 @@ class Rpc:
             filters.append(wire.compare_filter(f"memcmp[{index}]", pair))
         return self._read(wire.get_program_accounts(checks.address("program", program), filters))
 
+    def get_token_accounts(self, owner: object, mint: object) -> list[tuple[str, AccountData]]:
+        """Return the token accounts of a wallet for one mint. :func:`simsync.accounts.read_token_account` reads them.
+
+        Args:
+            owner: Address of the wallet.
+            mint: Address of the mint, of either token program.
+
+        Returns:
+            Pairs ``(address, account)``.
+        """
+        keys = checks.address("owner", owner), checks.address("mint", mint)
+        try:
+            return self._read(wire.get_token_accounts_by_owner(*keys))
+        except RpcError as error:
+            if error.code != _METHOD_NOT_FOUND:
+                raise
+        # An endpoint without that method has the more general one.
+        places = [(accounts.MINT_OFFSET, keys[1]), (accounts.OWNER_OFFSET, keys[0])]
+        return [
+            found
+            for program in (accounts.TOKEN_PROGRAM, accounts.TOKEN_2022_PROGRAM)
+            for found in self.get_program_accounts(program, memcmp=places)
+            if accounts.is_token_account(found[1])
+        ]
+
+    def get_token_balance(self, owner: object, mint: object) -> int:
+        """Return what a wallet holds of a mint, in base units: the sum over its token accounts, 0 without any.
+
+        Args:
+            owner: Address of the wallet.
+            mint: Address of the mint. For the native mint this is the wrapped SOL alone.
+        """
+        found = self.get_token_accounts(owner, mint)
+        return sum(accounts.read_token_account(account).amount for _address, account in found)
+
     def get_latest_blockhash(self) -> str:
         """Return the latest blockhash, base58."""
         return self._read(wire.get_latest_blockhash())
@@ -202,11 +239,12 @@ class Rpc:
         text = wire.transaction_text("transaction", transaction)
         return self._once(wire.send_transaction(text, skip_preflight=checks.flag("skip_preflight", skip_preflight)))
 
-    def modify_accounts(self, accounts: Mapping[str, AccountData | Mapping[str, Any]]) -> None:
+    def modify_accounts(self, accounts: AccountModifications) -> None:
         """Write account states at once. Writing the same states twice is harmless, so this is retried.
 
         Args:
-            accounts: Address → whole state. A plain mapping in place of an :class:`~simsync.AccountData` is sent
+            accounts: Address → whole state: an :class:`~simsync.AccountData`, an account as ``getAccountInfo`` gives
+                it in base64, or one of another library with the same attributes. Any other plain mapping is sent
                 unchanged.
         """
         call = wire.modify_accounts(checked_modifications("accounts", accounts))
@@ -265,6 +303,35 @@ def ask_slot(endpoint: str, options: Options, cancel: CancelToken) -> int:
             retry = HttpRetry(options, logger, waiting.pause)
             # wait: inquiry, subscription | a reply | the peer; a cancelled token | `rpc_timeout` without a byte
             return retry.read(lambda: waiting.run(lambda: call.read(http.post_json(endpoint, call.body(1)))))
+
+
+def ask_outcomes(
+    endpoint: str, options: Options, signatures: Sequence[str], deadline: float | None, cancel: CancelToken
+) -> tuple[list[SignatureStatus | None], list[Any]]:
+    """Ask a session for the statuses of transactions, and for the transactions that have one; None for the others.
+
+    Ends at once with Cancelled when ``cancel`` is fired, and with EventTimeout at ``deadline``.
+    """
+    statuses: list[SignatureStatus | None] = []
+    replies: list[Any] = []
+    with contextlib.closing(_http_client(options)) as http:
+        with HttpWait(http, lambda: f"{endpoint} did not tell the outcome", deadline, cancel) as waiting:
+            retry = HttpRetry(options, logger, waiting.pause)
+
+            def ask(call: wire.Call[T]) -> T:
+                # wait: caller, stepping | a reply | the peer; a cancelled token | its timeout
+                return retry.read(lambda: waiting.run(lambda: call.read(http.post_json(endpoint, call.body(1)))))
+
+            for chunk in _chunks(signatures, wire.MAX_SIGNATURES):
+                found = ask(wire.get_signature_statuses(chunk))
+                statuses += found
+            for signature, status in zip(signatures, statuses):
+                try:
+                    replies.append(None if status is None else ask(wire.get_transaction(signature)))
+                except (RpcError, ProtocolError) as error:  # the status says the most important part
+                    logger.debug("%s has a status but no transaction: %s", signature, error)
+                    replies.append(None)
+    return statuses, replies
 
 
 def _http_client(options: Options) -> HttpClient:

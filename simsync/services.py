@@ -108,8 +108,8 @@ class HttpServices:
         Returns:
             The build, usually in progress. Wait for it with :meth:`wait_for_bundle`.
         """
-        checks.slot_range(start_slot, end_slot)
-        checks.optional_integer("bundle_size", bundle_size, 1, checks.U64)
+        start_slot, end_slot = checks.slot_range(start_slot, end_slot)
+        bundle_size = checks.optional_integer("bundle_size", bundle_size, 1, checks.U64)
         if kind is not None:
             _check_word("kind", kind)
         if idempotency_key is not None:
@@ -136,7 +136,7 @@ class HttpServices:
         self,
         build: BundleBuild | str,
         *,
-        timeout: float | None = None,
+        timeout: checks.Number | None = None,
         poll_interval: float = POLL_INTERVAL,
         on_progress: Callable[[BundleBuild], object] | None = None,
         cancel: CancelToken | None = None,
@@ -163,7 +163,7 @@ class HttpServices:
         """
         request_id = _check_id("build", build.request_id if isinstance(build, BundleBuild) else build)
         deadline = deadline_after(timeout)
-        checks.seconds("poll_interval", poll_interval, _SHORTEST_POLL)
+        poll_interval = checks.seconds("poll_interval", poll_interval, _SHORTEST_POLL)
         if cancel is not None and not isinstance(cancel, CancelToken):
             raise InvalidParams("cancel", cancel, "must be a CancelToken()")
         seen = build.status if isinstance(build, BundleBuild) else "nothing"
@@ -207,7 +207,7 @@ class HttpServices:
         Returns:
             The reply of the server as JSON values or text, None if it is empty.
         """
-        checks.slot_range(start_slot, end_slot)
+        start_slot, end_slot = checks.slot_range(start_slot, end_slot)
         path = wire.delete_path(start_slot, end_slot, _check_word("kind", kind))
         with self._http() as http:
             # wait: caller | a reply | the peer | `rpc_timeout` without a byte

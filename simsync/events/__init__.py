@@ -23,7 +23,8 @@ from simsync.events.control import (
     Status,
 )
 from simsync.events.event import Event, Notification, Reading, UnknownEvent
-from simsync.events.transaction import Transaction, TransactionFields
+from simsync.events.transaction import Instruction, Transaction, TransactionFields
+from simsync.events.transaction_error import ErrorInWords
 
 __all__ = [
     "SUMMARY_COUNTS",
@@ -36,7 +37,9 @@ __all__ = [
     "Completed",
     "Created",
     "DiscoveryBatch",
+    "ErrorInWords",
     "Event",
+    "Instruction",
     "Notification",
     "Paused",
     "Reading",

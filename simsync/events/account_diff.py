@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Hashable
 from typing import Any, Callable, NamedTuple, Optional
 
 from simsync.events.event import DecodedEvent
@@ -45,6 +47,28 @@ class AccountState:
         if self._data is None:
             self._data = self._decode(self._encoded)
         return self._data
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes by name; ``data`` is base64 text. Raises ProtocolError if it cannot be read."""
+        return {
+            "lamports": self.lamports,
+            "owner": self.owner,
+            "executable": self.executable,
+            "rent_epoch": self.rent_epoch,
+            "space": self.space,
+            "data": base64.b64encode(self.data).decode("ascii"),
+        }
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not AccountState:
+            return NotImplemented
+        mine, theirs = (
+            (state.lamports, state.owner, state.executable, state.rent_epoch, state.space) for state in (self, other)
+        )
+        return mine == theirs and (self._encoded == other._encoded or self.data == other.data)
+
+    def __hash__(self) -> int:
+        return hash((self.lamports, self.owner))
 
     def __repr__(self) -> str:
         return f"AccountState(lamports={self.lamports}, owner={self.owner!r}, space={self.space})"
@@ -93,6 +117,20 @@ class AccountDiff(DecodedEvent[AccountDiffFields]):
     def deleted(self) -> bool:
         """True if the account does not exist after."""
         return self.after is None and self.before is not None
+
+    def _identity(self) -> Hashable:
+        return self.slot, self.account, self.signature
+
+    def _row(self) -> dict[str, Any]:
+        return {
+            "slot": self.slot,
+            "account": self.account,
+            "signature": self.signature,
+            "created": self.created,
+            "deleted": self.deleted,
+            "before": None if self.before is None else self.before.to_dict(),
+            "after": None if self.after is None else self.after.to_dict(),
+        }
 
     def __repr__(self) -> str:
         return f"AccountDiff(slot={self.slot}, account={self.account!r}, before={self.before!r}, after={self.after!r})"

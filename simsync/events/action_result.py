@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple, Optional
 
+from simsync.events import transaction_error
 from simsync.events.account_diff import AccountState
 from simsync.events.event import DecodedEvent
 
@@ -25,6 +27,35 @@ class TransactionOutcome(NamedTuple):
     compute_units: Optional[int]
     fee: Optional[int]
     return_data: Any
+
+    @property
+    def error_text(self) -> str | None:
+        """The error as one line of text, None if the transaction succeeded."""
+        return transaction_error.error_text(self.error)
+
+    @property
+    def error_code(self) -> int | None:
+        """The number with which a program failed, None for any other error."""
+        return transaction_error.error_code(self.error)
+
+    @property
+    def error_instruction(self) -> int | None:
+        """Index of the instruction that failed, None if the error does not name one."""
+        return transaction_error.error_instruction(self.error)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields and the error in words, by name, as JSON values."""
+        return {
+            "success": self.error is None,
+            "error": self.error,
+            "error_text": self.error_text,
+            "error_code": self.error_code,
+            "error_instruction": self.error_instruction,
+            "compute_units": self.compute_units,
+            "fee": self.fee,
+            "logs": list(self.logs),
+            "return_data": self.return_data,
+        }
 
 
 class ActionResultFields(NamedTuple):
@@ -78,6 +109,21 @@ class ActionResult(DecodedEvent[ActionResultFields]):
     def matched(self) -> bytes | None:
         """The transaction that triggered an action at a match, serialized."""
         return self._load().matched
+
+    def _identity(self) -> Hashable:
+        return self.slot, self.batch_index, self.action_index, self.label
+
+    def _row(self) -> dict[str, Any]:
+        return {
+            "slot": self.slot,
+            "batch_index": self.batch_index,
+            "action_index": self.action_index,
+            "label": self.label,
+            "committed": self.committed,
+            "outcomes": [outcome.to_dict() for outcome in self.outcomes],
+            "accounts": [None if account is None else account.to_dict() for account in self.accounts],
+            "matched": None if self.matched is None else base64.b64encode(self.matched).decode("ascii"),
+        }
 
     def __repr__(self) -> str:
         return f"ActionResult(slot={self.slot}, label={self.label!r}, outcomes={self.outcomes!r})"

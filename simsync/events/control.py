@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Optional
 
@@ -25,12 +25,22 @@ class Created(Event):
     session_id: str
     task_id: Optional[str]
 
+    __hash__ = Event.__hash__
+
+    def _identity(self) -> Hashable:
+        return self.session_id
+
+    def _row(self) -> dict[str, Any]:
+        return {"session_id": self.session_id, "task_id": self.task_id}
+
 
 @dataclass
 class ReadyForContinue(Event):
     """The engine is waiting for the next continue."""
 
     __slots__ = ()
+
+    __hash__ = Event.__hash__
 
 
 @dataclass
@@ -44,6 +54,14 @@ class Slot(Event):
     __slots__ = ("slot",)
 
     slot: int
+
+    __hash__ = Event.__hash__
+
+    def _identity(self) -> Hashable:
+        return self.slot
+
+    def _row(self) -> dict[str, Any]:
+        return {"slot": self.slot}
 
 
 @dataclass
@@ -61,6 +79,14 @@ class Paused(Event):
     slot: int
     batch_index: Optional[int]
     raw: Any
+
+    __hash__ = Event.__hash__
+
+    def _identity(self) -> Hashable:
+        return (self.slot, self.batch_index)
+
+    def _row(self) -> dict[str, Any]:
+        return {"slot": self.slot, "batch_index": self.batch_index}
 
 
 @dataclass
@@ -85,6 +111,19 @@ class DiscoveryBatch(Event):
     transactions: Sequence[Any]
     raw: Any
 
+    __hash__ = Event.__hash__
+
+    def _identity(self) -> Hashable:
+        return (self.slot, self.batch_index)
+
+    def _row(self) -> dict[str, Any]:
+        return {
+            "slot": self.slot,
+            "batch_index": self.batch_index,
+            "matched": list(self.matched),
+            "transactions": list(self.transactions),
+        }
+
 
 @dataclass
 class Status(Event):
@@ -97,6 +136,14 @@ class Status(Event):
     __slots__ = ("status",)
 
     status: str
+
+    __hash__ = Event.__hash__
+
+    def _identity(self) -> Hashable:
+        return self.status
+
+    def _row(self) -> dict[str, Any]:
+        return {"status": self.status}
 
 
 @dataclass
@@ -114,6 +161,9 @@ class BacktestError:
     fields: Mapping[str, Any]
     raw: Any
     terminal: bool = False
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.name))
 
     def __str__(self) -> str:
         if not self.fields:
@@ -142,6 +192,15 @@ class SessionError(Event):
     __slots__ = ("error",)
 
     error: BacktestError
+
+    __hash__ = Event.__hash__
+
+    def _identity(self) -> Hashable:
+        return self.error.name
+
+    def _row(self) -> dict[str, Any]:
+        error = self.error
+        return {"error": error.raw, "error_text": str(error), "name": error.name, "terminal": error.terminal}
 
 
 @dataclass
@@ -187,3 +246,9 @@ class Completed(Event):
 
     summary: Optional[SessionSummary]
     agent_stats: Any
+
+    __hash__ = Event.__hash__
+
+    def _row(self) -> dict[str, Any]:
+        summary = None if self.summary is None else self.summary.to_dict()
+        return {"summary": summary, "agent_stats": self.agent_stats}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Callable, Generic, NamedTuple, TypeVar
 
@@ -9,16 +10,44 @@ Fields = TypeVar("Fields", bound=NamedTuple)
 
 
 class Event:
-    """Root of everything that ``events()`` yields."""
+    """Root of everything that ``events()`` yields. Events can be compared, and be members of sets."""
 
     __slots__ = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the event as a row: a dict that ``json.dumps`` accepts.
+
+        Its first key is ``event``, the name of the class. The others are the attributes of the class by name, except
+        for ``raw``; ``docs/rows.md`` lists them with their types.
+        """
+        return {"event": type(self).__name__, **self._row()}
+
+    def _row(self) -> dict[str, Any]:
+        """The content of :meth:`to_dict`."""
+        return {}
+
+    def _identity(self) -> Hashable:
+        """What equal events have in common, as far as it can be hashed quickly."""
+        return None
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._identity()))
+
+
+def _not_readable(_raw: Any) -> Any:
+    raise TypeError("the event was made without a function that reads this")
+
 
 class Reading(NamedTuple):
-    """How the payload of a data-plane event is decoded: into its fields, and into JSON values."""
+    """How the payload of a data-plane event is decoded: into its fields, and into JSON values.
+
+    The last two are for transactions only. They take the JSON values.
+    """
 
     fields: Callable[[bytes], Any]
     raw: Callable[[bytes], Any]
+    instructions: Callable[[Any], Any] = _not_readable
+    serialized: Callable[[Any], bytes] = _not_readable
 
 
 class DecodedEvent(Event, Generic[Fields]):
@@ -53,7 +82,10 @@ class DecodedEvent(Event, Generic[Fields]):
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.slot == other.slot and self.raw == other.raw
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = Event.__hash__
+
+    def _identity(self) -> Hashable:
+        return self.slot
 
 
 @dataclass
@@ -70,6 +102,14 @@ class UnknownEvent(Event):
     kind: str
     raw: Any
 
+    __hash__ = Event.__hash__
+
+    def _identity(self) -> Hashable:
+        return self.kind
+
+    def _row(self) -> dict[str, Any]:
+        return {"kind": self.kind, "content": self.raw}
+
 
 @dataclass
 class Notification(Event):
@@ -84,3 +124,11 @@ class Notification(Event):
 
     method: str
     result: Any
+
+    __hash__ = Event.__hash__
+
+    def _identity(self) -> Hashable:
+        return self.method
+
+    def _row(self) -> dict[str, Any]:
+        return {"method": self.method, "content": self.result}

@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from simsync.events.event import DecodedEvent, Reading
+from simsync.events.transaction_error import ErrorInWords
+
+
+class Instruction(NamedTuple):
+    """An instruction of a transaction.
+
+    Attributes:
+        program: Address of the program.
+        accounts: Addresses of its accounts, in order. Empty if the server sent the instruction parsed.
+        data: Its data. Empty if the server sent the instruction parsed.
+        inner: The instructions that it called, in the order of their execution, however deep.
+        parsed: What the server sent instead of accounts and data (encoding ``jsonParsed``), as JSON values; else None.
+            An instruction that cannot be read is here as a whole.
+    """
+
+    program: str
+    accounts: Sequence[str]
+    data: bytes
+    inner: Sequence[Instruction] = ()
+    parsed: Any = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name as JSON values; ``data`` is base64 text."""
+        return {
+            "program": self.program,
+            "accounts": list(self.accounts),
+            "data": base64.b64encode(self.data).decode("ascii"),
+            "inner": [instruction.to_dict() for instruction in self.inner],
+            "parsed": self.parsed,
+        }
 
 
 class TransactionFields(NamedTuple):
@@ -25,8 +56,12 @@ class TransactionFields(NamedTuple):
     post_token_balances: Sequence[Mapping[str, Any]]
 
 
-class Transaction(DecodedEvent[TransactionFields]):
-    """A transaction was executed in ``slot``. ``raw`` has the form of a ``getTransaction`` result."""
+class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
+    """A transaction was executed in ``slot``. ``raw`` has the form of a ``getTransaction`` result.
+
+    It can be passed wherever a transaction is expected, for example to :meth:`simsync.Rpc.simulate_transaction`:
+    ``bytes(event)`` is its serialized form.
+    """
 
     __slots__ = ("_signature",)
 
@@ -102,5 +137,58 @@ class Transaction(DecodedEvent[TransactionFields]):
         """Token balances after, as JSON values of the RPC."""
         return self._load().post_token_balances
 
+    @property
+    def instructions(self) -> Sequence[Instruction]:
+        """The instructions, in order. Decoded at each use."""
+        found: Sequence[Instruction] = self._reading.instructions(self.raw)
+        return found
+
+    def __bytes__(self) -> bytes:
+        """The serialized transaction. Raises ProtocolError if the server did not send all of its parts."""
+        return self._reading.serialized(self.raw)
+
+    def _identity(self) -> Hashable:
+        return self.slot, self.signature
+
+    def _row(self) -> dict[str, Any]:
+        fields = self._load()
+        return {
+            "slot": self.slot,
+            "signature": self.signature,
+            "success": fields.error is None,
+            "error": fields.error,
+            "error_text": self.error_text,
+            "error_code": self.error_code,
+            "error_instruction": self.error_instruction,
+            "fee": fields.fee,
+            "compute_units": fields.compute_units,
+            "version": fields.version,
+            "block_time": fields.block_time,
+            "account_keys": list(fields.account_keys),
+            "pre_balances": list(fields.pre_balances),
+            "post_balances": list(fields.post_balances),
+            "pre_token_balances": list(_token_balances(fields.pre_token_balances, fields.account_keys)),
+            "post_token_balances": list(_token_balances(fields.post_token_balances, fields.account_keys)),
+            "logs": list(fields.logs),
+        }
+
     def __repr__(self) -> str:
         return f"Transaction(slot={self.slot}, signature={self.signature!r}, error={self.error!r})"
+
+
+def _token_balances(rows: Sequence[Any], keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The token balances as flat rows, with the amount in base units of the mint."""
+    for row in rows:
+        if not isinstance(row, Mapping):
+            continue
+        index, amounts = row.get("accountIndex"), row.get("uiTokenAmount")
+        amount = amounts if isinstance(amounts, Mapping) else {}
+        text = amount.get("amount")
+        yield {
+            "account": keys[index] if isinstance(index, int) and 0 <= index < len(keys) else None,
+            "mint": row.get("mint"),
+            "owner": row.get("owner"),
+            "program": row.get("programId"),
+            "amount": int(text) if isinstance(text, str) and text.isascii() and text.isdecimal() else None,
+            "decimals": amount.get("decimals"),
+        }

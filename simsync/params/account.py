@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, Union
 
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm, config
@@ -70,6 +70,16 @@ class AccountData(JsonForm):
     data: bytes = field(default=b"", metadata=config(encoder=data_to_json, decoder=data_from_json))
     executable: bool = False
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            lamports: SupportsIndex,
+            owner: object = SYSTEM_PROGRAM,
+            data: object = b"",
+            executable: bool = False,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         data: Any = self.data
         if isinstance(data, EncodedBinary):
@@ -88,8 +98,24 @@ class AccountData(JsonForm):
         return len(self.data)
 
 
-AccountModifications = Mapping[str, Union[AccountData, Mapping[str, Any]]]
-"""Address → state to write. A plain mapping in place of ``AccountData`` is sent unchanged."""
+class AccountLike(Protocol):
+    """An account of another library, such as solders' ``Account``, or an :class:`~simsync.AccountState`."""
+
+    @property
+    def lamports(self) -> int: ...
+    @property
+    def owner(self) -> Any: ...
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def executable(self) -> bool: ...
+
+
+AccountModifications = Mapping[Any, Union[AccountData, AccountLike, Mapping[str, Any]]]
+"""Address → state to write: an :class:`AccountData`, an account as ``getAccountInfo`` or another library gives it.
+
+Any other plain mapping in place of an ``AccountData`` is sent unchanged.
+"""
 
 
 def checked_modifications(argument: str, values: object) -> dict[str, AccountData | Mapping[str, Any]]:
@@ -97,11 +123,53 @@ def checked_modifications(argument: str, values: object) -> dict[str, AccountDat
     checked: dict[str, AccountData | Mapping[str, Any]] = {}
     for key, state in checks.mapping(argument, values).items():
         name = checks.address(f"{argument} key", key)
-        if not isinstance(state, (AccountData, Mapping)):
-            raise InvalidParams(f"{argument}[{name}]", state, "must be an AccountData")
-        argument_of_state = f"{argument}[{name}]"
-        checked[name] = state if isinstance(state, AccountData) else checks.plain_mapping(argument_of_state, state)
+        checked[name] = _checked_state(f"{argument}[{name}]", state)
     return checked
+
+
+def _checked_state(argument: str, state: Any) -> AccountData | Mapping[str, Any]:
+    if isinstance(state, AccountData):
+        return state
+    if isinstance(state, Mapping):
+        return _of_rpc(argument, state) if _is_of_rpc(state) else checks.plain_mapping(argument, state)
+    if not all(hasattr(state, name) for name in ("lamports", "owner", "executable")):
+        raise InvalidParams(argument, state, "must be an AccountData")
+    return _whole(argument, state, state.lamports, state.owner, state.data, state.executable, _space(state))
+
+
+def _is_of_rpc(state: Mapping[str, Any]) -> bool:
+    """True for an account as the RPC gives it; the server wants another form of the data."""
+    data = state.get("data")
+    if "lamports" not in state or "owner" not in state:
+        return False
+    return isinstance(data, (list, tuple)) or (isinstance(data, Mapping) and "parsed" in data)
+
+
+def _of_rpc(argument: str, state: Mapping[str, Any]) -> AccountData:
+    data = state["data"]
+    encoding = data[1] if not isinstance(data, Mapping) and len(data) == 2 else "jsonParsed"
+    if encoding != "base64":
+        raise InvalidParams(argument, state, f"has data in the encoding {encoding!r}: ask the RPC for base64")
+    executable = state.get("executable", False)
+    return _whole(argument, state, state["lamports"], state["owner"], data[0], executable, state.get("space"))
+
+
+def _whole(
+    argument: str, state: object, lamports: Any, owner: Any, data: Any, executable: Any, space: int | None
+) -> AccountData:
+    try:
+        account = AccountData(lamports, owner, data, executable)
+    except InvalidParams as error:
+        raise InvalidParams(f"{argument}.{error.argument}", error.value, error.rule) from None
+    if space is not None and space != account.space:
+        rule = f"has {space} bytes of data, but only {account.space} are included: ask the RPC without dataSlice"
+        raise InvalidParams(argument, state, rule)
+    return account
+
+
+def _space(state: Any) -> int | None:
+    space = getattr(state, "space", None)
+    return space if isinstance(space, int) else None
 
 
 def modifications_from_json(value: Mapping[str, Any]) -> dict[str, AccountData | Mapping[str, Any]]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
+import numbers
+import operator
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, SupportsFloat, SupportsIndex, Union
 
 from simsync.errors import InvalidParams
 from simsync.params import base58
+
+Number = Union[SupportsFloat, SupportsIndex]
+"""What a number of seconds may be for type checkers: ``int``, ``float``, and the numbers of numpy and pandas."""
 
 U16 = 2**16 - 1
 U32 = 2**32 - 1
@@ -21,17 +27,47 @@ LONGEST = 1e9
 _DEEPEST = 64
 """Levels of nesting in a value that is sent unchanged."""
 
+_NUMPY_BOOL = ("bool", "bool_")
+"""The name of numpy's boolean, by version."""
+
 _LONGEST_ADDRESS, _LONGEST_SIGNATURE = 44, 88
 """Characters of the longest base58 text of 32 and 64 bytes."""
 
 
 def integer(argument: str, value: object, low: int, high: int) -> int:
-    """An integer from ``low`` to ``high``, both included."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    """An integer from ``low`` to ``high``, both included, as an ``int``: numpy's and pandas' are accepted too."""
+    whole = _whole(value)
+    if whole is None:
         raise InvalidParams(argument, value, f"must be an integer, not {type(value).__name__}")
-    if not low <= value <= high:
+    if not low <= whole <= high:
         raise InvalidParams(argument, value, f"must be from {low} to {high}")
-    return value
+    return whole
+
+
+def is_integer(value: object) -> bool:
+    """True for what :func:`integer` takes, whatever its size."""
+    return _whole(value) is not None
+
+
+def _whole(value: object) -> int | None:
+    """The number that an integer of any kind is, None for anything else."""
+    if type(value) is int:
+        return value
+    if isinstance(value, bool) or not hasattr(value, "__index__") or _is_bool_of_numpy(value):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:  # numpy: an array of several numbers
+        return None
+
+
+def _is_bool_of_numpy(value: object) -> bool:
+    return type(value).__module__ == "numpy" and type(value).__name__ in _NUMPY_BOOL
+
+
+def _is_number(value: object) -> bool:
+    """True for a real number of any kind; Python and numpy register theirs. False for a boolean."""
+    return not isinstance(value, bool) and isinstance(value, numbers.Real)
 
 
 def optional_integer(argument: str, value: object, low: int, high: int) -> int | None:
@@ -40,26 +76,33 @@ def optional_integer(argument: str, value: object, low: int, high: int) -> int |
 
 
 def flag(argument: str, value: object) -> bool:
-    """True or False."""
-    if not isinstance(value, bool):
+    """True or False, also those of numpy, as a ``bool``."""
+    if not isinstance(value, bool) and not _is_bool_of_numpy(value):
         raise InvalidParams(argument, value, "must be True or False")
-    return value
+    return bool(value)
 
 
-def slot_range(start_slot: object, end_slot: object) -> None:
+def slot_range(start_slot: object, end_slot: object) -> tuple[int, int]:
     """Two slots that are not in reverse order."""
-    start = integer("start_slot", start_slot, 0, U64)
-    if integer("end_slot", end_slot, 0, U64) < start:
-        raise InvalidParams("end_slot", end_slot, f"must be >= start_slot ({start_slot})")
+    start, end = integer("start_slot", start_slot, 0, U64), integer("end_slot", end_slot, 0, U64)
+    if end < start:
+        raise InvalidParams("end_slot", end_slot, f"must be >= start_slot ({start})")
+    return start, end
 
 
 def seconds(argument: str, value: object, low: float = 0.0) -> float:
     """A number of seconds from ``low`` to :data:`LONGEST`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    number: Any = value if _is_number(value) else _whole(value)
+    if number is None:
         raise InvalidParams(argument, value, "must be a number of seconds")
-    if not low <= value <= LONGEST:  # also refuses NaN
+    if not low <= number <= LONGEST:  # also refuses NaN
         raise InvalidParams(argument, value, f"must be from {low:g} to {LONGEST:g} seconds")
-    return float(value)
+    return float(number)
+
+
+def optional_seconds(argument: str, value: object) -> float | None:
+    """A number of seconds, or None."""
+    return None if value is None else seconds(argument, value)
 
 
 def address(argument: str, value: object) -> str:
@@ -75,7 +118,7 @@ def signature(argument: str, value: object) -> str:
 
 
 def _base58_text(argument: str, value: object, what: str, size: int, longest: int) -> str:
-    text = value if isinstance(value, str) else str(value)
+    text = str(value)  # also turns subclasses of text, such as numpy's, into plain text
     try:
         data = base58.decode(text[: longest + 1])
     except ValueError as error:
@@ -165,12 +208,14 @@ def _plain(argument: str, value: object, levels: int) -> Any:
         return value
     if isinstance(value, str):
         return text(argument, value)
-    if isinstance(value, int):
-        return integer(argument, int(value), _I64_LOW, U64)
-    if isinstance(value, float):
-        if not float("-inf") < value < float("inf"):
+    whole = _whole(value)
+    if whole is not None:
+        return integer(argument, whole, _I64_LOW, U64)
+    if isinstance(value, numbers.Real):
+        number = float(value)
+        if not math.isfinite(number):
             raise InvalidParams(argument, value, "cannot be sent: JSON has neither NaN nor infinity")
-        return float(value)
+        return number
     if not levels:
         raise InvalidParams(argument, type(value).__name__, f"is nested deeper than {_DEEPEST} levels")
     if isinstance(value, Mapping):
@@ -191,14 +236,14 @@ def text(argument: str, value: object) -> str:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         raise InvalidParams(argument, value, f"is not valid Unicode ({error.reason})") from error
-    return value
+    return str(value)
 
 
 def api_key(value: object) -> str:
     """Text that fits into an HTTP header; the message does not contain it."""
     if not isinstance(value, str) or not value.isprintable() or not value.isascii() or value != value.strip():
         raise InvalidParams("api_key", "(hidden)", "must be printable ASCII without leading or trailing spaces")
-    return value
+    return str(value)
 
 
 def assign(instance: object, **values: object) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, SupportsIndex
 
 from simsync.json_form import JsonForm, config
 from simsync.params import checks
-from simsync.params.account import checked_modifications, modifications_from_json
+from simsync.params.account import AccountModifications, checked_modifications, modifications_from_json
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,15 @@ class Continue(JsonForm):
     advance_count: int = 1
     transactions: Sequence[Any] = ()
     modify_accounts: Mapping[str, Any] = field(default_factory=dict, metadata=config(decoder=modifications_from_json))
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            advance_count: SupportsIndex = 1,
+            transactions: Sequence[Any] = (),
+            modify_accounts: AccountModifications = ...,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         checks.assign(
@@ -47,6 +56,13 @@ class ContinueTo(JsonForm):
     slot: int
     batch_index: Optional[int] = None
 
+    if TYPE_CHECKING:
+
+        def __init__(self, slot: SupportsIndex, batch_index: Optional[SupportsIndex] = None) -> None: ...
+
     def __post_init__(self) -> None:
-        checks.integer("slot", self.slot, 0, checks.U64)
-        checks.optional_integer("batch_index", self.batch_index, 0, checks.U32)
+        checks.assign(
+            self,
+            slot=checks.integer("slot", self.slot, 0, checks.U64),
+            batch_index=checks.optional_integer("batch_index", self.batch_index, 0, checks.U32),
+        )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, SupportsIndex, Union
 
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm, config
 from simsync.params import checks
-from simsync.params.account import checked_modifications, modifications_from_json
+from simsync.params.account import AccountModifications, checked_modifications, modifications_from_json
 from simsync.params.discovery import checked_filter, filters_from_json
 from simsync.params.plain_mappings import (
     instance_of,
@@ -90,26 +90,54 @@ class CreateSession(JsonForm):
     agents: Sequence[Any] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            start_slot: SupportsIndex,
+            end_slot: Optional[SupportsIndex] = None,
+            slot_count: Optional[SupportsIndex] = None,
+            signer_filter: Sequence[object] = (),
+            send_summary: bool = False,
+            capacity_wait_timeout: Optional[SupportsIndex] = None,
+            disconnect_timeout: SupportsIndex = MAX_DISCONNECT_TIMEOUT,
+            extra_compute_units: Optional[SupportsIndex] = None,
+            discoveries: Sequence[Any] = (),
+            actions: Sequence[Any] = (),
+            overrides: Mapping[Any, AccountModifications] = ...,
+            replay_account_state: bool = False,
+            reroute: Optional[Union[Reroute, Mapping[str, Any]]] = None,
+            diagnostic_probes: Sequence[Any] = (),
+            agents: Sequence[Any] = (),
+            extra: Mapping[str, Any] = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
-        checks.integer("start_slot", self.start_slot, 0, checks.U64)
+        checks.assign(self, start_slot=checks.integer("start_slot", self.start_slot, 0, checks.U64))
         if (self.end_slot is None) == (self.slot_count is None):
             raise InvalidParams("end_slot", self.end_slot, "pass exactly one of end_slot and slot_count")
         if self.end_slot is not None:
-            checks.slot_range(self.start_slot, self.end_slot)
+            checks.assign(self, end_slot=checks.slot_range(self.start_slot, self.end_slot)[1])
         else:
-            checks.integer("slot_count", self.slot_count, 1, checks.U64 - self.start_slot + 1)
-        checks.optional_integer("capacity_wait_timeout", self.capacity_wait_timeout, 0, checks.U16)
-        checks.integer("disconnect_timeout", self.disconnect_timeout, 0, MAX_DISCONNECT_TIMEOUT)
-        checks.optional_integer("extra_compute_units", self.extra_compute_units, 0, checks.U32)
-        checks.flag("send_summary", self.send_summary)
-        checks.flag("replay_account_state", self.replay_account_state)
+            most = checks.U64 - self.start_slot + 1
+            checks.assign(self, slot_count=checks.integer("slot_count", self.slot_count, 1, most))
+        checks.assign(
+            self,
+            capacity_wait_timeout=checks.optional_integer(
+                "capacity_wait_timeout", self.capacity_wait_timeout, 0, checks.U16
+            ),
+            disconnect_timeout=checks.integer("disconnect_timeout", self.disconnect_timeout, 0, MAX_DISCONNECT_TIMEOUT),
+            extra_compute_units=checks.optional_integer("extra_compute_units", self.extra_compute_units, 0, checks.U32),
+            send_summary=checks.flag("send_summary", self.send_summary),
+            replay_account_state=checks.flag("replay_account_state", self.replay_account_state),
+        )
         checks.assign(
             self,
             signer_filter=checks.addresses("signer_filter", self.signer_filter),
             discoveries=objects_or_mappings("discoveries", self.discoveries, checked_filter),
             actions=objects_or_mappings("actions", self.actions, self._checked_action),
             overrides={
-                int(checks.integer("overrides key", slot, self.start_slot, self.last_slot)): checked_modifications(
+                checks.integer("overrides key", slot, self.start_slot, self.last_slot): checked_modifications(
                     f"overrides[{slot}]", states
                 )
                 for slot, states in checks.mapping("overrides", self.overrides).items()

@@ -37,4 +37,4 @@ class DiagnosticProbe(JsonForm):
         )
         checks.assign(self, markets=checks.addresses("markets", self.markets), usd_values=usd_values)
         if self.label is not None:
-            checks.text("label", self.label)
+            checks.assign(self, label=checks.text("label", self.label))

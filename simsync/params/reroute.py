@@ -51,9 +51,12 @@ class FillAccount(JsonForm):
     signer: bool = False
 
     def __post_init__(self) -> None:
-        checks.assign(self, address=checks.address("address", self.address))
-        checks.flag("writable", self.writable)
-        checks.flag("signer", self.signer)
+        checks.assign(
+            self,
+            address=checks.address("address", self.address),
+            writable=checks.flag("writable", self.writable),
+            signer=checks.flag("signer", self.signer),
+        )
 
 
 def _accounts_from_json(values: Sequence[Mapping[str, Any]]) -> list[FillAccount]:
@@ -106,9 +109,12 @@ class FillTaker(JsonForm):
             checks.integer(f"user[{index}]", place, 0, checks.U32)
             for index, place in enumerate(checks.items("user", self.user))
         )
-        checks.integer("input_token_account", self.input_token_account, 0, checks.U32)
-        checks.integer("output_token_account", self.output_token_account, 0, checks.U32)
-        checks.assign(self, user=user)
+        checks.assign(
+            self,
+            user=user,
+            input_token_account=checks.integer("input_token_account", self.input_token_account, 0, checks.U32),
+            output_token_account=checks.integer("output_token_account", self.output_token_account, 0, checks.U32),
+        )
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,7 @@ class DirectFill(JsonForm):
             raise InvalidParams("instruction", self.instruction, "must be a FillInstruction(...)")
         if not isinstance(self.taker, FillTaker):
             raise InvalidParams("taker", self.taker, "must be a FillTaker(...)")
-        checks.integer("amount_offset", self.amount_offset, 0, checks.U64)
+        checks.assign(self, amount_offset=checks.integer("amount_offset", self.amount_offset, 0, checks.U64))
         size = len(self.instruction.data)
         if self.amount_offset + _AMOUNT_SIZE > size:
             rule = f"the amount needs {_AMOUNT_SIZE} bytes from there, but the data has {size} bytes"
@@ -188,11 +194,11 @@ class Reroute(JsonForm):
     extra_markets: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        checks.flag("detect_failed_l1_swaps", self.detect_failed_l1_swaps)
-        checks.flag("circular_arbs", self.circular_arbs)
-        checks.flag("requote", self.requote)
         checks.assign(
             self,
+            detect_failed_l1_swaps=checks.flag("detect_failed_l1_swaps", self.detect_failed_l1_swaps),
+            circular_arbs=checks.flag("circular_arbs", self.circular_arbs),
+            requote=checks.flag("requote", self.requote),
             aggregators=tuple(
                 _aggregator(f"aggregators[{index}]", name)
                 for index, name in enumerate(checks.items("aggregators", self.aggregators))

@@ -51,7 +51,7 @@ class Anchor(JsonForm):
         elif self.filter is not None:
             raise InvalidParams("filter", self.filter, f"is only allowed with {' and '.join(MATCH_ANCHORS)}")
         if self.where in EVERY_ANCHORS:
-            checks.integer("every", self.every, 1, checks.U64)
+            checks.assign(self, every=checks.integer("every", self.every, 1, checks.U64))
         elif self.every is not None:
             raise InvalidParams("every", self.every, f"is only allowed with {' and '.join(EVERY_ANCHORS)}")
 
@@ -97,4 +97,4 @@ class ScheduledAction(JsonForm):
         if self.kind == "send" and self.account_overrides:
             raise InvalidParams("account_overrides", self.account_overrides, "is not allowed with kind='send'")
         if self.label is not None:
-            checks.text("label", self.label)
+            checks.assign(self, label=checks.text("label", self.label))

@@ -43,9 +43,12 @@ class RunPlan:
     workers: Optional[int] = None
 
     def __post_init__(self) -> None:
-        checks.assign(self, program_ids=checks.addresses("program_ids", self.program_ids))
-        checks.integer("advance", self.advance, 1, checks.U64)
-        checks.optional_integer("workers", self.workers, 1, checks.U32)
+        checks.assign(
+            self,
+            program_ids=checks.addresses("program_ids", self.program_ids),
+            advance=checks.integer("advance", self.advance, 1, checks.U64),
+            workers=checks.optional_integer("workers", self.workers, 1, checks.U32),
+        )
         if self.account_diffs and not self.program_ids:
             raise InvalidParams("account_diffs", True, "needs program_ids: the programs whose accounts are recorded")
 

@@ -74,10 +74,10 @@ def sweep(
         raise InvalidParams("strategy", strategy, "must be a function of one session")
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise InvalidParams("executor", executor, "must have submit(), like the executors of concurrent.futures")
-    checks.flag("parallel", parallel)
-    checks.integer("workers", workers, 1, checks.U32)
-    checks.integer("attempts", attempts, 1, checks.U32)
-    checks.integer("in_flight", in_flight, 1, checks.U32)
+    parallel = checks.flag("parallel", parallel)
+    workers = checks.integer("workers", workers, 1, checks.U32)
+    attempts = checks.integer("attempts", attempts, 1, checks.U32)
+    in_flight = checks.integer("in_flight", in_flight, 1, checks.U32)
     same_process = executor is None or isinstance(executor, ThreadPoolExecutor)
     if client is not None and not callable(client) and not isinstance(client, Client):
         raise InvalidParams("client", client, "must be a Client, or a function that makes one")
@@ -198,7 +198,7 @@ def _result_of(future: Future[RangeResult[T]], task: SweepTask[T]) -> RangeResul
 
 def _listed(ranges: Union[Range, Iterable[Range]]) -> list[object]:
     if isinstance(ranges, CreateSession) or (
-        isinstance(ranges, tuple) and len(ranges) == 2 and all(isinstance(slot, int) for slot in ranges)
+        isinstance(ranges, tuple) and len(ranges) == 2 and all(map(checks.is_integer, ranges))
     ):
         return [ranges]
     return list(checks.items("ranges", ranges))

@@ -48,6 +48,7 @@ class ConnectFailed(Exception):
 
     def __init__(self, error: ConnectError, *, final: bool = False, unreachable: bool = False) -> None:
         super().__init__(str(error))
+        error.retryable = error.retryable and not final
         self.error = error
         self.final = final
         self.unreachable = unreachable

@@ -17,11 +17,8 @@ from typing import Callable
 from simsync.errors import (
     Cancelled,
     ControlClosed,
-    ControlFailed,
-    CreateError,
     EventTimeout,
     InvalidParams,
-    RemoteError,
     SimsyncError,
 )
 from simsync.events import DiscoveryBatch, Event
@@ -31,10 +28,11 @@ from simsync.params.api_key import ApiKey
 from simsync.protocol.control import ControlProtocol, Phase
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.session_state import SessionState
+from simsync.runtime.connection_log import control_log
 from simsync.runtime.connector import ConnectFailed, Connector, connection_failure
 from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
 from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
-from simsync.runtime.failure import chain_of, fresh
+from simsync.runtime.failure import chain_of, fresh, given_up
 from simsync.runtime.goodbye import receive, say_goodbye
 from simsync.runtime.outbox import Outbox
 from simsync.runtime.retry import Reconnectable, ReconnectPolicy
@@ -66,7 +64,8 @@ class ControlConnection:
         self._options = options
         self._waker = Waker()
         self._reader: threading.Thread | None = None
-        self._policy = ReconnectPolicy(options, self._sleep, logger)
+        self._logger = control_log(logger, protocol)
+        self._policy = ReconnectPolicy(options, self._sleep, self._logger)
         self.ready_queues = ReadyQueues()
         self.process = self.ready_queues.process
         self.lock = threading.RLock()  # guards the protocol and everything below
@@ -195,7 +194,7 @@ class ControlConnection:
         for thread in (self._reader, *self.inquiries.threads):
             # wait: caller, closing | reader, inquiries | they end | `close_timeout` and 1 s
             if not join(thread, deadline + 1.0 - time.monotonic()):
-                logger.warning("%s did not end in time and was left running", thread.name if thread else "")
+                self._logger.warning("%s did not end in time and was left running", thread.name if thread else "")
 
     # The reader thread.
 
@@ -211,7 +210,7 @@ class ControlConnection:
         except SimsyncError as error:
             failure = error
         except Exception as error:
-            logger.exception("the reader failed")
+            self._logger.exception("the reader failed")
             failure = connection_failure(
                 f"the reader thread failed: {chain_of(error)}", error, established=bool(self.queues)
             )
@@ -232,11 +231,11 @@ class ControlConnection:
         for queue in queues:
             queue.put(Ended(failure))
         if finished_well:
-            logger.info("control connection closed")
+            self._logger.info("control connection closed")
         elif not isinstance(failure, Cancelled):
             # A caller that waits for the session to be created gets the failure as an exception and needs no log line.
             level = logging.ERROR if queues else logging.DEBUG
-            logger.log(level, "control connection failed: %s", failure)
+            self._logger.log(level, "control connection failed: %s", failure)
 
     def _connection(self) -> None:
         """One connection, from connecting to its end. Returns if no further connection is needed."""
@@ -259,7 +258,7 @@ class ControlConnection:
             if ws.observer is not None:
                 ws.observer.ended(lost.reason, lost.code)
             if self._protocol.all_ended:
-                logger.warning("the control connection was lost after the last event: %s", lost.reason)
+                self._logger.warning("the control connection was lost after the last event: %s", lost.reason)
             if self.queues and not self._protocol.survives_loss:
                 reason = f"connection lost: {lost.reason}; the session ended with it, as its disconnect_timeout is 0"
                 raise self._given_up(GiveUp(reason)) from lost
@@ -291,7 +290,8 @@ class ControlConnection:
                 return None
             hopeless = failed.unreachable and not self._ever_connected and not self._options.retry_first_connect
             if failed.final or hopeless:
-                raise connection_failure(str(failed), failed, established=bool(self.queues)) from failed
+                failure = connection_failure(str(failed), failed, established=bool(self.queues))
+                raise failure from failure.__cause__
             raise Reconnectable(str(failed)) from failed
         finally:
             with self.lock:
@@ -328,7 +328,8 @@ class ControlConnection:
                 raise LinkLost(outcome.reason)
             if finished or self._closing:
                 ours = protocol.created_here or self._handed_over
-                say_goodbye(ws, protocol, self.lock, self.outbox, self._options.close_timeout, end_sessions=ours)
+                timeout = self._options.close_timeout
+                say_goodbye(ws, protocol, self.lock, self.outbox, timeout, self._logger, end_sessions=ours)
                 return
             if writer.failure is not None:
                 raise LinkLost(writer.failure)
@@ -355,6 +356,7 @@ class ControlConnection:
             for session_id, state in self._protocol.sessions.items()
         }
         self.up = True
+        self._policy.established("the control connection")
         self.outbox.let_continues_flow()
 
     def _deliver(self, changed: Iterable[SessionState]) -> None:
@@ -381,15 +383,11 @@ class ControlConnection:
         self._waker.wake()
 
     def _given_up(self, outcome: GiveUp) -> SimsyncError:
-        error: SimsyncError
         if self._protocol.all_ended:
             # Every event was delivered; only subscriptions are still being drained.
-            logger.warning("the control connection ended early: %s", outcome.reason)
+            self._logger.warning("the control connection ended early: %s", outcome.reason)
             return ControlClosed(outcome.reason)
-        error = ControlFailed(outcome.reason) if self.queues else CreateError(outcome.reason)
-        if outcome.error is not None:
-            error.__cause__ = RemoteError(outcome.error)
-        return error
+        return given_up(outcome, self._options.dialect.is_capacity, established=bool(self.queues))
 
     def _sleep(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

@@ -1,10 +1,12 @@
-"""Handing one failure to many callers."""
+"""What callers get when a connection ends for good, and handing one failure to many of them."""
 
 from __future__ import annotations
 
 import copy
+from typing import Callable
 
-from simsync.errors import SimsyncError
+from simsync.errors import CapacityError, ControlFailed, CreateError, RemoteError, SimsyncError
+from simsync.protocol.outcome import GiveUp
 
 
 def fresh(failure: SimsyncError) -> SimsyncError:
@@ -25,3 +27,19 @@ def chain_of(error: BaseException) -> str:
             parts.append(text)
         current = current.__cause__
     return ": ".join(parts)
+
+
+def given_up(outcome: GiveUp, is_capacity: Callable[[int, str], bool], *, established: bool) -> SimsyncError:
+    """What a caller gets when the server ended a session that was ``established``, or did not create it."""
+    reported = outcome.error
+    error: SimsyncError
+    if established:
+        error = ControlFailed(outcome.reason)
+        error.retryable = reported is None or not reported.terminal
+    elif reported is not None and is_capacity(0, str(reported)):
+        error = CapacityError(outcome.reason, reported)
+    else:
+        error = CreateError(outcome.reason, reported)
+    if reported is not None:
+        error.__cause__ = RemoteError(reported)
+    return error

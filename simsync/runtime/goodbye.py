@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Collection
 from typing import Any
@@ -11,11 +10,10 @@ from typing import Any
 import websocket
 
 from simsync.protocol.control import ControlProtocol
+from simsync.runtime.connection_log import Adapter
 from simsync.runtime.duplex import DuplexWebSocket, LinkLost
 from simsync.runtime.outbox import Outbox
 from simsync.runtime.waiting import Waker
-
-logger = logging.getLogger("simsync.control")
 
 
 def receive(ws: DuplexWebSocket, deadline: float, waker: Waker | None) -> Collection[bytes]:
@@ -36,6 +34,7 @@ def say_goodbye(
     lock: contextlib.AbstractContextManager[Any],
     outbox: Outbox,
     close_timeout: float,
+    logger: Adapter,
     *,
     end_sessions: bool,
 ) -> None:

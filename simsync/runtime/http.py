@@ -143,9 +143,10 @@ class HttpClient:
             raise ConnectError(f"{method} {url}: no answer within {self._timeout:g} s") from error
         except (requests.RequestException, HTTPError, UnicodeError) as error:  # requests passes some of urllib3's on
             self._raise_if_aborted(method, url)
-            reason = unreachable_reason(url, error) or str(error)
-            text = self._key.hidden_in(f"{method} {url} failed: {reason}")
-            raise ConnectError(text) from self._key.harmless(error)
+            reason = unreachable_reason(url, error)
+            text = self._key.hidden_in(f"{method} {url} failed: {reason or error}")
+            # A known reason says it all; the tracebacks of the libraries would hide it.
+            raise ConnectError(text) from None if reason else self._key.harmless(error)
         status = reply.status_code
         if not 200 <= status < 300:
             text = self._key.hidden_in(refused or content.decode("utf-8", "replace"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from simsync.errors import ConnectError, HttpStatusError, ProtocolError
 from simsync.options import Options
+from simsync.runtime.connection_log import Adapter
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -45,7 +46,7 @@ class ReconnectPolicy:
         self,
         options: Options,
         sleep: Callable[[float], None],
-        logger: logging.Logger,
+        logger: logging.Logger | Adapter,
         clock: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -56,6 +57,7 @@ class ReconnectPolicy:
         self._uniform = uniform
         self._failures = 0
         self._outage_began = 0.0
+        self._down_since: float | None = None
 
     def run(self, connection: Callable[[], None]) -> None:
         """Call ``connection`` until it returns. Raises the last Reconnectable when the budget is spent."""
@@ -73,6 +75,15 @@ class ReconnectPolicy:
         # wait: reader, subscription | the next attempt to connect | as `_sleep` of the two | the reconnect budget
         retrying(connection)
 
+    def established(self, name: str) -> None:
+        """A connection is up. Says so if one was lost before. ``name``: what the line calls it."""
+        down_since, self._down_since = self._down_since, None
+        if down_since is not None:
+            seconds = self._clock() - down_since
+            self._logger.info(
+                "%s is back after %.1f s (attempt %d)", name, seconds, self._failures, extra={"attempt": self._failures}
+            )
+
     def exclude(self, seconds: float) -> None:
         """Time that was spent waiting for others does not use up the budget of the present outage."""
         self._outage_began += seconds
@@ -85,6 +96,8 @@ class ReconnectPolicy:
             self._failures = 0
             self._outage_began = now
         self._failures += 1
+        if self._down_since is None:
+            self._down_since = now
 
     def _is_spent(self, state: RetryCallState) -> bool:
         if self._failures > self._options.reconnect_attempts:  # safeguard: reconnect attempts are limited
@@ -100,7 +113,13 @@ class ReconnectPolicy:
     def _report(self, state: RetryCallState) -> None:
         lost = state.outcome.exception() if state.outcome is not None else None
         # Its text only: whoever keeps an exception keeps its frames, and what they hold.
-        self._logger.warning("%s; attempt %d follows in %.1f s", str(lost), self._failures, state.upcoming_sleep)
+        self._logger.warning(
+            "%s; attempt %d follows in %.1f s",
+            str(lost),
+            self._failures,
+            state.upcoming_sleep,
+            extra={"attempt": self._failures},
+        )
 
 
 # guess: which HTTP requests are retried

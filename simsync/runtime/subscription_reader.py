@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import operator
 import threading
 import time
@@ -14,6 +13,7 @@ from simsync.errors import SubscriptionFailed
 from simsync.options import Options
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.subscription import SubscriptionProtocol
+from simsync.runtime.connection_log import data_log
 from simsync.runtime.connector import ConnectFailed, Connector
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
@@ -26,8 +26,6 @@ from simsync.runtime.retry import Reconnectable, ReconnectPolicy
 from simsync.runtime.threads import join, spawn
 from simsync.runtime.waiting import Waker
 from simsync.wire.payloads import BinaryMessage
-
-logger = logging.getLogger("simsync.subscription")
 
 _CLEAN_CLOSE = 1000
 _BROKEN_STREAMS = 2
@@ -64,7 +62,8 @@ class SubscriptionReader:
         self._options = options
         self._waker = Waker()
         self._buffer = DataBuffer(options.buffer_events, options.buffer_bytes, self._waker.wake)
-        self._policy = ReconnectPolicy(options, self._sleep, logger)
+        self._logger = data_log(queue.state)
+        self._policy = ReconnectPolicy(options, self._sleep, self._logger)
         self._questions = CancelToken()  # cancelled when the subscription is stopped
         self._stopping = False
         self._connector: Connector | None = None
@@ -117,7 +116,7 @@ class SubscriptionReader:
     def join(self, timeout: float) -> None:
         # wait: caller, closing | a subscription | it was told | `close_timeout`
         if not join(self._thread, timeout):
-            logger.warning("a subscription did not end in time and was left running")
+            self._logger.warning("%s: the subscription did not end in time and was left running", self.status.label)
 
     # The thread.
 
@@ -129,7 +128,7 @@ class SubscriptionReader:
         except _GaveUp as end:
             self._fail(str(end))
         except Exception as error:
-            logger.exception("a subscription failed")
+            self._logger.exception("%s: the subscription failed", self.status.label)
             self._fail(chain_of(error))
         else:
             if self._protocol.ended:
@@ -241,6 +240,7 @@ class SubscriptionReader:
         self._ever_up = True
         self._attempts = 0
         self._closed_cleanly = False
+        self._policy.established(f"{self.status.label}: the data connection")
         self._report(up=True)
 
     def _check_early_events(self) -> None:
@@ -295,7 +295,7 @@ class SubscriptionReader:
         except ValueError as error:
             self._broken_streams += 1
             if self._broken_streams >= _BROKEN_STREAMS:
-                logger.warning("%s: the compressed stream is broken; trying without compression", self.status.label)
+                self._logger.warning("%s: the compressed stream is broken; not compressing", self.status.label)
                 self._protocol.disable_compression()
             raise LinkLost(str(error)) from error
         return texts
@@ -313,7 +313,7 @@ class SubscriptionReader:
     def _check_outcome(self) -> None:
         """Report what is not proven, and raise what ends the connection or the subscription."""
         for slots in self._protocol.take_unproven():
-            logger.warning("session %s: %s are not proven to be complete", self._queue.state.session_id, slots)
+            self._logger.warning("%s are not proven to be complete", slots)
             with self._connection.lock:
                 self.status.unproven.append(slots)
             if self._options.strict_replay:

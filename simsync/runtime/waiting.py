@@ -28,7 +28,7 @@ LONGEST_WAIT = 2_000_000.0
 # Deadlines: moments on the clock of time.monotonic(), in seconds. None means no deadline.
 
 
-def deadline_after(timeout: float | None) -> float | None:
+def deadline_after(timeout: checks.Number | None) -> float | None:
     """The moment ``timeout`` seconds from now. Raises InvalidParams."""
     return None if timeout is None else time.monotonic() + checks.seconds("timeout", timeout)
 

@@ -33,7 +33,7 @@ class BacktestSession(ConnectionOwner, Session):
         (queue,) = connection.queues.values()
         turns = ReconnectTurns(connection)
         Session.__init__(self, queue, connection, turns, control_url, options, requests.continue_single)
-        self._own(connection, forget_token)
+        self._own(connection, forget_token, f"<BacktestSession {self.session_id}>")
 
     def __repr__(self) -> str:
         slots = "" if self.start_slot is None else f" slots {self.start_slot}-{self.end_slot}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
-from typing import Callable
+from typing import Callable, SupportsIndex
 
 from simsync.errors import Cancelled, ControlClosed
 from simsync.events import Completed, Event
@@ -22,6 +23,7 @@ from simsync.runtime.process import StaysHere
 from simsync.runtime.reconnect_turns import ReconnectTurns
 from simsync.runtime.subscription_reader import SubscriptionReader
 from simsync.runtime.waiting import deadline_after
+from simsync.sessions import first_mistakes
 from simsync.sessions.event_stream import EventStream, TakeTurn
 from simsync.wire import urls
 
@@ -56,6 +58,8 @@ class SessionBase(StaysHere):
         self._ended_reconnects = 0
         self._released = False
         self._closed = False
+        self._sender: int | None = None  # the thread that sent the last continue
+        self._idle_pointed_out = False
         self.session_id: str = state.session_id
         self.task_id: str | None = state.task_id
         self.start_slot: int | None = state.start_slot if state.range_known else None
@@ -125,7 +129,13 @@ class SessionBase(StaysHere):
 
     # Events.
 
-    def events(self, timeout: float | None = None, advance: int | None = None) -> EventStream:
+    def events(
+        self,
+        timeout: checks.Number | None = None,
+        advance: SupportsIndex | None = None,
+        *,
+        deadline: checks.Number | None = None,
+    ) -> EventStream:
         """Iterate over every event of this session: each once, ``Completed`` last; then the loop ends.
 
         With ``advance``, the next continue is sent when the engine is ready and the caller asks for more events after
@@ -136,23 +146,26 @@ class SessionBase(StaysHere):
 
         Args:
             timeout: Seconds to wait for each event; None waits without a limit.
-            advance: Blocks per continue; None sends no continues.
+            advance: Blocks per continue; None sends no continues. Such a loop warns once if it waits for 10 s while the
+                engine is waiting for a continue.
+            deadline: Seconds for the whole loop, counted from this call; None has no limit.
 
         Returns:
             An iterator. If the run is incomplete, it raises instead of ending.
 
         Raises:
-            EventTimeout: No event came within ``timeout``. No event is lost; call again to keep waiting.
+            EventTimeout: No event came within ``timeout``, or ``deadline`` has passed. No event is lost; call again to
+                keep waiting.
             ControlFailed: The control connection was lost for good.
             SubscriptionFailed: Events of a subscription are missing.
             RemoteError: The server reported an error that ends the session.
             Cancelled: The session was closed or cancelled.
         """
-        if timeout is not None:
-            checks.seconds("timeout", timeout)
-        return EventStream(self._queue, timeout, self.turn(advance), self.release)
+        seconds = checks.optional_seconds("timeout", timeout)
+        limit = checks.optional_seconds("deadline", deadline)
+        return EventStream(self._queue, seconds, self.turn(advance), self.release, self._point_out_idle, limit)
 
-    def next_event(self, timeout: float | None = None) -> Event:
+    def next_event(self, timeout: checks.Number | None = None) -> Event:
         """Wait for the next event and return it.
 
         Args:
@@ -162,7 +175,8 @@ class SessionBase(StaysHere):
             ControlClosed: ``Completed`` was delivered before.
             SimsyncError: As :meth:`events`.
         """
-        for event in EventStream(self._queue, timeout, None, self.release):
+        seconds = checks.optional_seconds("timeout", timeout)
+        for event in EventStream(self._queue, seconds, None, self.release, self._point_out_idle):
             return event
         raise ControlClosed(f"session {self.session_id} is completed and every event was delivered")
 
@@ -181,12 +195,27 @@ class SessionBase(StaysHere):
                 return
             yield from batch
 
-    def turn(self, advance: int | None) -> TakeTurn:
+    @property
+    def is_idle(self) -> bool:
+        """The engine waits for a continue, and no other thread has sent the last one."""
+        return self._queue.state.cycle.is_ready and self._sender in (None, threading.get_ident())
+
+    def _point_out_idle(self) -> bool:
+        """Called by a loop that has waited for long. True if it need not call again."""
+        if self.is_idle and not self._idle_pointed_out:
+            self._idle_pointed_out = True
+            first_mistakes.warn(
+                f"waited {first_mistakes.IDLE:g} s for events of session {self.session_id}, but its engine waits for a"
+                " continue: write `for event in session.events(advance=10)`, or call session.send_continue(...)"
+            )
+        return self._idle_pointed_out
+
+    def turn(self, advance: SupportsIndex | None) -> TakeTurn:
         """The function that sends a continue of ``advance`` blocks if it is due; None without ``advance``."""
         if advance is None:
             return None
-        checks.integer("advance", advance, 1, checks.U64)
-        return partial(self._continues.send_if_due, self._encode(Continue(advance)))
+        blocks = checks.integer("advance", advance, 1, checks.U64)
+        return partial(self._continues.send_if_due, self._encode(Continue(blocks)))
 
     # The end.
 
@@ -194,6 +223,11 @@ class SessionBase(StaysHere):
     def is_closed(self) -> bool:
         """The caller has closed it."""
         return self._closed
+
+    def keep(self, lifetime: object) -> None:
+        """Keep the connection as long as this session, or its ``rpc``, is referred to."""
+        self._keeps = lifetime
+        self.rpc.keeps = lifetime
 
     def release(self) -> None:
         """Give the connections back, because every event was delivered. Called by the event streams."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import threading
+from collections.abc import Iterator, Sequence
+from typing import SupportsIndex
 
+from simsync.cancel import CancelToken
 from simsync.errors import InvalidParams, RemoteError
 from simsync.events import Completed
-from simsync.params import AccountData, Continue, ContinueTo
-from simsync.runtime.waiting import deadline_after
+from simsync.params import AccountModifications, Continue, ContinueTo, checks
+from simsync.runtime.waiting import deadline_after, earliest
 from simsync.sessions.base import SessionBase
+from simsync.sessions.own_transactions import OwnTransaction, find_outcomes, signatures_of
 from simsync.sessions.results import DiscoveryPause, StepResult
 
 logger = logging.getLogger("simsync.session")
@@ -23,10 +26,10 @@ class Continuing(SessionBase):
         self,
         request: Continue | None = None,
         *,
-        advance_count: int | None = None,
+        advance_count: SupportsIndex | None = None,
         transactions: Sequence[object] = (),
-        modify_accounts: Mapping[str, AccountData | Mapping[str, Any]] | None = None,
-        timeout: float | None = None,
+        modify_accounts: AccountModifications | None = None,
+        timeout: checks.Number | None = None,
     ) -> None:
         """Let the engine execute blocks and then wait again.
 
@@ -36,7 +39,8 @@ class Continuing(SessionBase):
         Args:
             request: A complete continue.
             advance_count: Blocks to execute; 1 by default.
-            transactions: Your own transactions, executed before the first block.
+            transactions: Your own transactions, executed before the first block. :meth:`outcome` tells what became of
+                them.
             modify_accounts: Account states to write before the first block, by address.
             timeout: Seconds to wait until the continue may be sent; None waits without a limit.
 
@@ -54,9 +58,12 @@ class Continuing(SessionBase):
             )
         elif not isinstance(request, Continue):
             raise InvalidParams("request", request, "must be a Continue(...)")
+        self._sender = threading.get_ident()
         self._continues.send(self._encode(request), deadline_after(timeout))
 
-    def send_continue_to(self, slot: int, batch_index: int | None = None, *, timeout: float | None = None) -> None:
+    def send_continue_to(
+        self, slot: SupportsIndex, batch_index: SupportsIndex | None = None, *, timeout: checks.Number | None = None
+    ) -> None:
         """Let the engine run to a place and pause there. Waits and raises as :meth:`send_continue`.
 
         Args:
@@ -64,11 +71,12 @@ class Continuing(SessionBase):
             batch_index: The batch of that slot before which to pause; None pauses at the slot boundary.
             timeout: Seconds to wait until the continue may be sent.
         """
+        self._sender = threading.get_ident()
         self._continues.send(self._encode(ContinueTo(slot, batch_index)), deadline_after(timeout))
 
     # Steps.
 
-    def ensure_ready(self, timeout: float | None = None) -> bool:
+    def ensure_ready(self, timeout: checks.Number | None = None) -> bool:
         """Wait until the engine waits for a continue. Takes no events.
 
         Args:
@@ -84,7 +92,7 @@ class Continuing(SessionBase):
         return self._continues.wait_until_ready(deadline_after(timeout))
 
     def continue_until_ready(
-        self, request: Continue | ContinueTo | None = None, *, timeout: float | None = None
+        self, request: Continue | ContinueTo | None = None, *, timeout: checks.Number | None = None
     ) -> StepResult:
         """Send a continue and wait until the engine waits again, or the range is completed.
 
@@ -94,7 +102,8 @@ class Continuing(SessionBase):
                 waits for its end.
 
         Returns:
-            What the continue did. Its events stay in the session, for :meth:`events` or :meth:`pending`.
+            What the continue did, and what became of its own transactions, for which the RPC of the session is asked.
+            Its events stay in the session, for :meth:`events` or :meth:`pending`.
 
         Raises:
             SimsyncError: As :meth:`send_continue`.
@@ -107,21 +116,54 @@ class Continuing(SessionBase):
 
     def advance(
         self,
-        advance_count: int = 1,
+        advance_count: SupportsIndex = 1,
         *,
         transactions: Sequence[object] = (),
-        modify_accounts: Mapping[str, AccountData | Mapping[str, Any]] | None = None,
-        timeout: float | None = None,
+        modify_accounts: AccountModifications | None = None,
+        timeout: checks.Number | None = None,
     ) -> StepResult:
         """Execute ``advance_count`` blocks and return what they did. See :meth:`continue_until_ready`."""
         return self.continue_until_ready(Continue(advance_count, transactions, modify_accounts or {}), timeout=timeout)
 
-    def continue_to(self, slot: int, batch_index: int | None = None, *, timeout: float | None = None) -> StepResult:
+    def steps(
+        self, every: SupportsIndex = 1, *, timeout: checks.Number | None = None, deadline: checks.Number | None = None
+    ) -> Iterator[int]:
+        """Iterate over the slots of the session; the body of the loop runs after each, with the state readable.
+
+            for slot in session.steps():
+                print(slot, session.rpc.get_balance(wallet))
+
+        The events stay in the session: take them in the body with :meth:`pending`, or after the loop.
+
+        Args:
+            every: Blocks to execute before each turn of the loop. The last turn may have fewer.
+            timeout: Seconds to wait for each step; None waits without a limit.
+            deadline: Seconds for the whole loop, counted from its first turn; None has no limit.
+
+        Yields:
+            The last slot that was executed.
+
+        Raises:
+            RemoteError: The engine did not continue.
+            SimsyncError: As :meth:`continue_until_ready`.
+        """
+        request = Continue(every)
+        end = deadline_after(deadline)
+        while self._continues.wait_until_ready(earliest(deadline_after(timeout), end)):
+            step = self._step(request, earliest(deadline_after(timeout), end))
+            if step.last_slot is not None:
+                yield step.last_slot
+            elif step.errors:
+                raise RemoteError(step.errors[-1], f"session {self.session_id} did not continue")
+
+    def continue_to(
+        self, slot: SupportsIndex, batch_index: SupportsIndex | None = None, *, timeout: checks.Number | None = None
+    ) -> StepResult:
         """Run to a place as :meth:`send_continue_to` and wait for the pause. See :meth:`continue_until_ready`."""
         return self.continue_until_ready(ContinueTo(slot, batch_index), timeout=timeout)
 
     # guess: when discoveries are announced
-    def advance_to_discovery(self, timeout: float | None = None) -> DiscoveryPause | Completed:
+    def advance_to_discovery(self, timeout: checks.Number | None = None) -> DiscoveryPause | Completed:
         """Run to the next batch that matches a discovery filter of the create request, and pause before it.
 
         While no match is announced, the engine moves block by block, so that it does not run past a match that is
@@ -153,7 +195,7 @@ class Continuing(SessionBase):
         assert self.completion is not None
         return self.completion
 
-    def discoveries(self, timeout: float | None = None) -> Iterator[DiscoveryPause]:
+    def discoveries(self, timeout: checks.Number | None = None) -> Iterator[DiscoveryPause]:
         """Iterate over :meth:`advance_to_discovery` until the range is completed. ``timeout`` in seconds for each."""
         while True:
             pause = self.advance_to_discovery(timeout)
@@ -162,4 +204,38 @@ class Continuing(SessionBase):
             yield pause
 
     def _step(self, request: Continue | ContinueTo, deadline: float | None) -> StepResult:
-        return StepResult.of(self._continues.send_and_wait(self._encode(request), deadline).events)
+        self._sender = threading.get_ident()
+        events = self._continues.send_and_wait(self._encode(request), deadline).events
+        if isinstance(request, ContinueTo) or not request.transactions:
+            return StepResult.of(events)
+        return StepResult.of(events, self._outcomes(signatures_of(request.transactions), deadline))
+
+    def outcome(self, signature: object, *, timeout: checks.Number | None = None) -> OwnTransaction:
+        """Return what became of a transaction of this session, such as one of :meth:`send_continue`.
+
+        The simulator does not report it, so the session's RPC is asked; it answers until the session ends. The stepping
+        methods do this themselves, see :attr:`StepResult.own <simsync.StepResult>`.
+
+        Args:
+            signature: The signature of the transaction.
+            timeout: Seconds to wait; None waits as long as ``Options.rpc_timeout`` allows.
+
+        Returns:
+            The outcome. What the RPC does not tell is None, with the reason in ``how``.
+
+        Raises:
+            InvalidParams: The signature is invalid.
+            Cancelled: The session was closed or cancelled.
+        """
+        return self._outcomes([checks.signature("signature", signature)], deadline_after(timeout))[0]
+
+    def _outcomes(self, signatures: Sequence[str | None], deadline: float | None) -> tuple[OwnTransaction, ...]:
+        cancel = CancelToken()
+        stop = cancel.cancel
+        self._queue.on_cancelled.append(stop)
+        try:
+            if self._queue.cancelled is not None:
+                stop()
+            return find_outcomes(self.rpc_endpoint, self._options, signatures, deadline, cancel)
+        finally:
+            self._queue.on_cancelled.remove(stop)

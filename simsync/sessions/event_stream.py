@@ -14,6 +14,7 @@ from simsync.events import Event
 from simsync.runtime.event_queue import EventQueue, ReadyQueues
 from simsync.runtime.failure import fresh
 from simsync.runtime.waiting import deadline_after, earliest
+from simsync.sessions import first_mistakes
 
 logger = logging.getLogger("simsync.session")
 
@@ -25,17 +26,30 @@ class EventStream(Iterator[Event]):
     """The events of one session, each once, ``Completed`` last.
 
     A ``for`` loop over it may be left and entered again at any time. It raises what ended the events if that was not
-    ``Completed``, and :class:`~simsync.EventTimeout` if no event came within the timeout. Continuing after a timeout
-    loses nothing.
+    ``Completed``, and :class:`~simsync.EventTimeout` if no event came within the timeout, or the loop's deadline has
+    passed. Continuing after a timeout loses nothing.
     """
 
     def __init__(
-        self, queue: EventQueue, timeout: float | None, take_turn: TakeTurn, on_finished: Callable[[], object]
+        self,
+        queue: EventQueue,
+        timeout: float | None,
+        take_turn: TakeTurn,
+        on_finished: Callable[[], object],
+        on_idle: Callable[[], bool] | None = None,
+        deadline: float | None = None,
     ) -> None:
+        """``on_idle`` is called when a loop without ``take_turn`` has waited for long, until it returns True.
+
+        ``deadline``: seconds for the whole loop, from now on.
+        """
         self._queue = queue
         self._timeout = timeout
         self._take_turn = take_turn
         self._on_finished = on_finished
+        self._on_idle = None if take_turn is not None else on_idle
+        self._seconds = deadline
+        self._deadline = deadline_after(deadline)
 
     def __iter__(self) -> Iterator[Event]:
         # A generator over whole batches: it costs Python code once per batch, and next() would cost it once per event.
@@ -43,7 +57,12 @@ class EventStream(Iterator[Event]):
             batch = self._next_batch()
             if batch is None:
                 return
-            yield from batch
+            yield from batch if self._deadline is None else self._in_time(batch)
+
+    def _in_time(self, batch: Iterator[Event]) -> Iterator[Event]:
+        for event in batch:
+            yield event
+            _check_deadline(self._deadline, self._seconds)  # before the next event is taken
 
     def __next__(self) -> Event:
         for event in self._next_batch() or ():
@@ -51,10 +70,35 @@ class EventStream(Iterator[Event]):
         raise StopIteration
 
     def _next_batch(self) -> Iterator[Event] | None:
-        batch = self._queue.next_batch(deadline_after(self._timeout), self._take_turn)
+        # Kept short: where events come one at a time, all of this runs for each of them.
+        deadline = None if self._timeout is None else deadline_after(self._timeout)
+        if self._deadline is not None:
+            _check_deadline(self._deadline, self._seconds)
+            deadline = earliest(deadline, self._deadline)
+        if self._on_idle is None:
+            batch = self._queue.next_batch(deadline, self._take_turn)
+        else:
+            batch = self._wait_watchfully(deadline, self._on_idle)
         if self._queue.is_finished:
             self._on_finished()
         return batch
+
+    def _wait_watchfully(self, deadline: float | None, on_idle: Callable[[], bool]) -> Iterator[Event] | None:
+        while True:
+            idle_at = time.monotonic() + first_mistakes.IDLE
+            try:
+                return self._queue.next_batch(idle_at if deadline is None or idle_at < deadline else deadline)
+            except EventTimeout:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise
+            if on_idle():
+                self._on_idle = None
+                return self._queue.next_batch(deadline)
+
+
+def _check_deadline(deadline: float | None, seconds: float | None) -> None:
+    if deadline is not None and time.monotonic() >= deadline:
+        raise EventTimeout(f"the deadline of the loop has passed ({seconds:g} s); no event is lost, a new loop goes on")
 
 
 class MergedSession(Protocol):
@@ -64,6 +108,9 @@ class MergedSession(Protocol):
 
     @property
     def is_closed(self) -> bool: ...
+
+    @property
+    def is_idle(self) -> bool: ...
 
     def release(self) -> None: ...
 
@@ -84,13 +131,21 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
         ready_queues: ReadyQueues,
         timeout: float | None,
         turns: Mapping[EventQueue, Callable[[], object]],
+        deadline: float | None = None,
     ) -> None:
-        """``turns``: for each queue the function that sends the next continue if it is due; empty without them."""
+        """``turns``: for each queue the function that sends the next continue if it is due; empty without them.
+
+        ``deadline``: seconds for the whole loop, from now on.
+        """
         self._sessions = sessions
         self._ready_queues = ready_queues
         self._timeout = timeout
         self._turns = turns
         self._generator: Iterator[tuple[Merged, Event]] | None = None
+        self._seconds = deadline
+        self._deadline = deadline_after(deadline)
+        self._watched = [None] * first_mistakes.WATCHED_PAIRS
+        self._may_warn = not turns
 
     def __next__(self) -> tuple[Merged, Event]:
         if self._generator is None:
@@ -109,8 +164,10 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
         draining: set[EventQueue] = set()
         failures: list[SimsyncError] = []
         while open_queues:
+            if self._deadline is not None:
+                _check_deadline(self._deadline, self._seconds)
             if not ready:
-                ready.extend(self._wait(draining))
+                ready.extend(self._wait(draining, open_queues))
             queue = ready.popleft()
             if queue not in open_queues:
                 continue
@@ -136,30 +193,46 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
             if batch is None:
                 continue
             more = queue.has_more  # before the batch is delivered: what comes from now on is announced
-            yield from zip(repeat(session), batch)
+            pairs: Iterator[tuple[Merged, Event]] = zip(repeat(session), batch)
+            if self._watched:
+                pairs = first_mistakes.watched(pairs, self._watched)
+            yield from pairs if self._deadline is None else self._in_time(pairs)
             self._take_turn(queue)
             if more:
                 self._ready_queues.announce(queue)
         if failures:
             raise fresh(failures[0])
 
+    def _in_time(self, pairs: Iterator[tuple[Merged, Event]]) -> Iterator[tuple[Merged, Event]]:
+        for pair in pairs:
+            yield pair
+            _check_deadline(self._deadline, self._seconds)  # before the next event is taken
+
     def _take_turn(self, queue: EventQueue) -> None:
         take_turn = self._turns.get(queue)
         if take_turn is not None:
             take_turn()
 
-    def _wait(self, draining: set[EventQueue]) -> list[EventQueue]:
+    def _wait(self, draining: set[EventQueue], open_queues: set[EventQueue]) -> list[EventQueue]:
         """The queues with something to look at, or one whose drain has timed out."""
-        deadline = deadline_after(self._timeout)
+        deadline = earliest(deadline_after(self._timeout), self._deadline)
         while True:
             limits = {queue: queue.drain_deadline for queue in draining}
-            queues = self._ready_queues.take(earliest(deadline, *limits.values()))
+            idle_at = time.monotonic() + first_mistakes.IDLE if self._may_warn else None
+            queues = self._ready_queues.take(earliest(deadline, idle_at, *limits.values()))
             if queues:
                 return queues
             now = time.monotonic()
             for queue, limit in limits.items():
                 if limit is not None and now >= limit:
                     return [queue]
+            _check_deadline(self._deadline, self._seconds)
+            if idle_at is not None and now >= idle_at and all(self._sessions[queue].is_idle for queue in open_queues):
+                self._may_warn = False
+                first_mistakes.warn(
+                    f"waited {first_mistakes.IDLE:g} s for events, but every engine waits for a continue: write"
+                    " `for sub, event in session.events(advance=10)`, or call sub.send_continue(...)"
+                )
             if deadline is not None and now >= deadline:
                 raise EventTimeout(
                     f"timed out waiting for an event of any session ({self._timeout:g} s); no event is lost, call again"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Callable, TypeVar
@@ -16,26 +17,29 @@ from simsync.sessions.base import SessionBase
 Owner = TypeVar("Owner", bound="ConnectionOwner")
 
 
-class ConnectionOwner(StaysHere):
-    """A context manager that closes its control connection. The sessions that ``Client`` makes are of this kind."""
+class Lifetime:
+    """Ends a control connection when nothing refers to its sessions any more.
 
-    def _own(self, connection: ControlConnection, forget_token: Callable[[], None]) -> None:
+    The session object, each of its sub-sessions and their ``rpc`` refer to this, and this to none of them: so one
+    sub-session is enough to keep the connection, and the last one that is let go ends it at once, without a garbage
+    collection.
+    """
+
+    def __init__(
+        self,
+        connection: ControlConnection,
+        forget_token: Callable[[], None],
+        sessions: Sequence[SessionBase],
+        description: str,
+    ) -> None:
         self._connection = connection
         self._forget_token = forget_token
+        self._sessions = [weakref.ref(session) for session in sessions]
+        self._description = description
         self._closed = False
+        for session in sessions:
+            session.keep(self)
         at_exit.remember(self)
-
-    def _owned(self) -> Sequence[SessionBase]:
-        """The sessions that end with the connection."""
-        raise NotImplementedError
-
-    def __enter__(self: Owner) -> Owner:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
-        self._close("the session was closed" if error is None else f"the session was left with {type(error).__name__}")
 
     def __del__(self) -> None:
         if at_exit.forget(self):
@@ -50,7 +54,41 @@ class ConnectionOwner(StaysHere):
             return  # the threads and the connection are the parent's
         self._connection.cancel(reason)
         if not self._closed:
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=3)
+            warnings.warn(f"{self._description} was not closed", ResourceWarning, source=self, stacklevel=3)
+
+    def close(self, reason: str = "the session was closed") -> None:
+        """End everything and wait for the threads."""
+        self._closed = True
+        self._forget_token()
+        self._connection.cancel(reason)
+        for reference in self._sessions:
+            session = reference()
+            if session is not None:
+                session.end_subscriptions()
+                session.rpc.close()
+        self._connection.close(reason)
+        at_exit.forget(self)
+
+
+class ConnectionOwner(StaysHere):
+    """A context manager that closes its control connection. The sessions that ``Client`` makes are of this kind."""
+
+    def _own(self, connection: ControlConnection, forget_token: Callable[[], None], description: str) -> None:
+        self._connection = connection
+        self._closed = False
+        self.lifetime = Lifetime(connection, forget_token, self._owned(), description)
+
+    def _owned(self) -> Sequence[SessionBase]:
+        """The sessions that end with the connection."""
+        raise NotImplementedError
+
+    def __enter__(self: Owner) -> Owner:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self._close("the session was closed" if error is None else f"the session was left with {type(error).__name__}")
 
     @property
     def reconnects(self) -> int:
@@ -81,10 +119,4 @@ class ConnectionOwner(StaysHere):
 
     def _close(self, reason: str) -> None:
         self._closed = True
-        self._forget_token()
-        self._connection.cancel(reason)
-        for session in self._owned():
-            session.end_subscriptions()
-            session.rpc.close()
-        self._connection.close(reason)
-        at_exit.forget(self)
+        self.lifetime.close(reason)

@@ -7,9 +7,10 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Callable, Generic, Optional, TypeVar
+from typing import Callable, Generic, Optional, SupportsIndex, TypeVar
 
 from simsync.errors import Cancelled
+from simsync.events import Event
 from simsync.options import Options
 from simsync.params import checks
 from simsync.protocol.coverage import Coverage
@@ -64,7 +65,7 @@ class ParallelSession(ConnectionOwner):
         self._sessions = {
             queue: SubSession(queue, connection, turns, control_url, options) for queue in connection.queues.values()
         }
-        self._own(connection, forget_token)
+        self._own(connection, forget_token, repr(self))
 
     def __repr__(self) -> str:
         return f"<ParallelSession {self.control_session_id} with {len(self._sessions)} sub-sessions>"
@@ -82,7 +83,13 @@ class ParallelSession(ConnectionOwner):
         """The coverage of each sub-session, in the order of :attr:`sub_sessions`."""
         return tuple(session.coverage for session in self.sub_sessions)
 
-    def events(self, timeout: float | None = None, advance: int | None = None) -> MergedEventStream[SubSession]:
+    def events(
+        self,
+        timeout: checks.Number | None = None,
+        advance: SupportsIndex | None = None,
+        *,
+        deadline: checks.Number | None = None,
+    ) -> MergedEventStream[SubSession]:
         """Iterate over the events of all sub-sessions as ``(sub_session, event)``, as they come.
 
         If sub-sessions fail, the events of the others are delivered first; then the failure is raised.
@@ -90,17 +97,18 @@ class ParallelSession(ConnectionOwner):
         Args:
             timeout: Seconds to wait for each event; None waits without a limit.
             advance: Blocks per continue of each sub-session, as in :meth:`SubSession.events`.
+            deadline: Seconds for the whole loop, counted from this call; None has no limit.
 
         Returns:
             An iterator. It raises as that of :meth:`SubSession.events`.
         """
-        if timeout is not None:
-            checks.seconds("timeout", timeout)
+        seconds = checks.optional_seconds("timeout", timeout)
+        limit = checks.optional_seconds("deadline", deadline)
         turns = {queue: session.turn(advance) for queue, session in self._sessions.items()}
         due = {queue: turn for queue, turn in turns.items() if turn is not None}
-        return MergedEventStream(self._sessions, self._connection.ready_queues, timeout, due)
+        return MergedEventStream(self._sessions, self._connection.ready_queues, seconds, due, limit)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[tuple[SubSession, Event]]:
         return iter(self.events())
 
     def map(self, fn: Callable[[SubSession], T], *, workers: int | None = None) -> list[SubResult[T]]:

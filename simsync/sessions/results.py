@@ -17,6 +17,7 @@ from simsync.events import (
     Slot,
     Status,
 )
+from simsync.sessions.own_transactions import OwnTransaction
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class StepResult:
         completed: The range is finished.
         summary: The summary of the session, if it is completed and a summary was asked for.
         agent_stats: What the server sent along with the summary.
+        own: What became of your own transactions of the continue, one each, in order.
     """
 
     slots: tuple[int, ...] = ()
@@ -40,9 +42,10 @@ class StepResult:
     completed: bool = False
     summary: Optional[SessionSummary] = None
     agent_stats: Any = None
+    own: tuple[OwnTransaction, ...] = ()
 
     @classmethod
-    def of(cls, events: Iterable[Event]) -> StepResult:
+    def of(cls, events: Iterable[Event], own: tuple[OwnTransaction, ...] = ()) -> StepResult:
         """The result of a continue that caused these events."""
         events = list(events)
         completed = [event for event in events if isinstance(event, Completed)]
@@ -55,6 +58,7 @@ class StepResult:
             completed=bool(completed),
             summary=completed[0].summary if completed else None,
             agent_stats=completed[0].agent_stats if completed else None,
+            own=own,
         )
 
     @property

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from simsync import programs
-from simsync.params import AccountData
+from simsync.params import AccountData, AccountModifications
 from simsync.sessions.continuing import Continuing
 from simsync.sessions.subscribing import Subscribing
 
@@ -19,7 +18,7 @@ class Session(Continuing, Subscribing):
     wait for :meth:`events` or :meth:`pending`. One thread may step while another takes events.
     """
 
-    def modify_accounts(self, accounts: Mapping[str, AccountData | Mapping[str, Any]]) -> None:
+    def modify_accounts(self, accounts: AccountModifications) -> None:
         """Write whole account states now, over the RPC of this session. See :meth:`simsync.Rpc.modify_accounts`.
 
         Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Callable
+from typing import Any, Callable, SupportsIndex
 
 from simsync.errors import ControlClosed, InvalidParams
 from simsync.events import Event
@@ -24,7 +24,9 @@ class Subscribing(SessionBase):
     delivered.
     """
 
-    def subscribe_transactions(self, program_ids: Sequence[object] = (), *, from_slot: int | None = None) -> None:
+    def subscribe_transactions(
+        self, program_ids: Sequence[object] = (), *, from_slot: SupportsIndex | None = None
+    ) -> None:
         """Receive a :class:`~simsync.Transaction` for each transaction that mentions any of the programs.
 
         Args:
@@ -39,7 +41,11 @@ class Subscribing(SessionBase):
         self._subscribe_kind("transactions", checks.addresses("program_ids", program_ids) or (None,), from_slot)
 
     def subscribe_account_diffs(
-        self, program_ids: Sequence[object] = (), *, accounts: Sequence[object] = (), from_slot: int | None = None
+        self,
+        program_ids: Sequence[object] = (),
+        *,
+        accounts: Sequence[object] = (),
+        from_slot: SupportsIndex | None = None,
     ) -> None:
         """Receive an :class:`~simsync.AccountDiff` for each change of an account.
 
@@ -60,11 +66,11 @@ class Subscribing(SessionBase):
         specs = [*self._specs("program_diffs", owners), *self._specs("account_diffs", addresses)]
         self._subscribe(specs, from_slot)
 
-    def subscribe_actions(self, *, from_slot: int | None = None) -> None:
+    def subscribe_actions(self, *, from_slot: SupportsIndex | None = None) -> None:
         """Receive an :class:`~simsync.ActionResult` for each run of a scheduled action of the create request."""
         self._subscribe_kind("actions", (None,), from_slot)
 
-    def subscribe_logs(self, program_ids: Sequence[object] = (), *, from_slot: int | None = None) -> None:
+    def subscribe_logs(self, program_ids: Sequence[object] = (), *, from_slot: SupportsIndex | None = None) -> None:
         """Receive the logs of each transaction that mentions any of the programs, as :class:`~simsync.Notification`.
 
         Args:
@@ -73,15 +79,15 @@ class Subscribing(SessionBase):
         """
         self._subscribe_kind("logs", checks.addresses("program_ids", program_ids) or (None,), from_slot)
 
-    def subscribe_reroutes(self, *, from_slot: int | None = None) -> None:
+    def subscribe_reroutes(self, *, from_slot: SupportsIndex | None = None) -> None:
         """Receive each rerouted swap as :class:`~simsync.Notification` (see ``CreateSession(reroute=...)``)."""
         self._subscribe_kind("reroutes", (None,), from_slot)
 
-    def subscribe_replacements(self, *, from_slot: int | None = None) -> None:
+    def subscribe_replacements(self, *, from_slot: SupportsIndex | None = None) -> None:
         """Receive each replaced swap as :class:`~simsync.Notification`. Later servers send these for reroutes."""
         self._subscribe_kind("replacements", (None,), from_slot)
 
-    def subscribe_diagnostics(self, *, from_slot: int | None = None) -> None:
+    def subscribe_diagnostics(self, *, from_slot: SupportsIndex | None = None) -> None:
         """Receive results of diagnostic probes as :class:`~simsync.Notification` (the method's name is a guess)."""
         self._subscribe_kind("diagnostics", (None,), from_slot)
 
@@ -91,7 +97,7 @@ class Subscribing(SessionBase):
         filter: Any = None,
         decode: Callable[[str, Any], Event] | None = None,
         *,
-        from_slot: int | None = None,
+        from_slot: SupportsIndex | None = None,
     ) -> None:
         """Make any other subscription: ``subscribe("slotSubscribe")`` or ``subscribe("logsSubscribe", "all")``.
 
@@ -111,15 +117,15 @@ class Subscribing(SessionBase):
         spec = pubsub.SubscribeSpec.custom(method, filter, decode, self._options.dialect.streams)
         self._subscribe([spec], from_slot)
 
-    def _subscribe_kind(self, kind: str, values: Sequence[str | None], from_slot: int | None) -> None:
+    def _subscribe_kind(self, kind: str, values: Sequence[str | None], from_slot: SupportsIndex | None) -> None:
         self._subscribe(self._specs(kind, values), from_slot)
 
     def _specs(self, kind: str, values: Sequence[str | None]) -> list[pubsub.SubscribeSpec]:
         row = self._options.dialect.streams[kind]
         return [pubsub.SubscribeSpec.of(row, value) for value in values]
 
-    def _subscribe(self, specs: list[pubsub.SubscribeSpec], from_slot: int | None) -> None:
-        checks.optional_integer("from_slot", from_slot, 0, checks.U64)
+    def _subscribe(self, specs: list[pubsub.SubscribeSpec], from_slot: SupportsIndex | None) -> None:
+        from_slot = checks.optional_integer("from_slot", from_slot, 0, checks.U64)
         self._connection.process.check()
         if self._closed:
             raise ControlClosed(f"session {self.session_id} was closed: it cannot subscribe any more")

@@ -115,6 +115,10 @@ def get_program_accounts(program: str, filters: Sequence[Mapping[str, Any]]) -> 
     return Call("getProgramAccounts", [program, {**account_config(), **more}], _program_accounts)
 
 
+def get_token_accounts_by_owner(owner: str, mint: str) -> Call[list[tuple[str, AccountData]]]:
+    return Call("getTokenAccountsByOwner", [owner, {"mint": mint}, account_config()], _program_accounts)
+
+
 def get_latest_blockhash() -> Call[str]:
     return Call("getLatestBlockhash", [CONFIRMED], _in_context(_blockhash))
 

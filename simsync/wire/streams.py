@@ -23,8 +23,10 @@ from simsync.events import (
     TransactionFields,
 )
 from simsync.wire import json_codec, quick_transactions
+from simsync.wire.instructions import transaction_instructions
 from simsync.wire.notifications import account_diff_fields, action_result_fields, transaction_fields
 from simsync.wire.spelling import FoldedFields
+from simsync.wire.transaction_bytes import serialized_transaction
 
 MakeEvent = Callable[[str, int, Any, bytes], Event]
 """(notification method, slot, result, payload) → event. The payload is the JSON text of the whole notification."""
@@ -80,7 +82,7 @@ def _action_result_fields(payload: bytes) -> ActionResultFields:
     return action_result_fields(_result(payload))
 
 
-TRANSACTION = Reading(_transaction_fields, _result)
+TRANSACTION = Reading(_transaction_fields, _result, transaction_instructions, serialized_transaction)
 _ACCOUNT_DIFF = Reading(_account_diff_fields, _result)
 _ACTION_RESULT = Reading(_action_result_fields, _result)
 

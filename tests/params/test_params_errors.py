@@ -13,7 +13,9 @@ import pytest
 import simsync
 from simsync import errors
 from simsync.errors import (
+    AuthenticationError,
     Cancelled,
+    CapacityError,
     ConnectError,
     ContinueSendError,
     ControlClosed,
@@ -38,7 +40,9 @@ EXAMPLES: list[SimsyncError] = [
     MissingExtra("the simulator", "local"),
     ConnectError("could not connect"),
     HttpStatusError("https://sim.example/x", 503, "draining", "try later"),
-    CreateError("no capacity"),
+    AuthenticationError("https://sim.example/x", 401, "who?", "check the key"),
+    CreateError("no such range", ERROR),
+    CapacityError("no capacity", ERROR),
     ControlClosed("over"),
     ControlFailed("lost"),
     SubscriptionFailed("incomplete"),
@@ -122,6 +126,8 @@ def test_messages() -> None:
         "the simulator needs optional packages: pip install 'simsync[local]'",
         "could not connect",
         "https://sim.example/x answered HTTP 503: draining (try later)",
+        "https://sim.example/x answered HTTP 401: who? (check the key)",
+        "no such range",
         "no capacity",
         "over",
         "lost",

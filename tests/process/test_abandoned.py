@@ -39,17 +39,13 @@ def opened(client: simsync.Client) -> tuple[simsync.ParallelSession, list[str]]:
     return session, [sub.rpc_endpoint for sub in session.sub_sessions]
 
 
-@pytest.mark.parametrize("how", ["deleted", "in a cycle", "in a loop"])
+@pytest.mark.parametrize("how", ["deleted", "in a cycle"])
 def test_a_session_that_is_deleted_warns_and_ends(client: simsync.Client, how: str) -> None:
     session, endpoints = opened(client)
     threads = our_threads()
     assert len(threads) >= 4  # reader, writer, two subscriptions
-    loop: Any = None
     if how == "in a cycle":
         session.__dict__["cycle"] = session
-    elif how == "in a loop":
-        loop = iter(session.events(timeout=20))
-        next(loop)
     with pytest.warns(ResourceWarning, match="<ParallelSession .* was not closed"):
         del session
         gc.collect()
@@ -59,9 +55,28 @@ def test_a_session_that_is_deleted_warns_and_ends(client: simsync.Client, how: s
     for endpoint in endpoints:
         with pytest.raises(simsync.HttpStatusError, match="404"):
             simsync.Rpc(endpoint).get_slot()
-    if loop is not None:
-        with pytest.raises(simsync.Cancelled):
-            list(loop)
+
+
+Part = Callable[[simsync.ParallelSession], Any]
+USES: dict[str, tuple[Part, Callable[[Any], object]]] = {
+    "a sub-session": (lambda session: session.sub_sessions[1], lambda sub: list(sub.events(advance=20, timeout=20))),
+    "a loop": (lambda session: session.events(advance=20, timeout=20), list),
+    "an RPC": (lambda session: session.sub_sessions[0].rpc, lambda rpc: rpc.get_slot()),
+}
+
+
+@pytest.mark.parametrize("kind", USES)
+def test_a_part_of_a_session_keeps_it_open_and_the_last_part_ends_it(client: simsync.Client, kind: str) -> None:
+    take, use = USES[kind]
+    part = take(client.parallel(simsync.CreateSession(1_000, slot_count=SLOTS), timeout=20))
+    gc.collect()
+    threads = our_threads()
+    assert use(part)
+    with pytest.warns(ResourceWarning, match="<ParallelSession .* was not closed"):
+        del part
+    for thread in threads:
+        thread.join(20)
+    assert our_threads() == []
 
 
 def test_a_deleted_session_does_not_leave_a_subscription_that_cannot_connect() -> None:

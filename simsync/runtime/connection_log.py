@@ -1,0 +1,79 @@
+"""The log of one connection: each line names its sessions, and carries them as fields for logs in JSON."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, MutableMapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Callable
+
+from simsync.frames import CONTROL, DATA
+from simsync.protocol.control import ControlProtocol
+from simsync.protocol.session_state import SessionState
+
+if TYPE_CHECKING:
+    Adapter = logging.LoggerAdapter[logging.Logger]
+else:
+    Adapter = logging.LoggerAdapter
+
+_data_logger = logging.getLogger("simsync.subscription")
+
+_NAMED = 3
+"""Sessions that a line names; a control connection may have thousands."""
+
+
+def named(session_ids: Collection[str]) -> str:
+    """The sessions of a connection in words, empty while there are none."""
+    if not session_ids:
+        return ""
+    first = ", ".join(islice(session_ids, _NAMED))
+    more = len(session_ids) - _NAMED
+    return f"session{'s' * (len(session_ids) > 1)} {first}" + (f" and {more} more" if more > 0 else "")
+
+
+class ConnectionLog(Adapter):
+    """Puts the sessions before each message, and ``session_id``, ``plane``, ``attempt`` and ``slot`` into the record.
+
+    Args:
+        logger: Where the lines go.
+        plane: ``"control"`` or ``"data"``.
+        session_ids: Returns the sessions of the connection.
+        fields: Returns ``session_id``, for many sessions that of all together, and ``slot``.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger,
+        plane: str,
+        session_ids: Callable[[], Collection[str]],
+        fields: Callable[[], Mapping[str, object]],
+    ) -> None:
+        super().__init__(logger, {})
+        self._plane = plane
+        self._session_ids = session_ids
+        self._fields = fields
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        extra = {"plane": self._plane, "attempt": None, **self._fields(), **(kwargs.get("extra") or {})}
+        subject = named(self._session_ids()).replace("%", "%%")
+        return (f"{subject}: {msg}" if subject else msg), {**kwargs, "extra": extra}
+
+
+def control_log(logger: logging.Logger, protocol: ControlProtocol) -> ConnectionLog:
+    """The log of a control connection. Its ``slot`` is None for many sessions."""
+
+    def fields() -> dict[str, object]:
+        states = protocol.sessions
+        slot = next(iter(states.values())).position if len(states) == 1 else None
+        return {"session_id": protocol.control_session_id or next(iter(states), None), "slot": slot}
+
+    return ConnectionLog(logger, CONTROL, lambda: protocol.sessions, fields)
+
+
+def data_log(state: SessionState) -> ConnectionLog:
+    """The log of a subscription of one session."""
+
+    def fields() -> dict[str, object]:
+        return {"session_id": state.session_id, "slot": state.position}
+
+    return ConnectionLog(_data_logger, DATA, lambda: (state.session_id,), fields)

@@ -1,0 +1,90 @@
+"""Reading token accounts and mints, and what a wallet holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import simsync
+from simsync import accounts
+
+WALLET = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"
+MINT = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
+OTHER = "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc"
+THIRD = "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"frozen": True}, {"delegate": OTHER, "delegated_amount": 3}, {"close_authority": OTHER}]
+)
+@pytest.mark.parametrize("build", [accounts.token_account, accounts.token_2022_account])
+def test_what_was_built_is_read(build: Any, more: dict[str, Any]) -> None:
+    state = build(MINT, WALLET, 77, **more)
+    wanted = accounts.TokenAccount(MINT, WALLET, 77, **more)
+    assert accounts.read_token_account(state) == wanted
+    assert accounts.read_token_account(state.data) == wanted
+    assert accounts.read_token_account(accounts.to_json(state)) == wanted
+    extended = simsync.AccountData(5, accounts.TOKEN_2022_PROGRAM, state.data + b"\2" + bytes(40))
+    assert accounts.read_token_account(extended) == wanted
+
+
+def test_wrapped_sol_is_read() -> None:
+    read = accounts.read_token_account(accounts.native_token_account(WALLET, 5_000))
+    assert (read.mint, read.amount, read.native_reserve) == (accounts.NATIVE_MINT, 5_000, 2_039_280)
+
+
+def test_mints_are_read() -> None:
+    state = accounts.mint_account(6, 1_000, mint_authority=WALLET, freeze_authority=OTHER)
+    wanted = accounts.Mint(6, 1_000, WALLET, OTHER)
+    assert accounts.read_mint(state) == wanted
+    assert accounts.read_mint(accounts.mint_account(0)) == accounts.Mint(0, 0)
+    padded = state.data + bytes(165 - 82) + b"\1" + bytes(10)
+    assert accounts.read_mint(simsync.AccountData(5, accounts.TOKEN_2022_PROGRAM, padded)) == wanted
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        b"",
+        bytes(165),
+        bytes(82),
+        accounts.system_account(5),
+        accounts.mint_account(6).data + bytes(165 - 82) + b"\2",
+        accounts.token_account(MINT, WALLET, 1).data + b"\1",
+        5,
+    ],
+)
+def test_anything_else_is_rejected(account: Any) -> None:
+    assert not accounts.is_token_account(account)
+    for read in (accounts.read_token_account, accounts.read_mint):
+        with pytest.raises(simsync.InvalidParams, match="account="):
+            read(account)
+
+
+def test_a_wallet_holds_the_sum_of_its_token_accounts(client: simsync.Client, create: simsync.CreateSession) -> None:
+    with client.parallel(create, timeout=20) as session:
+        rpc = session.sub_sessions[0].rpc
+        rpc.modify_accounts(
+            {
+                MINT: accounts.mint_account(6, 100),
+                OTHER: accounts.token_account(MINT, WALLET, 70),
+                THIRD: accounts.token_account(MINT, WALLET, 30),
+            }
+        )
+        assert rpc.get_token_balance(WALLET, MINT) == 100
+        assert rpc.get_token_balance(OTHER, MINT) == 0
+        assert {address for address, _account in rpc.get_token_accounts(WALLET, MINT)} == {OTHER, THIRD}
+
+
+def test_steps_yield_slots_with_their_state(client: simsync.Client, create: simsync.CreateSession) -> None:
+    with client.parallel(create, timeout=20) as session:
+        sub = session.sub_sessions[0]
+        seen = [(slot, sub.rpc.get_slot()) for slot in sub.steps(timeout=20)]
+        assert seen and all(slot == reached for slot, reached in seen)
+        assert [slot for slot, _reached in seen] == list(range(seen[0][0], sub.end_slot + 1))
+        events = list(sub.events(timeout=20))
+        assert isinstance(events[-1], simsync.Completed)
+        assert [event.slot for event in events if isinstance(event, simsync.Slot)] == list(range(1000, 1006))
+        other = session.sub_sessions[1]
+        assert list(other.steps(4, timeout=20))[-1] == other.end_slot
