@@ -76,8 +76,21 @@ class Execution:
         """Make the engine, with the accounts of the bundle that holds the start slot."""
         start = self._plan.start_slot
         bundle = self._ledger.bundle_at(start)
-        self._engine = Engine(bundle.accounts if bundle is not None else {}, extra_units=self._plan.extra_units)
-        self._engine.enter_slot(start, self._ledger.time_of(start))
+        self._engine = Engine(
+            bundle.accounts if bundle is not None else {},
+            extra_units=self._plan.extra_units,
+            past=self._ledger.past_of(start),
+        )
+        self._enter_slot(start)
+
+    def _enter_slot(self, slot: int) -> None:
+        block = self._ledger.block(slot)
+        self.engine.enter_slot(
+            slot,
+            block.time if block is not None else self._ledger.time_of(slot),
+            blockhash=block.blockhash if block is not None else None,
+            epoch_start=self._ledger.epoch_start_of(slot),
+        )
 
     def free(self) -> None:
         """Release the engine and the history. The execution must not be used afterwards."""
@@ -117,7 +130,7 @@ class Execution:
         if block is not self.block:
             self.block = block
             self.slot = block.slot
-            self.engine.enter_slot(block.slot, block.time)
+            self._enter_slot(block.slot)
             self.stream.add(SlotBegun(block.slot))
             yield from self._run_slot_actions(block.slot, before=True)
         size = self._behaviour.batch_size

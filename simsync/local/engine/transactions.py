@@ -19,7 +19,13 @@ from solders.transaction_status import (
     TransactionErrorProgramExecutionTemporarilyRestricted,
 )
 
-from simsync.local.engine.programs import BUILTIN_PROGRAMS, COMPUTE_BUDGET_PROGRAM, LOOKUP_TABLE_HEADER, TOKEN_PROGRAMS
+from simsync.local.engine.programs import (
+    BUILTIN_PROGRAMS,
+    COMPUTE_BUDGET_PROGRAM,
+    LOOKUP_TABLE_HEADER,
+    PRECOMPILES,
+    TOKEN_PROGRAMS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -68,6 +74,18 @@ def budget_of(message: AnyMessage) -> Budget:
         elif data[:1] == b"\3" and len(data) >= 9:
             (price,) = struct.unpack_from("<Q", data, 1)
     return Budget(min(default_units if units is None else units, _MAX_UNITS), price, heap)
+
+
+def precompile_signatures(message: AnyMessage) -> int:
+    """Return how many signatures the precompiles verify: the first byte of each of their instructions."""
+    keys = message.account_keys
+    return sum(
+        instruction.data[0]
+        for instruction in message.instructions
+        if instruction.data
+        and instruction.program_id_index < len(keys)
+        and keys[instruction.program_id_index] in PRECOMPILES
+    )
 
 
 class Keys(NamedTuple):

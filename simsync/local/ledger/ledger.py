@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any
 
 from simsync.errors import InvalidParams
+from simsync.local.engine.sysvars import SLOT_HASHES_KEPT, SLOT_SECONDS, SLOTS_PER_EPOCH, PastSlot
 from simsync.local.ledger import file
 from simsync.local.ledger.blocks import blocks_of_replies, blocks_of_transactions, bundles_over
 from simsync.local.ledger.generate import generate_blocks
@@ -97,6 +98,21 @@ class Ledger:
         if not self.blocks:
             return 0
         return self.blocks[max(0, bisect_right(self._slots, slot) - 1)].time
+
+    def past_of(self, slot: int) -> list[PastSlot]:
+        """Return the last blocks before ``slot``, oldest first, as many as the sysvars of an engine hold."""
+        before = self.blocks[max(0, bisect_left(self._slots, slot) - SLOT_HASHES_KEPT) : bisect_left(self._slots, slot)]
+        return [PastSlot(block.slot, block.blockhash) for block in before]
+
+    def epoch_start_of(self, slot: int) -> int:
+        """Return the unix time in seconds of the first slot of the epoch of ``slot``.
+
+        If the ledger does not reach back that far, it is estimated from its first block.
+        """
+        first = slot - slot % SLOTS_PER_EPOCH
+        if not self.blocks or self._slots[0] <= first:
+            return self.time_of(first)
+        return int(self.blocks[0].time - (self._slots[0] - first) * SLOT_SECONDS)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the ledger to one file of JSON lines.
