@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from solders.transaction import VersionedTransaction
 
 from simsync.local.actions import ActionResult, Due, Schedule
+from simsync.local.backtest.history import History
 from simsync.local.backtest.messages import Summary
 from simsync.local.backtest.stream import (
     AccountsOverridden,
     ExecutedTransaction,
     RecordedTransaction,
-    ShownTransaction,
     SlotBegun,
     SlotShown,
     Stream,
@@ -59,7 +58,7 @@ class Execution:
         self._plan = plan
         self._behaviour = behaviour
         self._engine: Engine | None = None
-        self._history: OrderedDict[str, ShownTransaction] = OrderedDict()
+        self.history = History(behaviour.history_slots)
         self._schedule = Schedule(plan.actions) if plan.actions else None
         self._programs = self._schedule.programs if self._schedule is not None else frozenset()
 
@@ -95,16 +94,12 @@ class Execution:
     def free(self) -> None:
         """Release the engine and the history. The execution must not be used afterwards."""
         self._engine = None
-        self._history.clear()
+        self.history.clear()
 
     @property
     def block_time(self) -> int:
         """Unix seconds of the current slot."""
         return self.block.time if self.block is not None else self._ledger.time_of(self.slot)
-
-    def transaction(self, signature: str) -> ShownTransaction | None:
-        """Return the last executed transaction with that signature, if it is still kept."""
-        return self._history.get(signature)
 
     # -- single transactions and accounts
 
@@ -184,13 +179,8 @@ class Execution:
         return any(str(key) in self._plan.signer_filter for key in signers)
 
     def _show(self, shown: _Shown) -> _Shown:
-        """Add a transaction to the stream and the history, and drop what is too old from the history."""
-        self._history[shown.signature] = shown
-        self._history.move_to_end(shown.signature)
-        oldest = shown.slot - self._behaviour.history_slots
-        # Ends at the latest at the transaction just added.
-        while (first := next(iter(self._history.values()))).slot <= oldest:
-            del self._history[first.signature]
+        """Add a transaction to the stream and the history."""
+        self.history.add(shown)
         self.stream.add(shown)
         return shown
 
