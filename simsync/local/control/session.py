@@ -27,6 +27,10 @@ _LONGEST_STEP = 0.004
 """Seconds of execution after which the event loop may run other work."""
 
 
+class SessionFailed(Exception):
+    """The session broke with an error of the simulator; the control connection was told so."""
+
+
 class Session:
     """One session. All of it runs on the simulator's event loop.
 
@@ -90,6 +94,27 @@ class Session:
         """Remove a callback, once its data socket has ended."""
         self._on_close.discard(callback)
         self._free_if_over()
+
+    def start_engine(self) -> None:
+        """Make the engine if that was not done yet. Raises SessionFailed."""
+        try:
+            self.backtest.ensure_started()
+        except Exception as error:
+            self.fail(error)
+            raise SessionFailed(str(error)) from error
+
+    def fail(self, error: BaseException) -> None:
+        """End the session because of an error of the simulator: report it, release the engine, keep the server alive.
+
+        Every handler that runs work for a session calls this: an error that nobody reports is a client that waits.
+        """
+        if self.closed:
+            return
+        _log.error("session %s failed: %s", self.id, error)
+        _log.debug("the error was", exc_info=error)
+        self._usage.end(SessionEnd.FAILED)
+        self._emit(self, Refused("internal", {"error": f"the session failed: {error}"}))
+        self.close()
 
     def close(self, *, acknowledge: bool = False) -> None:
         """Stop working, release the engine and end the data sockets. With ``acknowledge`` report success first."""
@@ -160,9 +185,7 @@ class Session:
             return
         error = task.exception()
         if error is not None:
-            _log.error("session %s failed", self.id, exc_info=error)
-            self._usage.end(SessionEnd.FAILED)
-            self._emit(self, Refused("internal", {"error": repr(error)}))
+            self.fail(error)
 
 
 class Retained:

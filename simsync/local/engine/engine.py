@@ -40,6 +40,10 @@ LAMPORTS_PER_SIGNATURE = 5_000
 _REPORTS_FEE = hasattr(TransactionMetadata, "fee")
 
 
+class EngineFailed(RuntimeError):
+    """LiteSVM panicked while it ran a transaction. The engine must not be used any more."""
+
+
 class Engine:
     """A set of accounts on which transactions run. Signatures, blockhashes and repetition are not checked.
 
@@ -195,7 +199,13 @@ class Engine:
         if self._extra_units:
             self._allow_extra_units(transaction.message)
         with self._accounts.removed_programs_kept(keys.all, (keys.all[index] for index in keys.writable)):
-            return method(transaction)
+            try:
+                return method(transaction)
+            except BaseException as error:
+                # A panic in Rust is no Exception: unless it is translated, it ends the thread of the server.
+                if type(error).__name__ != "PanicException":
+                    raise
+                raise EngineFailed(f"LiteSVM panicked while it ran a transaction: {error}") from error
 
     def _allow_extra_units(self, message: AnyMessage) -> None:
         """Raise the compute limit of the next transaction, which has this message."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMsgType
 
+from simsync.local.control.session import SessionFailed
 from simsync.local.encoding import dump_json, load_json, zstandard
 from simsync.local.pubsub.kinds import (
     OWN_KEYS,
@@ -19,7 +20,7 @@ from simsync.local.pubsub.kinds import (
     default_form,
 )
 from simsync.local.pubsub.sender import DataSender, Notification
-from simsync.local.rpc.params import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
+from simsync.local.rpc.params import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
 from simsync.local.surface import is_served
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ class DataConnection:
             return
         error = writer.exception()
         if error is not None and not isinstance(error, ConnectionError):
-            _log.error("data connection failed", exc_info=error)
+            # The item that broke it would break every connection that comes after it.
+            self._session.fail(error)
             self._sender.abort()
 
     # -- requests
@@ -210,7 +212,11 @@ class DataConnection:
         compressed = config.get("compression") == "zstd" and zstandard is not None
         # A subscriber must see the start slot, which is executed when it is first needed.
         if not self._session.closed:
-            self._session.backtest.ensure_started()
+            try:
+                self._session.start_engine()
+            except SessionFailed as error:
+                await self._refuse(number, INTERNAL_ERROR, f"the session failed: {error}")
+                return
         if self._behaviour.refuse_old_replay and from_slot is not None:
             oldest = self._stream.oldest_after(from_slot)
             if oldest is not None:

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from simsync.local.encoding import dump_json, load_json
+from simsync.local.engine.engine import EngineFailed
 from simsync.local.rpc import accounts, chain, history, sending, tokens
 from simsync.local.rpc.params import (
     INTERNAL_ERROR,
@@ -68,7 +69,7 @@ CALLS: dict[str, Call] = {
 
 
 def answer(backtest: Backtest, body: bytes) -> bytes:
-    """Return the reply to the body of an HTTP request, single or batch. Never raises."""
+    """Return the reply to the body of an HTTP request, single or batch. Raises EngineFailed, and nothing else."""
     try:
         request = load_json(body)
     except ValueError as error:
@@ -76,6 +77,18 @@ def answer(backtest: Backtest, body: bytes) -> bytes:
     if isinstance(request, list) and request:
         return dump_json([_answer_one(backtest, one) for one in request])
     return dump_json(_answer_one(backtest, request))
+
+
+def failure(body: bytes, text: str) -> bytes:
+    """Return the reply to a request that ended its session."""
+    try:
+        request = load_json(body)
+    except ValueError:
+        request = None
+    fault = RpcFault(INTERNAL_ERROR, f"the session failed: {text}")
+    if isinstance(request, list):
+        return dump_json([_failure(one.get("id") if isinstance(one, dict) else None, fault) for one in request])
+    return dump_json(_failure(request.get("id") if isinstance(request, dict) else None, fault))
 
 
 def _answer_one(backtest: Backtest, request: Any) -> dict[str, Any]:
@@ -94,6 +107,8 @@ def _answer_one(backtest: Backtest, request: Any) -> dict[str, Any]:
         result = call(backtest, params)
     except RpcFault as fault:
         return _failure(number, fault)
+    except EngineFailed:
+        raise
     except Exception as error:  # noqa: BLE001  a bug in one call must not end the connection
         _log.exception("%s failed", method)
         return _failure(number, RpcFault(INTERNAL_ERROR, f"Internal error: {error!r}"))
