@@ -92,6 +92,8 @@ class Behaviour:
     """Serve only the RPC methods and subscriptions that the hosted simulator documents."""
     serve_next_port: bool = True
     """Serve on the next port too if it is free: web3.js looks for the WebSocket there."""
+    max_engines: int = 64
+    """Engines that are alive at a time. Others are parked: they keep their accounts, and are made again when needed."""
     batch_size: int = 16
     """Transactions per batch of a block."""
     replay_slots: int = 100
@@ -110,7 +112,7 @@ class Behaviour:
             value = getattr(self, name)
             if value not in choices:
                 raise InvalidParams(name, value, f"must be one of {', '.join(choices)}")
-        for name in ("batch_size", "replay_slots", "history_slots"):
+        for name in ("batch_size", "replay_slots", "history_slots", "max_engines"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise InvalidParams(name, value, "must be an integer of at least 1")

@@ -96,6 +96,7 @@ class Simulator:
         self.host: str = host
         self.port: int = address[1]
         table = SessionTable(ledger, self.behaviour, Encoder(self.behaviour), self.url)
+        self._table = table
         self._routes = Routes(table, self.faults, api_key)
         self._server = _Server(listeners, table, self._routes)
         self._thread = threading.Thread(target=self._server.run, name=f"simsync-local-{self.port}", daemon=True)
@@ -129,6 +130,10 @@ class Simulator:
     @draining.setter
     def draining(self, value: bool) -> None:
         self._routes.draining = value
+
+    def engines(self) -> int:
+        """Return how many engines are alive, that is, hold memory; those of parked sessions are not."""
+        return len(self._table.engines)
 
     @property
     def closed(self) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from solders.account import Account
     from solders.pubkey import Pubkey
 
+    from simsync.local.backtest.engines import Engines
     from simsync.local.backtest.history import History
     from simsync.local.backtest.messages import Advance, AdvanceTo, Plan
     from simsync.local.backtest.stream import ExecutedTransaction
@@ -41,14 +42,19 @@ class Backtest:
     """
 
     def __init__(
-        self, ledger: Ledger, plan: Plan, behaviour: Behaviour, on_slot: Callable[[], None] | None = None
+        self,
+        ledger: Ledger,
+        plan: Plan,
+        behaviour: Behaviour,
+        on_slot: Callable[[], None] | None = None,
+        engines: Engines | None = None,
     ) -> None:
         self.plan = plan
         self.completed = False
         self.behaviour = behaviour
         self._on_slot = on_slot
         self._ledger = ledger
-        self._execution = Execution(ledger, plan, behaviour)
+        self._execution = Execution(ledger, plan, behaviour, engines)
         self.stream = self._execution.stream
         self.summary = self._execution.summary
         self._blocks = ledger.blocks_between(plan.start_slot, plan.end_slot)
@@ -124,6 +130,10 @@ class Backtest:
             for _ in self._run_to_end(self._blocks[0]):
                 pass
         self.stream.wake()
+
+    def park(self) -> None:
+        """Give the engine up until something needs it again; its accounts are kept."""
+        self._execution.park()
 
     def free(self) -> None:
         """Release the engine and the history. The session must not be used afterwards."""

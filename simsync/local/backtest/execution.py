@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from solders.transaction import VersionedTransaction
 
 from simsync.local.actions import ActionResult, Due, Schedule
+from simsync.local.backtest.engines import Engines
 from simsync.local.backtest.history import History
 from simsync.local.backtest.messages import Summary
 from simsync.local.backtest.stream import (
@@ -23,7 +24,7 @@ from simsync.local.engine.transactions import real_changes
 from simsync.local.request_fields import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from solders.account import Account
     from solders.pubkey import Pubkey
@@ -44,7 +45,10 @@ class Execution:
     work run, and RPC calls then see the state between two batches.
     """
 
-    def __init__(self, ledger: Ledger, plan: Plan, behaviour: Behaviour) -> None:
+    def __init__(self, ledger: Ledger, plan: Plan, behaviour: Behaviour, engines: Engines | None = None) -> None:
+        self._engines = engines if engines is not None else Engines(1)
+        self._parked: dict[Pubkey, Account] | None = None
+        """The accounts of the engine while it is parked."""
         self.stream = Stream(behaviour.replay_slots)
         self.summary = Summary()
         self.slot = plan.start_slot
@@ -64,23 +68,36 @@ class Execution:
 
     @property
     def started(self) -> bool:
-        return self._engine is not None
+        return self._engine is not None or self._parked is not None
 
     @property
     def engine(self) -> Engine:
-        assert self._engine is not None, "the execution was not started"
+        """The engine, made again if it was parked."""
+        if self._engine is None:
+            assert self._parked is not None, "the execution was not started"
+            accounts, self._parked = self._parked, None
+            self._make_engine(accounts, self.slot)
+        self._engines.used(self)
+        assert self._engine is not None
         return self._engine
+
+    def park(self) -> None:
+        """Keep the accounts of the engine and give the engine up, until something needs it again."""
+        if self._engine is not None:
+            self._parked = self._engine.snapshot()
+            self._engine = None
+            self._engines.closed(self)
 
     def start(self) -> None:
         """Make the engine, with the accounts of the bundle that holds the start slot."""
         start = self._plan.start_slot
         bundle = self._ledger.bundle_at(start)
-        self._engine = Engine(
-            bundle.accounts if bundle is not None else {},
-            extra_units=self._plan.extra_units,
-            past=self._ledger.past_of(start),
-        )
-        self._enter_slot(start)
+        self._make_engine(bundle.accounts if bundle is not None else {}, start)
+
+    def _make_engine(self, accounts: Mapping[Pubkey, Account], slot: int) -> None:
+        self._engine = Engine(accounts, extra_units=self._plan.extra_units, past=self._ledger.past_of(slot))
+        self._engines.opened(self)
+        self._enter_slot(slot)
 
     def _enter_slot(self, slot: int) -> None:
         block = self._ledger.block(slot)
@@ -93,7 +110,8 @@ class Execution:
 
     def free(self) -> None:
         """Release the engine and the history. The execution must not be used afterwards."""
-        self._engine = None
+        self._engine = self._parked = None
+        self._engines.closed(self)
         self.history.clear()
 
     @property

@@ -17,6 +17,7 @@ from simsync.local.services import SessionEnd
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from simsync.local.backtest.engines import Engines
     from simsync.local.behaviour import Behaviour
     from simsync.local.ledger.ledger import Ledger
     from simsync.local.services import Usage
@@ -46,10 +47,11 @@ class Session:
         behaviour: Behaviour,
         emit: Callable[[Session, Event], None],
         usage: Usage,
+        engines: Engines,
     ) -> None:
         self.id = session_id
         self.plan = plan
-        self.backtest = Backtest(ledger, plan, behaviour, usage.slots.add)
+        self.backtest = Backtest(ledger, plan, behaviour, usage.slots.add, engines)
         self.history = Retained()
         self.closed = False
         self.closed_cleanly = 0

@@ -10,6 +10,7 @@ from simsync.local.engine.sysvars import SLOT_HASHES_KEPT, SLOT_SECONDS, SLOTS_P
 from simsync.local.ledger import file
 from simsync.local.ledger.blocks import blocks_of_replies, blocks_of_transactions, bundles_over
 from simsync.local.ledger.generate import generate_blocks
+from simsync.local.ledger.reply_files import read_replies
 
 if TYPE_CHECKING:
     import os
@@ -193,7 +194,8 @@ class Ledger:
         """Make a ledger of recorded ``getBlock`` replies. Their transactions are served unchanged, not executed.
 
         Args:
-            blocks: Pairs of slot and reply, or replies with a key ``slot``. Gaps are slots without a block.
+            blocks: Pairs of slot and reply, replies with a key ``slot``, or a mapping from slots to replies. Replies
+                may be in their JSON-RPC envelope. Gaps, None and errors for skipped slots are slots without a block.
             bundle_size: The number of slots in each bundle; by default there is one bundle.
 
         Returns:
@@ -203,6 +205,25 @@ class Ledger:
             InvalidParams: A reply cannot be used.
         """
         return cls._recorded(blocks_of_replies(blocks), bundle_size)
+
+    @classmethod
+    def from_files(cls, *paths: str | os.PathLike[str], bundle_size: int | None = None) -> Ledger:
+        """Make a ledger of files that hold ``getBlock`` replies, see :meth:`from_blocks`.
+
+        Args:
+            *paths: Files and folders. A file holds one reply (``.json``; its name may give the slot), a list of them,
+                or one a line (``.jsonl``, ``.ndjson``); ``.gz`` and ``.zst`` are decompressed.
+            bundle_size: The number of slots in each bundle; by default there is one bundle.
+
+        Returns:
+            The ledger.
+
+        Raises:
+            OSError: A file cannot be read.
+            MissingExtra: A name ends in ``.zst`` and zstandard is not installed.
+            InvalidParams: A file or a reply cannot be used.
+        """
+        return cls.from_blocks(read_replies(paths), bundle_size=bundle_size)
 
     @classmethod
     def from_transactions(cls, transactions: Iterable[Any], *, bundle_size: int | None = None) -> Ledger:
