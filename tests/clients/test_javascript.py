@@ -35,7 +35,7 @@ pytestmark = [
 
 
 @pytest.fixture
-def session() -> Iterator[simsync.Session]:
+def session() -> Iterator[simsync.BacktestSession]:
     from simsync.local import Ledger, Simulator
 
     ledger = Ledger.generate(slots=20, bundle_size=20, transactions_per_slot=1)
@@ -45,7 +45,7 @@ def session() -> Iterator[simsync.Session]:
             yield session
 
 
-def start(name: str, session: simsync.Session, folder: Path) -> subprocess.Popen[str]:
+def start(name: str, session: simsync.BacktestSession, folder: Path) -> subprocess.Popen[str]:
     """Start a script from ``folder``, where it finds the packages."""
     (folder / "node_modules").symlink_to(CLIENTS / "node_modules")
     script = folder / name
@@ -62,7 +62,7 @@ def answer(process: subprocess.Popen[str], text: str | None = None) -> dict[str,
     return found
 
 
-def test_web3_and_spl_token(session: simsync.Session, tmp_path: Path) -> None:
+def test_web3_and_spl_token(session: simsync.BacktestSession, tmp_path: Path) -> None:
     assert answer(start("web3.mjs", session, tmp_path)) == {
         "balance": 10**9,
         "tokens": "2.5",
@@ -75,7 +75,7 @@ def test_web3_and_spl_token(session: simsync.Session, tmp_path: Path) -> None:
     }
 
 
-def test_web3_survives_the_end_of_a_session(session: simsync.Session, tmp_path: Path) -> None:
+def test_web3_survives_the_end_of_a_session(session: simsync.BacktestSession, tmp_path: Path) -> None:
     process = start("web3_end.mjs", session, tmp_path)
     assert process.stdout is not None
     assert process.stdout.readline().strip() == "READY"
@@ -84,5 +84,5 @@ def test_web3_survives_the_end_of_a_session(session: simsync.Session, tmp_path: 
     assert found["twice"] == 0
 
 
-def test_kit_sends_and_confirms(session: simsync.Session, tmp_path: Path) -> None:
+def test_kit_sends_and_confirms(session: simsync.BacktestSession, tmp_path: Path) -> None:
     assert answer(start("kit.mjs", session, tmp_path)) == {"balance": 10**9}
