@@ -34,11 +34,40 @@ def make_ledger(path: Path, **options: Any) -> None:
     click.echo(describe(made))
 
 
-@ledger.command("show")
-@click.argument("path", type=click.Path(path_type=Path))
-def show_ledger(path: Path) -> None:
-    """Describe a ledger file."""
+@ledger.command("import")
+@click.argument("paths", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Ledger file to write; by default the last FILE.", metavar="PATH"
+)
+@click.option("--bundle-size", type=click.IntRange(1), help="Slots per bundle; by default there is one bundle.")
+def import_ledger(paths: tuple[Path, ...], output: Path | None, bundle_size: int | None) -> None:
+    """Make a ledger of getBlock replies, which are served unchanged. FILE is a file or a folder of them.
+
+    A file holds one reply (.json, named by its slot), or one a line (.jsonl, .ndjson), as the node gave them; .gz and
+    .zst are decompressed.
+    """
     from simsync.local import Ledger
     from simsync.local.command import describe
 
-    click.echo(describe(Ledger.load(path)))
+    if output is None:
+        if len(paths) < 2:
+            raise click.UsageError("name the ledger to write: give it as the last FILE, or with --output")
+        *sources, output = paths
+        if output.exists():
+            text = f"{output} exists; to replace it or to import it too, name the ledger with --output"
+            raise click.UsageError(text)
+    else:
+        sources = list(paths)
+    made = Ledger.from_files(*sources, bundle_size=bundle_size)
+    made.save(output)
+    click.echo(describe(made))
+
+
+@ledger.command("show")
+@click.argument("path", type=click.Path(path_type=Path))
+def show_ledger(path: Path) -> None:
+    """Describe a ledger file, or a folder of getBlock replies."""
+    from simsync.local import Ledger
+    from simsync.local.command import describe
+
+    click.echo(describe(Ledger.from_files(path) if path.is_dir() else Ledger.load(path)))

@@ -16,7 +16,12 @@ _HOST_HELP = "Address to listen on. Other machines can connect unless it is a lo
 
 
 @click.command()
-@click.option("--ledger", "path", type=click.Path(path_type=Path), help="Ledger file; by default one is generated.")
+@click.option(
+    "--ledger",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Ledger file, or a folder of getBlock replies; by default one is generated.",
+)
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -38,14 +43,32 @@ _HOST_HELP = "Address to listen on. Other machines can connect unless it is a lo
     help="Empty for none.",
 )
 @click.option("--chaos", type=int, metavar="SEED", help="Inject faults chosen by this seed: drops, stalls and replays.")
-def local(path: Path | None, host: str, port: int, api_key: str, chaos: int | None) -> None:
+@click.option(
+    "--end-of-stream",
+    type=click.Choice(["a", "b", "c"]),
+    default="a",
+    show_default=True,
+    help="End of a subscription: a a message with completed, b a message of its own, c a clean close.",
+)
+@click.option("--hosted-surface", is_flag=True, help="Serve only the methods that the hosted simulator documents.")
+def local(
+    path: Path | None,
+    host: str,
+    port: int,
+    api_key: str,
+    chaos: int | None,
+    end_of_stream: str,
+    hosted_surface: bool,
+) -> None:
     """Run the embedded simulator as a server until it is interrupted (extra [local])."""
     from simsync.local import Faults, Ledger
     from simsync.local.command import describe, serve
 
     if path is None:
         click.echo("generating a ledger ...", err=True)
-    ledger = Ledger.generate() if path is None else Ledger.load(path)
+        ledger = Ledger.generate()
+    else:
+        ledger = Ledger.from_files(path) if path.is_dir() else Ledger.load(path)
 
     def announce(simulator: Simulator) -> None:
         click.echo(describe(ledger))
@@ -56,4 +79,14 @@ def local(path: Path | None, host: str, port: int, api_key: str, chaos: int | No
         click.echo(f"in another shell: export SIMULATOR_URL={simulator.url} SIMULATOR_API_KEY={shown}")
         sys.stdout.flush()  # a script may be waiting for these lines in a pipe
 
-    serve(ledger, host, port, api_key, on_ready=announce, faults=Faults(seed=chaos), allow_remote=True)
+    serve(
+        ledger,
+        host,
+        port,
+        api_key,
+        on_ready=announce,
+        faults=Faults(seed=chaos),
+        allow_remote=True,
+        end_of_stream=end_of_stream,
+        hosted_surface=hosted_surface,
+    )

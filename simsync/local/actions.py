@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 from solders.pubkey import Pubkey
 
 from simsync.local.encoding import dump_json
-from simsync.local.engine.transactions import describe_error
+from simsync.local.engine.error_texts import describe_error
 from simsync.local.request_fields import (
     BadRequest,
     Fields,

@@ -49,7 +49,10 @@ class Behaviour:
     early_events: bool = False
     """During a parallel create, send the events of a session before the next session is announced."""
     end_of_stream: str = "a"
-    """End of a subscription: ``a`` result with ``completed``, ``b`` method ending in ``End``, ``c`` clean close."""
+    """End of a subscription: ``a`` result with ``completed``, ``b`` method ending in ``End``, ``c`` clean close.
+
+    Connections that use only what a node has always get a clean close.
+    """
     event_form: str = "tagged"
     """Event inside ``sessionEventV2``: ``tagged`` (method and params) or ``external`` (string or one-key object)."""
     error_form: str = "external"
@@ -85,6 +88,12 @@ class Behaviour:
 
     If not, the endpoint ends as soon as the session is completed and its last data socket has gone.
     """
+    hosted_surface: bool = False
+    """Serve only the RPC methods and subscriptions that the hosted simulator documents."""
+    serve_next_port: bool = True
+    """Serve on the next port too if it is free: web3.js looks for the WebSocket there."""
+    max_engines: int = 64
+    """Engines that are alive at a time. Others are parked: they keep their accounts, and are made again when needed."""
     batch_size: int = 16
     """Transactions per batch of a block."""
     replay_slots: int = 100
@@ -103,7 +112,7 @@ class Behaviour:
             value = getattr(self, name)
             if value not in choices:
                 raise InvalidParams(name, value, f"must be one of {', '.join(choices)}")
-        for name in ("batch_size", "replay_slots", "history_slots"):
+        for name in ("batch_size", "replay_slots", "history_slots", "max_engines"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise InvalidParams(name, value, "must be an integer of at least 1")

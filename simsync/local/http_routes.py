@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from simsync.local.control.session import SessionFailed
 from simsync.local.control.socket import ControlConnection
 from simsync.local.encoding import dump_json, load_json, time_text
+from simsync.local.engine.engine import EngineFailed
 from simsync.local.frames import FrameSender
 from simsync.local.pubsub.connection import DataConnection
 from simsync.local.request_fields import BadRequest
-from simsync.local.rpc.calls import answer
+from simsync.local.rpc.calls import answer, failure
 from simsync.local.services import BadWindow, BundleBuilds, KeyTaken, read_build_request, read_range
 
 if TYPE_CHECKING:
@@ -118,7 +120,12 @@ class Routes:
         # Other work ran while the body arrived.
         if session.closed:
             return web.Response(status=404, text="unknown or ended session")
-        reply = answer(session.backtest, body)
+        try:
+            session.start_engine()
+            reply = answer(session.backtest, body)
+        except (SessionFailed, EngineFailed) as error:
+            session.fail(error)
+            return web.Response(body=failure(body, str(error)), content_type="application/json")
         if self._faults.http.replying().empty:
             reply = b""
         return web.Response(body=reply, content_type="application/json")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("simsync.local")
 _BACKLOG = 512
+_PAIR_ATTEMPTS = 5
 _DEFAULT_KEY = "local-dev-key"
 _STOP_TIMEOUT = 10.0
 """Seconds that close() waits for the server's thread."""
@@ -83,8 +84,8 @@ class Simulator:
         self.behaviour = Behaviour(**switches)
         self.faults = faults if faults is not None else Faults()
         self._closing = threading.Lock()
-        listener = _listen(host, port)
-        address = listener.getsockname()
+        listeners = _listen_with_next(host, port) if self.behaviour.serve_next_port else [_listen(host, port)]
+        address = listeners[0].getsockname()
         if not _is_loopback(host):
             _log.warning(
                 "the simulator on %s:%d serves other machines%s, and the traffic is not encrypted",
@@ -95,8 +96,9 @@ class Simulator:
         self.host: str = host
         self.port: int = address[1]
         table = SessionTable(ledger, self.behaviour, Encoder(self.behaviour), self.url)
+        self._table = table
         self._routes = Routes(table, self.faults, api_key)
-        self._server = _Server(listener, table, self._routes)
+        self._server = _Server(listeners, table, self._routes)
         self._thread = threading.Thread(target=self._server.run, name=f"simsync-local-{self.port}", daemon=True)
         self._thread.start()
         self._server.started.wait()
@@ -129,6 +131,10 @@ class Simulator:
     def draining(self, value: bool) -> None:
         self._routes.draining = value
 
+    def engines(self) -> int:
+        """Return how many engines are alive, that is, hold memory; those of parked sessions are not."""
+        return len(self._table.engines)
+
     @property
     def closed(self) -> bool:
         """True once the server's thread has ended."""
@@ -160,10 +166,10 @@ class Simulator:
 class _Server:
     """The event loop in the simulator's thread."""
 
-    def __init__(self, listener: socket.socket, table: SessionTable, routes: Routes) -> None:
+    def __init__(self, listeners: list[socket.socket], table: SessionTable, routes: Routes) -> None:
         self.started = threading.Event()
         self.failure: BaseException | None = None
-        self._listener = listener
+        self._listeners = listeners
         self._table = table
         self._routes = routes
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -178,7 +184,8 @@ class _Server:
                 raise
             self.failure = error
         finally:
-            self._listener.close()
+            for listener in self._listeners:
+                listener.close()
             self.started.set()
 
     def stop(self) -> None:
@@ -198,7 +205,8 @@ class _Server:
         runner = web.AppRunner(self._routes.application(), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
-            await web.SockSite(runner, self._listener, backlog=_BACKLOG).start()
+            for listener in self._listeners:
+                await web.SockSite(runner, listener, backlog=_BACKLOG).start()
             self.started.set()
             await self._stopping.wait()
         finally:
@@ -206,7 +214,8 @@ class _Server:
             # turns of the loop. asyncio forgets a connection whose server is closed in between: its socket would stay
             # open, and the client would wait for ever.
             with contextlib.suppress(NotImplementedError):
-                self._loop.remove_reader(self._listener)
+                for listener in self._listeners:
+                    self._loop.remove_reader(listener)
             for _turn in range(3):
                 await asyncio.sleep(0)
             self._table.close()
@@ -222,6 +231,26 @@ def _listen(host: str, port: int) -> socket.socket:
         raise SimsyncError(
             f"the simulator cannot listen on {host}:{port}: {error}; use another port, or port 0 for any free one"
         ) from error
+
+
+def _listen_with_next(host: str, port: int) -> list[socket.socket]:
+    """Listen on a port, and on the next one too if it is free: web3.js looks for the WebSocket there."""
+    first = _listen(host, port)
+    spare: list[socket.socket] = []
+    try:
+        # A free port that the system chooses may have a neighbour that is taken: try a few, and keep those that do not
+        # fit until the end, so that the system does not choose them again.
+        for _attempt in range(1 if port else _PAIR_ATTEMPTS):
+            try:
+                return [first, _listen(host, first.getsockname()[1] + 1)]
+            except SimsyncError:
+                if not port:
+                    spare.append(first)
+                    first = _listen(host, port)
+        return [first]
+    finally:
+        for listener in spare:
+            listener.close()
 
 
 def _is_loopback(host: str) -> bool:

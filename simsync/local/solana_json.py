@@ -11,11 +11,12 @@ from solders.message import Message, MessageV0
 from solders.pubkey import Pubkey
 
 from simsync.local.encoding import encode_base58, zstandard
+from simsync.local.parsed.accounts import parsed_account
 
 if TYPE_CHECKING:
     from solders.transaction import VersionedTransaction
 
-    from simsync.local.engine.transactions import AnyMessage, Outcome
+    from simsync.local.engine.transactions import AnyMessage, FindAccount, Outcome
 
 
 _U64 = 2**64 - 1
@@ -37,14 +38,29 @@ class UnsupportedEncoding(ValueError):
 
 
 def account_json(
-    account: Account, encoding: str = "base64", data_slice: tuple[int, int] | None = None
+    account: Account,
+    encoding: str = "base64",
+    data_slice: tuple[int, int] | None = None,
+    find: FindAccount | None = None,
 ) -> dict[str, Any]:
     """Return an account as RPC shows it; ``data_slice`` is offset and length in bytes. Raises UnsupportedEncoding.
 
-    ``jsonParsed`` falls back to base64, as on a validator for programs that it cannot parse.
+    ``jsonParsed`` needs ``find``, which returns other accounts. Without it, and for accounts that cannot be parsed, it
+    falls back to base64, as on a node.
     """
     data = bytes(account.data)
     space = len(data)
+    if encoding == "jsonParsed" and find is not None:
+        parsed = parsed_account(account, find)
+        if parsed is not None:
+            return {
+                "lamports": account.lamports,
+                "owner": str(account.owner),
+                "data": parsed,
+                "executable": account.executable,
+                "rentEpoch": account.rent_epoch,
+                "space": space,
+            }
     if data_slice is not None:
         data = data[data_slice[0] : data_slice[0] + data_slice[1]]
     return {

@@ -197,7 +197,9 @@ NO_READINGS = {
     "strict_continue": "a continue to a busy engine is never sent",
     "refuse_old_replay": "slots that are no longer kept are not asked for",
     "serve_completed": "what a completed session answers is not asked",
-    **dict.fromkeys(("batch_size", "replay_slots", "history_slots"), "a size"),
+    "serve_next_port": "simsync connects where the endpoint says",
+    "hosted_surface": "simsync calls what is documented; the rest is for other clients",
+    **dict.fromkeys(("batch_size", "replay_slots", "history_slots", "max_engines"), "a size"),
     **dict.fromkeys(("create_delay", "slot_delay", "build_delay"), "a time"),
 }
 

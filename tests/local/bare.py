@@ -144,9 +144,13 @@ class Data(Socket):
         return number
 
     def results(self) -> Iterator[Any]:
-        """Yield the results of notifications until a terminal of form (a)."""
+        """Yield the results of notifications until a terminal of form (a), or a clean close."""
         while True:
-            result = self.recv()["params"]["result"]
+            try:
+                result = self.recv()["params"]["result"]
+            except Dropped:
+                assert self.close_code == 1000
+                return
             if result == {"completed": True}:
                 return
             yield result

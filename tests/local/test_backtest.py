@@ -151,7 +151,7 @@ def test_overrides_come_before_and_own_transactions_after_the_first_block(ledger
     ]
     history = recorded(ledger, 1000, 1002)
     assert shown(backtest) == [*history[:16], (1001, str(own.signatures[0])), *history[16:]]
-    found = backtest.transaction(str(own.signatures[0]))
+    found = backtest.history.get(str(own.signatures[0]))
     assert found is not None
     assert found.error is None
 
@@ -266,5 +266,5 @@ def test_rpc_history_has_its_own_length(long_ledger: Ledger) -> None:
     backtest = make(long_ledger, 1000, 1149, history_slots=10)
     events(backtest.advance(Advance(50)))
     signatures = [signature for _, signature in recorded(long_ledger, 1000, 1050)]
-    kept = [signature for signature in signatures if backtest.transaction(signature) is not None]
+    kept = [signature for signature in signatures if backtest.history.get(signature) is not None]
     assert kept == signatures[-20:]

@@ -96,7 +96,7 @@ def test_own_transactions_still_run(simulate: Callable[..., Simulator]) -> None:
         rpc.call("modifyAccounts", {str(RICH.pubkey()): account_data(10**9)})
         assert rpc.call("sendTransaction", encoded(transfer(400_000_000)), {"encoding": "base64"})
         assert rpc.value("getBalance", str(POOR.pubkey())) == 400_000_000
-        assert rpc.call("getTransaction", "signature1") == reply(1, 300)
+        assert rpc.call("getTransaction", "signature1", {"maxSupportedTransactionVersion": 0}) == reply(1, 300)
 
 
 @pytest.mark.parametrize(

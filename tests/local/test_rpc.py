@@ -154,7 +154,7 @@ def test_send_transaction_executes_at_once_in_the_current_slot(rpc: Rpc, simulat
         shown = data.recv()["params"]["result"]
     assert shown["slot"] == 1020
     assert shown["transaction"]["signatures"] == [signature]
-    assert shown == rpc.call("getTransaction", signature)
+    assert shown == rpc.call("getTransaction", signature, {"maxSupportedTransactionVersion": 0})
     assert rpc.value("getBalance", str(POOR.pubkey())) == 2 * SOL
     assert rpc.call("getSlot") == 1020
     assert rpc.value("getSignatureStatuses", [signature, "unknown"]) == [
@@ -190,9 +190,11 @@ def test_get_transaction_of_history_in_all_encodings(rpc: Rpc, ledger: Ledger) -
 
     block = ledger.block(1020)
     assert block is not None
+    newest = {"maxSupportedTransactionVersion": 0}
     for item in block.transactions:
         transaction = VersionedTransaction.from_bytes(item.wire)
-        reply = rpc.call("getTransaction", str(transaction.signatures[0]))
+        signature = str(transaction.signatures[0])
+        reply = rpc.call("getTransaction", signature, newest)
         assert (reply["slot"], reply["blockTime"]) == (1020, block.time)
         assert reply["meta"]["err"] == item.error
         assert reply["transaction"]["message"]["accountKeys"] == list(map(str, transaction.message.account_keys))
@@ -201,9 +203,9 @@ def test_get_transaction_of_history_in_all_encodings(rpc: Rpc, ledger: Ledger) -
             shown = reply["transaction"]["message"]["instructions"][index]
             assert decode_base58(shown["data"]) == compiled.data
             assert shown["accounts"] == list(compiled.accounts)
-        wire, name = rpc.call("getTransaction", str(transaction.signatures[0]), "base64")["transaction"]
+        wire, name = rpc.call("getTransaction", signature, {"encoding": "base64", **newest})["transaction"]
         assert (base64.b64decode(wire), name) == (item.wire, "base64")
-        wire, name = rpc.call("getTransaction", str(transaction.signatures[0]), {"encoding": "base58"})["transaction"]
+        wire, name = rpc.call("getTransaction", signature, {"encoding": "base58", **newest})["transaction"]
         assert (decode_base58(wire), name) == (item.wire, "base58")
     assert rpc.call("getTransaction", "1" * 64) is None
 

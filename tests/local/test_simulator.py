@@ -18,7 +18,7 @@ import requests
 from simsync.errors import InvalidParams, MissingExtra, SimsyncError
 from simsync.local import Behaviour, Ledger, Simulator
 
-from .bare import Control, Data, Dropped, get
+from .bare import Control, Data, Dropped, Socket, get
 
 Start = Callable[..., Simulator]
 
@@ -206,3 +206,16 @@ def test_connections_that_arrive_while_it_closes_leave_no_socket(monkeypatch: py
             thread.join()
         gc.collect()
     assert not left
+
+
+def test_the_next_port_serves_the_same_if_it_is_free(ledger: Ledger) -> None:
+    with Simulator(ledger) as simulator:
+        with Control(simulator) as control:
+            session = control.create(1000, 1009)
+            socket = Socket(f"ws://127.0.0.1:{simulator.port + 1}/backtest/{session}")
+            socket.send({"jsonrpc": "2.0", "id": 1, "method": "slotSubscribe", "params": []})
+            assert socket.recv()["id"] == 1
+            socket.raw.shutdown()
+        port = simulator.port
+    with Simulator(ledger, port=port + 1, serve_next_port=False), Simulator(ledger, port=port) as simulator:
+        assert get(simulator, "/health").text == "ok"

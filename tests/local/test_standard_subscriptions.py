@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from simsync.local import Ledger, Simulator
-from simsync.local.pubsub.kinds import KINDS
+from simsync.local.pubsub.kinds import KINDS, OWN_KINDS
 
 from .actors import RICH, account_data, encoded, transfer
 from .bare import Control, Data, Dropped, Rpc
@@ -26,6 +26,7 @@ FILTERS: dict[str, Any] = {
     "program": SYSTEM,
     "signature": "5",
     "slot": None,
+    "root": None,
 }
 """A filter for every kind that matches as much as possible."""
 ACTION = {"anchor": "afterSlot", "kind": "simulate"}
@@ -139,7 +140,7 @@ def test_every_kind_ends_in_every_form(simulate: Start, stem: str, form: str) ->
         session = control.create(1000, 1001, actions=[ACTION])
         control.proceed(100)
         with Data(simulator, session) as data:
-            number = data.subscribe(f"{stem}Subscribe", [FILTERS[stem], {}])
+            number = data.subscribe(f"{stem}Subscribe", [FILTERS[stem], {"replayFromSlot": 0}])
             while True:
                 try:
                     message = data.recv()
@@ -156,7 +157,69 @@ def test_every_kind_ends_in_every_form(simulate: Start, stem: str, form: str) ->
                     return
 
 
-@pytest.mark.parametrize("stem", [stem for stem in FILTERS if stem not in ("account", "signature")])
+STANDARD = [stem for stem in FILTERS if stem not in OWN_KINDS]
+
+
+@pytest.mark.parametrize("stem", STANDARD)
+def test_a_standard_client_gets_a_clean_close_and_no_message_that_it_cannot_read(
+    simulator: Simulator, stem: str
+) -> None:
+    with Control(simulator) as control:
+        session = control.create(1000, 1009)
+        with Data(simulator, session) as data:
+            data.subscribe(f"{stem}Subscribe", [FILTERS[stem], {"commitment": "confirmed"}])
+            control.proceed(100)
+            messages = data.rest()
+            assert data.close_code == 1000
+            assert {message["method"] for message in messages} <= {f"{stem}Notification"}
+            assert {"completed": True} not in [message["params"]["result"] for message in messages]
+
+
+def test_a_standard_client_that_comes_back_gets_nothing_twice_and_no_second_close(simulator: Simulator) -> None:
+    own = transfer(1)
+    with Control(simulator) as control:
+        session = control.create(1000, 1009)
+        with Data(simulator, session) as data:
+            data.subscribe("slotSubscribe", [])
+            control.proceed(100)
+            assert [message["params"]["result"]["slot"] for message in data.rest()][-1] == 1009
+        rpc = Rpc(simulator, session)
+        rpc.call("modifyAccounts", {str(RICH.pubkey()): account_data(10**9)})
+        with Data(simulator, session) as data:
+            data.subscribe("slotSubscribe", [])
+            data.subscribe("logsSubscribe", ["all", {}])
+            rpc.call("sendTransaction", encoded(own), {"encoding": "base64", "skipPreflight": True})
+            assert data.recv()["params"]["result"]["value"]["signature"] == str(own.signatures[0])
+            # What ran before is found all the same: this is how clients confirm.
+            data.subscribe("signatureSubscribe", [str(own.signatures[0])])
+            assert data.recv()["method"] == "signatureNotification"
+        with Data(simulator, session) as data:
+            data.subscribe("slotSubscribe", [])
+            assert [message["params"]["result"]["slot"] for message in data.rest()][-1] == 1009
+
+
+def test_one_own_request_makes_the_whole_connection_one_that_knows_ends(simulator: Simulator) -> None:
+    with Control(simulator) as control:
+        session = control.create(1000, 1009)
+        with Data(simulator, session) as data:
+            numbers = {data.subscribe("slotSubscribe", []), data.call_after("actionSubscribe", [None])["result"]}
+            control.proceed(100)
+            ended: set[int] = set()
+            while ended != numbers:
+                params = data.recv()["params"]
+                if params["result"] == {"completed": True}:
+                    ended.add(params["subscription"])
+
+
+def test_roots_are_numbers(simulator: Simulator) -> None:
+    with Control(simulator) as control:
+        session = control.create(1000, 1009)
+        with Data(simulator, session) as data:
+            data.subscribe("rootSubscribe", [])
+            assert data.recv()["params"]["result"] == 1000 - 32
+
+
+@pytest.mark.parametrize("stem", [stem for stem in FILTERS if stem not in ("account", "signature", "root")])
 def test_every_kind_replays_and_compresses(simulator: Simulator, stem: str) -> None:
     zstandard = pytest.importorskip("zstandard")
 
@@ -177,7 +240,7 @@ def test_every_kind_replays_and_compresses(simulator: Simulator, stem: str) -> N
         session = control.create(1000, 1009, actions=[ACTION])
         control.proceed(100)
         control.until("completed")
-        everything = slots({})
+        everything = slots({"intraSlotUpdates": False})
         assert {1000, 1009} <= set(everything)
         assert slots({"compression": "zstd"}) == everything
         later = [slot for slot in everything if slot >= 1004]

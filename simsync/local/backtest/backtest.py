@@ -9,17 +9,21 @@ from solders.transaction import VersionedTransaction
 from simsync.local.backtest.execution import Execution
 from simsync.local.backtest.messages import Completed, Discovered, Paused, Ready, SlotExecuted, StatusChanged, Step
 from simsync.local.backtest.stream import RecordedTransaction
+from simsync.local.encoding import encode_base58
 from simsync.local.engine.accounts import AccountRefused
+from simsync.local.engine.sysvars import made_up_hash
 from simsync.local.request_fields import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from solders.account import Account
     from solders.pubkey import Pubkey
 
+    from simsync.local.backtest.engines import Engines
+    from simsync.local.backtest.history import History
     from simsync.local.backtest.messages import Advance, AdvanceTo, Plan
-    from simsync.local.backtest.stream import ExecutedTransaction, ShownTransaction
+    from simsync.local.backtest.stream import ExecutedTransaction
     from simsync.local.behaviour import Behaviour
     from simsync.local.engine.engine import Engine
     from simsync.local.ledger.blocks import Block
@@ -38,14 +42,19 @@ class Backtest:
     """
 
     def __init__(
-        self, ledger: Ledger, plan: Plan, behaviour: Behaviour, on_slot: Callable[[], None] | None = None
+        self,
+        ledger: Ledger,
+        plan: Plan,
+        behaviour: Behaviour,
+        on_slot: Callable[[], None] | None = None,
+        engines: Engines | None = None,
     ) -> None:
         self.plan = plan
         self.completed = False
-        self._behaviour = behaviour
+        self.behaviour = behaviour
         self._on_slot = on_slot
         self._ledger = ledger
-        self._execution = Execution(ledger, plan, behaviour)
+        self._execution = Execution(ledger, plan, behaviour, engines)
         self.stream = self._execution.stream
         self.summary = self._execution.summary
         self._blocks = ledger.blocks_between(plan.start_slot, plan.end_slot)
@@ -71,9 +80,9 @@ class Backtest:
 
     @property
     def blockhash(self) -> str:
-        """The blockhash of the current block."""
+        """The hash of the current block, or of the last one before if the slot carries none."""
         block = self._current_block
-        return block.blockhash if block is not None else "1" * 32
+        return block.blockhash if block is not None else encode_base58(made_up_hash(self.slot))
 
     @property
     def block_height(self) -> int:
@@ -82,18 +91,34 @@ class Backtest:
 
     @property
     def _current_block(self) -> Block | None:
-        """The block that was begun last, or that of the start slot if it is still ahead."""
+        """The block that was begun last; before the first, that of the start slot or the last one before it."""
         block = self._execution.block
-        return block if block is not None else self._ledger.block(self.slot)
+        if block is not None:
+            return block
+        return self.block_before(self.slot + 1)
+
+    def blocks_until_now(self) -> Sequence[Block]:
+        """Return the blocks of the session up to the current slot, and of the ledger before it."""
+        return self._ledger.blocks_between(0, self.slot)
+
+    def block_at(self, slot: int) -> Block | None:
+        """Return the block of a slot, None if the slot carries none."""
+        return self._ledger.block(slot)
+
+    def block_before(self, slot: int) -> Block | None:
+        """Return the last block before a slot, None if the ledger begins later."""
+        before = self._ledger.blocks_between(0, slot - 1) if slot else ()
+        return before[-1] if before else None
+
+    @property
+    def history(self) -> History:
+        """The transactions that were shown."""
+        return self._execution.history
 
     @property
     def block_time(self) -> int:
         """Unix seconds of the current slot."""
         return self._execution.block_time
-
-    def transaction(self, signature: str) -> ShownTransaction | None:
-        """Return the last executed transaction with that signature, if it is still kept."""
-        return self._execution.transaction(signature)
 
     def ensure_started(self) -> None:
         """Make the engine and execute the start block, unless that was done. With discoveries the block waits."""
@@ -105,6 +130,10 @@ class Backtest:
             for _ in self._run_to_end(self._blocks[0]):
                 pass
         self.stream.wake()
+
+    def park(self) -> None:
+        """Give the engine up until something needs it again; its accounts are kept."""
+        self._execution.park()
 
     def free(self) -> None:
         """Release the engine and the history. The session must not be used afterwards."""
@@ -129,7 +158,7 @@ class Backtest:
         yield StatusChanged("startingRuntime")
         yield StatusChanged("programAccountsLoaded")
         yield from self._discoveries()
-        if self._behaviour.notify_start and not self._start_is_ahead:
+        if self.behaviour.notify_start and not self._start_is_ahead:
             yield SlotExecuted(self.plan.start_slot)
         yield Ready()
 
@@ -146,7 +175,7 @@ class Backtest:
                 yield Refused("invalidRequest", {"error": str(error)})
                 yield Ready()
                 return
-            if self._behaviour.statuses:
+            if self.behaviour.statuses:
                 yield StatusChanged("appliedAccountModifications")
         own = request.transactions
         for _ in range(request.count):
@@ -185,7 +214,7 @@ class Backtest:
                 reached = min(wanted, self._execution.batches(block))
                 yield from self._execution.run_batches(block, reached)
         yield Paused(request.slot, reached)
-        if self._behaviour.ready_after_paused:
+        if self.behaviour.ready_after_paused:
             yield Ready()
 
     def _is_ahead(self, slot: int, batch_index: int | None) -> bool:
@@ -201,8 +230,8 @@ class Backtest:
     def _run_block(self, own: tuple[VersionedTransaction, ...]) -> Iterator[Step]:
         """Execute the next block, or what is left of it, with the client's transactions at its end."""
         block = self._blocks[self._next]
-        detailed = self._behaviour.statuses
-        if self._behaviour.notify_skipped:
+        detailed = self.behaviour.statuses
+        if self.behaviour.notify_skipped:
             yield from self._skipped(block.slot)
         if detailed:
             yield StatusChanged("decodedTransactions")
@@ -220,11 +249,11 @@ class Backtest:
     def _run_own(self, own: tuple[VersionedTransaction, ...]) -> Iterator[Step]:
         if not own:
             return
-        if self._behaviour.statuses:
+        if self.behaviour.statuses:
             yield StatusChanged("readyToExecuteUserTransactions")
         for transaction in own:
             self.inject(transaction)
-        if self._behaviour.statuses:
+        if self.behaviour.statuses:
             yield StatusChanged("executedUserTransactions")
 
     def _run_to_end(self, block: Block) -> Iterator[None]:
@@ -244,7 +273,7 @@ class Backtest:
             yield SlotExecuted(slot)
 
     def _complete(self) -> Iterator[Step]:
-        if self._behaviour.notify_skipped:
+        if self.behaviour.notify_skipped:
             yield from self._skipped(self.plan.end_slot + 1)
         self.completed = True
         yield Completed(self.summary if self.plan.send_summary else None)
@@ -258,7 +287,7 @@ class Backtest:
         wanted = frozenset(self.plan.discover_programs)
         if not wanted:
             return
-        size = self._behaviour.batch_size
+        size = self.behaviour.batch_size
         for block in self._blocks:
             for batch in range(self._execution.batches(block)):
                 found: set[str] = set()

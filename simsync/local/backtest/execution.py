@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from solders.transaction import VersionedTransaction
 
 from simsync.local.actions import ActionResult, Due, Schedule
+from simsync.local.backtest.engines import Engines
+from simsync.local.backtest.history import History
 from simsync.local.backtest.messages import Summary
 from simsync.local.backtest.stream import (
     AccountsOverridden,
     ExecutedTransaction,
     RecordedTransaction,
-    ShownTransaction,
     SlotBegun,
     SlotShown,
     Stream,
@@ -24,7 +24,7 @@ from simsync.local.engine.transactions import real_changes
 from simsync.local.request_fields import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from solders.account import Account
     from solders.pubkey import Pubkey
@@ -45,7 +45,10 @@ class Execution:
     work run, and RPC calls then see the state between two batches.
     """
 
-    def __init__(self, ledger: Ledger, plan: Plan, behaviour: Behaviour) -> None:
+    def __init__(self, ledger: Ledger, plan: Plan, behaviour: Behaviour, engines: Engines | None = None) -> None:
+        self._engines = engines if engines is not None else Engines(1)
+        self._parked: dict[Pubkey, Account] | None = None
+        """The accounts of the engine while it is parked."""
         self.stream = Stream(behaviour.replay_slots)
         self.summary = Summary()
         self.slot = plan.start_slot
@@ -59,39 +62,62 @@ class Execution:
         self._plan = plan
         self._behaviour = behaviour
         self._engine: Engine | None = None
-        self._history: OrderedDict[str, ShownTransaction] = OrderedDict()
+        self.history = History(behaviour.history_slots)
         self._schedule = Schedule(plan.actions) if plan.actions else None
         self._programs = self._schedule.programs if self._schedule is not None else frozenset()
 
     @property
     def started(self) -> bool:
-        return self._engine is not None
+        return self._engine is not None or self._parked is not None
 
     @property
     def engine(self) -> Engine:
-        assert self._engine is not None, "the execution was not started"
+        """The engine, made again if it was parked."""
+        if self._engine is None:
+            assert self._parked is not None, "the execution was not started"
+            accounts, self._parked = self._parked, None
+            self._make_engine(accounts, self.slot)
+        self._engines.used(self)
+        assert self._engine is not None
         return self._engine
+
+    def park(self) -> None:
+        """Keep the accounts of the engine and give the engine up, until something needs it again."""
+        if self._engine is not None:
+            self._parked = self._engine.snapshot()
+            self._engine = None
+            self._engines.closed(self)
 
     def start(self) -> None:
         """Make the engine, with the accounts of the bundle that holds the start slot."""
         start = self._plan.start_slot
         bundle = self._ledger.bundle_at(start)
-        self._engine = Engine(bundle.accounts if bundle is not None else {}, extra_units=self._plan.extra_units)
-        self._engine.enter_slot(start, self._ledger.time_of(start))
+        self._make_engine(bundle.accounts if bundle is not None else {}, start)
+
+    def _make_engine(self, accounts: Mapping[Pubkey, Account], slot: int) -> None:
+        self._engine = Engine(accounts, extra_units=self._plan.extra_units, past=self._ledger.past_of(slot))
+        self._engines.opened(self)
+        self._enter_slot(slot)
+
+    def _enter_slot(self, slot: int) -> None:
+        block = self._ledger.block(slot)
+        self.engine.enter_slot(
+            slot,
+            block.time if block is not None else self._ledger.time_of(slot),
+            blockhash=block.blockhash if block is not None else None,
+            epoch_start=self._ledger.epoch_start_of(slot),
+        )
 
     def free(self) -> None:
         """Release the engine and the history. The execution must not be used afterwards."""
-        self._engine = None
-        self._history.clear()
+        self._engine = self._parked = None
+        self._engines.closed(self)
+        self.history.clear()
 
     @property
     def block_time(self) -> int:
         """Unix seconds of the current slot."""
         return self.block.time if self.block is not None else self._ledger.time_of(self.slot)
-
-    def transaction(self, signature: str) -> ShownTransaction | None:
-        """Return the last executed transaction with that signature, if it is still kept."""
-        return self._history.get(signature)
 
     # -- single transactions and accounts
 
@@ -117,7 +143,7 @@ class Execution:
         if block is not self.block:
             self.block = block
             self.slot = block.slot
-            self.engine.enter_slot(block.slot, block.time)
+            self._enter_slot(block.slot)
             self.stream.add(SlotBegun(block.slot))
             yield from self._run_slot_actions(block.slot, before=True)
         size = self._behaviour.batch_size
@@ -171,13 +197,8 @@ class Execution:
         return any(str(key) in self._plan.signer_filter for key in signers)
 
     def _show(self, shown: _Shown) -> _Shown:
-        """Add a transaction to the stream and the history, and drop what is too old from the history."""
-        self._history[shown.signature] = shown
-        self._history.move_to_end(shown.signature)
-        oldest = shown.slot - self._behaviour.history_slots
-        # Ends at the latest at the transaction just added.
-        while (first := next(iter(self._history.values()))).slot <= oldest:
-            del self._history[first.signature]
+        """Add a transaction to the stream and the history."""
+        self.history.add(shown)
         self.stream.add(shown)
         return shown
 

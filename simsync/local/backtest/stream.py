@@ -37,6 +37,8 @@ class ShownTransaction(Protocol):
     @property
     def changed(self) -> Sequence[AccountChange]: ...
 
+    def involves(self, address: str) -> bool: ...
+
     def to_json(self) -> dict[str, Any]: ...
 
     def encoded(self) -> bytes: ...
@@ -73,6 +75,10 @@ class ExecutedTransaction:
         if self._mentions is None:
             self._mentions = frozenset(map(str, self.outcome.keys))
         return self._mentions
+
+    def involves(self, address: str) -> bool:
+        """Is the account among the keys? Unlike :attr:`mentions` this keeps nothing in memory."""
+        return any(str(key) == address for key in self.outcome.keys)
 
     @property
     def changed(self) -> Sequence[AccountChange]:
@@ -123,6 +129,9 @@ class RecordedTransaction:
         names = {key["pubkey"] if isinstance(key, dict) else key for key in keys}
         loaded = (self._reply.get("meta") or {}).get("loadedAddresses") or {}
         return frozenset(names.union(loaded.get("writable") or (), loaded.get("readonly") or ()))
+
+    def involves(self, address: str) -> bool:
+        return address in self.mentions
 
     @property
     def changed(self) -> Sequence[AccountChange]:
@@ -251,6 +260,13 @@ class Stream:
         if from_slot is not None:
             index = bisect_left(self._slot_starts, (from_slot, -1))
             position = self._slot_starts[index][1] if index < len(self._slot_starts) else self.end
+        return self._reader_at(position)
+
+    def reader_at_end(self) -> StreamReader:
+        """Return a reader of what is added from now on."""
+        return self._reader_at(self.end)
+
+    def _reader_at(self, position: int) -> StreamReader:
         reader = StreamReader(self, position)
         self._readers.add(reader)
         return reader

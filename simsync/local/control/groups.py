@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
+from simsync.local.backtest.engines import Engines, give_back_memory
 from simsync.local.backtest.messages import Plan
 from simsync.local.control.session import Session
 from simsync.local.encoding import control_session_id, session_id
@@ -84,7 +85,7 @@ class Group:
         self._timer: asyncio.TimerHandle | None = None
         self.sessions: dict[str, Session] = {}
         for plan in plans:
-            session = Session(session_id(), table.ledger, plan, table.behaviour, self._emit, table.usage)
+            session = Session(session_id(), table.ledger, plan, table.behaviour, self._emit, table.usage, table.engines)
             self.sessions[session.id] = session
 
     @property
@@ -133,6 +134,12 @@ class Group:
         if self.closed or not self.disconnect_timeout:
             self.close()
             return
+        # Nothing executes in a completed session unless a client calls: a run whose last message was lost must not keep
+        # its engines until the timeout.
+        for session in self.sessions.values():
+            if session.backtest.completed:
+                session.backtest.park()
+        give_back_memory()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self.disconnect_timeout, self._expire)
 
@@ -144,6 +151,7 @@ class Group:
         for session in self.sessions.values():
             session.close()
         self._table.forget(self)
+        give_back_memory()
 
     def _expire(self) -> None:
         _log.info("no client attached within %d s; closing %d sessions", self.disconnect_timeout, len(self.sessions))
@@ -169,6 +177,7 @@ class SessionTable:
         self.behaviour = behaviour
         self.encoder = encoder
         self.usage = Usage()
+        self.engines = Engines(behaviour.max_engines)
         self._base_url = base_url
         self._groups: set[Group] = set()
         self._sessions: dict[str, Group] = {}

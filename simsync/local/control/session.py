@@ -17,6 +17,7 @@ from simsync.local.services import SessionEnd
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from simsync.local.backtest.engines import Engines
     from simsync.local.behaviour import Behaviour
     from simsync.local.ledger.ledger import Ledger
     from simsync.local.services import Usage
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger("simsync.local.session")
 _LONGEST_STEP = 0.004
 """Seconds of execution after which the event loop may run other work."""
+
+
+class SessionFailed(Exception):
+    """The session broke with an error of the simulator; the control connection was told so."""
 
 
 class Session:
@@ -42,12 +47,15 @@ class Session:
         behaviour: Behaviour,
         emit: Callable[[Session, Event], None],
         usage: Usage,
+        engines: Engines,
     ) -> None:
         self.id = session_id
         self.plan = plan
-        self.backtest = Backtest(ledger, plan, behaviour, usage.slots.add)
+        self.backtest = Backtest(ledger, plan, behaviour, usage.slots.add, engines)
         self.history = Retained()
         self.closed = False
+        self.closed_cleanly = 0
+        """Connections of clients that were closed at the end of their subscriptions and have not come back."""
         self._behaviour = behaviour
         self._emit = emit
         self._usage = usage.start_session()
@@ -88,6 +96,27 @@ class Session:
         """Remove a callback, once its data socket has ended."""
         self._on_close.discard(callback)
         self._free_if_over()
+
+    def start_engine(self) -> None:
+        """Make the engine if that was not done yet. Raises SessionFailed."""
+        try:
+            self.backtest.ensure_started()
+        except Exception as error:
+            self.fail(error)
+            raise SessionFailed(str(error)) from error
+
+    def fail(self, error: BaseException) -> None:
+        """End the session because of an error of the simulator: report it, release the engine, keep the server alive.
+
+        Every handler that runs work for a session calls this: an error that nobody reports is a client that waits.
+        """
+        if self.closed:
+            return
+        _log.error("session %s failed: %s", self.id, error)
+        _log.debug("the error was", exc_info=error)
+        self._usage.end(SessionEnd.FAILED)
+        self._emit(self, Refused("internal", {"error": f"the session failed: {error}"}))
+        self.close()
 
     def close(self, *, acknowledge: bool = False) -> None:
         """Stop working, release the engine and end the data sockets. With ``acknowledge`` report success first."""
@@ -158,9 +187,7 @@ class Session:
             return
         error = task.exception()
         if error is not None:
-            _log.error("session %s failed", self.id, exc_info=error)
-            self._usage.end(SessionEnd.FAILED)
-            self._emit(self, Refused("internal", {"error": repr(error)}))
+            self.fail(error)
 
 
 class Retained:

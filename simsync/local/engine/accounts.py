@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 from solders.account import Account
 from solders.pubkey import Pubkey
 
-from simsync.local.engine.programs import UPGRADEABLE_LOADER, failing_elf
+from simsync.local.engine.programs import NATIVE_MINT, UPGRADEABLE_LOADER, failing_elf, native_mint
+from simsync.local.engine.sysvars import Sysvars
 from simsync.local.engine.transactions import AccountChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from solders.litesvm import LiteSVM
+
+    from simsync.local.engine.sysvars import PastSlot
 
 _PROGRAM, _PROGRAM_DATA = b"\2\0\0\0", b"\3\0\0\0"
 """How the data of an upgradeable program, and that of its ProgramData, begins."""
@@ -36,8 +39,9 @@ class AccountStore:
     class takes its code out of use until the next slot.
     """
 
-    def __init__(self, svm: LiteSVM, accounts: Mapping[Pubkey, Account]) -> None:
+    def __init__(self, svm: LiteSVM, accounts: Mapping[Pubkey, Account], past: Iterable[PastSlot] = ()) -> None:
         self._svm = svm
+        self._sysvars = Sysvars(svm, past)
         self._slot = 0
         self._known: set[Pubkey] = set()
         self._undeployed: set[Pubkey] = set()
@@ -47,13 +51,13 @@ class AccountStore:
         for address, account in _program_data_first(accounts.items()):
             self._put(address, account)
             self._known.add(address)
+        if NATIVE_MINT not in accounts:
+            # Not among the known accounts: a snapshot holds only what was given or written.
+            self._put(NATIVE_MINT, native_mint())
 
-    def enter_slot(self, slot: int, time: int) -> None:
-        """Set the clock, and put the programs into use that were deployed in the slot before."""
-        self._svm.warp_to_slot(slot)
-        clock = self._svm.get_clock()
-        clock.unix_timestamp = time
-        self._svm.set_clock(clock)
+    def enter_slot(self, slot: int, time: int, blockhash: str | None, epoch_start: int | None) -> None:
+        """Move the sysvars to ``slot``, and put the programs into use that were deployed in the slot before."""
+        self._sysvars.enter_slot(slot, time, blockhash, epoch_start)
         self._slot = slot
         waiting, self._undeployed = self._undeployed, set()
         for program in waiting:
@@ -61,6 +65,15 @@ class AccountStore:
             # Without its ProgramData a program stays out of use.
             if account is not None and is_program(account) and self._svm.get_account(_program_data_of(account)):
                 self._put(program, account)
+
+    def get(self, address: Pubkey) -> Account | None:
+        """Return an account as it is in the current slot."""
+        self._sysvars.refresh((address,))
+        return self._svm.get_account(address)
+
+    def refresh_sysvars(self, keys: Iterable[Pubkey]) -> None:
+        """Bring the sysvars among the keys of a transaction up to date."""
+        self._sysvars.refresh(keys)
 
     def snapshot(self) -> dict[Pubkey, Account]:
         """Return every account that was given or written, in its current state."""

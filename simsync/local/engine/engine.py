@@ -18,6 +18,7 @@ from simsync.local.engine.transactions import (
     budget_of,
     error_json,
     keys_of,
+    precompile_signatures,
     token_account,
     token_balance,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from solders.pubkey import Pubkey
     from solders.transaction import VersionedTransaction
 
+    from simsync.local.engine.sysvars import PastSlot
     from simsync.local.engine.transactions import AnyMessage
 
 _Result = TypeVar("_Result")
@@ -36,6 +38,10 @@ _Result = TypeVar("_Result")
 LAMPORTS_PER_SIGNATURE = 5_000
 # solders 0.27 neither reports fees nor charges priority fees, and limits nested calls more tightly.
 _REPORTS_FEE = hasattr(TransactionMetadata, "fee")
+
+
+class EngineFailed(RuntimeError):
+    """LiteSVM panicked while it ran a transaction. The engine must not be used any more."""
 
 
 class Engine:
@@ -46,24 +52,34 @@ class Engine:
     Args:
         accounts: The accounts at the start.
         extra_units: Compute units that each transaction may use beyond its limit.
+        past: The blocks before the first slot, oldest first, for the sysvars that hold hashes.
 
     Raises:
         AccountRefused: An account cannot be used.
     """
 
-    def __init__(self, accounts: Mapping[Pubkey, Account], *, extra_units: int = 0) -> None:
+    def __init__(
+        self, accounts: Mapping[Pubkey, Account], *, extra_units: int = 0, past: Iterable[PastSlot] = ()
+    ) -> None:
         self._svm = LiteSVM().with_sigverify(False).with_blockhash_check(False).with_transaction_history(0)
-        self._accounts = AccountStore(self._svm, accounts)
+        self._accounts = AccountStore(self._svm, accounts, past)
         self._extra_units = extra_units
 
     # -- accounts
 
-    def enter_slot(self, slot: int, time: int) -> None:
-        """Set the clock to ``slot`` and the unix ``time`` in seconds."""
-        self._accounts.enter_slot(slot, time)
+    def enter_slot(self, slot: int, time: int, *, blockhash: str | None = None, epoch_start: int | None = None) -> None:
+        """Move clock and sysvars to a slot.
+
+        Args:
+            slot: The slot.
+            time: Its unix time in seconds.
+            blockhash: The hash of its block in base58, None if it carries none.
+            epoch_start: The unix time of the first slot of its epoch, None to estimate it.
+        """
+        self._accounts.enter_slot(slot, time, blockhash, epoch_start)
 
     def account(self, address: Pubkey) -> Account | None:
-        return self._svm.get_account(address)
+        return self._accounts.get(address)
 
     def balance(self, address: Pubkey) -> int:
         """Return the lamports of an account, 0 if it does not exist."""
@@ -169,7 +185,7 @@ class Engine:
 
     def fee_of(self, message: AnyMessage) -> int:
         """Return the fee in lamports that a transaction with this message is charged."""
-        fee = LAMPORTS_PER_SIGNATURE * message.header.num_required_signatures
+        fee = LAMPORTS_PER_SIGNATURE * (message.header.num_required_signatures + precompile_signatures(message))
         if not _REPORTS_FEE:
             return fee
         budget = budget_of(message)
@@ -179,10 +195,17 @@ class Engine:
         self, method: Callable[[VersionedTransaction], _Result], transaction: VersionedTransaction, keys: Keys
     ) -> _Result:
         """Have LiteSVM send or simulate a transaction."""
+        self._accounts.refresh_sysvars(keys.all)
         if self._extra_units:
             self._allow_extra_units(transaction.message)
         with self._accounts.removed_programs_kept(keys.all, (keys.all[index] for index in keys.writable)):
-            return method(transaction)
+            try:
+                return method(transaction)
+            except BaseException as error:
+                # A panic in Rust is no Exception: unless it is translated, it ends the thread of the server.
+                if type(error).__name__ != "PanicException":
+                    raise
+                raise EngineFailed(f"LiteSVM panicked while it ran a transaction: {error}") from error
 
     def _allow_extra_units(self, message: AnyMessage) -> None:
         """Raise the compute limit of the next transaction, which has this message."""

@@ -7,6 +7,7 @@ import struct
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from solders.account import Account
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -27,6 +28,13 @@ MEMO_PROGRAM = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
 LOOKUP_TABLE_PROGRAM = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
 UPGRADEABLE_LOADER = Pubkey.from_string("BPFLoaderUpgradeab1e11111111111111111111111")
 COMPUTE_BUDGET_PROGRAM = Pubkey.from_string("ComputeBudget111111111111111111111111111111")
+ED25519_PROGRAM = Pubkey.from_string("Ed25519SigVerify111111111111111111111111111")
+SECP256K1_PROGRAM = Pubkey.from_string("KeccakSecp256k11111111111111111111111111111")
+SECP256R1_PROGRAM = Pubkey.from_string("Secp256r1SigVerify1111111111111111111111111")
+PRECOMPILES = frozenset({ED25519_PROGRAM, SECP256K1_PROGRAM, SECP256R1_PROGRAM})
+"""Programs that verify signatures; each of these costs as much as a signature of the transaction."""
+NATIVE_MINT = Pubkey.from_string("So11111111111111111111111111111111111111112")
+"""The mint of wrapped SOL."""
 BUILTIN_PROGRAMS = frozenset(
     {
         SYSTEM_PROGRAM,
@@ -35,8 +43,8 @@ BUILTIN_PROGRAMS = frozenset(
         Pubkey.from_string("BPFLoader1111111111111111111111111111111111"),
         Pubkey.from_string("BPFLoader2111111111111111111111111111111111"),
         Pubkey.from_string("LoaderV411111111111111111111111111111111111"),
-        Pubkey.from_string("KeccakSecp256k11111111111111111111111111111"),
-        Pubkey.from_string("Ed25519SigVerify111111111111111111111111111"),
+        SECP256K1_PROGRAM,
+        ED25519_PROGRAM,
     }
 )
 """Programs whose instructions count with few compute units in the default limit."""
@@ -46,6 +54,8 @@ TINY_PROGRAM: Pubkey = Keypair.from_seed(hashlib.sha256(b"simsync-local/tiny-pro
 """The address at which ``Ledger.generate(tiny_program=True)`` deploys a program that does nothing."""
 
 _MINT_SIZE = 82
+_NATIVE_MINT_LAMPORTS = 1_461_600
+"""Enough to be exempt from rent."""
 _INITIALIZE_MINT, _MINT_TO, _CLOSE_ACCOUNT, _TRANSFER_CHECKED = 20, 7, 9, 12
 _EXIT = b"\x95" + bytes(7)
 _INVALID_ACCOUNT_DATA = 4 << 32
@@ -127,6 +137,12 @@ def close_account(token_account: Pubkey, owner: Pubkey) -> Instruction:
         AccountMeta(owner, True, False),
     ]
     return Instruction(TOKEN_PROGRAM, bytes([_CLOSE_ACCOUNT]), accounts)
+
+
+def native_mint() -> Account:
+    """Return the mint of wrapped SOL, as every cluster has it."""
+    state = struct.pack("<I32xQBBI32x", 0, 0, 9, 1, 0)
+    return Account(_NATIVE_MINT_LAMPORTS, state, TOKEN_PROGRAM)
 
 
 def lookup_table_data(authority: Pubkey, addresses: Sequence[Pubkey]) -> bytes:

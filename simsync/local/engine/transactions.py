@@ -19,7 +19,13 @@ from solders.transaction_status import (
     TransactionErrorProgramExecutionTemporarilyRestricted,
 )
 
-from simsync.local.engine.programs import BUILTIN_PROGRAMS, COMPUTE_BUDGET_PROGRAM, LOOKUP_TABLE_HEADER, TOKEN_PROGRAMS
+from simsync.local.engine.programs import (
+    BUILTIN_PROGRAMS,
+    COMPUTE_BUDGET_PROGRAM,
+    LOOKUP_TABLE_HEADER,
+    PRECOMPILES,
+    TOKEN_PROGRAMS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -68,6 +74,18 @@ def budget_of(message: AnyMessage) -> Budget:
         elif data[:1] == b"\3" and len(data) >= 9:
             (price,) = struct.unpack_from("<Q", data, 1)
     return Budget(min(default_units if units is None else units, _MAX_UNITS), price, heap)
+
+
+def precompile_signatures(message: AnyMessage) -> int:
+    """Return how many signatures the precompiles verify: the first byte of each of their instructions."""
+    keys = message.account_keys
+    return sum(
+        instruction.data[0]
+        for instruction in message.instructions
+        if instruction.data
+        and instruction.program_id_index < len(keys)
+        and keys[instruction.program_id_index] in PRECOMPILES
+    )
 
 
 class Keys(NamedTuple):
@@ -137,16 +155,6 @@ def _name(error: object) -> str:
     return str(error).rpartition(".")[2]
 
 
-def describe_error(error: Any) -> str:
-    """Return the sentence with which a validator reports ``error`` (in JSON-RPC form)."""
-    if isinstance(error, dict) and "InstructionError" in error:
-        index, inner = error["InstructionError"]
-        if isinstance(inner, dict) and "Custom" in inner:
-            inner = f"custom program error: {inner['Custom']:#x}"
-        return f"Error processing Instruction {index}: {inner}"
-    return str(error)
-
-
 # -- changed accounts and balances
 
 
@@ -174,6 +182,15 @@ def real_changes(changes: Iterable[AccountChange]) -> list[AccountChange]:
     return found
 
 
+def ui_amount(amount: int, decimals: int) -> dict[str, Any]:
+    """Return an amount of tokens, which is in the smallest unit, as RPC shows it."""
+    scaled = Decimal(amount).scaleb(-decimals)
+    text = f"{scaled:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return {"amount": str(amount), "decimals": decimals, "uiAmount": float(scaled), "uiAmountString": text}
+
+
 class TokenBalance(NamedTuple):
     """Balance of one SPL token account; ``amount`` is in the smallest unit of the mint."""
 
@@ -186,21 +203,16 @@ class TokenBalance(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Return an entry of ``preTokenBalances`` or ``postTokenBalances``."""
-        scaled = Decimal(self.amount).scaleb(-self.decimals)
-        text = f"{scaled:f}"
-        if "." in text:
-            text = text.rstrip("0").rstrip(".")
+        shown = ui_amount(self.amount, self.decimals)
+        if not self.amount:
+            # As a node shows it: what it stores of a balance of zero comes back as null.
+            shown["uiAmount"] = None
         return {
             "accountIndex": self.position,
             "mint": self.mint,
             "owner": self.owner,
             "programId": self.program,
-            "uiTokenAmount": {
-                "amount": str(self.amount),
-                "decimals": self.decimals,
-                "uiAmount": float(scaled) if self.amount else None,
-                "uiAmountString": text,
-            },
+            "uiTokenAmount": shown,
         }
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from solders.account import Account
 from solders.pubkey import Pubkey
-from solders.transaction import VersionedTransaction
 
 from simsync.errors import InvalidParams
-from simsync.local.encoding import decode_base58
-from simsync.local.solana_json import message_json
+from simsync.local.ledger.replies import numbered_replies, recorded_transaction, transactions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -86,11 +83,8 @@ class Bundle:
 
 
 def blocks_of_replies(blocks: Iterable[Any]) -> list[Block]:
-    """Return the blocks in ``getBlock`` replies: pairs of slot and reply, or replies with a key ``slot``.
-
-    Raises InvalidParams.
-    """
-    return [_block(*_slot_and_reply(item)) for item in blocks]
+    """Return the blocks in ``getBlock`` replies, see ``numbered_replies``. Raises InvalidParams."""
+    return [_block(slot, reply) for slot, reply in numbered_replies(blocks)]
 
 
 def blocks_of_transactions(transactions: Iterable[Any]) -> list[Block]:
@@ -104,7 +98,7 @@ def blocks_of_transactions(transactions: Iterable[Any]) -> list[Block]:
     for height, (slot, group) in enumerate(groupby(replies, key=lambda reply: int(reply["slot"])), 1):
         found = list(group)
         time = int(found[0].get("blockTime") or 0)
-        rows = tuple(_recorded(reply, slot, time) for reply in found)
+        rows = tuple(recorded_transaction(reply, slot, time) for reply in found)
         parent = made[-1].slot if made else slot - 1
         made.append(Block(slot, parent, height, time, _NO_BLOCKHASH, recorded=rows))
     return made
@@ -121,48 +115,14 @@ def bundles_over(blocks: list[Block], bundle_size: int | None) -> list[Bundle]:
     return [Bundle(start, min(start + size - 1, last)) for start in range(first, last + 1, size)]
 
 
-def _slot_and_reply(item: Any) -> tuple[int, dict[str, Any]]:
-    slot, reply = item if isinstance(item, tuple) else (None, item)
-    if isinstance(reply, dict) and slot is None:
-        slot = reply.get("slot")
-    if not isinstance(slot, int) or not isinstance(reply, dict):
-        raise InvalidParams("blocks", item, "each must be (slot, getBlock reply) or a reply with a slot")
-    return slot, reply
-
-
 def _block(slot: int, reply: dict[str, Any]) -> Block:
     time = int(reply.get("blockTime") or 0)
-    transactions = reply.get("transactions")
-    if not isinstance(transactions, list):
-        raise InvalidParams("blocks", slot, "the block has no transactions; call getBlock with transactionDetails full")
+    parent = reply.get("parentSlot")
     return Block(
         slot,
-        int(reply.get("parentSlot", slot - 1)),
+        parent if isinstance(parent, int) else slot - 1,
         int(reply.get("blockHeight") or 0),
         time,
         str(reply.get("blockhash") or _NO_BLOCKHASH),
-        recorded=tuple(_recorded(row, slot, time) for row in transactions),
+        recorded=tuple(recorded_transaction(row, slot, time) for row in transactions_of(reply, slot)),
     )
-
-
-def _recorded(reply: Any, slot: int, time: int) -> dict[str, Any]:
-    """Return the reply as subscriptions show it: with slot and time, and with the transaction in JSON."""
-    transaction = reply.get("transaction") if isinstance(reply, dict) else None
-    if isinstance(transaction, (list, str)):
-        transaction = _decoded(transaction, slot)
-    if not isinstance(transaction, dict) or not transaction.get("signatures"):
-        raise InvalidParams("transactions", slot, "each must have a transaction with signatures")
-    return {"blockTime": time, "version": "legacy", **reply, "slot": slot, "transaction": transaction}
-
-
-def _decoded(encoded: list[Any] | str, slot: int) -> dict[str, Any]:
-    text, encoding = (encoded, "base58") if isinstance(encoded, str) else encoded
-    try:
-        wire = base64.b64decode(text) if encoding == "base64" else decode_base58(text)
-        transaction = VersionedTransaction.from_bytes(wire)
-    except ValueError as error:
-        raise InvalidParams("transactions", slot, f"a transaction cannot be decoded: {error}") from error
-    return {
-        "signatures": [str(signature) for signature in transaction.signatures],
-        "message": message_json(transaction.message),
-    }

@@ -56,7 +56,7 @@ def load(path: str | os.PathLike[str]) -> Parts:
     source = Path(path)
     content = source.read_bytes()
     if source.suffix == ".zst":
-        content = _decompressed(content, str(path))
+        content = decompressed(content, str(path))
     try:
         return _read([json.loads(line) for line in content.splitlines()], str(path))
     except InvalidParams:
@@ -65,7 +65,7 @@ def load(path: str | os.PathLike[str]) -> Parts:
         raise InvalidParams("path", str(path), f"is not a ledger file: {error!r}") from error
 
 
-def _decompressed(content: bytes, path: str) -> bytes:
+def decompressed(content: bytes, path: str) -> bytes:
     """Decompress piece by piece: a small file may expand to more than the memory holds, and its header may lie."""
     zstandard = _zstandard()
     decompressor = zstandard.ZstdDecompressor().decompressobj()

@@ -98,7 +98,7 @@ def generate_blocks(
             continue
         time = FIRST_BLOCK_TIME + int(offset / SLOTS_PER_SECOND)
         blockhash = Hash.hash(f"simsync-local/{seed}/block/{slot}".encode())
-        market.engine.enter_slot(slot, time)
+        market.engine.enter_slot(slot, time, blockhash=str(blockhash))
         transactions = market.block(blockhash, transactions_per_slot)
         blocks.append(Block(slot, parent, len(blocks) + 1, time, str(blockhash), tuple(transactions)))
         parent = slot

@@ -6,9 +6,11 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any
 
 from simsync.errors import InvalidParams
+from simsync.local.engine.sysvars import SLOT_HASHES_KEPT, SLOT_SECONDS, SLOTS_PER_EPOCH, PastSlot
 from simsync.local.ledger import file
 from simsync.local.ledger.blocks import blocks_of_replies, blocks_of_transactions, bundles_over
 from simsync.local.ledger.generate import generate_blocks
+from simsync.local.ledger.reply_files import read_replies
 
 if TYPE_CHECKING:
     import os
@@ -98,6 +100,21 @@ class Ledger:
             return 0
         return self.blocks[max(0, bisect_right(self._slots, slot) - 1)].time
 
+    def past_of(self, slot: int) -> list[PastSlot]:
+        """Return the last blocks before ``slot``, oldest first, as many as the sysvars of an engine hold."""
+        before = self.blocks[max(0, bisect_left(self._slots, slot) - SLOT_HASHES_KEPT) : bisect_left(self._slots, slot)]
+        return [PastSlot(block.slot, block.blockhash) for block in before]
+
+    def epoch_start_of(self, slot: int) -> int:
+        """Return the unix time in seconds of the first slot of the epoch of ``slot``.
+
+        If the ledger does not reach back that far, it is estimated from its first block.
+        """
+        first = slot - slot % SLOTS_PER_EPOCH
+        if not self.blocks or self._slots[0] <= first:
+            return self.time_of(first)
+        return int(self.blocks[0].time - (self._slots[0] - first) * SLOT_SECONDS)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the ledger to one file of JSON lines.
 
@@ -177,7 +194,8 @@ class Ledger:
         """Make a ledger of recorded ``getBlock`` replies. Their transactions are served unchanged, not executed.
 
         Args:
-            blocks: Pairs of slot and reply, or replies with a key ``slot``. Gaps are slots without a block.
+            blocks: Pairs of slot and reply, replies with a key ``slot``, or a mapping from slots to replies. Replies
+                may be in their JSON-RPC envelope. Gaps, None and errors for skipped slots are slots without a block.
             bundle_size: The number of slots in each bundle; by default there is one bundle.
 
         Returns:
@@ -187,6 +205,25 @@ class Ledger:
             InvalidParams: A reply cannot be used.
         """
         return cls._recorded(blocks_of_replies(blocks), bundle_size)
+
+    @classmethod
+    def from_files(cls, *paths: str | os.PathLike[str], bundle_size: int | None = None) -> Ledger:
+        """Make a ledger of files that hold ``getBlock`` replies, see :meth:`from_blocks`.
+
+        Args:
+            *paths: Files and folders. A file holds one reply (``.json``; its name may give the slot), a list of them,
+                or one a line (``.jsonl``, ``.ndjson``); ``.gz`` and ``.zst`` are decompressed.
+            bundle_size: The number of slots in each bundle; by default there is one bundle.
+
+        Returns:
+            The ledger.
+
+        Raises:
+            OSError: A file cannot be read.
+            MissingExtra: A name ends in ``.zst`` and zstandard is not installed.
+            InvalidParams: A file or a reply cannot be used.
+        """
+        return cls.from_blocks(read_replies(paths), bundle_size=bundle_size)
 
     @classmethod
     def from_transactions(cls, transactions: Iterable[Any], *, bundle_size: int | None = None) -> Ledger:

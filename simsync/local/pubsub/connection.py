@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMsgType
 
+from simsync.local.control.session import SessionFailed
 from simsync.local.encoding import dump_json, load_json, zstandard
-from simsync.local.pubsub.kinds import SUBSCRIBE, UNSUBSCRIBE, InvalidSubscription, config_of, default_form
+from simsync.local.pubsub.kinds import (
+    OWN_KEYS,
+    OWN_KINDS,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    InvalidSubscription,
+    config_of,
+    default_form,
+)
 from simsync.local.pubsub.sender import DataSender, Notification
-from simsync.local.rpc.params import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
+from simsync.local.rpc.params import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
+from simsync.local.surface import is_served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +45,13 @@ _EXPECTED = 100
 class _Subscription:
     """One subscription of one socket."""
 
-    def __init__(self, number: int, kind: Kind, pick: Pick, reader: StreamReader, compressed: bool) -> None:
+    def __init__(
+        self, number: int, kind: Kind, pick: Pick, reader: StreamReader, *, compressed: bool, endless: bool
+    ) -> None:
+        """With ``endless`` the end of the stream does not end it."""
         self.number = number
         self.reader = reader
+        self._endless = endless
         self.once = kind.once
         self.over = False
         self.ended = False
@@ -50,7 +64,7 @@ class _Subscription:
     @property
     def finished(self) -> bool:
         """Nothing will follow: it has had its only notification, or the stream is at its end."""
-        return self.over or self.reader.at_end
+        return self.over or (self.reader.at_end and not self._endless)
 
     def read(self, limit: int) -> list[Notification]:
         """Return the notifications for up to ``limit`` further items of the stream."""
@@ -75,7 +89,12 @@ class _Subscription:
 
 
 class DataConnection:
-    """One client on the data socket of a session."""
+    """One client on the data socket of a session.
+
+    A client that uses only what a node has cannot know the messages that end a subscription; web3.js and solana-py
+    crash on them. So it gets a clean close instead. web3.js connects again after that and would get everything once
+    more: for a client that seems to come back, subscriptions begin with what is new and do not end.
+    """
 
     def __init__(
         self,
@@ -106,6 +125,10 @@ class DataConnection:
         self._ended_once = 0
         """Subscriptions that ended after their only notification."""
         self._closing = False
+        self._knows_ends = False
+        """The client has used something that no node has."""
+        self._returning: bool | None = None
+        """The client got everything over a connection that was closed cleanly; None until it first subscribes."""
 
     async def serve(self) -> None:
         """Serve until the connection ends."""
@@ -136,7 +159,8 @@ class DataConnection:
             return
         error = writer.exception()
         if error is not None and not isinstance(error, ConnectionError):
-            _log.error("data connection failed", exc_info=error)
+            # The item that broke it would break every connection that comes after it.
+            self._session.fail(error)
             self._sender.abort()
 
     # -- requests
@@ -153,7 +177,9 @@ class DataConnection:
         number, method, params = request.get("id"), request["method"], request.get("params")
         if params is None:
             params = []
-        if method in SUBSCRIBE and isinstance(params, list):
+        if not is_served(method.replace("Unsubscribe", "Subscribe"), hosted_surface=self._behaviour.hosted_surface):
+            await self._refuse(number, METHOD_NOT_FOUND, f"Method not found: {method}")
+        elif method in SUBSCRIBE and isinstance(params, list):
             await self._subscribe(number, SUBSCRIBE[method], params)
         elif method in UNSUBSCRIBE and isinstance(params, list):
             found = self._subscriptions.pop(params[0], None) if params and isinstance(params[0], int) else None
@@ -179,21 +205,27 @@ class DataConnection:
             await self._refuse(number, INVALID_PARAMS, str(error))
             return
         config = config_of(params)
+        self._knows_ends = self._knows_ends or kind.stem in OWN_KINDS or not OWN_KEYS.isdisjoint(config)
         from_slot = config.get("replayFromSlot")
         if not isinstance(from_slot, int) or isinstance(from_slot, bool):
             from_slot = None
         compressed = config.get("compression") == "zstd" and zstandard is not None
         # A subscriber must see the start slot, which is executed when it is first needed.
         if not self._session.closed:
-            self._session.backtest.ensure_started()
+            try:
+                self._session.start_engine()
+            except SessionFailed as error:
+                await self._refuse(number, INTERNAL_ERROR, f"the session failed: {error}")
+                return
         if self._behaviour.refuse_old_replay and from_slot is not None:
             oldest = self._stream.oldest_after(from_slot)
             if oldest is not None:
                 text = f"slot {from_slot} is no longer kept for replay; the oldest kept slot is {oldest}"
                 await self._refuse(number, INVALID_PARAMS, text)
                 return
-        reader = self._stream.reader(from_slot)
-        subscription = _Subscription(next(self._numbers), kind, pick, reader, compressed)
+        endless = self._is_returning() and not self._knows_ends
+        reader = self._stream.reader_at_end() if endless and not kind.once else self._stream.reader(from_slot)
+        subscription = _Subscription(next(self._numbers), kind, pick, reader, compressed=compressed, endless=endless)
         if self._behaviour.overtake_acks:
             async with self._order:
                 await self._send(subscription)
@@ -201,6 +233,13 @@ class DataConnection:
         # Known to the writer only now: else its first notification could overtake the acknowledgement.
         self._subscriptions[subscription.number] = subscription
         self._wake.set()
+
+    def _is_returning(self) -> bool:
+        if self._returning is None:
+            self._returning = self._session.closed_cleanly > 0 and not self._knows_ends
+            if self._returning:
+                self._session.closed_cleanly -= 1
+        return self._returning
 
     async def _answer(self, number: Any, result: Any) -> None:
         await self._out.answer(dump_json({"jsonrpc": "2.0", "id": number, "result": result}))
@@ -221,9 +260,10 @@ class DataConnection:
             if self._closing:
                 await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the session was closed")
                 return
-            if self._behaviour.end_of_stream == "c" and self._all_ended():
+            if self._ends_with_close and self._all_ended():
                 if self._faults.ending().drop:
                     await self._out.drop()
+                self._session.closed_cleanly += not self._knows_ends
                 await self._socket.close(code=WSCloseCode.OK)
                 return
 
@@ -258,11 +298,17 @@ class DataConnection:
         subscription.ended = True
         subscription.reader.close()
         terminal = None
-        if self._behaviour.end_of_stream != "c" and not subscription.over:
+        if not self._ends_with_close and not subscription.over:
             terminal = subscription.terminal(self._behaviour.end_of_stream)
         await self._out.end(terminal, subscription.number)
 
+    @property
+    def _ends_with_close(self) -> bool:
+        return self._behaviour.end_of_stream == "c" or not self._knows_ends
+
     def _all_ended(self) -> bool:
-        if not self._stream.finished or not (self._subscriptions or self._ended_once):
+        if not self._stream.finished:
             return False
-        return all(one.ended for one in self._subscriptions.values())
+        # A node keeps a connection whose subscriptions are over, so one is closed only for those that it ends.
+        some = self._subscriptions or (self._behaviour.end_of_stream == "c" and self._ended_once)
+        return bool(some) and all(one.ended for one in self._subscriptions.values())

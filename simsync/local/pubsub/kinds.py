@@ -296,6 +296,16 @@ class Slots:
         return _slot
 
 
+class Roots:
+    """The root after each executed slot, as in Solana's rootSubscribe."""
+
+    stem = "root"
+    once = False
+
+    def picker(self, params: list[Any]) -> Pick:
+        return lambda item: (dump_json(item.root),) if isinstance(item, SlotShown) else NOTHING
+
+
 class Actions:
     """The results of all scheduled actions of the session."""
 
@@ -315,8 +325,13 @@ KINDS: tuple[Kind, ...] = (
     ProgramAccounts(),
     Signatures(),
     Slots(),
+    Roots(),
 )
 SUBSCRIBE = {f"{kind.stem}Subscribe": kind for kind in KINDS}
+OWN_KINDS = frozenset({"transaction", "accountDiff", "action"})
+"""Kinds that no node has."""
+OWN_KEYS = frozenset({"compression", "replayFromSlot", "intraSlotUpdates", "intra_slot_updates"})
+"""Keys of a configuration that no node knows."""
 UNSUBSCRIBE = frozenset(f"{kind.stem}Unsubscribe" for kind in KINDS)
 
 

@@ -1,0 +1,107 @@
+"""RPC calls about accounts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simsync.local.engine.accounts import AccountRefused
+from simsync.local.engine.programs import LOOKUP_TABLE_PROGRAM
+from simsync.local.parsed.accounts import lookup_table_of
+from simsync.local.rpc.params import (
+    INVALID_PARAMS,
+    RpcFault,
+    account_filters,
+    address,
+    config_at,
+    invalid,
+    required,
+    unsigned,
+)
+from simsync.local.solana_json import MalformedAccount, UnsupportedEncoding, account_json, read_modifications
+
+if TYPE_CHECKING:
+    from solders.account import Account
+
+    from simsync.local.backtest.backtest import Backtest
+
+API_VERSION = "2.3.0"
+"""The version of a node whose replies these follow."""
+MAX_MULTIPLE_ACCOUNTS = 100
+
+
+def with_context(backtest: Backtest, value: Any) -> dict[str, Any]:
+    """Return a value with its context, the current slot."""
+    return {"context": {"slot": backtest.slot, "apiVersion": API_VERSION}, "value": value}
+
+
+def shown_account(
+    backtest: Backtest, account: Account | None, config: dict[str, Any], default: str
+) -> dict[str, Any] | None:
+    """Return an account in the encoding and slice that ``config`` requests."""
+    if account is None or (not account.lamports and not account.data):
+        return None
+    wanted = config.get("dataSlice")
+    data_slice = None
+    if wanted is not None:
+        if not isinstance(wanted, dict):
+            raise invalid("dataSlice must be an object")
+        data_slice = (unsigned(wanted.get("offset"), "offset"), unsigned(wanted.get("length"), "length"))
+    try:
+        return account_json(account, config.get("encoding") or default, data_slice, backtest.engine.account)
+    except UnsupportedEncoding as error:
+        raise RpcFault(INVALID_PARAMS, str(error)) from error
+
+
+def get_account_info(backtest: Backtest, params: list[Any]) -> Any:
+    account = backtest.engine.account(address(required(params, 0, "address")))
+    return with_context(backtest, shown_account(backtest, account, config_at(params, 1), "binary"))
+
+
+def get_multiple_accounts(backtest: Backtest, params: list[Any]) -> Any:
+    wanted = required(params, 0, "addresses")
+    if not isinstance(wanted, list):
+        raise invalid("the addresses must be a list")
+    if len(wanted) > MAX_MULTIPLE_ACCOUNTS:
+        raise invalid(f"too many inputs provided; max {MAX_MULTIPLE_ACCOUNTS}")
+    engine, config = backtest.engine, config_at(params, 1)
+    accounts = [shown_account(backtest, engine.account(address(item)), config, "base64") for item in wanted]
+    return with_context(backtest, accounts)
+
+
+def get_balance(backtest: Backtest, params: list[Any]) -> Any:
+    balance = backtest.engine.balance(address(required(params, 0, "address")))
+    return with_context(backtest, balance)
+
+
+def get_program_accounts(backtest: Backtest, params: list[Any]) -> Any:
+    program = address(required(params, 0, "program id"))
+    config = config_at(params, 1)
+    tests = account_filters(config.get("filters"))
+    found = [
+        {"pubkey": str(key), "account": shown_account(backtest, account, config, "binary")}
+        for key, account in backtest.engine.owned_by(program)
+        if all(test(account) for test in tests)
+    ]
+    return with_context(backtest, found) if config.get("withContext") else found
+
+
+def get_minimum_balance(backtest: Backtest, params: list[Any]) -> int:
+    return backtest.engine.rent_exempt_minimum(unsigned(required(params, 0, "size"), "size"))
+
+
+def get_address_lookup_table(backtest: Backtest, params: list[Any]) -> Any:
+    """Return a table as a node parses it. The vendor does not document the form."""
+    account = backtest.engine.account(address(required(params, 0, "address")))
+    found = None
+    if account is not None and account.owner == LOOKUP_TABLE_PROGRAM:
+        found = lookup_table_of(bytes(account.data))
+    return with_context(backtest, found)
+
+
+def modify_accounts(backtest: Backtest, params: list[Any]) -> None:
+    value = required(params, 0, "account modifications")
+    try:
+        backtest.override(read_modifications(value))
+    except (MalformedAccount, AccountRefused) as error:
+        raise RpcFault(INVALID_PARAMS, str(error)) from error
+    backtest.stream.wake()

@@ -1,0 +1,123 @@
+"""RPC calls about slots, epochs, blockhashes and fees."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from solders.message import from_bytes_versioned
+
+from simsync.local.backtest.stream import ExecutedTransaction
+from simsync.local.encoding import encode_base58
+from simsync.local.engine.sysvars import SLOTS_PER_EPOCH, epoch_of
+from simsync.local.engine.transactions import budget_of
+from simsync.local.rpc.accounts import API_VERSION, with_context
+from simsync.local.rpc.params import address, binary, invalid, required
+
+if TYPE_CHECKING:
+    from simsync.local.backtest.backtest import Backtest
+
+BLOCKHASH_LIFETIME = 150
+"""Blocks for which a node accepts a blockhash. This simulator accepts every blockhash."""
+_MAX_FEE_ACCOUNTS = 128
+_GENESIS_HASH = encode_base58(hashlib.sha256(b"simsync-local/genesis").digest())
+
+
+def get_slot(backtest: Backtest, params: list[Any]) -> int:
+    backtest.ensure_started()
+    return backtest.slot
+
+
+def get_block_height(backtest: Backtest, params: list[Any]) -> int:
+    backtest.ensure_started()
+    return backtest.block_height
+
+
+def get_epoch_info(backtest: Backtest, params: list[Any]) -> dict[str, Any]:
+    backtest.ensure_started()
+    slot = backtest.slot
+    return {
+        "absoluteSlot": slot,
+        "blockHeight": backtest.block_height,
+        "epoch": epoch_of(slot),
+        "slotIndex": slot % SLOTS_PER_EPOCH,
+        "slotsInEpoch": SLOTS_PER_EPOCH,
+        "transactionCount": backtest.history.count,
+    }
+
+
+def get_epoch_schedule(backtest: Backtest, params: list[Any]) -> dict[str, Any]:
+    return {
+        "firstNormalEpoch": 0,
+        "firstNormalSlot": 0,
+        "leaderScheduleSlotOffset": SLOTS_PER_EPOCH,
+        "slotsPerEpoch": SLOTS_PER_EPOCH,
+        "warmup": False,
+    }
+
+
+def get_latest_blockhash(backtest: Backtest, params: list[Any]) -> Any:
+    backtest.ensure_started()
+    return with_context(backtest, latest_blockhash(backtest))
+
+
+def latest_blockhash(backtest: Backtest) -> dict[str, Any]:
+    """Return the blockhash of the current slot and the height until which a node would accept it."""
+    return {
+        "blockhash": backtest.blockhash,
+        "lastValidBlockHeight": backtest.block_height + BLOCKHASH_LIFETIME,
+    }
+
+
+def is_blockhash_valid(backtest: Backtest, params: list[Any]) -> Any:
+    """Tell whether a node would accept a blockhash; this simulator accepts all of them."""
+    wanted = required(params, 0, "blockhash")
+    backtest.ensure_started()
+    recent = {block.blockhash for block in backtest.blocks_until_now()[-BLOCKHASH_LIFETIME:]}
+    return with_context(backtest, wanted in recent or wanted == backtest.blockhash)
+
+
+def get_fee_for_message(backtest: Backtest, params: list[Any]) -> Any:
+    wire = binary(required(params, 0, "message"), "base64")
+    try:
+        message = from_bytes_versioned(wire)
+    except ValueError as error:
+        raise invalid(f"failed to deserialize the message: {error}") from error
+    return with_context(backtest, backtest.engine.fee_of(message))
+
+
+def get_recent_prioritization_fees(backtest: Backtest, params: list[Any]) -> list[dict[str, int]]:
+    """Return the lowest price per compute unit in each recent block, of transactions that name all given accounts."""
+    wanted = params[0] if params and params[0] is not None else []
+    if not isinstance(wanted, list) or len(wanted) > _MAX_FEE_ACCOUNTS:
+        raise invalid(f"the addresses must be a list of at most {_MAX_FEE_ACCOUNTS}")
+    accounts = [str(address(one)) for one in wanted]
+    backtest.ensure_started()
+    rows = []
+    for block in backtest.blocks_until_now()[-BLOCKHASH_LIFETIME:]:
+        prices = [
+            budget_of(one.transaction.message).price
+            for one in backtest.history.in_slot(block.slot)
+            if isinstance(one, ExecutedTransaction) and all(one.involves(account) for account in accounts)
+        ]
+        rows.append({"slot": block.slot, "prioritizationFee": min(prices, default=0)})
+    return rows
+
+
+def get_version(backtest: Backtest, params: list[Any]) -> dict[str, Any]:
+    return {"solana-core": API_VERSION, "feature-set": 0}
+
+
+def get_genesis_hash(backtest: Backtest, params: list[Any]) -> str:
+    """Return a hash of no cluster, so that a client never takes this for mainnet."""
+    return _GENESIS_HASH
+
+
+def get_transaction_count(backtest: Backtest, params: list[Any]) -> int:
+    """Return how many transactions the session has executed, or replayed, so far."""
+    backtest.ensure_started()
+    return backtest.history.count
+
+
+def get_health(backtest: Backtest, params: list[Any]) -> str:
+    return "ok"

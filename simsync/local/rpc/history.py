@@ -1,0 +1,234 @@
+"""RPC calls that look back: transactions, signatures and blocks."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from simsync.local.parsed.transactions import ENCODINGS, NotAvailable, account_list, in_encoding
+from simsync.local.rpc.accounts import with_context
+from simsync.local.rpc.params import (
+    BLOCK_CLEANED_UP,
+    BLOCK_NOT_AVAILABLE,
+    INVALID_PARAMS,
+    SLOT_SKIPPED,
+    UNSUPPORTED_VERSION,
+    RpcFault,
+    address,
+    config_at,
+    invalid,
+    required,
+    unsigned,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simsync.local.backtest.backtest import Backtest
+    from simsync.local.backtest.stream import ShownTransaction
+    from simsync.local.ledger.blocks import Block
+
+MAX_SIGNATURES = 256
+_MAX_HISTORY = 1_000
+_MAX_BLOCKS = 500_000
+_DETAILS = ("full", "accounts", "signatures", "none")
+_SHORT_META = ("err", "status", "fee", "preBalances", "postBalances", "preTokenBalances", "postTokenBalances")
+"""What ``meta`` holds with ``transactionDetails: accounts``."""
+
+
+def get_signature_statuses(backtest: Backtest, params: list[Any]) -> Any:
+    wanted = required(params, 0, "signatures")
+    if not isinstance(wanted, list) or len(wanted) > MAX_SIGNATURES:
+        raise invalid(f"the signatures must be a list of at most {MAX_SIGNATURES}")
+    backtest.ensure_started()
+    statuses: list[Any] = []
+    for signature in wanted:
+        shown = backtest.history.get(signature) if isinstance(signature, str) else None
+        if shown is None:
+            statuses.append(None)
+            continue
+        statuses.append(
+            {
+                "slot": shown.slot,
+                "confirmations": None,
+                "err": shown.error,
+                "status": {"Ok": None} if shown.error is None else {"Err": shown.error},
+                "confirmationStatus": "finalized",
+            }
+        )
+    return with_context(backtest, statuses)
+
+
+def get_transaction(backtest: Backtest, params: list[Any]) -> Any:
+    signature = required(params, 0, "signature")
+    config = _encoding_config(params, 1)
+    backtest.ensure_started()
+    shown = backtest.history.get(signature) if isinstance(signature, str) else None
+    return None if shown is None else _shown(shown, config)
+
+
+def get_signatures_for_address(backtest: Backtest, params: list[Any]) -> list[dict[str, Any]]:
+    wanted = str(address(required(params, 0, "address")))
+    config = config_at(params, 1)
+    limit = unsigned(config.get("limit", _MAX_HISTORY), "limit")
+    if not 1 <= limit <= _MAX_HISTORY:
+        raise invalid(f"limit must be from 1 to {_MAX_HISTORY}")
+    before, until = config.get("before"), config.get("until")
+    backtest.ensure_started()
+    return [_signature_row(one) for one in islice(_between(backtest, wanted, before, until), limit)]
+
+
+def get_block(backtest: Backtest, params: list[Any]) -> dict[str, Any]:
+    slot = unsigned(required(params, 0, "slot"), "slot")
+    config = _encoding_config(params, 1)
+    details = config.get("transactionDetails") or "full"
+    if details not in _DETAILS:
+        raise invalid(f"unknown transactionDetails {details!r}; use one of {', '.join(_DETAILS)}")
+    block = _block(backtest, slot)
+    before = backtest.block_before(slot)
+    found: dict[str, Any] = {
+        "blockhash": block.blockhash,
+        "previousBlockhash": before.blockhash if before is not None else "1" * 32,
+        "parentSlot": block.parent,
+        "blockHeight": block.height,
+        "blockTime": block.time,
+    }
+    rows = backtest.history.in_slot(slot)
+    if details == "signatures":
+        found["signatures"] = [one.signature for one in rows]
+    elif details != "none":
+        shown = (_shown(one, config, short=details == "accounts") for one in rows)
+        found["transactions"] = [
+            {key: value for key, value in one.items() if key not in ("slot", "blockTime")} for one in shown
+        ]
+    if config.get("rewards", True):
+        found["rewards"] = []
+    return found
+
+
+def get_blocks(backtest: Backtest, params: list[Any]) -> list[int]:
+    start = unsigned(required(params, 0, "start slot"), "start slot")
+    backtest.ensure_started()
+    given = params[1] if len(params) > 1 else None
+    end = unsigned(given, "end slot") if given is not None and not isinstance(given, dict) else backtest.slot
+    if end - start > _MAX_BLOCKS:
+        raise invalid(f"Slot range too large; max {_MAX_BLOCKS}")
+    return [block.slot for block in backtest.blocks_until_now() if start <= block.slot <= end]
+
+
+def get_blocks_with_limit(backtest: Backtest, params: list[Any]) -> list[int]:
+    start = unsigned(required(params, 0, "start slot"), "start slot")
+    limit = unsigned(required(params, 1, "limit"), "limit")
+    if limit > _MAX_BLOCKS:
+        raise invalid(f"Limit too large; max {_MAX_BLOCKS}")
+    backtest.ensure_started()
+    return [block.slot for block in backtest.blocks_until_now() if block.slot >= start][:limit]
+
+
+def get_block_time(backtest: Backtest, params: list[Any]) -> int:
+    return _block(backtest, unsigned(required(params, 0, "slot"), "slot")).time
+
+
+def get_first_available_block(backtest: Backtest, params: list[Any]) -> int:
+    backtest.ensure_started()
+    return _first_available(backtest)
+
+
+# -- parts
+
+
+def _first_available(backtest: Backtest) -> int:
+    """Return the first slot whose transactions may be kept: history begins with the session."""
+    return max(backtest.plan.start_slot, backtest.slot - backtest.behaviour.history_slots + 1)
+
+
+def _block(backtest: Backtest, slot: int) -> Block:
+    backtest.ensure_started()
+    if slot > backtest.slot:
+        raise RpcFault(BLOCK_NOT_AVAILABLE, f"Block not available for slot {slot}")
+    first = _first_available(backtest)
+    if slot < first:
+        text = f"Block {slot} cleaned up, does not exist on node. First available block: {first}"
+        raise RpcFault(BLOCK_CLEANED_UP, text)
+    found = backtest.block_at(slot)
+    if found is None:
+        text = f"Slot {slot} was skipped, or missing due to ledger jump to recent snapshot"
+        raise RpcFault(SLOT_SKIPPED, text)
+    return found
+
+
+def _encoding_config(params: list[Any], index: int) -> dict[str, Any]:
+    """Return the configuration, in which the encoding may stand alone as a string."""
+    if len(params) > index and isinstance(params[index], str):
+        config: dict[str, Any] = {"encoding": params[index]}
+    else:
+        config = config_at(params, index)
+    encoding = config.get("encoding")
+    if encoding is not None and encoding not in ENCODINGS:
+        raise invalid(f"unknown encoding {encoding!r}; use one of {', '.join(ENCODINGS)}")
+    return config
+
+
+def _shown(shown: ShownTransaction, config: dict[str, Any], *, short: bool = False) -> dict[str, Any]:
+    """Return a transaction in the requested encoding. Refuses versions that the client does not ask for."""
+    reply = shown.to_json()
+    version = reply.get("version", "legacy")
+    most = config.get("maxSupportedTransactionVersion")
+    if isinstance(version, int) and (not isinstance(most, int) or version > most):
+        text = (
+            f"Transaction version ({version}) is not supported by the requesting client. Please try the request again "
+            f'with the following configuration parameter: "maxSupportedTransactionVersion": {version}'
+        )
+        raise RpcFault(UNSUPPORTED_VERSION, text)
+    try:
+        reply = _without_instructions(reply) if short else in_encoding(reply, config.get("encoding") or "json")
+    except NotAvailable as error:
+        raise RpcFault(INVALID_PARAMS, str(error)) from error
+    if most is None:
+        # A node tells the version only to clients that know of versions.
+        reply = {key: value for key, value in reply.items() if key != "version"}
+    return reply
+
+
+def _without_instructions(reply: dict[str, Any]) -> dict[str, Any]:
+    """Return a transaction with its accounts only, as for ``transactionDetails: accounts``."""
+    meta = reply.get("meta")
+    if isinstance(meta, dict):
+        meta = {key: meta[key] for key in _SHORT_META if key in meta}
+    names = {"signatures": reply["transaction"]["signatures"], "accountKeys": account_list(reply)}
+    return {**reply, "transaction": names, "meta": meta}
+
+
+def _between(backtest: Backtest, wanted: str, before: Any, until: Any) -> Iterator[ShownTransaction]:
+    """Yield the transactions that name an account, newest first, between two signatures."""
+    started = not isinstance(before, str)
+    for one in backtest.history.newest_first():
+        if isinstance(until, str) and one.signature == until:
+            return
+        if started and one.involves(wanted):
+            yield one
+        started = started or one.signature == before
+
+
+def _signature_row(shown: ShownTransaction) -> dict[str, Any]:
+    return {
+        "signature": shown.signature,
+        "slot": shown.slot,
+        "err": shown.error,
+        "memo": _memo(shown.logs),
+        "blockTime": shown.block_time,
+        "confirmationStatus": "finalized",
+    }
+
+
+def _memo(logs: list[str]) -> str | None:
+    """Return the texts of the memos in the form of a node, which takes them from the log."""
+    head, found = "Program log: Memo (len ", []
+    for line, following in zip(logs, [*logs[1:], ""]):
+        if not line.startswith(head):
+            continue
+        size, _, text = line[len(head) :].partition(")")
+        # One build of the program writes the text into the same line, another into the next one.
+        text = text[2:].strip('"') if text else following[len("Program log: ") :]
+        found.append(f"[{size}] {text}")
+    return "; ".join(found) or None

@@ -1,0 +1,34 @@
+// web3.js and spl-token on one session: send and confirm, tokens, history. Prints one JSON object.
+import * as web3 from '@solana/web3.js';
+import * as token from '@solana/spl-token';
+
+const [rpc] = process.argv.slice(2);
+const connection = new web3.Connection(rpc, 'confirmed'); // the WebSocket is found by web3.js' own rule
+const payer = web3.Keypair.generate(), other = web3.Keypair.generate();
+const seen = {};
+
+await connection.confirmTransaction(await connection.requestAirdrop(payer.publicKey, 5e9), 'confirmed');
+const pay = web3.SystemProgram.transfer({ fromPubkey: payer.publicKey, toPubkey: other.publicKey, lamports: 1e9 });
+const signature = await web3.sendAndConfirmTransaction(connection, new web3.Transaction().add(pay), [payer]);
+seen.balance = await connection.getBalance(other.publicKey);
+
+const mint = await token.createMint(connection, payer, payer.publicKey, null, 6);
+const account = await token.getOrCreateAssociatedTokenAccount(connection, payer, mint, other.publicKey);
+await token.mintTo(connection, payer, mint, account.address, payer, 2_500_000);
+seen.tokens = (await connection.getTokenAccountBalance(account.address)).value.uiAmountString;
+const parsed = await connection.getParsedTokenAccountsByOwner(other.publicKey, { mint });
+seen.parsed = parsed.value[0].account.data.parsed.info.tokenAmount.amount;
+
+seen.type = (await connection.getParsedTransaction(signature)).transaction.message.instructions[0].parsed.type;
+const rows = await connection.getSignaturesForAddress(other.publicKey);
+seen.history = rows.some(row => row.signature === signature);
+const slot = await connection.getSlot();
+seen.block = (await connection.getBlock(slot, { maxSupportedTransactionVersion: 0 })).transactions.length > 0;
+seen.epoch = (await connection.getEpochInfo()).epoch;
+
+const poor = web3.Keypair.generate();
+const broke = web3.SystemProgram.transfer({ fromPubkey: poor.publicKey, toPubkey: payer.publicKey, lamports: 5 });
+seen.refused = await web3.sendAndConfirmTransaction(connection, new web3.Transaction().add(broke), [poor])
+  .then(() => 'sent', error => error.message.includes('found no record of a prior credit'));
+console.log(JSON.stringify(seen));
+process.exit(0);

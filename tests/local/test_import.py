@@ -1,0 +1,149 @@
+"""Files and envelopes of getBlock replies become ledgers, and what could not be served is refused on loading."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from solders.transaction import VersionedTransaction
+
+from simsync.errors import InvalidParams
+from simsync.local import Ledger, Simulator
+from simsync.local.parsed.transactions import NotAvailable, in_encoding, transaction_of
+
+from .actors import note, transfer
+from .bare import Control, Data, Rpc
+
+
+def shown(item: VersionedTransaction, encoding: str = "base64") -> dict[str, Any]:
+    row = {
+        "meta": {"err": None, "logMessages": [], "preBalances": [], "postBalances": []},
+        "transaction": [base64.b64encode(bytes(item)).decode(), "base64"],
+    }
+    if encoding == "base64":
+        return row
+    ledger = Ledger.from_blocks([(5, {"transactions": [row]})])
+    reply = in_encoding(ledger.blocks[0].recorded[0], encoding)
+    return {key: reply[key] for key in ("meta", "transaction", "version")}
+
+
+def block(slot: int, *rows: Any) -> dict[str, Any]:
+    return {"blockhash": "1" * 32, "parentSlot": slot - 1, "blockHeight": 7, "blockTime": 9, "transactions": list(rows)}
+
+
+def slots(ledger: Ledger) -> list[int]:
+    return [one.slot for one in ledger.blocks]
+
+
+SKIPPED = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32007, "message": "Slot 9 was skipped"}}
+
+
+def envelope(reply: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "result": reply}
+
+
+@pytest.mark.parametrize("encoding", ["json", "jsonParsed", "base64", "base58"])
+def test_every_encoding_loads_and_is_served(encoding: str) -> None:
+    item = note("hello")
+    ledger = Ledger.from_blocks([(100, block(100, shown(item, encoding)))])
+    with Simulator(ledger) as simulator, Control(simulator) as control:
+        session = control.create(100, 100)
+        with Data(simulator, session) as data:
+            data.subscribe()
+            assert data.recv()["params"]["result"]["transaction"]["signatures"] == [str(item.signatures[0])]
+        rpc = Rpc(simulator, session)
+        for wanted in ("json", "jsonParsed", "base64", "base58"):
+            params = (str(item.signatures[0]), {"encoding": wanted, "maxSupportedTransactionVersion": 0})
+            if encoding == "jsonParsed" != wanted:
+                assert "jsonParsed" in rpc.error("getTransaction", *params)["message"]
+            else:
+                assert rpc.call("getTransaction", *params)["transaction"] == shown(item, wanted)["transaction"]
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [(9, None), (10, block(10))],
+        [(9, SKIPPED), (10, envelope(block(10)))],
+        [(9, envelope(None)), [10, block(10)]],
+        {9: None, 10: envelope(block(10))},
+        {"10": block(10)},
+        [{**block(10), "slot": 10}],
+        [envelope({**block(10), "slot": 10})],
+    ],
+)
+def test_replies_load_as_a_node_gives_them(blocks: Any) -> None:
+    assert slots(Ledger.from_blocks(blocks)) == [10]
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        ({"error": {"code": -32004, "message": "Block not available"}}, "is an error, not a block"),
+        (block(10, {"transaction": {"signatures": ["s"], "accountKeys": []}}), "transactionDetails full"),
+        ({"signatures": ["s"]}, "transactionDetails full"),
+        (block(10, {"transaction": {"signatures": [], "message": {}}}), "signatures"),
+        (block(10, {"transaction": {"signatures": ["s"], "message": {"accountKeys": [5]}}}), "accountKeys"),
+        (block(10, {"transaction": {"signatures": ["s"], "message": {"accountKeys": []}}, "meta": 5}), "meta"),
+        (block(10, {"transaction": ["x", "base63"]}), "base58 or base64"),
+        (block(10, {"transaction": ["!", "base64"]}), "cannot be decoded"),
+        (block(10, 5), "must be an object"),
+        (5, "getBlock reply"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_on_loading(reply: Any, text: str) -> None:
+    with pytest.raises(InvalidParams, match=text):
+        Ledger.from_blocks([(10, reply)])
+
+
+def test_a_folder_of_replies(tmp_path: Path) -> None:
+    zstandard = pytest.importorskip("zstandard")
+    content = {slot: json.dumps(envelope(block(slot, shown(transfer(slot))))).encode() for slot in (8, 9, 10, 11)}
+    (tmp_path / "8.json").write_bytes(content[8])
+    (tmp_path / "block-9.json.gz").write_bytes(gzip.compress(content[9]))
+    (tmp_path / "10.json.zst").write_bytes(zstandard.ZstdCompressor().compress(content[10]))
+    (tmp_path / "notes.txt").write_text("no reply")
+    lines = [json.dumps([11, json.loads(content[11])]), "", json.dumps({"slot": 12, **block(12)})]
+    (tmp_path / "more.ndjson").write_text("\n".join(lines))
+    ledger = Ledger.from_files(tmp_path, bundle_size=2)
+    assert slots(ledger) == [8, 9, 10, 11, 12]
+    assert len(ledger.bundles) == 3
+    ledger.save(tmp_path / "ledger")
+    assert Ledger.load(tmp_path / "ledger").blocks == ledger.blocks
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("5.json", b"{", "is not JSON"),
+        ("a.ndjson", b"\n{", "line 2 is not JSON"),
+        ("5.json.gz", b"x", "not compressed with gzip"),
+        ("x.json", b"{}", "reply with a slot"),
+    ],
+)
+def test_files_that_hold_no_reply_are_named(tmp_path: Path, name: str, content: bytes, text: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidParams, match=text):
+        Ledger.from_files(tmp_path)
+
+
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParams, match="holds no file"):
+        Ledger.from_files(tmp_path)
+
+
+def test_transactions_of_a_ledger_survive_their_json(ledger: Ledger) -> None:
+    items = [item.wire for one in ledger.blocks for item in one.transactions]
+    rows = [shown(VersionedTransaction.from_bytes(wire)) for wire in items]
+    loaded = Ledger.from_blocks([(5, block(5, *rows))])
+    assert [bytes(transaction_of(row["transaction"])) for row in loaded.blocks[0].recorded] == items
+    assert {row["version"] for row in loaded.blocks[0].recorded} == {"legacy", 0}
+
+
+def test_a_transaction_without_its_header_has_no_bytes() -> None:
+    with pytest.raises(NotAvailable, match="not complete"):
+        transaction_of({"signatures": ["s"], "message": {"accountKeys": [], "instructions": []}})
