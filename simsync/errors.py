@@ -75,7 +75,16 @@ class MissingExtra(SimsyncError, ImportError):
 
 
 class ConnectError(SimsyncError):
-    """No connection to the simulator could be made, or it was lost before the reply."""
+    """No connection to the simulator could be made, or it was lost before the reply.
+
+    Attributes:
+        final: True if another attempt would not help before something is changed, for example the address of a proxy
+            that asks for a password, or a certificate that is not trusted.
+        retry_after: Seconds for which the server or proxy asked to be left alone (``Retry-After``), 0 if it did not.
+    """
+
+    final: bool = False
+    retry_after: float = 0.0
 
 
 class HttpStatusError(ConnectError):
@@ -86,22 +95,26 @@ class HttpStatusError(ConnectError):
         status: The HTTP status, for example 401.
         body: The body of the reply as text.
         advice: What to do about it, empty if nothing is known.
+        retry_after: Seconds for which the server asked to be left alone (``Retry-After``), 0 if it did not.
     """
 
-    def __init__(self, url: str, status: int, body: str, advice: str = "") -> None:
+    def __init__(self, url: str, status: int, body: str, advice: str = "", retry_after: float = 0.0) -> None:
         text = f"{url} answered HTTP {status}"
         if body.strip():
             text += f": {body.strip()[:300]}"
         if advice:
             text += f" ({advice})"
+        if retry_after:
+            text += f" (try again in {retry_after:g} s)"
         super().__init__(text)
         self.url = url
         self.status = status
         self.body = body
         self.advice = advice
+        self.retry_after = retry_after
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.url, self.status, self.body, self.advice)
+        return type(self), (self.url, self.status, self.body, self.advice, self.retry_after)
 
 
 class CreateError(SimsyncError):

@@ -21,6 +21,9 @@ LONGEST = 1e9
 _DEEPEST = 64
 """Levels of nesting in a value that is sent unchanged."""
 
+_QUOTES = ('""', "''", "``", "“”", "‘’", "„“", "«»")
+_QUOTES_ADVICE = "files of variables, such as those of docker --env-file, are taken literally"
+
 _LONGEST_ADDRESS, _LONGEST_SIGNATURE = 44, 88
 """Characters of the longest base58 text of 32 and 64 bytes."""
 
@@ -194,8 +197,16 @@ def text(argument: str, value: object) -> str:
     return value
 
 
+def is_in_quotes(value: str) -> bool:
+    """Return True if a text begins and ends with quotation marks, which are hardly meant to be a part of it."""
+    text = value.strip()
+    return len(text) > 1 and text[0] + text[-1] in _QUOTES
+
+
 def api_key(value: object) -> str:
     """Text that fits into an HTTP header; the message does not contain it."""
+    if isinstance(value, str) and is_in_quotes(value):
+        raise InvalidParams("api_key", "(hidden)", f"is in quotes: remove them ({_QUOTES_ADVICE})")
     if not isinstance(value, str) or not value.isprintable() or not value.isascii() or value != value.strip():
         raise InvalidParams("api_key", "(hidden)", "must be printable ASCII without leading or trailing spaces")
     return value
