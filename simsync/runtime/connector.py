@@ -31,6 +31,8 @@ from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire.payloads import BinaryMessage
 
 _SWITCHING_PROTOCOLS = 101
+_MOMENT = 0.1
+"""Seconds for the thread to say what it was waiting for when the time was up."""
 _ORDINARY = (websocket.WebSocketException, OSError, LinkLost, ValueError, LookupError, AttributeError)
 """What the library raises if there is no server, or something that is not a WebSocket server."""
 # guess: a rejected upgrade, control and data plane
@@ -104,7 +106,7 @@ class Connector:
 
     def _outcome(self) -> BaseException | DuplexWebSocket:
         try:
-            outcome = self._news.get(timeout=self._options.connect_timeout)
+            outcome = self._news.get(timeout=self._options.connect_timeout + _MOMENT)
         except queue.Empty:
             self.abort("no connection in time")
             outcome = None

@@ -55,6 +55,7 @@ def dial(url: str, deadline: float, abort: Abort) -> socket.socket:
         sock.setblocking(True)
     except Unreachable:
         sock.close()
+        abort.check()  # the proxy may have fallen silent because its socket was shut down
         raise
     except OSError as error:
         sock.close()

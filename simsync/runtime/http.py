@@ -122,10 +122,9 @@ class HttpClient:
         if body is not None:
             headers["Content-Type"] = "application/json"
         self._raise_if_aborted(method, url)
-        timeout = self._options.rpc_timeout
         session = self._session()
         budget = session.budget
-        budget.deadline = time.monotonic() + timeout
+        budget.deadline = time.monotonic() + self._options.rpc_timeout
         if deadline is not None:
             budget.deadline = min(budget.deadline, deadline)
         try:
@@ -140,10 +139,7 @@ class HttpClient:
                 stream=True,  # the body is read below, within a bound
             )
             content, refused = self._read(reply)
-        except (requests.Timeout, Urllib3Timeout, TimeoutError, socket.timeout) as error:
-            self._raise_if_aborted(method, url)
-            raise ConnectError(f"{method} {url}: no complete answer within {timeout:g} s") from error
-        except (requests.RequestException, HTTPError, UnicodeError) as error:  # requests passes some of urllib3's on
+        except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:  # some are urllib3's
             self._raise_if_aborted(method, url)
             raise self._failed(method, url, error) from self._key.harmless(error)
         status = reply.status_code
@@ -157,9 +153,12 @@ class HttpClient:
         return status, content, reply.headers
 
     def _failed(self, method: str, url: str, error: Exception) -> ConnectError:
-        reason = unreachable_reason(url, error) or self._key.hidden_in(str(error))
-        failure = ConnectError(f"{method} {url} failed: {reason}")
-        for cause in chain(error):
+        causes = list(chain(error))
+        reason = unreachable_reason(url, error)
+        if reason is None and any(isinstance(cause, (Urllib3Timeout, socket.timeout)) for cause in causes):
+            return ConnectError(f"{method} {url}: no complete answer within {self._options.rpc_timeout:g} s")
+        failure = ConnectError(f"{method} {url} failed: {reason or self._key.hidden_in(str(error))}")
+        for cause in causes:
             if isinstance(cause, Unreachable):
                 failure.final, failure.retry_after = cause.final, cause.retry_after
             elif isinstance(cause, ssl.SSLCertVerificationError):
