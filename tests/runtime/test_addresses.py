@@ -71,9 +71,9 @@ def test_the_next_address_is_tried_at_once_after_a_failure(
 ) -> None:
     class Failing(socket.socket):
         def connect_ex(self, address: Any) -> int:
-            return getattr(errno, name) if address[0] == DEAD else super().connect_ex(address)  # type: ignore[no-any-return]
+            return getattr(errno, name) if address[0] == DEAD else super().connect_ex(address)
 
-    monkeypatch.setattr(addresses.socket, "socket", Failing)
+    monkeypatch.setattr(socket, "socket", Failing)
     monkeypatch.setattr(addresses, "STAGGER", 60.0)
     resolving(monkeypatch, DEAD, "127.0.0.1")
     assert connect(port) == "127.0.0.1"
