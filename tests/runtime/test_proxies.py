@@ -14,6 +14,7 @@ import pytest
 import simsync
 from simsync.doctor.checkup import FAILED, OK, check_up
 from simsync.local import Ledger, Simulator
+from simsync.runtime import http_retry
 from tests.runtime.proxy_peers import Asked, answering, serving, socks, tunnel
 
 KEY = "sk-the-key-that-is-for-the-simulator"
@@ -33,6 +34,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    monkeypatch.setattr(http_retry, "READ_BACKOFF", 0.001)
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +153,7 @@ def test_a_dead_proxy_is_named_and_its_password_is_not(what: str, monkeypatch: p
 def test_a_proxy_that_never_answers_is_named_in_time(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{mute.getsockname()[1]}")
-        options = simsync.Options(connect_timeout=0.3, rpc_timeout=0.6, reconnect_attempts=0)
+        options = simsync.Options(connect_timeout=0.3, rpc_timeout=0.25, reconnect_attempts=0)
         began = time.monotonic()
         with pytest.raises(simsync.ConnectError, match=r"the proxy .* did not connect to sim.test:8900 in time"):
             CALLS[what](simsync.Client("ws://sim.test:8900", KEY, options=options))
