@@ -16,9 +16,11 @@ from simsync.protocol.control import ControlProtocol
 from simsync.protocol.parallel import ParallelProtocol
 from simsync.protocol.session_state import SessionState
 from simsync.protocol.single import SingleProtocol
+from simsync.reports import ConnectionReport
 from simsync.rpc import ask_slot
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.threads import spawn
+from simsync.runtime.trial import proxy_name, try_connection
 from simsync.runtime.waiting import deadline_after
 from simsync.services import HttpServices
 from simsync.sessions.backtest_session import BacktestSession
@@ -83,6 +85,27 @@ class Client(HttpServices):
     def url(self) -> str:
         """The address of the control connection."""
         return self._control_url
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy that leads to the simulator and where it is set, without its password; None without one.
+
+        Raises:
+            ConnectError: The setting is no proxy that can be used.
+        """
+        return proxy_name(self._control_url)
+
+    def try_connection(self) -> ConnectionReport:
+        """Open a connection as a session does, through the proxy and with TLS, and close it. Nothing is sent.
+
+        Returns:
+            How the simulator is reached.
+
+        Raises:
+            ConnectError: It is not reached; the message says why.
+        """
+        # wait: caller | a connection | the peer | `connect_timeout`
+        return try_connection(self._control_url, self.options)
 
     def parallel(
         self,

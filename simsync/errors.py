@@ -86,10 +86,14 @@ class MissingExtra(SimsyncError, ImportError):
 class ConnectError(SimsyncError):
     """No connection to the simulator could be made, or it was lost before the reply.
 
-    Not ``retryable`` if another attempt would not help, for example because a certificate is not accepted.
+    Attributes:
+        retryable: False if another attempt would not help before something is changed, for example the address of a
+            proxy that asks for a password, or a certificate that is not trusted.
+        retry_after: Seconds for which the server or proxy asked to be left alone (``Retry-After``), 0 if it did not.
     """
 
     retryable = True
+    retry_after: float = 0.0
 
 
 _TRANSIENT_STATUSES = frozenset({408, 425, 429, 502, 503, 504})
@@ -106,26 +110,30 @@ class HttpStatusError(ConnectError):
         status: The HTTP status, for example 401.
         body: The body of the reply as text.
         advice: What to do about it, empty if nothing is known.
+        retry_after: Seconds for which the server asked to be left alone (``Retry-After``), 0 if it did not.
     """
 
-    def __new__(cls, url: str, status: int, body: str, advice: str = "") -> HttpStatusError:
+    def __new__(cls, url: str, status: int, body: str, advice: str = "", retry_after: float = 0.0) -> HttpStatusError:
         return super().__new__(AuthenticationError if cls is HttpStatusError and status in _KEY_STATUSES else cls)
 
-    def __init__(self, url: str, status: int, body: str, advice: str = "") -> None:
+    def __init__(self, url: str, status: int, body: str, advice: str = "", retry_after: float = 0.0) -> None:
         text = f"{url} answered HTTP {status}"
         if body.strip():
             text += f": {body.strip()[:300]}"
         if advice:
             text += f" ({advice})"
+        if retry_after:
+            text += f" (try again in {retry_after:g} s)"
         super().__init__(text)
         self.url = url
         self.status = status
         self.body = body
         self.advice = advice
         self.retryable = status in _TRANSIENT_STATUSES
+        self.retry_after = retry_after
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.url, self.status, self.body, self.advice)
+        return type(self), (self.url, self.status, self.body, self.advice, self.retry_after)
 
 
 class AuthenticationError(HttpStatusError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from dataclasses import dataclass, field, fields
-from typing import Optional
+from typing import Optional, Union
 
 from simsync.errors import InvalidParams
 from simsync.frames import OnFrame
@@ -27,14 +28,17 @@ class Options:
     """Settings of a :class:`~simsync.Client`. Times are in seconds.
 
     Attributes:
-        connect_timeout: For TCP, TLS and the WebSocket upgrade together, in seconds.
+        connect_timeout: For a connection as a whole, in seconds: its name, all its addresses, the proxy, TLS and the
+            WebSocket upgrade.
         handshake_timeout: For each reply of a handshake, such as creating or attaching, in seconds.
         create_timeout: For the time between two messages while a parallel session is created, in seconds. The server
             may be waiting for capacity.
         retry_first_connect: Also retry if the very first attempt finds that nothing listens at the address or that the
             host does not resolve. By default, this fails at once.
-        ssl_context: Context for ``wss`` and ``https``, for example with your own CA. None uses the default of Python
-            and of requests.
+        ssl_context: Context for ``wss`` and ``https``, for example with a client certificate. None makes one.
+        ca_bundle: File or folder with the CA certificates that are trusted instead of those of the system, see
+            ``docs/network.md``. None reads ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, ``SSL_CERT_FILE`` and
+            ``SSL_CERT_DIR``. Not together with ``ssl_context``.
         ping_interval: Seconds between two WebSocket pings.
         dead_after: A connection without any inbound frame for this many seconds is treated as lost. Must be more than
             ``ping_interval``.
@@ -68,7 +72,8 @@ class Options:
             them and lists them in :attr:`Coverage.unproven`.
         max_message: Limit of a message, after inflating, and of an HTTP reply, in bytes; at least 65,536.
         max_sub_sessions: Limit of the number of sub-sessions that a server may announce.
-        rpc_timeout: Seconds without a byte from the server after which an HTTP request fails.
+        rpc_timeout: For a call over HTTP as a whole, in seconds: connecting, the request, the complete reply, and
+            further attempts.
         fast_path: Decode messages in blocks. False lets websocket-client cut each frame and decodes each message
             alone, with equal results, to find out whether the fast path causes a fault.
         dialect: The assumptions about the wire format that can be replaced, see :class:`~simsync.Dialect`.
@@ -85,6 +90,7 @@ class Options:
     create_timeout: float = 900.0
     retry_first_connect: bool = False
     ssl_context: Optional[ssl.SSLContext] = field(default=None, repr=False)
+    ca_bundle: Union[str, os.PathLike[str], None] = None
     # guess: keepalive
     ping_interval: float = 15.0
     # guess: dead peer
@@ -135,6 +141,11 @@ class Options:
                 checks.assign(self, **{option.name: checks.integer(option.name, value, low, high)})
         if self.ssl_context is not None and not isinstance(self.ssl_context, ssl.SSLContext):
             raise InvalidParams("ssl_context", self.ssl_context, "must be an ssl.SSLContext")
+        if self.ca_bundle is not None:
+            if not isinstance(self.ca_bundle, (str, os.PathLike)) or not str(self.ca_bundle):
+                raise InvalidParams("ca_bundle", self.ca_bundle, "must be the path of a file or folder")
+            if self.ssl_context is not None:
+                raise InvalidParams("ca_bundle", self.ca_bundle, "cannot be combined with ssl_context: load it there")
         if not isinstance(self.dialect, Dialect):
             raise InvalidParams("dialect", self.dialect, "must be a Dialect(...)")
         if self.on_frame is not None and not callable(self.on_frame):

@@ -32,6 +32,25 @@ _NOT_IN_JSON: Any = config(exclude=lambda _value: True)
 
 
 @dataclass(frozen=True)
+class ConnectionReport(JsonForm):
+    """How a simulator is reached, see :meth:`Client.try_connection <simsync.Client.try_connection>`.
+
+    Attributes:
+        proxy: The proxy and where it is set, without its password; None if there is none.
+        peer: IP address of the simulator or the proxy.
+        tls: Version of TLS; None for an address without TLS.
+        trusted: Which CA certificates are trusted; None for an address without TLS.
+        certificate_until: When the server's certificate ends, as it says it; None if that is not known.
+    """
+
+    proxy: Optional[str]
+    peer: str
+    tls: Optional[str] = None
+    trusted: Optional[str] = None
+    certificate_until: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class AvailableRange(JsonForm):
     """A bundle of slots that can be replayed: a session may start at its first slot and end in it.
 

@@ -15,8 +15,8 @@ from simsync.options import Options
 from simsync.params import AccountData, checks
 from simsync.params.account import AccountModifications, checked_modifications
 from simsync.reports import SignatureStatus, Simulation
+from simsync.runtime.http_retry import HttpRetry
 from simsync.runtime.http_wait import HttpWait
-from simsync.runtime.retry import HttpRetry
 from simsync.wire import rpc as wire
 from simsync.wire import urls
 
@@ -45,7 +45,8 @@ class Rpc:
 
     Args:
         endpoint: An ``http`` or ``https`` address.
-        options: ``rpc_timeout``, ``max_message``, ``ssl_context`` and ``on_frame`` apply.
+        options: ``rpc_timeout``, ``connect_timeout``, ``max_message``, ``ssl_context``, ``ca_bundle`` and ``on_frame``
+            apply.
     """
 
     def __init__(self, endpoint: str, options: Options | None = None) -> None:
@@ -53,8 +54,8 @@ class Rpc:
         options = options if options is not None else Options()
         if not isinstance(options, Options):
             raise InvalidParams("options", options, "must be an Options(...)")
+        self._options = options
         self._http = _http_client(options)
-        self._retry = HttpRetry(options, logger)
         self._numbers = itertools.count(1)
         self.keeps: object = None  # what the session lives as long as; see ``sessions/owner.py``
 
@@ -73,13 +74,13 @@ class Rpc:
         """
         return self._once(wire.any_call(method, params))
 
-    def _once(self, call: wire.Call[T]) -> T:
-        # wait: caller, inquiry, subscription | a reply | the peer; a cancelled token | `rpc_timeout` of silence
-        # wait: caller | a reply | the peer | `rpc_timeout` without a byte
-        return call.read(self._http.post_json(self.endpoint, call.body(next(self._numbers))))
+    def _once(self, call: wire.Call[T], deadline: float | None = None) -> T:
+        # wait: caller | a reply | the peer | `rpc_timeout`
+        return call.read(self._http.post_json(self.endpoint, call.body(next(self._numbers)), deadline))
 
     def _read(self, call: wire.Call[T]) -> T:
-        return self._retry.read(lambda: self._once(call))
+        retry = HttpRetry(self._options, logger)
+        return retry.read(lambda: self._once(call, retry.deadline))
 
     def get_health(self) -> str:
         """Return ``"ok"``. An endpoint that is not healthy answers with an error."""
@@ -248,7 +249,9 @@ class Rpc:
                 unchanged.
         """
         call = wire.modify_accounts(checked_modifications("accounts", accounts))
-        self._retry.write(lambda: self._once(call))  # servers were seen to reply with an empty body now and then
+        retry = HttpRetry(self._options, logger)
+        # Servers were seen to reply with an empty body now and then.
+        retry.write(lambda: self._once(call, retry.deadline))
 
     def modify_program(
         self,
@@ -301,8 +304,13 @@ def ask_slot(endpoint: str, options: Options, cancel: CancelToken) -> int:
     with contextlib.closing(_http_client(options)) as http:
         with HttpWait(http, lambda: f"{endpoint} was not asked for its slot", None, cancel) as waiting:
             retry = HttpRetry(options, logger, waiting.pause)
-            # wait: inquiry, subscription | a reply | the peer; a cancelled token | `rpc_timeout` without a byte
-            return retry.read(lambda: waiting.run(lambda: call.read(http.post_json(endpoint, call.body(1)))))
+
+            def ask() -> int:
+                # wait: `simsync-http` | a reply | the peer; a cancelled token | `rpc_timeout`
+                return call.read(http.post_json(endpoint, call.body(1), retry.deadline))
+
+            # wait: inquiry, subscription | a reply | `simsync-http`; a cancelled token | `rpc_timeout`
+            return retry.read(lambda: waiting.run(ask))
 
 
 def ask_outcomes(
@@ -337,13 +345,7 @@ def ask_outcomes(
 def _http_client(options: Options) -> HttpClient:
     from simsync.runtime.http import HttpClient  # late, because requests takes long to import
 
-    return HttpClient(
-        options.rpc_timeout,
-        max_body=options.max_message,
-        advice=_ADVICE,
-        ssl_context=options.ssl_context,
-        on_frame=options.on_frame,
-    )
+    return HttpClient(options, advice=_ADVICE)
 
 
 def _chunks(values: Sequence[str], size: int) -> list[Sequence[str]]:

@@ -14,8 +14,8 @@ from simsync.options import Options
 from simsync.params import checks
 from simsync.params.api_key import ApiKey
 from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, UsageReport
+from simsync.runtime.http_retry import HttpRetry, is_transient
 from simsync.runtime.http_wait import HttpWait
-from simsync.runtime.retry import HttpRetry, is_transient
 from simsync.runtime.waiting import deadline_after
 from simsync.times import utc_time
 from simsync.wire import services as wire
@@ -115,13 +115,14 @@ class HttpServices:
         if idempotency_key is not None:
             _check_word("idempotency_key", idempotency_key)
         body = wire.build_request(start_slot, end_slot, bundle_size, kind, idempotency_key)
+        retry = self._retry()
         with self._http() as http:
 
             def request() -> BundleBuild:
-                # wait: caller | a reply | the peer | `rpc_timeout` without a byte
-                return wire.read_build(http.post_json(self._address(wire.BUILDS), body))
+                # wait: caller | a reply | the peer | `rpc_timeout`
+                return wire.read_build(http.post_json(self._address(wire.BUILDS), body, retry.deadline))
 
-            return request() if idempotency_key is None else self._retry().write(request)
+            return request() if idempotency_key is None else retry.write(request)
 
     def bundle_build(self, request_id: str) -> BundleBuild:
         """Return the present status of a build.
@@ -174,7 +175,7 @@ class HttpServices:
         with self._http() as http, HttpWait(http, describe, deadline, cancel) as waiting:
 
             def ask() -> BundleBuild:
-                # wait: `simsync-http` | a reply | the peer; shutting the socket down | `rpc_timeout` without a byte
+                # wait: `simsync-http` | a reply | the peer; shutting the socket down | `rpc_timeout`
                 return wire.read_build(http.get(self._address(wire.build_path(request_id))))
 
             retry = HttpRetry(self.options, logger, waiting.pause)
@@ -210,7 +211,7 @@ class HttpServices:
         start_slot, end_slot = checks.slot_range(start_slot, end_slot)
         path = wire.delete_path(start_slot, end_slot, _check_word("kind", kind))
         with self._http() as http:
-            # wait: caller | a reply | the peer | `rpc_timeout` without a byte
+            # wait: caller | a reply | the peer | `rpc_timeout`
             return wire.read_deleted(http.delete(self._address(path)))
 
     def health(self) -> bool:
@@ -234,18 +235,20 @@ class HttpServices:
         return told if told.tzinfo is not None else told.replace(tzinfo=timezone.utc)
 
     def _get(self, path: str, read: Callable[[bytes], T]) -> T:
+        retry = self._retry()
         with self._http() as http:
-            # wait: caller | a reply | the peer | `rpc_timeout` without a byte
-            return self._retry().read(lambda: read(http.get(self._address(path))))
+            # wait: caller | a reply | the peer | `rpc_timeout`
+            return retry.read(lambda: read(http.get(self._address(path), retry.deadline)))
 
     def _is_up(self, path: str, says_so: Callable[[bytes], bool]) -> bool:
         """Ask for a status. Here 503 is an answer, so it is not retried."""
+        retry = self._retry()
         with self._http() as http:
             try:
                 return says_so(
-                    self._retry().read(
-                        # wait: caller | a reply | the peer | `rpc_timeout` without a byte
-                        lambda: http.get(self._address(path)),
+                    retry.read(
+                        # wait: caller | a reply | the peer | `rpc_timeout`
+                        lambda: http.get(self._address(path), retry.deadline),
                         lambda error: is_transient(error) and not _is_unavailable(error),
                     )
                 )
@@ -260,14 +263,8 @@ class HttpServices:
         from simsync.runtime.http import HttpClient  # late, because requests takes long to import
 
         refused = _WITH_KEY if self._api_key else _WITHOUT_KEY
-        http = HttpClient(
-            self.options.rpc_timeout,
-            self._api_key,
-            max_body=self.options.max_message,
-            advice={401: refused, 403: refused, 404: _UNKNOWN, 405: _UNKNOWN},
-            ssl_context=self.options.ssl_context,
-            on_frame=self.options.on_frame,
-        )
+        advice = {401: refused, 403: refused, 404: _UNKNOWN, 405: _UNKNOWN}
+        http = HttpClient(self.options, self._api_key, advice=advice)
         try:
             yield http
         finally:

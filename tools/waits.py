@@ -29,6 +29,8 @@ PRIMITIVES = {
     "join": "the end of a thread",
     "reader.join": "the end of a subscription's thread",
     "connector.run": "a connection",
+    "dial": "a TCP connection, through a proxy if there is one",
+    "try_connection": "a connection",
     "waiting.run": "an HTTP reply, until a deadline or a cancel token",
     "waiting.pause": "time, until a deadline or a cancel token",
     "http.get": "an HTTP reply",

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
@@ -41,13 +42,20 @@ _LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 )
 @click.option("--url", envvar="SIMULATOR_URL", help="Address of the simulator.  [env: SIMULATOR_URL]")
 @click.option("--api-key", envvar="SIMULATOR_API_KEY", help="API key of the simulator.  [env: SIMULATOR_API_KEY]")
+@click.option(
+    "--ca-bundle",
+    type=click.Path(path_type=Path),
+    help="File or folder with the CA certificates to trust; by default as REQUESTS_CA_BUNDLE or SSL_CERT_FILE say.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
 @click.option("-v", "--verbose", count=True, help="Log more; -vv logs everything except keys and payloads.")
 @click.version_option(simsync.__version__)
 @click.pass_context
-def cli(context: click.Context, url: str | None, api_key: str | None, quiet: bool, verbose: int) -> None:
+def cli(
+    context: click.Context, url: str | None, api_key: str | None, ca_bundle: Path | None, quiet: bool, verbose: int
+) -> None:
     """Drive a Solana backtest simulator from plain, blocking Python."""
-    context.obj = Settings(url, api_key)
+    context.obj = Settings(url, api_key, ca_bundle)
     if os.environ.get("NO_COLOR"):
         context.color = False
     context.with_resource(_logging(_LEVELS[0] if quiet else _LEVELS[min(1 + verbose, len(_LEVELS) - 1)]))

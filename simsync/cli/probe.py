@@ -24,7 +24,7 @@ def probe_and_show(settings: Settings, path: Path, hidden: Sequence[str], *, ver
     client = settings.client()
     redaction = Redaction.of(settings.api_key or "", client.url, hidden)
     with CaptureFile(path, redaction) as capture, _quiet_library():
-        ended_early = probe(client.url, settings.api_key or "", capture)
+        ended_early = probe(client.url, settings.api_key or "", capture, options=client.options)
     # From the file, so that everyone who has it gets the same table.
     found = findings(read_capture(path))
     if as_json:

@@ -10,13 +10,14 @@ import ssl
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import Optional
 from urllib.parse import urlsplit
 
 import simsync
 from simsync.json_form import JsonForm
+from simsync.reports import ConnectionReport
 
 OK, WARNING, FAILED = "ok", "warning", "failed"
 
@@ -27,6 +28,7 @@ EXTRAS = {
     "local": ("solders", "aiohttp"),
     "cli": ("click", "rich"),
     "report": ("plotly", "jinja2", "pyarrow"),
+    "socks": ("python-socks",),
 }
 _SECONDS = 10.0
 """Timeout of each connection."""
@@ -67,11 +69,17 @@ def check_up(client: simsync.Client | None) -> Iterator[CheckResult]:
     yield CheckResult("address", OK, client.url)
     parts = urlsplit(client.url)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    name = _name(host, port)
-    yield name
-    if name.result == FAILED:
+    try:
+        proxy = client.proxy
+    except simsync.ConnectError as error:
+        yield CheckResult("proxy", FAILED, str(error), "correct or unset the variable")
         return
-    connection = check_connection(host, port, client.options.ssl_context, tls=parts.scheme == "wss")
+    if proxy is None:  # else the proxy resolves the name
+        name = _name(host, port)
+        yield name
+        if name.result == FAILED:
+            return
+    connection = check_connection(client)
     yield connection
     if connection.result == FAILED:
         return
@@ -117,31 +125,43 @@ def _name(host: str, port: int) -> CheckResult:
     return CheckResult("name", OK, f"{host} is {', '.join(addresses)}")
 
 
-def check_connection(host: str, port: int, context: ssl.SSLContext | None, *, tls: bool) -> CheckResult:
-    """Connect to a port, with TLS if the address asks for it."""
+def check_connection(client: simsync.Client) -> CheckResult:
+    """Connect as a session does: through the proxy if there is one, with TLS if the address asks for it."""
+    parts = urlsplit(client.url)
+    place = f"{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"
+    tls = parts.scheme == "wss"
     what = "TLS" if tls else "connection"
+    quick = replace(client.options, connect_timeout=min(_SECONDS, client.options.connect_timeout))
     try:
-        with socket.create_connection((host, port), _SECONDS) as plain:
-            if not tls:
-                return CheckResult(what, OK, f"{host}:{port} answers; not encrypted, as the address is ws://")
-            with (context or ssl.create_default_context()).wrap_socket(plain, server_hostname=host) as secure:
-                return _certificate(secure)
-    except ssl.SSLCertVerificationError as error:
-        advice = "for a private CA, pass Options(ssl_context=...); do not disable verification"
-        return CheckResult(what, FAILED, f"the certificate was rejected: {error.verify_message}", advice)
-    except ssl.SSLError as error:
-        advice = f"if the server does not use TLS, pass ws://{host}:{port} (a bare host means TLS)"
-        return CheckResult(what, FAILED, f"the handshake with {host}:{port} failed ({error.reason})", advice)
-    except OSError as error:
-        advice = "check that the simulator is running there and that no firewall blocks it"
-        return CheckResult(what, FAILED, f"{host}:{port} cannot be reached ({error})", advice)
+        report = simsync.Client(client.url, "", options=quick).try_connection()
+    except simsync.ConnectError as error:
+        return _no_connection(error, client.proxy, what, place)
+    by = f"by {report.proxy}" if report.proxy else f"at {report.peer}"
+    if not tls:
+        return CheckResult(what, OK, f"{place} answers {by}; not encrypted, as the address is ws://")
+    return _certificate(report, by)
 
 
-def _certificate(secure: ssl.SSLSocket) -> CheckResult:
-    certificate = secure.getpeercert() or {}
-    until = certificate.get("notAfter")
-    detail = f"{secure.version()}, certificate valid until {until}"
-    if isinstance(until, str) and ssl.cert_time_to_seconds(until) - time.time() < _CERTIFICATE_DAYS * 86_400:
+def _no_connection(error: simsync.ConnectError, proxy: str | None, what: str, place: str) -> CheckResult:
+    cause = error.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        advice = "for a private CA, pass --ca-bundle or Options(ca_bundle=...); do not disable verification"
+        return CheckResult(what, FAILED, f"the certificate was rejected: {cause.verify_message}", advice)
+    if "CA bundle" in str(error):
+        return CheckResult(what, FAILED, str(error), "correct the path, see docs/network.md")
+    if isinstance(cause, ssl.SSLError):
+        advice = f"if the server does not use TLS, pass ws://{place} (a bare host means TLS)"
+        return CheckResult(what, FAILED, f"the handshake with {place} failed ({cause.reason})", advice)
+    if proxy is not None:
+        return CheckResult("proxy", FAILED, str(error), "see docs/network.md")
+    advice = "check that the simulator is running there and that no firewall blocks it"
+    return CheckResult(what, FAILED, f"{place} cannot be reached ({cause or error})", advice)
+
+
+def _certificate(report: ConnectionReport, by: str) -> CheckResult:
+    until = report.certificate_until
+    detail = f"{report.tls} {by}, certificate valid until {until}; trusted: {report.trusted}"
+    if until is not None and ssl.cert_time_to_seconds(until) - time.time() < _CERTIFICATE_DAYS * 86_400:
         return CheckResult("TLS", WARNING, detail, "the server's certificate expires soon")
     return CheckResult("TLS", OK, detail)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from simsync.params import checks
 
 HEADER = "X-API-Key"
 _HIDDEN = "(hidden)"
+_SHORTEST = 8
+"""Characters of a key that is masked inside of words too. A shorter one is masked where it stands alone."""
 
 
 class ApiKey:
@@ -31,14 +35,19 @@ class ApiKey:
         return {HEADER: self._text} if self._text else {}
 
     def hidden_in(self, text: str) -> str:
-        """Return ``text`` with the key masked: a server that refuses a key may quote it."""
-        return text.replace(self._text, _HIDDEN) if self._text else text  # safeguard: the API key is masked -> text
+        """Return ``text``, which came from elsewhere, with the key masked: a server that refuses a key may quote it."""
+        if not self._text:
+            return text
+        quoted = re.escape(self._text)
+        pattern = quoted if len(self._text) >= _SHORTEST else rf"(?<!\w){quoted}(?!\w)"
+        return re.sub(pattern, _HIDDEN, text)  # safeguard: the API key is masked -> text
 
     def harmless(self, error: BaseException) -> BaseException | None:
         """Return ``error`` if it can be kept as a cause, or None if it or one of its causes quotes the key."""
         current: BaseException | None = error
         while current is not None and self._text:
-            if self._text in str(current):
+            told = str(current)
+            if self.hidden_in(told) != told:
                 return None
             current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
         return error

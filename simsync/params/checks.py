@@ -29,6 +29,8 @@ _DEEPEST = 64
 
 _NUMPY_BOOL = ("bool", "bool_")
 """The name of numpy's boolean, by version."""
+_QUOTES = ('""', "''", "``", "“”", "‘’", "„“", "«»")
+_QUOTES_ADVICE = "files of variables, such as those of docker --env-file, are taken literally"
 
 _LONGEST_ADDRESS, _LONGEST_SIGNATURE = 44, 88
 """Characters of the longest base58 text of 32 and 64 bytes."""
@@ -239,8 +241,16 @@ def text(argument: str, value: object) -> str:
     return str(value)
 
 
+def is_in_quotes(value: str) -> bool:
+    """Return True if a text begins and ends with quotation marks, which are hardly meant to be a part of it."""
+    text = value.strip()
+    return len(text) > 1 and text[0] + text[-1] in _QUOTES
+
+
 def api_key(value: object) -> str:
     """Text that fits into an HTTP header; the message does not contain it."""
+    if isinstance(value, str) and is_in_quotes(value):
+        raise InvalidParams("api_key", "(hidden)", f"is in quotes: remove them ({_QUOTES_ADVICE})")
     if not isinstance(value, str) or not value.isprintable() or not value.isascii() or value != value.strip():
         raise InvalidParams("api_key", "(hidden)", "must be printable ASCII without leading or trailing spaces")
     return str(value)

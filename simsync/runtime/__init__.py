@@ -1,1 +1,7 @@
+"""Threads, sockets, queues and retries: what carries the protocol."""
+
 from __future__ import annotations
+
+from simsync.runtime.websocket_library import check_library
+
+check_library()

@@ -1,21 +1,15 @@
 """Opening one WebSocket connection: TCP, TLS and upgrade within one deadline, and a way to abort it.
 
-The library connects, in a separate thread. It blocks in calls that only the end of their socket can end, so the socket
-is made known as early as possible: a deadline or :meth:`Connector.abort` shuts it down. Nothing can end the resolution
-of a name, or the TCP handshake with an address that never answers. In that case the thread is left behind; it sends
-nothing any more and ends with that call.
+A separate thread connects, because the library waits for each line of the answer to the upgrade anew. A deadline or
+:meth:`Connector.abort` shuts its socket down, which ends every call that blocks on it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import socket
 import ssl
-import threading
-from collections.abc import Iterator
-from typing import Any, Callable
-from urllib.parse import urlsplit
+import time
 
 import websocket
 
@@ -24,14 +18,21 @@ from simsync.errors import ConnectError, ControlFailed, HttpStatusError, Simsync
 from simsync.frames import DATA
 from simsync.options import Options
 from simsync.params.api_key import NO_KEY, ApiKey
+from simsync.runtime.abort import Abort
+from simsync.runtime.addresses import Unreachable
+from simsync.runtime.dial import dial
 from simsync.runtime.duplex import DuplexWebSocket, LinkLost
 from simsync.runtime.frame_observer import FrameObserver
+from simsync.runtime.proxies import target
+from simsync.runtime.retry_after import seconds_to_wait
 from simsync.runtime.threads import spawn
+from simsync.runtime.trust import WEBSOCKET, tls_context
 from simsync.runtime.unreachable import unreachable_reason
-from simsync.wire import urls
 from simsync.wire.payloads import BinaryMessage
 
 _SWITCHING_PROTOCOLS = 101
+_MOMENT = 0.1
+"""Seconds for the thread to say what it was waiting for when the time was up."""
 _ORDINARY = (websocket.WebSocketException, OSError, LinkLost, ValueError, LookupError, AttributeError)
 """What the library raises if there is no server, or something that is not a WebSocket server."""
 # guess: a rejected upgrade, control and data plane
@@ -63,43 +64,6 @@ def connection_failure(reason: str, cause: BaseException | None, *, established:
     return error
 
 
-class _ObservedContext:
-    """Replaces an SSLContext, to learn of the socket before the TLS handshake blocks on it."""
-
-    def __init__(self, context: ssl.SSLContext, observe: Callable[[socket.socket | None], None]) -> None:
-        self._context = context
-        self._observe = observe
-
-    def wrap_socket(self, sock: socket.socket, **options: Any) -> ssl.SSLSocket:
-        # The TLS socket takes over the descriptor, so only a duplicate can be shut down at any time.
-        with sock.dup() as duplicate:
-            self._observe(duplicate)
-            try:
-                return self._context.wrap_socket(sock, **options)
-            finally:
-                self._observe(None)
-
-
-def _proxy_settings(url: str) -> dict[str, Any]:
-    """No proxy for the loopback. The library takes proxies from the environment unless one is named with exceptions."""
-    if not urls.is_loopback(url):
-        return {}
-    host = urlsplit(url).hostname
-    return {"http_proxy_host": host, "http_proxy_port": 1, "http_no_proxy": [host]}
-
-
-class _Headers:
-    """Replaces a list of headers. The library reads it after connecting and before it sends anything."""
-
-    def __init__(self, headers: list[str], before_sending: Callable[[], None]) -> None:
-        self._headers = headers
-        self._before_sending = before_sending
-
-    def __iter__(self) -> Iterator[str]:
-        self._before_sending()
-        return iter(self._headers)
-
-
 class Connector:
     """One attempt. :meth:`run` in one thread, :meth:`abort` from any other."""
 
@@ -108,32 +72,20 @@ class Connector:
         self._observer = FrameObserver.of(options.on_frame, plane, url)
         self._options = options
         self._api_key = api_key
-        self._lock = threading.Lock()  # guards _socket, _aborted and _ws
-        self._socket: socket.socket | None = None
-        self._aborted: str | None = None
-        self._ws: DuplexWebSocket | None = None
+        self._abort = Abort()
+        self._deadline = 0.0
         # A C queue, because a signal handler may cancel a token in the middle of anything.
         self._news: queue.SimpleQueue[BaseException | DuplexWebSocket | None] = queue.SimpleQueue()
 
     def abort(self, reason: str) -> None:
-        with self._lock:
-            self._aborted = self._aborted or reason
-            sockets = [self._socket, self._ws.sock if self._ws is not None else None]
-            for sock in sockets:
-                if sock is not None:
-                    with contextlib.suppress(OSError):
-                        # The plain socket's shutdown: that of the TLS object would break the thread that uses it.
-                        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        self._abort.fire(reason)
         self._news.put(None)
 
     def run(self) -> DuplexWebSocket:
         """Returns the open connection. Raises :class:`ConnectFailed`."""
         options = self._options
-        sslopt: dict[str, Any] = {}
-        if self._url.startswith("wss:"):
-            context = options.ssl_context or ssl.create_default_context()
-            sslopt["context"] = _ObservedContext(context, self._observe)
-        ws = self._ws = DuplexWebSocket(max_message=options.max_message, bulk=options.fast_path, sslopt=sslopt)
+        self._deadline = time.monotonic() + options.connect_timeout
+        ws = DuplexWebSocket(max_message=options.max_message, bulk=options.fast_path)
         ws.binary = bytes if self._observer is None else BinaryMessage
         spawn("connect", lambda: self._news.put(self._connect(ws)))
         outcome = self._outcome()
@@ -155,80 +107,88 @@ class Connector:
 
     def _outcome(self) -> BaseException | DuplexWebSocket:
         try:
-            outcome = self._news.get(timeout=self._options.connect_timeout)
+            outcome = self._news.get(timeout=self._options.connect_timeout + _MOMENT)
         except queue.Empty:
             self.abort("no connection in time")
             outcome = None
         while outcome is None:
-            with self._lock:
-                # A socket that is known was shut down, so its call ends. Nothing else can be ended.
-                ends = self._ws is None or self._ws.sock is not None or self._socket is not None
-            if not ends:
-                return OSError(self._aborted)
+            # A socket that is known was shut down, so its call ends. Anything else does not need to be waited for.
+            if not self._abort.ends:
+                return OSError(self._abort.reason)
             outcome = self._news.get()
         return outcome
 
     def _connect(self, ws: DuplexWebSocket) -> BaseException | DuplexWebSocket:
         """Runs in the separate thread. Returns the open connection, or what went wrong."""
-        # guess: `User-Agent`
-        header = [f"User-Agent: simsync/{__version__}"]
-        header += [f"{name}: {value}" for name, value in self._api_key.headers().items()]
         try:
-            ws.connect(
-                self._url,
-                header=_Headers(header, self._before_sending),
-                timeout=self._options.connect_timeout,
-                redirect_limit=0,  # the key must not follow a redirect to another host
-                suppress_origin=True,
-                **_proxy_settings(self._url),
-            )
-            if ws.getstatus() != _SWITCHING_PROTOCOLS:
-                raise self._refused(ws.getstatus() or 0, "")
-            with self._lock:
-                if self._aborted is not None:
-                    raise OSError(self._aborted)
-                self._ws = None  # from here on the connection belongs to the caller
+            context = tls_context(self._options, WEBSOCKET) if self._url.startswith("wss:") else None
+            # wait: `simsync-connect` | a connection | the peer; `Connector.abort` | `connect_timeout`
+            sock = dial(self._url, self._deadline, self._abort)
+            duplicate = sock.dup()
+            try:
+                self._abort.add(duplicate)
+                sock.settimeout(self._options.connect_timeout)
+                if context is not None:
+                    sock = context.wrap_socket(sock, server_hostname=target(self._url)[0])
+                self._upgrade(ws, sock)
+                self._abort.finish()
+            except BaseException:
+                sock.close()
+                ws.shutdown()
+                raise
+            finally:
+                self._abort.discard(duplicate)
+                duplicate.close()
+        except ConnectError as error:
+            return ConnectFailed(error, final=not error.retryable, unreachable=True)
         except BaseException as error:  # noqa: BLE001  raised where the outcome is waited for
-            self._discard(ws)
             return error
         return ws
 
-    def _before_sending(self) -> None:
-        with self._lock:
-            if self._aborted is not None:
-                raise OSError(self._aborted)
+    def _upgrade(self, ws: DuplexWebSocket, sock: socket.socket) -> None:
+        # guess: `User-Agent`
+        header = [f"User-Agent: simsync/{__version__}"]
+        header += [f"{name}: {value}" for name, value in self._api_key.headers().items()]
+        self._abort.check()  # nothing is sent for a caller that has left
+        ws.connect(
+            self._url,
+            socket=sock,
+            header=header,
+            timeout=self._options.connect_timeout,
+            redirect_limit=0,  # the key must not follow a redirect to another host
+            suppress_origin=True,
+        )
+        if ws.getstatus() != _SWITCHING_PROTOCOLS:
+            raise self._refused(ws.getstatus() or 0, "")
 
-    def _discard(self, ws: DuplexWebSocket) -> None:
-        with self._lock:
-            self._ws = None
-        ws.shutdown()
-
-    def _observe(self, sock: socket.socket | None) -> None:
-        with self._lock:
-            self._socket = sock
-            if self._aborted is not None and sock is not None:
-                raise OSError(self._aborted)
-
-    def _refused(self, status: int, body: str) -> ConnectFailed:
+    def _refused(self, status: int, body: str, retry_after: float = 0.0) -> ConnectFailed:
         advice = _ADVICE.get(status, "")
         if 300 <= status < 400:
             advice = "redirects are not followed, the API key would go with them: use the final address"
         final = status in _FINAL_STATUSES or 300 <= status < 400
-        return ConnectFailed(HttpStatusError(self._url, status, self._api_key.hidden_in(body), advice), final=final)
+        error = HttpStatusError(self._url, status, self._api_key.hidden_in(body), advice, retry_after)
+        return ConnectFailed(error, final=final)
 
     def _failed(self, error: Exception, status: int | None) -> ConnectFailed:
         if isinstance(error, websocket.WebSocketBadStatusException):
             body = error.resp_body
             text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
-            return self._refused(error.status_code, text)
+            headers = error.resp_headers or {}
+            wait = seconds_to_wait(headers.get("retry-after"), headers.get("date"))
+            return self._refused(error.status_code, text, wait)
         if status is not None and 300 <= status < 400:
             return self._refused(status, "")
-        if self._aborted is not None or isinstance(error, (websocket.WebSocketTimeoutException, socket.timeout)):
-            reason = f"{self._aborted or 'no connection in time'} ({self._options.connect_timeout:g} s allowed)"
+        if isinstance(error, Unreachable):
+            failure = ConnectError(f"could not connect to {self._url}: {error}")
+            failure.retry_after = error.retry_after
+            return ConnectFailed(failure, final=error.final, unreachable=True)
+        aborted = self._abort.reason
+        if aborted is not None or isinstance(error, (websocket.WebSocketTimeoutException, socket.timeout)):
+            reason = f"{aborted or 'no connection in time'} ({self._options.connect_timeout:g} s allowed)"
             return ConnectFailed(ConnectError(f"could not connect to {self._url}: {reason}"))
         unreachable = unreachable_reason(self._url, error)
         if unreachable is not None:
             failure = ConnectError(f"could not connect to {self._url}: {unreachable}")
             return ConnectFailed(failure, final=isinstance(error, ssl.SSLCertVerificationError), unreachable=True)
-        text = self._api_key.hidden_in(f"could not connect to {self._url}: {type(error).__name__}: {error}")
-        return ConnectFailed(ConnectError(text))
+        reason = self._api_key.hidden_in(f"{type(error).__name__}: {error}")
+        return ConnectFailed(ConnectError(f"could not connect to {self._url}: {reason}"))

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import queue
 import socket
-import ssl
 import threading
 from typing import Any, Callable
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from simsync.options import Options
+from simsync.runtime.abort import Abort
+from simsync.runtime.http_sockets import BoundedSocket, Budget
+from simsync.runtime.trust import HTTP, tls_context
 
 
 class Connections:
     """The requests sessions of one process, one per thread, because a ``requests.Session`` must not be shared."""
 
-    def __init__(self, ssl_context: ssl.SSLContext | None = None) -> None:
-        self._ssl_context = ssl_context
-        self._sockets = _OpenSockets()
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._abort = Abort()
         self._local = threading.local()
         self.lock = threading.Lock()  # guards what follows
-        self._sessions: dict[threading.Thread, requests.Session] = {}
+        self._sessions: dict[threading.Thread, BoundedSession] = {}
         self._closed = False
 
-    def session(self) -> requests.Session | None:
+    def session(self) -> BoundedSession | None:
         """Return the session of this thread, or None if the connections are closed."""
-        session: requests.Session | None = getattr(self._local, "session", None)
+        session: BoundedSession | None = getattr(self._local, "session", None)
         if session is None:
             ended = []
             with self.lock:
@@ -37,7 +40,8 @@ class Connections:
                     return None
                 for thread in [thread for thread in self._sessions if not thread.is_alive()]:
                     ended.append(self._sessions.pop(thread))
-                session = self._local.session = self._sessions[threading.current_thread()] = self._new_session()
+                session = self._local.session = BoundedSession(self._options, self._abort)
+                self._sessions[threading.current_thread()] = session
             for other in ended:
                 _close(other)
         return session
@@ -49,7 +53,7 @@ class Connections:
 
     def abort(self) -> None:
         """Shut down every open socket, so that the requests of other threads fail now, and refuse all later ones."""
-        self._sockets.shut_down()
+        self._abort.fire("the request was aborted")
 
     def close(self) -> None:
         """Close the idle connections. A request that is under way in another thread is completed first."""
@@ -60,13 +64,6 @@ class Connections:
         for session in sessions:
             _close(session)
 
-    def _new_session(self) -> requests.Session:
-        session = _Session()
-        plain = _Adapter(self._sockets)
-        session.mount("http://", plain)
-        session.mount("https://", plain if self._ssl_context is None else _TlsAdapter(self._sockets, self._ssl_context))
-        return session
-
 
 def _close(session: requests.Session) -> None:
     """Close a session and its connections.
@@ -75,50 +72,64 @@ def _close(session: requests.Session) -> None:
     """
     for adapter in session.adapters.values():
         if isinstance(adapter, HTTPAdapter):
-            for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
-                for key in manager.pools.keys():  # noqa: SIM118  not a mapping
-                    pool = manager.pools.get(key)
-                    if pool is not None:
-                        pool.close()
+            for key in adapter.poolmanager.pools.keys():  # noqa: SIM118  not a mapping
+                pool = adapter.poolmanager.pools.get(key)
+                if pool is not None:
+                    pool.close()
     session.close()
 
 
-class _Session(requests.Session):
-    """Ignores redirects: to find out where one leads, requests reads the whole body, however large it is."""
+class BoundedSession(requests.Session):
+    """A session whose connections are made by simsync and bounded by its budget.
+
+    It reads nothing from the environment: proxies and certificates are decided as for WebSockets, and there is no netrc
+    file to take a password from.
+    """
+
+    def __init__(self, options: Options, abort: Abort) -> None:
+        super().__init__()
+        self.budget = Budget(options.connect_timeout)
+        self.trust_env = False
+        self._options = options
+        self._abort = abort
+        self.adapters.clear()
+        self.mount("http://", _Adapter(abort, self.budget))
+
+    def get_adapter(self, url: str) -> BaseAdapter:
+        """Return the adapter of an address. Raises ConnectError if the certificates cannot be read."""
+        if url.lower().startswith("https:") and "https://" not in self.adapters:
+            self.mount("https://", _TlsAdapter(self._abort, self.budget, tls_context(self._options, HTTP)))
+        return super().get_adapter(url)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Ignore redirects: to find out where one leads, requests reads the whole body, however large it is."""
         return None
 
 
 class _Adapter(HTTPAdapter):
-    """Opens connections whose sockets are tracked."""
+    """Opens connections that are tracked and bounded."""
 
-    def __init__(self, sockets: _OpenSockets) -> None:
-        self._pools = sockets.pools()
+    def __init__(self, abort: Abort, budget: Budget) -> None:
+        self._pools = {
+            "http": functools.partial(_pool, _HttpPool, _HttpConnection, abort, budget),
+            "https": functools.partial(_pool, _HttpsPool, _HttpsConnection, abort, budget),
+        }
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **keywords: Any) -> Any:
         super().init_poolmanager(*args, **keywords)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
-    def proxy_manager_for(self, *args: Any, **keywords: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **keywords)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
-
 
 class _TlsAdapter(_Adapter):
-    """Lets the caller's context alone decide which certificates are valid."""
+    """Lets one context alone decide which certificates are valid."""
 
-    def __init__(self, sockets: _OpenSockets, context: ssl.SSLContext) -> None:
+    def __init__(self, abort: Abort, budget: Budget, context: Any) -> None:
         self._context = context
-        super().__init__(sockets)
+        super().__init__(abort, budget)
 
     def init_poolmanager(self, *args: Any, **keywords: Any) -> Any:
         return super().init_poolmanager(*args, **keywords, ssl_context=self._context)
-
-    def proxy_manager_for(self, *args: Any, **keywords: Any) -> Any:
-        return super().proxy_manager_for(*args, **keywords, ssl_context=self._context)
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Do nothing: requests would overwrite the settings of the context."""
@@ -129,80 +140,53 @@ class _TlsAdapter(_Adapter):
         return host, {}
 
 
-class _OpenSockets:
-    """The open sockets of the connections, each from before its TLS handshake until it is closed."""
-
-    def __init__(self) -> None:
-        # Reentrant: the garbage collector may close a connection, and so call remove(), inside add().
-        self._lock = threading.RLock()  # guards what follows
-        self._open: set[socket.socket] = set()
-        self._refusing = False
-
-    def shut_down(self) -> None:
-        """Shut every socket down, which ends blocking calls on it, and refuse later ones."""
-        with self._lock:
-            self._refusing = True
-            for sock in self._open:
-                with contextlib.suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
-
-    def add(self, sock: socket.socket) -> None:
-        """Track a socket. Raises OSError after :meth:`shut_down`."""
-        with self._lock:
-            if self._refusing:
-                raise OSError("the request was aborted")
-            self._open.add(sock)
-
-    def remove(self, sock: socket.socket) -> None:
-        with self._lock:
-            self._open.discard(sock)
-        sock.close()
-
-    def pools(self) -> dict[str, Callable[..., HTTPConnectionPool]]:
-        """Return the makers of connection pools by URL scheme; the sockets of these pools are tracked here."""
-        return {
-            "http": functools.partial(_pool, _HttpPool, _HttpConnection, self),
-            "https": functools.partial(_pool, _HttpsPool, _HttpsConnection, self),
-        }
-
-
 def _pool(
     kind: Callable[..., HTTPConnectionPool],
     connection: Callable[..., Any],
-    sockets: _OpenSockets,
+    abort: Abort,
+    budget: Budget,
     *args: Any,
     **keywords: Any,
 ) -> HTTPConnectionPool:
     pool = kind(*args, **keywords)
-    pool.ConnectionCls = functools.partial(connection, sockets)  # type: ignore[assignment]
+    pool.ConnectionCls = functools.partial(connection, abort, budget)  # type: ignore[assignment]
     return pool
 
 
 class _Tracked:
-    """Mixed into a connection class of urllib3: tracks its socket."""
+    """Mixed into a connection class of urllib3: makes its socket, tracks it and bounds it."""
 
-    def __init__(self, sockets: _OpenSockets, *args: Any, **keywords: Any) -> None:
-        self._sockets = sockets
-        # A duplicate, because the TLS socket takes over the descriptor of the one that was connected. Shutting the
-        # duplicate down works at any time, also during the handshake.
-        self._duplicate: socket.socket | None = None
+    sock: Any
+
+    def __init__(self, abort: Abort, budget: Budget, *args: Any, **keywords: Any) -> None:
+        self._abort = abort
+        self._budget = budget
+        self._duplicate: socket.socket | None = None  # see Abort
         super().__init__(*args, **keywords)
 
     def _new_conn(self) -> socket.socket:
-        sock: socket.socket = super()._new_conn()  # type: ignore[misc]
+        connection: Any = self
+        scheme = "https" if isinstance(self, HTTPSConnection) else "http"
+        host = f"[{connection.host}]" if ":" in connection.host else connection.host
+        sock = self._budget.dial(f"{scheme}://{host}:{connection.port}", self._abort)
         self._forget()
         self._duplicate = sock.dup()
         try:
-            self._sockets.add(self._duplicate)
+            self._abort.add(self._duplicate)
         except OSError:
             sock.close()
             self._forget()
             raise
         return sock
 
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        self.sock = BoundedSocket(self.sock, self._budget)
+
     def _forget(self) -> None:
         if self._duplicate is not None:
-            self._sockets.remove(self._duplicate)
+            self._abort.discard(self._duplicate)
+            self._duplicate.close()
             self._duplicate = None
 
     def close(self) -> None:

@@ -1,29 +1,18 @@
-"""When to try again, how long to wait, when to give up: for connections that stay up, and for HTTP requests."""
+"""When to connect again, how long to wait before, and when to give up."""
 
 from __future__ import annotations
 
 import logging
 import random
 import time
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Callable
 
-from simsync.errors import ConnectError, HttpStatusError, ProtocolError
+from simsync.errors import ConnectError
 from simsync.options import Options
 from simsync.runtime.connection_log import Adapter
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
-
-T = TypeVar("T")
-
-READ_ATTEMPTS = 4
-READ_BACKOFF = 0.15
-"""Seconds before the second attempt; doubled each time, with up to as much again by chance."""
-READ_BACKOFF_MAX = 2.0
-WRITE_ATTEMPTS = 5
-WRITE_DELAY = 0.3
-"""Seconds, times the number of the attempt."""
-_TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
 
 
 class Reconnectable(Exception):
@@ -104,11 +93,11 @@ class ReconnectPolicy:
             return True
         return self._clock() - self._outage_began + state.upcoming_sleep > self._options.reconnect_window
 
-    def _delay(self, _state: RetryCallState) -> float:
+    def _delay(self, state: RetryCallState) -> float:
         options = self._options
         # 2.0 ** 1023 is the last that is finite; far beyond any cap.
         delay = min(options.backoff_max, options.backoff_initial * 2.0 ** min(max(self._failures - 1, 0), 1000))
-        return delay * self._uniform(1 - options.backoff_jitter, 1 + options.backoff_jitter)
+        return max(delay * self._uniform(1 - options.backoff_jitter, 1 + options.backoff_jitter), _asked_for(state))
 
     def _report(self, state: RetryCallState) -> None:
         lost = state.outcome.exception() if state.outcome is not None else None
@@ -122,84 +111,9 @@ class ReconnectPolicy:
         )
 
 
-# guess: which HTTP requests are retried
-def is_transient(error: BaseException) -> bool:
-    """May the same HTTP request succeed later? Without an answer, with an empty one, or when the server says so."""
-    if isinstance(error, HttpStatusError):
-        return error.status in _TRANSIENT_STATUSES
-    return isinstance(error, ConnectError) or (isinstance(error, ProtocolError) and error.raw == b"")
-
-
-class HttpRetry:
-    """Tries HTTP requests again after transient failures. What is not safe to repeat must not go through here."""
-
-    def __init__(self, options: Options, logger: logging.Logger, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._options = options
-        self._logger = logger
-        self._sleep = sleep
-
-    # guess: other calls without an answer
-    def read(self, request: Callable[[], T], is_transient: Callable[[BaseException], bool] = is_transient) -> T:
-        """For what changes nothing. Raises the last failure."""
-        import tenacity
-
-        return self._run(
-            request,
-            is_transient,
-            stop=tenacity.stop_after_attempt(READ_ATTEMPTS),
-            wait=tenacity.wait_exponential(multiplier=READ_BACKOFF, max=READ_BACKOFF_MAX)
-            + tenacity.wait_random(0, READ_BACKOFF),
-        )
-
-    # guess: empty replies to `modifyAccounts`
-    def write(self, request: Callable[[], T]) -> T:
-        """For what may be done twice. Raises the last failure."""
-        import tenacity
-
-        return self._run(
-            request,
-            is_transient,
-            stop=tenacity.stop_after_attempt(WRITE_ATTEMPTS),
-            wait=tenacity.wait_incrementing(start=WRITE_DELAY, increment=WRITE_DELAY),
-        )
-
-    def watch(self, request: Callable[[], T]) -> T:
-        """For a caller who waits long anyway: an outage may last as long as that of a connection."""
-        import tenacity
-
-        options = self._options
-        return self._run(
-            request,
-            is_transient,
-            stop=tenacity.stop_after_attempt(options.reconnect_attempts + 1)
-            | tenacity.stop_after_delay(options.reconnect_window),
-            wait=tenacity.wait_exponential(multiplier=options.backoff_initial, max=options.backoff_max),
-            level=logging.WARNING,
-        )
-
-    def _run(
-        self,
-        request: Callable[[], T],
-        is_transient: Callable[[BaseException], bool],
-        *,
-        level: int = logging.INFO,  # what fails within seconds is told by the exception
-        **policy: Any,
-    ) -> T:
-        import tenacity
-
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(is_transient),
-            sleep=self._sleep,
-            before_sleep=lambda state: self._report(state, level),
-            reraise=True,
-            **policy,
-        )
-        # wait: caller, inquiry, subscription | the next attempt of a request | in an `HttpWait` its token | 4 s
-        return retrying(request)
-
-    def _report(self, state: RetryCallState, level: int) -> None:
-        # As text: a record that is kept must not keep the failure, and with it the connection.
-        failure = str(state.outcome.exception()) if state.outcome is not None else ""
-        self._logger.log(
-            level, "%s; attempt %d follows in %.1f s", failure, state.attempt_number + 1, state.upcoming_sleep
-        )
+# guess: `Retry-After` of a refusal
+def _asked_for(state: RetryCallState) -> float:
+    """The seconds for which the server asked to be left alone (``Retry-After``)."""
+    lost = state.outcome.exception() if state.outcome is not None else None
+    error = getattr(lost.__cause__, "error", None) if lost is not None else None
+    return error.retry_after if isinstance(error, ConnectError) else 0.0

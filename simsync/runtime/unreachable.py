@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-import websocket
+from simsync.runtime.addresses import Unreachable
 
 _LONGEST_CHAIN = 10
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
@@ -14,16 +15,28 @@ _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 _WANTS_CERTIFICATE = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 
 
-def unreachable_reason(url: str, error: BaseException) -> str | None:
-    """Explain why no server can be reached at an address, or return None for any other failure.
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and those that it wraps.
 
     The libraries wrap the exception that counts in others, as an argument, as ``reason``, as cause or as context.
     """
+    seen: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in seen and len(seen) < _LONGEST_CHAIN:
+        seen.append(following)
+        yield following
+        wrapped = (*following.args, getattr(following, "reason", None))
+        inner = next((part for part in wrapped if isinstance(part, BaseException) and part not in seen), None)
+        following = inner or following.__cause__ or following.__context__
+
+
+def unreachable_reason(url: str, error: BaseException) -> str | None:
+    """Explain why no server can be reached at an address, or return None for any other failure."""
     parts = urlsplit(url)
-    seen: list[BaseException] = [error]
-    while len(seen) < _LONGEST_CHAIN:
-        current = seen[-1]
-        if isinstance(current, (websocket.WebSocketAddressException, socket.gaierror)):
+    for current in chain(error):
+        if isinstance(current, Unreachable):
+            return str(current)
+        if isinstance(current, socket.gaierror):
             return f"the host {parts.hostname!r} does not resolve: check the address"
         if isinstance(current, ConnectionRefusedError):
             return (
@@ -33,17 +46,11 @@ def unreachable_reason(url: str, error: BaseException) -> str | None:
         if isinstance(current, ssl.SSLCertVerificationError):
             return (
                 f"the server's certificate was not accepted ({current.verify_message}); to trust another CA pass"
-                " Options(ssl_context=...)"
+                " Options(ca_bundle=...) or Options(ssl_context=...)"
             )
         if isinstance(current, ssl.SSLError) and current.reason == _WANTS_CERTIFICATE:
             return "the server requires a client certificate: load one into a context and pass Options(ssl_context=...)"
         if isinstance(current, ssl.SSLError) and current.reason in _NO_TLS:
             plain = "ws://" if parts.scheme in ("ws", "wss") else "http://"
             return f"the server does not speak TLS: use {plain}{parts.netloc} (a bare host means TLS)"
-        wrapped = (*current.args, getattr(current, "reason", None))
-        inner = next((part for part in wrapped if isinstance(part, BaseException) and part not in seen), None)
-        following = inner or current.__cause__ or current.__context__
-        if following is None or following in seen:
-            return None
-        seen.append(following)
     return None

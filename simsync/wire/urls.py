@@ -26,6 +26,8 @@ def control_url(url: str) -> str:
         raise InvalidParams("url", url, "must be a host or an address, for example ws://localhost:8900")
     if any(mark in text for mark in "@?#"):
         url = _HIDDEN  # may contain a password or a key
+    if checks.is_in_quotes(text):
+        raise InvalidParams("url", url, "is in quotes: remove them")
     parts = _split("url", text if "://" in text else f"wss://{text}", url)
     scheme = _TO_WEBSOCKET.get(parts.scheme.lower())
     if scheme is None:

@@ -20,7 +20,7 @@ from simsync.local import Faults, Ledger, Simulator
 from simsync.params.api_key import ApiKey
 from simsync.ranges import filter_ranges, split_range
 from simsync.reports import AvailableRange, BundleBuild, BundleListing, UsageReport
-from simsync.runtime import retry
+from simsync.runtime import http_retry
 
 KEY = "s3cr3t-k3y-of-the-user"
 DROP = "drop"
@@ -32,8 +32,8 @@ RUNNING, DONE = BUILD % b"in_progress", BUILD % b"completed"
 @pytest.fixture(autouse=True)
 def delays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the delays between attempts."""
-    monkeypatch.setattr(retry, "READ_BACKOFF", 0.001)
-    monkeypatch.setattr(retry, "WRITE_DELAY", 0.001)
+    monkeypatch.setattr(http_retry, "READ_BACKOFF", 0.001)
+    monkeypatch.setattr(http_retry, "WRITE_DELAY", 0.001)
 
 
 class Host:

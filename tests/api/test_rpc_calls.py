@@ -241,10 +241,11 @@ def ports() -> Iterator[str]:
 FORKING = """
 import os, sys
 
+import simsync
 from simsync.runtime.http import HttpClient
 
 QUESTION = b'{"jsonrpc": "2.0", "id": 1, "method": "getSlot", "params": []}'
-http = HttpClient(20.0, max_body=65536)
+http = HttpClient(simsync.Options(rpc_timeout=20.0))
 ask = lambda: http.post_json(sys.argv[1], QUESTION)
 before = ask()
 assert ask() == before, "a connection is used again"
@@ -271,7 +272,7 @@ def test_a_forked_child_has_connections_of_its_own(ports: str) -> None:
 
 
 def test_each_thread_has_a_connection_and_ended_threads_leave_none(ports: str) -> None:
-    http = HttpClient(20.0, max_body=65_536)
+    http = HttpClient(simsync.Options(rpc_timeout=20.0))
 
     def ask() -> bytes:
         return http.post_json(ports, b"{}")

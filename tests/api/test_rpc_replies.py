@@ -13,7 +13,7 @@ from typing import Any, Callable, Union
 import pytest
 
 import simsync
-from simsync.runtime import retry
+from simsync.runtime import http_retry
 
 ADDRESS = "11111111111111111111111111111111"
 SIGNATURE = "1" * 64
@@ -24,8 +24,8 @@ Answer = Union[bytes, int, object]
 @pytest.fixture
 def delays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the delays between attempts."""
-    monkeypatch.setattr(retry, "READ_BACKOFF", 0.001)
-    monkeypatch.setattr(retry, "WRITE_DELAY", 0.001)
+    monkeypatch.setattr(http_retry, "READ_BACKOFF", 0.001)
+    monkeypatch.setattr(http_retry, "WRITE_DELAY", 0.001)
 
 
 @contextlib.contextmanager
@@ -139,7 +139,7 @@ def test_the_end_of_a_session_is_explained() -> None:
 def test_the_waits_between_attempts_grow(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     waits: list[float] = []
-    policy = retry.HttpRetry(simsync.Options(), logging.getLogger("simsync.rpc"), waits.append)
+    policy = http_retry.HttpRetry(simsync.Options(), logging.getLogger("simsync.rpc"), waits.append)
 
     def fail() -> None:
         raise simsync.ConnectError("nobody there")

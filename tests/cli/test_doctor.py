@@ -132,7 +132,7 @@ def test_a_certificate_that_is_not_trusted_and_one_that_is() -> None:
         url = f"wss://localhost:{listener.getsockname()[1]}"
         untrusted = findings(simsync.Client(url, "key"))["TLS"]
         options = replace(simsync.Options(), ssl_context=trusting)
-        connection = checkup.check_connection("localhost", listener.getsockname()[1], options.ssl_context, tls=True)
+        connection = checkup.check_connection(simsync.Client(url, "key", options=options))
         serving.join(10)
     assert untrusted.result == FAILED
     assert "certificate was rejected" in untrusted.detail

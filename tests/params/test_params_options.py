@@ -19,7 +19,7 @@ NUMBERS = [field.name for field in dataclasses.fields(Options) if str(field.type
 
 def test_every_option_has_a_kind_that_is_checked_here() -> None:
     names = {field.name for field in dataclasses.fields(Options)}
-    assert names == {*SECONDS, *FLAGS, *NUMBERS, "ssl_context", "dialect", "on_frame"}
+    assert names == {*SECONDS, *FLAGS, *NUMBERS, "ssl_context", "ca_bundle", "dialect", "on_frame"}
 
 
 # feature: address, key, connect and request timeouts

@@ -16,11 +16,18 @@ RAW = {
     ("duplex.py", "connect"),
     ("connector.py", "connect"),
     ("connector.py", "get"),
+    ("addresses.py", "get"),
+    ("addresses.py", "getaddrinfo"),
+    ("addresses.py", "select"),
+    ("dial.py", "connect"),
+    ("dial.py", "recv"),
     ("waiting.py", "get"),
     ("http_wait.py", "get"),
     ("threads.py", "join"),
     ("http.py", "request"),
+    ("http_connections.py", "connect"),
     ("retry.py", "Retrying"),
+    ("http_retry.py", "Retrying"),
 }
 """What really blocks, and the only files in which it may."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from simsync.local import Ledger, Simulator
-from simsync.runtime import retry
+from simsync.runtime import http_retry
 
 FIRST, SLOTS = 1_000, 12
 
@@ -13,8 +13,8 @@ FIRST, SLOTS = 1_000, 12
 @pytest.fixture(autouse=True)
 def delays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the delays between attempts, and use no proxy."""
-    monkeypatch.setattr(retry, "READ_BACKOFF", 0.001)
-    monkeypatch.setattr(retry, "WRITE_DELAY", 0.001)
+    monkeypatch.setattr(http_retry, "READ_BACKOFF", 0.001)
+    monkeypatch.setattr(http_retry, "WRITE_DELAY", 0.001)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 

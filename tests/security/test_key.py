@@ -299,7 +299,7 @@ def test_a_key_that_does_not_fit_into_a_header(key: str, told: Told, monkeypatch
 
 def test_objects_that_hold_it_can_be_shown_and_not_pickled(told: Told) -> None:
     asking = client("ws://127.0.0.1:1")
-    holders = [asking, ApiKey(KEY), HttpClient(1.0, ApiKey(KEY), max_body=1), Settings("ws://x", KEY)]
+    holders = [asking, ApiKey(KEY), HttpClient(simsync.Options(), ApiKey(KEY)), Settings("ws://x", KEY)]
     for holder in holders:
         told.add(f"{holder!r} {holder!s}")
         if not isinstance(holder, (ApiKey, Settings)):

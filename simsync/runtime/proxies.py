@@ -1,0 +1,98 @@
+"""Which proxy leads to an address: decided once, by the rules of requests, for WebSockets, RPC and services."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from simsync.runtime.addresses import Unreachable
+from simsync.wire import urls
+
+SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
+_PORTS = {"http": 80, **dict.fromkeys(SOCKS, 1080)}
+_BY_SCHEME = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
+_TARGET_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy. Its text holds neither user name nor password.
+
+    Attributes:
+        scheme: ``http``, or one of :data:`SOCKS`.
+        host: Its host.
+        port: Its port.
+        source: The environment variable that names it.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    source: str
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"the proxy {self.scheme}://{host}:{self.port} ({self.source})"
+
+
+def target(url: str) -> tuple[str, int]:
+    """Return the host and the port of a WebSocket or HTTP address."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or _TARGET_PORTS[_BY_SCHEME[parts.scheme.lower()]]
+
+
+def proxy_for(url: str) -> Proxy | None:
+    """Return the proxy for an address, or None if it is reached directly. Raises Unreachable for one that is no proxy.
+
+    ``ws`` counts as ``http`` and ``wss`` as ``https``. This machine is never reached through a proxy.
+    """
+    from urllib.request import getproxies  # late, because it takes long to import
+
+    if urls.is_loopback(url) or not set(getproxies()) - {"no"}:
+        return None
+    from requests.utils import get_environ_proxies, select_proxy  # late, for the same reason
+
+    scheme = _BY_SCHEME[urlsplit(url).scheme.lower()]
+    host, port = target(url)
+    # With the port, also the usual one: NO_PROXY may name it.
+    address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    found = select_proxy(address, get_environ_proxies(address, no_proxy=None))
+    if not found or not found.strip():
+        return None
+    return _read(found.strip(), _source(scheme, found))
+
+
+def _source(scheme: str, value: str) -> str:
+    names = [f"{prefix}_proxy" for prefix in (scheme, "all")]
+    for name in (spelling for one in names for spelling in (one, one.upper())):
+        if os.environ.get(name) == value:
+            return name
+    return "of this machine's settings"
+
+
+def _read(text: str, source: str) -> Proxy:
+    """Read the value of a variable. The errors do not repeat it, as it may hold a password."""
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        scheme, host, port = parts.scheme.lower(), parts.hostname or "", parts.port
+    except ValueError:
+        scheme, host, port = "http", "", None
+    if scheme == "https":
+        raise Unreachable(
+            f"the proxy of {source} is to be reached over TLS (https://), which simsync cannot do: write http:// if it"
+            " also accepts connections without TLS, as most do",
+            final=True,
+        )
+    if scheme not in _PORTS:
+        raise Unreachable(
+            f"the proxy of {source} has the unknown scheme {scheme!r}: write http://HOST:PORT or socks5h://HOST:PORT",
+            final=True,
+        )
+    if not host:
+        raise Unreachable(f"the proxy of {source} is no address: write http://HOST:PORT", final=True)
+    return Proxy(
+        scheme, host, port or _PORTS[scheme], source, unquote(parts.username or ""), unquote(parts.password or "")
+    )

@@ -1,0 +1,55 @@
+"""One connection to find out whether a simulator is reached, and how; nothing is sent over it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+
+from simsync.errors import ConnectError
+from simsync.options import Options
+from simsync.reports import ConnectionReport
+from simsync.runtime.abort import Abort
+from simsync.runtime.addresses import Unreachable
+from simsync.runtime.dial import dial
+from simsync.runtime.proxies import proxy_for, target
+from simsync.runtime.trust import WEBSOCKET, tls_context, trusted_by
+from simsync.runtime.unreachable import unreachable_reason
+
+
+def proxy_name(url: str) -> str | None:
+    """Return the proxy that leads to an address, as text. Raises ConnectError for a setting that names none."""
+    try:
+        proxy = proxy_for(url)
+    except Unreachable as error:
+        raise _failed(url, error) from error
+    return None if proxy is None else str(proxy)
+
+
+def try_connection(url: str, options: Options) -> ConnectionReport:
+    """Connect as a session does, through the proxy if there is one, and close. Raises ConnectError."""
+    proxy = proxy_name(url)
+    is_secure = url.startswith("wss:")
+    context = tls_context(options, WEBSOCKET) if is_secure else None
+    deadline = time.monotonic() + options.connect_timeout
+    try:
+        # wait: caller | a connection | the peer | `connect_timeout`
+        with dial(url, deadline, Abort()) as plain:
+            peer = str(plain.getpeername()[0])
+            if context is None:
+                return ConnectionReport(proxy, peer)
+            plain.settimeout(max(0.1, deadline - time.monotonic()))
+            with context.wrap_socket(plain, server_hostname=target(url)[0]) as secure:
+                until = (secure.getpeercert() or {}).get("notAfter")
+                told = until if isinstance(until, str) else None
+                return ConnectionReport(proxy, peer, secure.version(), trusted_by(options), told)
+    except OSError as error:
+        raise _failed(url, error, options.connect_timeout) from error
+
+
+def _failed(url: str, error: OSError, timeout: float = 0.0) -> ConnectError:
+    late = f"no answer within {timeout:g} s" if isinstance(error, socket.timeout) else None
+    failure = ConnectError(f"could not connect to {url}: {late or unreachable_reason(url, error) or error}")
+    final = isinstance(error, ssl.SSLCertVerificationError) or getattr(error, "final", False)
+    failure.retryable = not final
+    return failure

@@ -1,0 +1,166 @@
+"""One trust store: an option and the usual variables mean the same for WebSockets, RPC and services."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Callable
+
+import pytest
+import trustme
+
+import simsync
+from simsync.cli.app import run as run_command
+from simsync.doctor.checkup import FAILED, OK, check_up
+from simsync.local import Ledger, Simulator
+from simsync.runtime.trust import VARIABLES
+from tests.security.listeners import tls_in_front_of
+from tests.tls import serving, trusting
+
+
+def ask_rpc(client: simsync.Client) -> None:
+    with contextlib.closing(simsync.Rpc(client.url.replace("wss:", "https:") + "/x", client.options)) as rpc:
+        rpc.get_slot()
+
+
+CREATE = simsync.CreateSession(1000, 1009)
+Call = Callable[[simsync.Client], object]
+CALLS: dict[str, Call] = {
+    "websocket": lambda client: client.session(CREATE, timeout=20).close(),
+    "services": lambda client: client.available_ranges(),
+    "rpc": lambda client: ask_rpc(client),
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("no_proxy", "*")
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def url(authority: trustme.CA) -> Iterator[str]:
+    with Simulator(Ledger.generate(slots=10, transactions_per_slot=1)) as simulator:
+        with tls_in_front_of(simulator.port, serving(authority.issue_cert("127.0.0.1"))) as port:
+            yield f"wss://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+def asking(url: str, **options: object) -> simsync.Client:
+    settings = simsync.Options(reconnect_attempts=1, backoff_initial=0.001, rpc_timeout=10.0, **options)  # type: ignore[arg-type]
+    return simsync.Client(url, "local-dev-key", options=settings)
+
+
+def reach(what: str, client: simsync.Client) -> None:
+    try:
+        CALLS[what](client)
+    except simsync.HttpStatusError as error:  # there is no such session
+        assert (what, error.status) == ("rpc", 404)
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_each_way_to_name_a_bundle(what: str, url: str, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(simsync.ConnectError, match=r"certificate was not accepted.*ca_bundle"):
+        CALLS[what](asking(url))
+    reach(what, asking(url, ca_bundle=bundle))
+    reach(what, asking(url, ca_bundle=str(bundle)))
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, str(bundle))
+            reach(what, asking(url))
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_the_option_goes_before_the_variables(
+    what: str, url: str, bundle: Path, tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    with pytest.raises(simsync.ConnectError, match="certificate was not accepted"):
+        CALLS[what](asking(url))
+    reach(what, asking(url, ca_bundle=bundle))
+    reach(what, asking(url, ssl_context=trusting(authority)))
+    with pytest.raises(simsync.ConnectError, match="certificate was not accepted"):
+        CALLS[what](asking(url, ca_bundle=other))
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_a_bundle_that_cannot_be_used_is_named_at_once(
+    what: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.write_text("nothing\n", encoding="utf-8")
+    missing = tmp_path / "missing.pem"
+    for name in VARIABLES:
+        with monkeypatch.context() as patch:
+            patch.setenv(name, str(missing))
+            with pytest.raises(simsync.ConnectError, match=rf"missing\.pem' \({name}\).*No such file") as caught:
+                CALLS[what](asking(url))
+            assert not caught.value.retryable
+    with pytest.raises(simsync.ConnectError, match=r"empty\.pem' \(ca_bundle\).*no certificate"):
+        CALLS[what](asking(url, ca_bundle=empty))
+
+
+def test_a_missing_bundle_does_not_matter_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/missing.pem")
+    with Simulator(Ledger.generate(slots=10, transactions_per_slot=1)) as simulator:
+        client = simsync.Client(simulator.url, simulator.api_key)
+        assert client.available_ranges()
+        client.session(CREATE, timeout=20).close()
+
+
+def test_a_bundle_that_was_replaced_is_read_again(url: str, bundle: Path) -> None:
+    right = bundle.read_bytes()
+    trustme.CA().cert_pem.write_to_path(str(bundle))
+    client = asking(url, ca_bundle=bundle)
+    with pytest.raises(simsync.ConnectError, match="certificate was not accepted"):
+        client.available_ranges()
+    bundle.write_bytes(right)
+    os.utime(bundle, ns=(1, 1))
+    assert client.available_ranges()
+    client.session(CREATE, timeout=20).close()
+
+
+def test_on_the_command_line(url: str, bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--url", url, "--api-key", "local-dev-key"]
+    assert run_command([*words, "--ca-bundle", str(bundle), "ranges"]) == 0
+    assert run_command([*words, "--ca-bundle", str(bundle), "doctor"]) == 0
+    assert f"trusted: those in {bundle} (ca_bundle)" in capsys.readouterr().out
+    assert run_command([*words, "ranges"]) == 3
+    assert "certificate was not accepted" in capsys.readouterr().err
+    assert run_command([*words, "--ca-bundle", "/missing.pem", "ranges"]) == 3
+    assert "the CA bundle '/missing.pem' (ca_bundle) cannot be used: No such file" in capsys.readouterr().err
+
+
+def test_the_checks_name_what_is_trusted(url: str, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {one.check: one for one in check_up(asking(url))}["TLS"].result == FAILED
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    found = {one.check: one for one in check_up(asking(url))}["TLS"]
+    assert (found.result, "(SSL_CERT_FILE)" in found.detail) == (OK, True)
+    monkeypatch.setenv("SSL_CERT_FILE", "/missing.pem")
+    found = {one.check: one for one in check_up(asking(url))}["TLS"]
+    assert (found.result, found.advice) == (FAILED, "correct the path, see docs/network.md")
+
+
+def test_bad_options(bundle: Path, authority: trustme.CA) -> None:
+    for bad in (5, "", b"ca.pem"):
+        with pytest.raises(simsync.InvalidParams, match="must be the path"):
+            simsync.Options(ca_bundle=bad)  # type: ignore[arg-type]
+    with pytest.raises(simsync.InvalidParams, match="cannot be combined with ssl_context"):
+        simsync.Options(ca_bundle=bundle, ssl_context=trusting(authority))
