@@ -11,6 +11,7 @@ from simsync.cli import options
 from simsync.cli.output import show_json, show_table
 from simsync.run import Comparison
 from simsync.run.comparison import BalanceDifference, ComparisonTotals, Difference
+from simsync.run.output_file import refuse_same_file
 
 LISTS = ("regressions", "improvements", "logs", "units")
 """Kinds of differences that are listed transaction by transaction."""
@@ -26,8 +27,8 @@ _ERROR_LENGTH = 60
 
 
 @click.command()
-@click.argument("base", type=options.EXISTING_FILE)
-@click.argument("experiment", type=options.EXISTING_FILE)
+@click.argument("base", type=options.RECORDING)
+@click.argument("experiment", type=options.RECORDING)
 @click.argument("view", type=click.Choice(VIEWS), default="all")
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Rows of each list at most.")
 @click.option(
@@ -45,6 +46,8 @@ def compare(
     base: Path, experiment: Path, view: str, limit: int, fail_on: str | None, html: Path | None, as_json: bool
 ) -> int:
     """Compare two recorded runs: regressions, improvements, different logs, compute units and balances."""
+    if html is not None:
+        refuse_same_file("html", html, [base, experiment])
     with Comparison(base, experiment) as comparison:
         totals = comparison.totals()
         lists = {kind: list(comparison.differences(kind, limit)) for kind in LISTS if view in ("all", kind)}

@@ -37,7 +37,15 @@ def demo(context: click.Context, folder: Path) -> int:
     ledger = Ledger.generate(
         start_slot=_FIRST_SLOT, slots=_SLOTS, transactions_per_slot=20, bundle_size=_BUNDLE_SIZE, tiny_program=True
     )
-    recording = ["run", "--start-slot", str(_FIRST_SLOT), "--end-slot", str(_FIRST_SLOT + _SLOTS - 1), "--parallel"]
+    recording = [
+        "run",
+        "--start-slot",
+        str(_FIRST_SLOT),
+        "--end-slot",
+        str(_FIRST_SLOT + _SLOTS - 1),
+        "--parallel",
+        "--force",
+    ]
     recording += ["--program-id", str(TINY_PROGRAM)]
     commands = [
         ["ranges", "--after", str(_FIRST_SLOT + _SLOTS // 2)],

@@ -12,7 +12,7 @@ from simsync.run.export import FORMATS, export_run
 
 
 @click.command()
-@click.argument("file", type=options.EXISTING_FILE)
+@click.argument("file", type=options.RECORDING)
 @click.argument("folder", type=options.FOLDER)
 @click.option("--format", type=click.Choice(tuple(FORMATS)), default="parquet", show_default=True, help="File format.")
 @options.as_json

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from simsync.run.output_file import is_written_through, replaced
+
 
 @click.group()
 def ledger() -> None:
@@ -30,8 +32,9 @@ def make_ledger(path: Path, **options: Any) -> None:
     from simsync.local.command import describe
 
     made = Ledger.generate(**options)
-    made.save(path)
-    click.echo(describe(made))
+    with replaced(path) as part:
+        made.save(part)
+    click.echo(describe(made), err=is_written_through(path))
 
 
 @ledger.command("show")

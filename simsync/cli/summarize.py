@@ -19,7 +19,7 @@ _MOST = 10
 
 
 @click.command()
-@click.argument("file", type=options.EXISTING_FILE)
+@click.argument("file", type=options.RECORDING)
 @options.accounts
 @options.as_json
 def summarize(file: Path, accounts: str, as_json: bool) -> None:
@@ -71,7 +71,7 @@ def _run_rows(totals: RunTotals) -> list[tuple[str, object]]:
     programs = totals.metadata.get("program_ids")
     if isinstance(programs, list) and programs:
         rows.append(("recorded programs", ", ".join(map(str, programs))))
-    rows.append(("complete", totals.complete))
+    rows.append(("complete", "yes" if totals.complete else f"no: {totals.incomplete_because}"))
     return rows
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Callable
 
@@ -17,8 +17,9 @@ from simsync.run.plan import RunPlan
 from simsync.run.progress import Progress, SessionProgress
 from simsync.run.record_file import KINDS
 from simsync.run.recorder import Recorder
-from simsync.run.resuming import FinishedSession, Kept
+from simsync.run.resuming import FinishedSession, Kept, kept_records
 from simsync.run.strategy import RecordedSession, Session, StrategyFailed
+from simsync.run.workers import GRACE, call_for_each
 from simsync.run_summary import run_summary
 
 logger = logging.getLogger("simsync.run")
@@ -43,6 +44,9 @@ def record_run(
 
     The last record is ``summary`` if every slot was seen, else ``stopped`` with the reasons.
 
+    Every session is driven by a thread of its own. If the run is cancelled or interrupted, the threads have
+    :data:`~simsync.run.workers.GRACE` seconds to end; a strategy that does not is left behind and records nothing more.
+
     Args:
         client: The client of the simulator.
         plan: What to run.
@@ -62,12 +66,12 @@ def record_run(
         Cancelled: ``cancel`` fired.
         OSError: The file could not be written.
     """
+    if kept is not None and kept.complete:
+        return simsync.RunSummary.from_dict(kept.summary, infer_missing=True)
     run = _Run(client, plan, recorder, kept, report, on_create, cancel)
-    if kept is None:
-        recorder.write("metadata", plan.metadata())
-        recorder.flush()
     reasons: list[str] = []
     try:
+        run.begin()
         for first, last in run.spans:
             run.execute(first, last)
         if not run.progress.executed:
@@ -76,32 +80,15 @@ def record_run(
         reasons += summary.reasons
         if summary.complete:
             recorder.write("summary", {**run.totals(), **summary.to_dict()})
+            recorder.flush()
         return summary
     except BaseException as error:
-        # KeyboardInterrupt too: after Ctrl-C or SIGINT the file says why it ends. SIGTERM and SIGKILL end the process
-        # before this line; then only the last "progress" record says how far the run came.
+        # Also KeyboardInterrupt, and what handlers of signals raise: the file says why it ends. After SIGKILL only the
+        # last "progress" record says how far the run came.
         reasons.append(f"{type(error).__name__}: {error}".rstrip(": "))
         raise
     finally:
-        if reasons:
-            recorder.write("stopped", {"reasons": reasons, "executed_slots": run.progress.executed, **_now()})
-        recorder.flush()
-
-
-@contextlib.contextmanager
-def cancel_after(seconds: float | None, token: simsync.CancelToken) -> Iterator[None]:
-    """Fire a token if the block takes longer than ``seconds``; None sets no limit."""
-    if seconds is None:
-        yield
-        return
-    timer = threading.Timer(seconds, token.cancel)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
+        run.end(reasons)
 
 
 class _Run:
@@ -119,12 +106,17 @@ class _Run:
     ) -> None:
         create = plan.create
         self.spans = [(create.start_slot, create.last_slot)] if kept is None else kept.spans
-        self._client, self._plan, self._on_create, self._cancel = client, plan, on_create, cancel
-        # Every session is driven by its own thread. The lock guards the recorder, the report and everything below.
+        self._client, self._plan, self._on_create, self._kept = client, plan, on_create, kept
+        # A token of its own: an interrupt of this run must not fire that of the caller.
+        self._cancel = simsync.CancelToken() if cancel is None else cancel.child()
+        # The threads of the sessions share the recorder, the report and everything below.
         self._recording = threading.Lock()
+        self._ended = False
         self._recorder, self._report = recorder, report
         self.progress = Progress(slots=create.last_slot - create.start_slot + 1)
+        self._metadata: Mapping[str, Any] = {}
         self._finished: list[FinishedSession] = []
+        self._others: Counter[str] = Counter()
         self._coverages: list[simsync.Coverage] = []
         self._reconnects = 0
         self._data_reconnects: dict[str, int] = {}
@@ -133,6 +125,33 @@ class _Run:
             self.progress.executed = sum(one.slots_seen for one in kept.finished)
             self.progress.transactions, self.progress.failed = kept.transactions, kept.failed
             self.progress.diffs = kept.diffs
+
+    def begin(self) -> None:
+        """Write the metadata, or take over what is kept of the older file."""
+        if self._kept is None or not self._kept.begun:
+            self._metadata = self._plan.metadata()
+            self._recorder.write("metadata", self._metadata)
+        else:
+            for record in kept_records(self._recorder.path, self._kept):
+                if record.kind == "metadata":
+                    self._metadata = dict(record.data)
+                elif record.kind not in KINDS:
+                    self._others[record.kind] += 1
+                self._recorder.keep(record)
+        self._recorder.flush()
+
+    def end(self, reasons: Sequence[str]) -> None:
+        """Record why the run is not complete, if it is not. Nothing is recorded after this."""
+        # A thread that is stuck inside a write (a pipe that is not read) has the lock and cannot be waited for.
+        if not self._recording.acquire(timeout=GRACE):
+            self._recorder.abandon()
+            return
+        try:
+            self._ended = True
+            if reasons:
+                self._recorder.stop({"reasons": list(reasons), "executed_slots": self.progress.executed, **_now()})
+        finally:
+            self._recording.release()
 
     def execute(self, first: int, last: int) -> None:
         """Run the slots from ``first`` to ``last``, both included."""
@@ -145,20 +164,12 @@ class _Run:
             for one in sessions:
                 self._prepare(one)
             reconnects_before = self._reconnects
-
-            def drive(one: Session) -> Exception | None:
-                """Returns the error. It is raised below, once: the other sessions run to their end first."""
-                try:
-                    self._drive(one, lambda: reconnects_before + session.reconnects)
-                except Exception as error:  # noqa: BLE001 (raised below)
-                    return error
-                return None
-
-            if isinstance(session, simsync.ParallelSession):
-                results = session.map(drive, workers=self._plan.workers)
-                errors = [result.error or result.value for result in results]
-            else:
-                errors = [drive(session)]
+            errors = call_for_each(
+                lambda one: self._drive(one, lambda: reconnects_before + session.reconnects),
+                sessions,
+                self._plan.workers,
+                self._cancel,
+            )
             self._coverages += [one.coverage for one in sessions]
             for error in filter(None, errors):
                 raise error
@@ -188,7 +199,9 @@ class _Run:
             if kind in KINDS:
                 raise InvalidParams("kind", kind, "is reserved for simsync's own records; choose another name")
             with self._recording:
+                self._check_running()
                 self._recorder.write(kind, {**data, "session_id": session.session_id})
+                self._others[kind] += 1
 
         recorded = RecordedSession(session, take, record)
         if self._plan.strategy is not None:
@@ -196,7 +209,7 @@ class _Run:
                 self._plan.strategy(recorded)
             except (SimsyncError, OSError):
                 raise
-            except Exception as error:
+            except BaseException as error:
                 what = f"the strategy failed in session {session.session_id}: {type(error).__name__}: {error}"
                 logger.info(what, exc_info=True)
                 raise StrategyFailed(f"{what} (--verbose shows the traceback)") from error
@@ -208,14 +221,17 @@ class _Run:
         """Record an event. ``reconnects``: how often the control connection has reconnected in this run."""
         session_id = session.session_id
         with self._recording:
+            self._check_running()
             recorder, progress, own = self._recorder, self.progress, self.progress.sessions[session_id]
             if isinstance(event, simsync.Transaction):
                 recorder.write("tx", transaction_record(event, session_id))
                 progress.add_transaction(failed=event.error is not None)
                 own.transactions += 1
+                own.failed += event.error is not None
             elif isinstance(event, simsync.AccountDiff):
                 recorder.write("diff", diff_record(event, session_id))
                 progress.diffs += 1
+                own.diffs += 1
             elif isinstance(event, simsync.Slot):
                 progress.executed += 1
                 own.executed += 1
@@ -230,6 +246,11 @@ class _Run:
             if self._report is not None:
                 self._report(progress)
 
+    def _check_running(self) -> None:
+        """Keep a strategy that was left behind from recording into a file that has its end."""
+        if self._ended:
+            raise simsync.Cancelled("the run has ended; nothing more is recorded")
+
     def _note_reconnects(self, session: Session, control: int) -> None:
         """Record the reconnects since the last stop of an engine; those of the control connection once for all."""
         if control > self._reconnects:
@@ -243,7 +264,7 @@ class _Run:
 
     def _finish(self, session: Session, event: simsync.Completed) -> None:
         """Record that the whole range of a session is in the file; resuming keeps only such sessions."""
-        coverage = session.coverage
+        coverage, own = session.coverage, self.progress.sessions[session.session_id]
         if coverage.complete and session.start_slot is not None and session.end_slot is not None:
             finished = FinishedSession(
                 session.session_id,
@@ -252,6 +273,9 @@ class _Run:
                 coverage.slots_seen,
                 coverage.highest_slot,
                 event.summary,
+                own.transactions,
+                own.failed,
+                own.diffs,
             )
             self._finished.append(finished)
             self._recorder.write("session_completed", {**finished.to_dict(), **_now()})
@@ -270,13 +294,17 @@ class _Run:
         )
 
     def totals(self) -> dict[str, Any]:
-        """What the vendor's tool writes into a ``summary`` record."""
+        """What the vendor's tool writes into a ``summary`` record, and what proves that the file is whole."""
         progress = self.progress
         return {
             "total_transactions": progress.transactions,
             "succeeded": progress.succeeded,
             "failed": progress.failed,
             "session_ids": [one.session_id for one in self._finished],
+            "diffs": progress.diffs,
+            "other_records": dict(self._others),
+            "session_totals": [one.totals() for one in self._finished],
+            "fingerprint": self._metadata.get("fingerprint"),
         }
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Callable
 
 from simsync.errors import InvalidParams, MissingExtra
+from simsync.run.output_file import replaced
 from simsync.run.record_file import PathLike, read_records
-from simsync.run.recorder import atomic_replacement
 from simsync.run.tables import TABLES, Row, rows_of
 
 _ROWS = 10_000
@@ -47,7 +47,7 @@ def export_run(path: PathLike, folder: PathLike, format: str = "parquet") -> dic
     with contextlib.ExitStack() as stack:
         # All replacements are entered before all writers, so they are left after them: no file is replaced until
         # every table has been written to its end.
-        parts = {name: stack.enter_context(atomic_replacement(target / f"{name}.{format}")) for name in TABLES}
+        parts = {name: stack.enter_context(replaced(target / f"{name}.{format}")) for name in TABLES}
         writers = {name: stack.enter_context(FORMATS[format](name, part)) for name, part in parts.items()}
         waiting: dict[str, list[Row]] = {name: [] for name in TABLES}
         for record in read_records(path):

@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 from simsync.json_form import JsonForm
 from simsync.params import checks
+from simsync.run.completeness import CompletenessCheck
 from simsync.run.event_records import BalanceChange, RecordCounts, RecordedTransaction, transaction_of
 from simsync.run.record_file import PathLike, read_records
 
@@ -70,7 +71,8 @@ class RunTotals(RecordCounts, JsonForm):
         first_slot: The lowest slot with a transaction; None without transactions.
         last_slot: The highest slot with a transaction.
         compute_units: The sum over all transactions.
-        complete: True if the file ends with the ``summary`` record of a complete run.
+        complete: True if the file proves that it is complete, see :mod:`simsync.run.completeness`.
+        incomplete_because: Why it is not complete; None if it is.
         metadata: The data of the ``metadata`` record.
         summary: The data of the ``summary`` record.
         errors: Failed transactions by error, the most frequent first.
@@ -82,6 +84,7 @@ class RunTotals(RecordCounts, JsonForm):
     last_slot: Optional[int] = None
     compute_units: int = 0
     complete: bool = False
+    incomplete_because: Optional[str] = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
@@ -104,17 +107,17 @@ def summarize(path: PathLike, accounts: Iterable[object] = ()) -> RunTotals:
         OSError: The file cannot be read.
     """
     adding = _Adding(frozenset(checks.addresses("accounts", accounts)))
+    check = CompletenessCheck()
     for record in read_records(path):
+        check.add(record)
         if record.kind == "tx":
             adding.add(transaction_of(record.data))
-        elif record.kind == "diff":
-            adding.totals.diffs += 1
-        elif record.kind == "metadata":
-            adding.totals.metadata = dict(record.data)
-        elif record.kind == "summary":
-            adding.totals.summary = dict(record.data)
-            adding.totals.complete = True
-    return adding.sorted_totals()
+    totals = adding.sorted_totals()
+    totals.diffs = check.counts.diffs
+    totals.metadata, totals.summary = dict(check.metadata), dict(check.summary)
+    totals.incomplete_because = check.reason
+    totals.complete = totals.incomplete_because is None
+    return totals
 
 
 class _Adding:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from simsync.errors import MissingExtra
+from simsync.run.output_file import replaced
 from simsync.run.record_file import PathLike
-from simsync.run.recorder import atomic_replacement
 
 try:
     import jinja2
@@ -40,7 +40,7 @@ def write_page(target: PathLike, template: str, values: Mapping[str, Any]) -> No
     environment.filters["number"] = lambda value: "–" if value is None else f"{value:,}"
     plotly_js = Markup(get_plotlyjs())
     text = environment.get_template(template).render(plotly_js=plotly_js, **values)
-    with atomic_replacement(Path(target)) as part:
+    with replaced(target) as part:
         part.write_text(text, encoding="utf-8")
 
 
