@@ -8,11 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import simsync
 from simsync.errors import InvalidParams, SimsyncError
 from simsync.run.event_records import diff_record, transaction_record
+from simsync.run.open_session import OpenSession
 from simsync.run.plan import RunPlan
 from simsync.run.progress import Progress, SessionProgress
 from simsync.run.record_file import KINDS
@@ -72,6 +73,10 @@ def record_run(
     reasons: list[str] = []
     try:
         run.begin()
+        if kept is not None and kept.open is not None and not run.go_on(kept.open):
+            kept = replace(kept, open=None)
+            run = _Run(client, plan, recorder, kept, report, on_create, cancel)
+            run.begin()
         for first, last in run.spans:
             run.execute(first, last)
         if not run.progress.executed:
@@ -120,6 +125,8 @@ class _Run:
         self._coverages: list[simsync.Coverage] = []
         self._reconnects = 0
         self._data_reconnects: dict[str, int] = {}
+        self._open: Optional[OpenSession] = None
+        self._known: Counter[str] = Counter()
         if kept is not None:
             self._finished = list(kept.finished)
             self.progress.executed = sum(one.slots_seen for one in kept.finished)
@@ -138,6 +145,9 @@ class _Run:
                 elif record.kind not in KINDS:
                     self._others[record.kind] += 1
                 self._recorder.keep(record)
+            if self._plan.strategy is not None and self._kept.open is None and self.spans:
+                spans = ", ".join(f"{first} to {last}" for first, last in self.spans)
+                logger.warning("the strategy cannot be continued inside a session; it runs again for slots %s", spans)
         self._recorder.flush()
 
     def end(self, reasons: Sequence[str]) -> None:
@@ -174,6 +184,39 @@ class _Run:
             for error in filter(None, errors):
                 raise error
 
+    def go_on(self, left: OpenSession) -> bool:
+        """Continue a session that a killed process has left on the server; False if the server does not have it."""
+        create = replace(self._plan.create, start_slot=left.start_slot, end_slot=left.end_slot, slot_count=None)
+        self._open, self._known = left, Counter(left.known)
+        own = SessionProgress(left.session_id, left.start_slot, left.end_slot, left.executed)
+        own.transactions, own.failed, own.diffs = left.counts.transactions, left.counts.failed, left.counts.diffs
+        progress = self.progress
+        progress.sessions[left.session_id] = own
+        progress.executed += own.executed
+        progress.transactions += own.transactions
+        progress.failed += own.failed
+        try:
+            with self._client.attach(left.session_id, left.sequence, create=create, cancel=self._cancel) as session:
+                session.subscribe_transactions(self._plan.program_ids, from_slot=left.from_slot)
+                (error,) = call_for_each(
+                    lambda one: self._drive(one, lambda: session.reconnects), [session], None, self._cancel
+                )
+                self._coverages.append(session.coverage)
+                if error is not None:
+                    raise error
+        except (simsync.CreateError, simsync.SubscriptionFailed) as error:
+            if not self._recorder.begin_again():
+                raise
+            logger.warning(
+                "session %s cannot be continued inside its range (%s); it is run again from slot %d",
+                left.session_id,
+                error,
+                left.start_slot,
+            )
+            return False
+        self.spans = []
+        return True
+
     def _prepare(self, session: Session) -> None:
         """Subscribe and inject before the first continue, so that no slot is executed without it."""
         plan, session_id = self._plan, session.session_id
@@ -203,7 +246,7 @@ class _Run:
                 self._recorder.write(kind, {**data, "session_id": session.session_id})
                 self._others[kind] += 1
 
-        recorded = RecordedSession(session, take, record)
+        recorded = RecordedSession(session, take, record, None if self._open is None else self._open.slot)
         if self._plan.strategy is not None:
             try:
                 self._plan.strategy(recorded)
@@ -223,6 +266,8 @@ class _Run:
         with self._recording:
             self._check_running()
             recorder, progress, own = self._recorder, self.progress, self.progress.sessions[session_id]
+            if isinstance(event, simsync.Transaction) and self._is_known(event):
+                return
             if isinstance(event, simsync.Transaction):
                 recorder.write("tx", transaction_record(event, session_id))
                 progress.add_transaction(failed=event.error is not None)
@@ -242,9 +287,27 @@ class _Run:
                     self._finish(session, event)
                 # The engine waits, so everything up to this slot has been recorded. "progress" flushes the block:
                 # it must come after "session_completed", or a killed run could lose a session that was finished.
-                recorder.progress({"session_id": session_id, "slot": session.coverage.highest_slot, **_now()})
+                recorder.progress({"session_id": session_id, **self._stop(session, own), **_now()})
             if self._report is not None:
                 self._report(progress)
+
+    def _is_known(self, event: simsync.Transaction) -> bool:
+        """True for a transaction that the older file holds: the server sends the slot of its last one again."""
+        if self._open is None or event.slot > self._open.from_slot:
+            return False
+        if event.slot == self._open.from_slot:
+            self._known[event.signature] -= 1
+            return self._known[event.signature] >= 0
+        return True
+
+    def _stop(self, session: Session, own: SessionProgress) -> dict[str, Any]:
+        """Where an engine stands. Of a single session also what it takes to attach to it."""
+        highest = session.coverage.highest_slot
+        where: dict[str, Any] = {"slot": self._open.slot if highest is None and self._open is not None else highest}
+        if not self._plan.parallel:
+            where.update(sequence=session.last_sequence, executed=own.executed, transactions=own.transactions)
+            where.update(failed=own.failed, diffs=own.diffs)
+        return where
 
     def _check_running(self) -> None:
         """Keep a strategy that was left behind from recording into a file that has its end."""
@@ -270,7 +333,7 @@ class _Run:
                 session.session_id,
                 session.start_slot,
                 session.end_slot,
-                coverage.slots_seen,
+                own.executed,
                 coverage.highest_slot,
                 event.summary,
                 own.transactions,

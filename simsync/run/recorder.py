@@ -219,6 +219,16 @@ class Recorder:
         """
         self._add(line_of(*record))
 
+    def begin_again(self) -> bool:
+        """Drop what was written so far; returns False if it has taken the place of the older file already."""
+        if self._descriptor is None or self._part is None or self._compressor is not None:
+            return False
+        self._lines.clear()
+        self._size = self._end = 0
+        os.ftruncate(self._descriptor, 0)
+        self._worth = self._complete = False
+        return True
+
     def progress(self, data: Mapping[str, Any]) -> None:
         """Add a ``progress`` record and flush: everything up to it is in the file when this returns.
 

@@ -2,6 +2,7 @@
 
 Only sessions whose whole range is in the file are kept, and only if all their records are there. Everything else is run
 again; an engine gives the same records for the same slots, so the file ends with the records of an uninterrupted run.
+A single session that a killed process has left on the server is continued from its last stop (:class:`OpenSession`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from simsync.json_form import JsonForm
 from simsync.run import fingerprint
 from simsync.run.completeness import CompletenessCheck, is_whole
 from simsync.run.event_records import RecordCounts
+from simsync.run.open_session import OpenSession, OpenSessionFinder
 from simsync.run.plan import RunPlan
 from simsync.run.record_file import PathLike, Record, read_records
 
@@ -66,6 +68,7 @@ class Kept(RecordCounts):
         spans: The parts of the range that are still to be run, as (first slot, last slot), both included.
         finished: The sessions that are kept.
         summary: The ``summary`` record of a complete run.
+        open: A session that may still be on the server.
     """
 
     begun: bool = True
@@ -73,6 +76,7 @@ class Kept(RecordCounts):
     spans: list[tuple[int, int]] = field(default_factory=list)
     finished: list[FinishedSession] = field(default_factory=list)
     summary: Mapping[str, Any] = field(default_factory=dict)
+    open: Optional[OpenSession] = None
 
 
 def keep_finished(path: PathLike, plan: RunPlan) -> Kept:
@@ -93,11 +97,12 @@ def keep_finished(path: PathLike, plan: RunPlan) -> Kept:
         OSError: The file cannot be read.
     """
     target = Path(path)
-    check = CompletenessCheck()
+    check, finder = CompletenessCheck(), OpenSessionFinder()
     rows: list[Mapping[str, Any]] = []
     try:
         for record in read_records(target):
             check.add(record)
+            finder.add(record)
             if record.kind == "session_completed":
                 rows.append(record.data)
     except FileNotFoundError:
@@ -109,6 +114,10 @@ def keep_finished(path: PathLike, plan: RunPlan) -> Kept:
     finished = _whole_sessions(rows, check, first, last)
     kept = Kept(spans=_missing_spans(first, last, finished), finished=finished, summary=check.summary)
     kept.complete = check.reason is None and not kept.spans
+    # With several subscriptions nothing tells how far each of them was behind the engine.
+    alone = not plan.parallel and len(plan.program_ids) <= 1 and not plan.account_diffs
+    if alone and finder.found is not None and kept.spans == [(finder.found.start_slot, finder.found.end_slot)]:
+        kept.open = finder.found
     for one in finished:
         counts = check.sessions[one.session_id]
         kept.transactions += counts.transactions
@@ -126,10 +135,14 @@ def kept_records(path: PathLike, kept: Kept) -> Iterator[Record]:
     """
     finished_ids = {one.session_id for one in kept.finished}
     begun = False
-    for record in read_records(path):
+    for number, record in enumerate(read_records(path), 1):
         if record.kind in ("summary", "stopped") or (record.kind == "metadata" and begun):
             continue
         begun |= record.kind == "metadata"
+        if kept.open is not None and record.data.get("session_id") == kept.open.session_id:
+            if number <= kept.open.records:
+                yield record
+            continue
         belongs_to_session = record.kind in _OF_A_SESSION or "session_id" in record.data
         if not belongs_to_session or record.data.get("session_id") in finished_ids:
             yield record
