@@ -8,16 +8,19 @@ from collections.abc import Iterator
 import click
 
 from simsync.cli.app import cli
+from simsync.cli.exit_codes import table
 
-HEAD = """# The command line
+HEAD = f"""# The command line
 
 `pip install 'simsync[cli]'` installs the command `simsync`; add `[local]` for the embedded simulator. This page is
 generated from the commands by `python -m tools.pages`, and the suite checks that it is current.
 
-Exit codes: 0 success, 1 failed, 2 wrong usage, 3 not reachable or not authorised, 130 interrupted. An error is one line
-on standard error, where logs go too. Standard output has only the result: a table, in plain text if it is not a
-terminal, or JSON with `--json`. For shell completion see `_SIMSYNC_COMPLETE=bash_source simsync` (or `zsh_source`,
-`fish_source`).
+An error is one line on standard error, where logs go too; with `--verbose` an unexpected one has its traceback.
+Standard output has only the result: a table, in plain text if it is not a terminal, or JSON with `--json`. Where a file
+is read or written, `-` stands for standard input and output. For shell completion see
+`_SIMSYNC_COMPLETE=bash_source simsync` (or `zsh_source`, `fish_source`). The exit codes are the same in every command:
+
+{table()}
 """
 
 

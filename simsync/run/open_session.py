@@ -79,7 +79,14 @@ class OpenSessionFinder:
         first, last = (whole_number(self._started.get(name)) for name in ("start_slot", "end_slot"))
         sequence, executed = whole_number(data.get("sequence")), whole_number(data.get("executed"))
         slot = whole_number(data.get("slot"))
-        if first is None or last is None or slot is None or sequence is None or not executed or not is_whole(data, self._counts):
+        if (
+            first is None
+            or last is None
+            or slot is None
+            or sequence is None
+            or not executed
+            or not is_whole(data, self._counts)
+        ):
             return
         counts = RecordCounts(self._counts.transactions, self._counts.failed, self._counts.diffs)
         session_id = str(self._started.get("session_id"))

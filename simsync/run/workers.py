@@ -77,40 +77,42 @@ class _Calls:
             self._waiting.put(index)
         # One item for each thread that has ended, and None when the token fires.
         self._ended: queue.SimpleQueue[Optional[str]] = queue.SimpleQueue()
+        self._running: set[str] = set()
+        self._deadline: Optional[float] = None
 
     def cancelled(self) -> None:
         """Wake the waiting thread. Called by any thread or a signal handler."""
         self._ended.put(None)
 
     def run(self, threads: int) -> list[Optional[BaseException]]:
-        running = set()
-        for number in range(threads):
-            thread = threading.Thread(target=self._work, name=f"simsync-run-{number}", daemon=True)
-            running.add(thread.name)
-            thread.start()
-        deadline: Optional[float] = None
-        interrupt: Optional[KeyboardInterrupt] = None
-        while running:
-            try:
-                ended = self._ended.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
-                if ended is None:
-                    deadline = time.monotonic() + GRACE
-                else:
-                    running.discard(ended)
-            except queue.Empty:
-                break
-            except KeyboardInterrupt as error:
-                if interrupt is not None:
-                    raise  # asked for twice: do not wait
-                interrupt = error
-                self._cancel.cancel()
-        if running:
-            logger.warning("%d strategies did not end within %g s and were left behind", len(running), GRACE)
-        if interrupt is not None:
-            raise interrupt
-        if running:
+        try:
+            for number in range(threads):
+                thread = threading.Thread(target=self._work, name=f"simsync-run-{number}", daemon=True)
+                self._running.add(thread.name)
+                thread.start()
+            self._wait()
+        except KeyboardInterrupt:
+            # Wherever it came; a second one does not wait.
+            self._cancel.cancel()
+            self._wait()
+            raise
+        if self._running:
             raise simsync.Cancelled("the run was cancelled; a strategy that did not end was left behind")
         return self._errors
+
+    def _wait(self) -> None:
+        """Wait until all threads have ended, or until the grace after a cancel is over."""
+        while self._running:
+            left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+            try:
+                ended = self._ended.get(timeout=left)
+            except queue.Empty:
+                logger.warning("%d strategies did not end within %g s and were left", len(self._running), GRACE)
+                return
+            if ended is None:
+                self._deadline = time.monotonic() + GRACE
+            else:
+                self._running.discard(ended)
 
     def _work(self) -> None:
         try:
