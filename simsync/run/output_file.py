@@ -148,9 +148,18 @@ def beside(path: Path, purpose: str) -> Path:
     """
     while True:
         part = path.with_name(f".{purpose}-{secrets.token_hex(6)}-{path.name[-_NAME_LENGTH:]}")
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(FileExistsError), _named(path):
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
             return part
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let an error about a hidden file name the file that the user knows."""
+    try:
+        yield
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from error
 
 
 def take_place(part: Path, target: Path) -> None:
@@ -236,7 +245,8 @@ def only_writer(target: PathLike, wait: float = 0.0) -> Iterator[bool]:
 def _locked(lock: Path, path: Path, deadline: float) -> int | None:
     """A descriptor that holds the lock; None if the file system has none."""
     while True:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        with _named(path):
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with contextlib.suppress(FileNotFoundError):

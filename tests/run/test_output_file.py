@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import multiprocessing
 import os
 import stat
 import subprocess
@@ -131,35 +130,33 @@ def test_what_is_read_is_not_written(tmp_path: Path) -> None:
     refuse_same_file("output", "/dev/null", ["/dev/null"])
 
 
-def _hold(path: Path, held: object, release: object) -> None:
-    with only_writer(path):
-        held.set()  # type: ignore[attr-defined]
-        release.wait(30)  # type: ignore[attr-defined]
-        if not release.is_set():  # type: ignore[attr-defined]
-            os._exit(1)
+HOLD = """
+import sys
+from simsync.run.output_file import only_writer
+with only_writer(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 @pytest.fixture
-def other_writer(tmp_path: Path) -> Iterator[multiprocessing.process.BaseProcess]:
-    """A process that writes tmp_path/run until its event is set."""
-    context = multiprocessing.get_context("spawn")
-    held, release = context.Event(), context.Event()
-    process = context.Process(target=_hold, args=(tmp_path / "run", held, release))
-    process.release = release  # type: ignore[attr-defined]
-    process.start()
-    assert held.wait(30)
-    yield process
-    release.set()
-    process.join(30)
+def other_writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that writes tmp_path/run until its standard input ends."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
 
 
-def test_one_writer(tmp_path: Path, other_writer: multiprocessing.process.BaseProcess) -> None:
+def test_one_writer(tmp_path: Path, other_writer: subprocess.Popen[str]) -> None:
     (tmp_path / "link").symlink_to("run")
     for name in ("run", "link"):
         with pytest.raises(OutputBusy, match=r"/run is being written by another process; .*--wait"):
             with only_writer(tmp_path / name):
                 pass
-    timer = threading.Timer(0.3, other_writer.release.set)  # type: ignore[attr-defined]
+    assert other_writer.stdin is not None
+    timer = threading.Timer(0.3, other_writer.stdin.close)
     timer.start()
     with only_writer(tmp_path / "run", wait=30) as locked:
         assert locked
@@ -167,11 +164,9 @@ def test_one_writer(tmp_path: Path, other_writer: multiprocessing.process.BasePr
     assert [path.name for path in tmp_path.iterdir()] == ["link"]
 
 
-def test_a_writer_that_is_killed_releases_the_file(
-    tmp_path: Path, other_writer: multiprocessing.process.BaseProcess
-) -> None:
+def test_a_writer_that_is_killed_releases_the_file(tmp_path: Path, other_writer: subprocess.Popen[str]) -> None:
     other_writer.kill()
-    other_writer.join(30)
+    other_writer.wait(30)
     assert (tmp_path / ".run.lock").exists()
     with only_writer(tmp_path / "run"):
         pass
