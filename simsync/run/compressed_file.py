@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, Any, Protocol, cast
 
-from simsync.errors import MissingExtra
+from simsync.errors import InvalidParams, MissingExtra
 from simsync.run.output_file import PathLike
 
 logger = logging.getLogger("simsync.run")
@@ -26,10 +26,14 @@ logger = logging.getLogger("simsync.run")
 STANDARD_INPUT = "-"
 """The path that stands for standard input."""
 
+LARGEST_LINE = 256 * 1024 * 1024
+"""Bytes of a line of a compressed file: without a bound a small file could fill the memory."""
+
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _GZIP_WBITS = 31
 """A gzip header and trailer around the deflated data, in the words of zlib."""
 _LEVEL = 6
+_READ = 1 << 18
 
 _kept: dict[object, IO[bytes]] | None = None
 """Copies of standard input and of pipes, while :func:`pipes_are_kept` is open."""
@@ -99,6 +103,7 @@ def open_decompressed(path: PathLike) -> Iterator[Iterator[bytes]]:
         An iterator over the lines. A compressed stream that was cut off ends where it was cut, with a warning.
 
     Raises:
+        InvalidParams: A line of a compressed file is longer than :data:`LARGEST_LINE`; raised by the iterator.
         MissingExtra: The file is compressed with zstd and zstandard is not installed.
         OSError: The file cannot be read.
     """
@@ -107,34 +112,32 @@ def open_decompressed(path: PathLike) -> Iterator[Iterator[bytes]]:
         file.seek(0)
         if first.startswith(_GZIP):
             with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
-                yield _until_cut(path, cast("Iterator[bytes]", unpacked))
+                yield _until_cut(path, _lines(path, unpacked))
         elif first == _ZSTD:
             with _zstandard().ZstdDecompressor().stream_reader(file, read_across_frames=True) as stream:
-                yield _until_cut(path, _lines(stream))
+                yield _until_cut(path, _lines(path, stream))
         else:
             yield iter(file)
 
 
-def is_compressed(path: PathLike) -> bool:
-    """True if the file at a path is compressed."""
-    with _opened(path) as file:
-        first = file.read(4)
-        file.seek(0)
-        return first.startswith(_GZIP) or first == _ZSTD
-
-
-def _lines(stream: Any) -> Iterator[bytes]:
-    """Lines of a reader that has no lines of its own."""
-    rest = b""
+def _lines(path: PathLike, stream: Any) -> Iterator[bytes]:
+    """The lines of a decompressed stream."""
+    rest: list[bytes] = []
+    length = 0
     while True:
-        block = stream.read(1 << 20)
+        block = stream.read(_READ)
         if not block:
             break
-        *whole, rest = (rest + block).split(b"\n")
-        for line in whole:
-            yield line + b"\n"
-    if rest:
-        yield rest
+        first, *more = block.split(b"\n")
+        rest.append(first)
+        length += len(first)
+        if length > LARGEST_LINE:
+            raise InvalidParams("path", str(path), f"has a line of more than {LARGEST_LINE:,} bytes")
+        for following in more:
+            yield b"".join(rest) + b"\n"
+            rest, length = [following], len(following)
+    if length:
+        yield b"".join(rest)
 
 
 def _until_cut(path: PathLike, lines: Iterator[bytes]) -> Iterator[bytes]:

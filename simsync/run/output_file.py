@@ -19,7 +19,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Union
 
@@ -38,6 +38,7 @@ _NAME_LENGTH = 200
 """Characters of the target's name that a temporary name keeps: a name of 255 could not be made longer."""
 _CANNOT_RENAME = (errno.EBUSY, errno.EXDEV)
 """A file that is mounted by itself, as in a container, cannot be replaced by a rename."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CANNOT_LOCK = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _OWN_DESCRIPTOR = re.compile(r"/(?:dev/fd|proc/(?:self|thread-self|(?P<process>\d+))(?:/task/\d+)?/fd)/(?P<number>\d+)")
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
@@ -135,8 +136,9 @@ def replaced(target: PathLike) -> Iterator[Path]:
     path = resolved(target)
     part = beside(path, "part")
     try:
-        yield part
-        take_place(part, path)
+        with _named(path, _FULL):
+            yield part
+            take_place(part, path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -154,11 +156,13 @@ def beside(path: Path, purpose: str) -> Path:
 
 
 @contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Let an error about a hidden file name the file that the user knows."""
+def _named(path: Path, numbers: Collection[int] = ()) -> Iterator[None]:
+    """Let an error about a hidden file name the file that the user knows; with ``numbers`` only such errors."""
     try:
         yield
     except OSError as error:
+        if numbers and error.errno not in numbers:
+            raise
         raise type(error)(error.errno, error.strerror, str(path)) from error
 
 

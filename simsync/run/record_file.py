@@ -12,16 +12,18 @@ import contextlib
 import itertools
 import json
 import logging
+import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 from simsync.errors import InvalidParams
 from simsync.run.compressed_file import open_decompressed
 from simsync.run.output_file import PathLike
 
-_loads: Callable[[bytes], Any] = json.loads
+_quick_loads: Callable[[bytes], Any] = json.loads
 with contextlib.suppress(ImportError):
-    from orjson import loads as _loads  # type: ignore[no-redef,unused-ignore]
+    from orjson import loads as _quick_loads  # type: ignore[no-redef,unused-ignore]
 
 logger = logging.getLogger("simsync.run")
 
@@ -35,6 +37,16 @@ KINDS = (
 
 _MOST_WARNINGS = 5
 """Records of an unknown shape that are named one by one."""
+
+
+_LARGEST_OBJECT = 1024 * 1024 * 1024
+"""Bytes of a compressed recording in the vendor's older format, which is read as a whole."""
+_LONG_NUMBER = re.compile(rb"\d{20}")
+"""Marks what may be an integer beyond 64 bits, which orjson reads as a float."""
+
+
+def _loads(content: bytes) -> Any:
+    return json.loads(content) if _LONG_NUMBER.search(content) else _quick_loads(content)
 
 
 class Record(NamedTuple):
@@ -85,7 +97,22 @@ def read_records(path: PathLike) -> Iterator[Record]:
         elif "type" in first or (not first and _is_cut_record(before[-1])):
             yield from _read_lines(path, itertools.chain(before, lines))
         else:
-            yield from _read_one_object(path, b"".join(itertools.chain(before, lines)))
+            yield from _read_one_object(path, _joined(path, itertools.chain(before, lines)))
+
+
+def _joined(path: PathLike, lines: Iterator[bytes]) -> bytes:
+    """All lines of a file that is one object."""
+    try:
+        on_disk = Path(path).stat().st_size
+    except OSError:
+        on_disk = 0  # standard input
+    found, size = [], 0
+    for line in lines:
+        found.append(line)
+        size += len(line)
+        if size > max(_LARGEST_OBJECT, on_disk):
+            raise InvalidParams("path", str(path), f"is one JSON object of more than {_LARGEST_OBJECT:,} bytes")
+    return b"".join(found)
 
 
 def _without_mark(lines: Iterator[bytes]) -> Iterator[bytes]:
@@ -137,7 +164,7 @@ def _read_lines(path: PathLike, lines: Iterator[bytes]) -> Iterator[Record]:
 def _read_one_object(path: PathLike, content: bytes) -> Iterator[Record]:
     """The records of the vendor's older format."""
     try:
-        value = json.loads(content)  # not orjson: it reads amounts beyond 64 bits as floats
+        value = _loads(content)
     except (ValueError, RecursionError) as error:
         raise InvalidParams("path", str(path), f"is not a recorded run ({error})") from error
     if not isinstance(value, Mapping) or not isinstance(value.get("transactions"), list):

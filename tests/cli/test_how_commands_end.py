@@ -242,6 +242,7 @@ def count(session):
 """
 
 
+# feature: (not the vendor's) one strategy over many ranges
 @pytest.mark.parametrize("executor", ["threads", "processes"])
 def test_a_sweep(simulator: Simulator, tmp_path: Path, executor: str) -> None:
     (tmp_path / "counting.py").write_text(STRATEGY, encoding="utf-8")

@@ -81,6 +81,7 @@ def assert_resumed(simulator: Simulator, path: Path, whole: Counter[str]) -> Non
     assert list(path.parent.iterdir()) == [path]
 
 
+# feature: (not the vendor's) files that only better ones replace, one writer, proof of completeness
 def test_a_run_that_is_killed_at_any_moment(
     simulator: Simulator, whole: Counter[str], tmp_path: Path, seed: int
 ) -> None:

@@ -50,6 +50,7 @@ def test_a_complete_recording_is_complete(complete: list[dict[str, Any]], tmp_pa
     assert {"tx", "diff", "note"} <= {record["type"] for record in complete}
 
 
+# feature: (not the vendor's) files that only better ones replace, one writer, proof of completeness
 @pytest.mark.parametrize("kind", ["tx", "diff", "note", "metadata", "summary"])
 def test_a_record_that_is_missing_or_repeated_shows(complete: list[dict[str, Any]], tmp_path: Path, kind: str) -> None:
     places = [number for number, record in enumerate(complete) if record["type"] == kind]

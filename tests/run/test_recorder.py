@@ -84,6 +84,7 @@ def test_some_files_are_replaced_only_with_force(path: Path, name: str) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+# feature: (not the vendor's) files that only better ones replace, one writer, proof of completeness
 @pytest.mark.parametrize("name", CONTENTS)
 def test_a_run_that_could_not_start_leaves_a_recording_as_it_is(path: Path, name: str) -> None:
     before = put(path, name)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import simsync
-from simsync.run import read_records
+from simsync.run import compressed_file, read_records
 from simsync.run.compressed_file import pipes_are_kept
 from simsync.run.event_records import BalanceChange, transaction_of
 
@@ -112,6 +112,16 @@ def test_compressed_data_that_was_cut_off_is_read_up_to_there(tmp_path: Path, en
     assert found == [one["signature"] for one in many[: len(found)]]
 
 
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_a_small_file_does_not_become_a_long_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    monkeypatch.setattr(compressed_file, "LARGEST_LINE", 1_000_000)
+    path = tmp_path / "file"
+    path.write_bytes(compressed(b'{"type":"tx","data":{}}\n{"type":"tx","data":"' + b"a" * 2_000_000, ending))
+    assert path.stat().st_size < 10_000
+    with pytest.raises(simsync.InvalidParams, match="has a line of more than 1,000,000 bytes"):
+        list(read_records(path))
+
+
 def test_standard_input_and_pipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, pipe = write_lines(tmp_path / "lines", TRANSACTIONS), tmp_path / "pipe"
     expected = list(read_records(path))
@@ -124,6 +134,13 @@ def test_standard_input_and_pipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(file))
         assert list(read_records("-")) == expected
         assert list(read_records("-")) == expected
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64 - 1, 2**64, 10**40, -(2**70)])
+def test_integers_of_any_size(tmp_path: Path, number: int) -> None:
+    for write in (write_lines, write_object):
+        path = write(tmp_path / "file", [tx(10, "s1", fee=number)])
+        assert [record.data["fee"] for record in read_records(path) if record.kind == "tx"] == [number]
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

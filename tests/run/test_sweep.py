@@ -193,6 +193,7 @@ def test_large_results_wait_to_be_taken(simulator: Simulator) -> None:
     assert limit.allows(0, 5_000_000)
 
 
+# feature: (not the vendor's) one strategy over many ranges
 def test_a_journal_holds_what_was_run(simulator: Simulator, tmp_path: Path) -> None:
     journal = tmp_path / "journal.ndjson"
     with simsync.sweep(strategies.counted, PIECES, journal=journal, workers=1) as sweep:
