@@ -7,7 +7,6 @@ What is read is recognised by its first bytes, what is written by the ending of 
 from __future__ import annotations
 
 import contextlib
-import gzip
 import logging
 import os
 import shutil
@@ -111,23 +110,42 @@ def open_decompressed(path: PathLike) -> Iterator[Iterator[bytes]]:
         first = file.read(4)
         file.seek(0)
         if first.startswith(_GZIP):
-            with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
-                yield _until_cut(path, _lines(path, unpacked))
+            yield _until_cut(path, _lines(path, _gunzipped(file)))
         elif first == _ZSTD:
             with _zstandard().ZstdDecompressor().stream_reader(file, read_across_frames=True) as stream:
-                yield _until_cut(path, _lines(path, stream))
+                yield _until_cut(path, _lines(path, iter(lambda: stream.read(_READ), b"")))
         else:
             yield iter(file)
 
 
-def _lines(path: PathLike, stream: Any) -> Iterator[bytes]:
-    """The lines of a decompressed stream."""
+def _gunzipped(file: IO[bytes]) -> Iterator[bytes]:
+    """The content of a gzip file, piece by piece: all of it up to where it was cut, unlike that of the standard module.
+
+    A file may hold several streams, one behind the other.
+    """
+    stream = zlib.decompressobj(_GZIP_WBITS)
+    data = b""
+    while True:
+        data = data or file.read(_READ)
+        if not data:
+            break
+        if stream.eof:
+            data = data.lstrip(b"\0")  # padding
+            if not data:
+                continue
+            stream = zlib.decompressobj(_GZIP_WBITS)
+        yield stream.decompress(data, _READ)
+        data = stream.unused_data if stream.eof else stream.unconsumed_tail
+    yield stream.flush()
+    if not stream.eof:
+        raise EOFError("its last stream has no end")
+
+
+def _lines(path: PathLike, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines of decompressed blocks."""
     rest: list[bytes] = []
     length = 0
-    while True:
-        block = stream.read(_READ)
-        if not block:
-            break
+    for block in blocks:
         first, *more = block.split(b"\n")
         rest.append(first)
         length += len(first)
@@ -143,7 +161,7 @@ def _lines(path: PathLike, stream: Any) -> Iterator[bytes]:
 def _until_cut(path: PathLike, lines: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from lines
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error) as error:
         # A killed run leaves a stream without its end; everything up to its last block is there.
         logger.warning("%s: the compressed data ends early (%s); what came before it is read", path, error)
 

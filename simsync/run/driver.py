@@ -139,12 +139,17 @@ class _Run:
             self._metadata = self._plan.metadata()
             self._recorder.write("metadata", self._metadata)
         else:
+            transactions = 0
             for record in kept_records(self._recorder.path, self._kept):
+                transactions += record.kind == "tx"
                 if record.kind == "metadata":
                     self._metadata = dict(record.data)
                 elif record.kind not in KINDS:
                     self._others[record.kind] += 1
                 self._recorder.keep(record)
+            left = self._kept.open
+            if transactions != self._kept.transactions + (0 if left is None else left.counts.transactions):
+                raise SimsyncError(f"{self._recorder.path} was changed after it was looked at; resume it again")
             if self._plan.strategy is not None and self._kept.open is None and self.spans:
                 spans = ", ".join(f"{first} to {last}" for first, last in self.spans)
                 logger.warning("the strategy cannot be continued inside a session; it runs again for slots %s", spans)
@@ -154,6 +159,7 @@ class _Run:
         """Record why the run is not complete, if it is not. Nothing is recorded after this."""
         # A thread that is stuck inside a write (a pipe that is not read) has the lock and cannot be waited for.
         if not self._recording.acquire(timeout=GRACE):
+            self._ended = True
             self._recorder.abandon()
             return
         try:

@@ -176,7 +176,8 @@ class Recorder:
             try:
                 self._close(error)
             finally:
-                if self._descriptor is not None:
+                # One that is abandoned stays open: the stuck thread must not write into another file of its number.
+                if self._descriptor is not None and not self._abandoned:
                     os.close(self._descriptor)
                     self._descriptor = None
 
@@ -221,8 +222,9 @@ class Recorder:
 
     def begin_again(self) -> bool:
         """Drop what was written so far; returns False if it has taken the place of the older file already."""
-        if self._descriptor is None or self._part is None or self._compressor is not None:
+        if self._descriptor is None or self._part is None:
             return False
+        self._compressor = compressor_for(self.path)
         self._lines.clear()
         self._size = self._end = 0
         os.ftruncate(self._descriptor, 0)

@@ -16,6 +16,7 @@ import pytest
 import simsync
 from simsync.local import Ledger, Simulator
 from simsync.run import Recorder, RunPlan, keep_finished, read_records, record_run
+from simsync.run.record_file import line_of
 from simsync.run.strategy import RecordedSession
 
 FIRST, SLOTS = 1_000, 24
@@ -69,7 +70,7 @@ def killed_run(simulator: Simulator, path: Path, stops: int) -> None:
         "PYTHONPATH": str(ROOT),
     }
     with subprocess.Popen([sys.executable, "-c", PROGRAM, str(path)], env=environment) as process:
-        while not path.exists() or path.read_bytes().count(b'"progress"') < stops:
+        while not path.exists() or sum(record.kind == "progress" for record in read_records(path)) < stops:
             assert process.poll() is None
         process.send_signal(signal.SIGKILL)
 
@@ -95,15 +96,19 @@ def test_it_is_continued_from_its_last_stop(simulator: Simulator, tmp_path: Path
     assert keep_finished(path, plan()).complete
 
 
+@pytest.mark.parametrize("ending", ["ndjson", "ndjson.gz"])
 def test_without_it_the_range_is_run_again(
-    simulator: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    simulator: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture, ending: str
 ) -> None:
-    path, whole = tmp_path / "run.ndjson", tmp_path / "whole.ndjson"
+    path, whole = tmp_path / f"run.{ending}", tmp_path / "whole.ndjson"
     client = simsync.Client(simulator.url, simulator.api_key, options=simsync.Options(continue_grace=1.0))
     with Recorder(whole) as recorder:
         record_run(client, plan(), recorder)
     killed_run(simulator, path, 3)
-    path.write_bytes(path.read_bytes().replace(b"backtest_", b"backtest_0"))
+    content_of_another = b"".join(
+        line_of(*record).encode().replace(b"backtest_", b"backtest_0") for record in read_records(path)
+    )
+    path.write_bytes(content_of_another)  # plain, which is recognised
     kept = keep_finished(path, plan())
     resumed.clear()
     with Recorder(path, append=True) as recorder:

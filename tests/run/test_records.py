@@ -122,6 +122,15 @@ def test_a_small_file_does_not_become_a_long_line(tmp_path: Path, monkeypatch: p
         list(read_records(path))
 
 
+def test_several_compressed_streams_behind_each_other(tmp_path: Path) -> None:
+    plain = write_lines(tmp_path / "plain", TRANSACTIONS)
+    content = plain.read_bytes()
+    for ending, padding in ((".gz", b""), (".gz", bytes(512)), (".zst", b"")):
+        path = tmp_path / "file"
+        path.write_bytes(compressed(content[:300], ending) + compressed(content[300:], ending) + padding)
+        assert list(read_records(path)) == list(read_records(plain))
+
+
 def test_standard_input_and_pipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, pipe = write_lines(tmp_path / "lines", TRANSACTIONS), tmp_path / "pipe"
     expected = list(read_records(path))
