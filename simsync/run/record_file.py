@@ -66,7 +66,7 @@ def line_of(kind: str, data: Mapping[str, Any]) -> str:
     return json.dumps({"type": kind, "data": data}, separators=(",", ":")) + "\n"
 
 
-def read_records(path: PathLike) -> Iterator[Record]:
+def read_records(path: PathLike, *, skip_damaged: bool = False) -> Iterator[Record]:
     """Read the records of a recorded run one by one.
 
     An incomplete last line and records of an unknown shape are ignored with a warning. Memory does not grow with the
@@ -74,6 +74,7 @@ def read_records(path: PathLike) -> Iterator[Record]:
 
     Args:
         path: The file, in either format, compressed or not; ``-`` is standard input.
+        skip_damaged: Leave out lines that are not JSON, with a warning, as after a power failure.
 
     Returns:
         An iterator over the records in the order of the file.
@@ -95,7 +96,7 @@ def read_records(path: PathLike) -> Iterator[Record]:
         if first is None:
             logger.warning("%s is empty", path)
         elif "type" in first or (not first and _is_cut_record(before[-1])):
-            yield from _read_lines(path, itertools.chain(before, lines))
+            yield from _read_lines(path, itertools.chain(before, lines), skip_damaged)
         else:
             yield from _read_one_object(path, _joined(path, itertools.chain(before, lines)))
 
@@ -137,7 +138,7 @@ def _is_cut_record(line: bytes) -> bool:
     return not line.endswith(b"\n") and line.lstrip().startswith(b'{"type"')
 
 
-def _read_lines(path: PathLike, lines: Iterator[bytes]) -> Iterator[Record]:
+def _read_lines(path: PathLike, lines: Iterator[bytes], skip_damaged: bool) -> Iterator[Record]:
     odd = 0
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -150,7 +151,9 @@ def _read_lines(path: PathLike, lines: Iterator[bytes]) -> Iterator[Record]:
             if not line.endswith(b"\n"):
                 logger.warning("%s ends in the middle of line %d; that line is ignored", path, number)
                 return
-            raise InvalidParams("path", str(path), f"line {number} is not valid JSON ({error})") from error
+            if not skip_damaged:
+                raise InvalidParams("path", str(path), f"line {number} is not valid JSON ({error})") from error
+            value = None
         if isinstance(value, Mapping) and isinstance(value.get("data"), Mapping):
             yield Record(str(value.get("type")), value["data"])
             continue

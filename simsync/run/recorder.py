@@ -75,7 +75,7 @@ def _last_kind(path: PathLike) -> str:
         if isinstance(value, Mapping) and "type" in value:
             return str(value["type"])
     kind = ""
-    for record in read_records(path):  # the last line was cut off, or the file is one object
+    for record in read_records(path, skip_damaged=True):  # the last line was cut off, or the file is one object
         kind = record.kind
     return kind
 

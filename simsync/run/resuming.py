@@ -100,7 +100,7 @@ def keep_finished(path: PathLike, plan: RunPlan) -> Kept:
     check, finder = CompletenessCheck(), OpenSessionFinder()
     rows: list[Mapping[str, Any]] = []
     try:
-        for record in read_records(target):
+        for record in read_records(target, skip_damaged=True):
             check.add(record)
             finder.add(record)
             if record.kind == "session_completed":
@@ -135,7 +135,7 @@ def kept_records(path: PathLike, kept: Kept) -> Iterator[Record]:
     """
     finished_ids = {one.session_id for one in kept.finished}
     begun = False
-    for number, record in enumerate(read_records(path), 1):
+    for number, record in enumerate(read_records(path, skip_damaged=True), 1):
         if record.kind in ("summary", "stopped") or (record.kind == "metadata" and begun):
             continue
         begun |= record.kind == "metadata"

@@ -116,6 +116,26 @@ def test_two_runs_at_once_of_which_one_is_killed(
     assert_resumed(simulator, path, whole)
 
 
+def test_a_complete_recording_is_never_lost(simulator: Simulator, whole: Counter[str], tmp_path: Path) -> None:
+    path, aside = tmp_path / "night" / "run.ndjson", tmp_path / "night" / "run.new.ndjson"
+    path.parent.mkdir()
+    assert run(arguments(simulator, path)) == 0
+    before = path.read_bytes()
+    for number in SIGNALS:
+        with started(simulator, path, "--force") as process:
+            while not aside.exists():
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.send_signal(number)
+            _output, errors = process.communicate(timeout=30)
+        assert process.returncode == CODES[number]
+        assert number is signal.SIGKILL or f"continue with --output-file {aside} --resume" in errors
+        assert path.read_bytes() == before
+        assert run(arguments(simulator, aside, "--resume")) == 0
+        assert content(aside) == whole
+        aside.unlink()
+
+
 def test_the_second_run_waits_if_it_is_told_to(simulator: Simulator, whole: Counter[str], tmp_path: Path) -> None:
     path = tmp_path / "run.ndjson"
     with started(simulator, path) as one:

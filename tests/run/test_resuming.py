@@ -178,6 +178,19 @@ def test_records_that_are_missing_in_the_middle_are_run_again(
     assert content(path) == content(undisturbed)
 
 
+@pytest.mark.parametrize("damage", [b"\0" * 300, b"x", b'{"type":"tx"', b"\xff\xfe"])
+def test_what_a_power_failure_has_damaged_is_run_again(
+    client: simsync.Client, undisturbed: Path, tmp_path: Path, damage: bytes
+) -> None:
+    path = tmp_path / "run.ndjson"
+    lines = undisturbed.read_bytes().splitlines(keepends=True)
+    place = [number for number, line in enumerate(lines) if b'"type":"tx"' in line][5]
+    path.write_bytes(b"".join([*lines[:place], damage + b"\n", *lines[place + 1 :]]))
+    assert len(keep_finished(path, PLAN).finished) == 3
+    assert resume(client, path).complete
+    assert content(path) == content(undisturbed)
+
+
 @pytest.mark.parametrize("text", [None, "", '{"type":"tx","data":{"slot":1}}\n', '{"type":"meta'])
 def test_without_a_run_in_the_file_it_begins_anew(
     client: simsync.Client, undisturbed: Path, tmp_path: Path, text: str | None
