@@ -14,7 +14,7 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, Callable, Optional
 
-import simsync
+from simsync.params import CreateSession
 
 _WITHOUT_EFFECT = frozenset({"capacity_wait_timeout", "disconnect_timeout", "send_summary", "slot_count", "end_slot"})
 """Fields of a create that do not change what is executed; the end of the range is added as a slot."""
@@ -22,7 +22,7 @@ _LONGEST = 200
 """Bytes of a value that is written as it is; a longer one is written as its hash."""
 
 
-def parts_of_create(create: simsync.CreateSession) -> dict[str, Any]:
+def parts_of_create(create: CreateSession) -> dict[str, Any]:
     """The fields of a create that change what is executed, as JSON values.
 
     Args:

@@ -12,12 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
-import simsync
+from simsync._version import __version__
 from simsync.errors import InvalidParams
+from simsync.params import CreateSession
 from simsync.run import fingerprint
 from simsync.run.output_file import PathLike, only_writer, resolved, sync_folder
 from simsync.run.record_file import line_of, read_records
 from simsync.run.sweep_task import RangeResult, SweepFailed
+from simsync.run_summary import RunSummary
 
 _HEAD, _RESULT = "sweep", "range"
 """The types of the records: the first line, and one line for each range that was run."""
@@ -49,13 +51,13 @@ class SweepJournal:
         path: PathLike,
         strategy: Callable[..., Any],
         parallel: bool,
-        creates: Sequence[simsync.CreateSession],
+        creates: Sequence[CreateSession],
     ) -> None:
         self._path = resolved(path)
         self._lock = threading.Lock()
         self._descriptor: int | None = None
         self._keys = _keys(creates)
-        parts = {**fingerprint.parts_of_function(strategy), "parallel": parallel, "simsync": simsync.__version__}
+        parts = {**fingerprint.parts_of_function(strategy), "parallel": parallel, "simsync": __version__}
         with contextlib.ExitStack() as context:
             context.enter_context(only_writer(self._path))
             self.done = self._read(fingerprint.plain(parts), creates)
@@ -116,7 +118,7 @@ class SweepJournal:
                 os.ftruncate(self._descriptor, before)
             raise type(error)(error.errno, error.strerror, str(self._path)) from error
 
-    def _read(self, parts: Mapping[str, Any], creates: Sequence[simsync.CreateSession]) -> list[RangeResult[Any]]:
+    def _read(self, parts: Mapping[str, Any], creates: Sequence[CreateSession]) -> list[RangeResult[Any]]:
         self._whole = _whole_bytes(self._path)
         if not self._whole:
             return []
@@ -139,7 +141,7 @@ class SweepJournal:
         ]
 
 
-def _keys(creates: Sequence[simsync.CreateSession]) -> list[str]:
+def _keys(creates: Sequence[CreateSession]) -> list[str]:
     """A name for each range that does not depend on its place: what it creates, and a number if that is repeated."""
     seen: Counter[str] = Counter()
     keys = []
@@ -174,7 +176,7 @@ def _data_of(result: RangeResult[Any]) -> dict[str, Any]:
     }
 
 
-def _result_of(index: int, create: simsync.CreateSession, data: Mapping[str, Any]) -> RangeResult[Any]:
+def _result_of(index: int, create: CreateSession, data: Mapping[str, Any]) -> RangeResult[Any]:
     summary = data.get("summary")
     return RangeResult(
         create.start_slot,
@@ -182,7 +184,7 @@ def _result_of(index: int, create: simsync.CreateSession, data: Mapping[str, Any
         index,
         create,
         data.get("value"),
-        summary=None if summary is None else simsync.RunSummary.from_dict(summary, infer_missing=True),
+        summary=None if summary is None else RunSummary.from_dict(summary, infer_missing=True),
         attempts=data.get("attempts", 1),
         seconds=data.get("seconds", 0.0),
         journaled=True,

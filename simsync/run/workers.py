@@ -11,7 +11,8 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from typing import Any, Callable, Optional, TypeVar
 
-import simsync
+from simsync.cancel import CancelToken
+from simsync.errors import Cancelled
 
 logger = logging.getLogger("simsync.run")
 
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def cancel_after(seconds: float | None, token: simsync.CancelToken) -> Iterator[None]:
+def cancel_after(seconds: float | None, token: CancelToken) -> Iterator[None]:
     """Fire a token if the block takes longer than ``seconds``; None sets no limit."""
     if seconds is None:
         yield
@@ -38,7 +39,7 @@ def cancel_after(seconds: float | None, token: simsync.CancelToken) -> Iterator[
 
 
 def call_for_each(
-    function: Callable[[T], object], items: Sequence[T], workers: int | None, cancel: simsync.CancelToken
+    function: Callable[[T], object], items: Sequence[T], workers: int | None, cancel: CancelToken
 ) -> list[Optional[BaseException]]:
     """Call a function for each item, each in a thread of its own, and wait for all.
 
@@ -68,10 +69,10 @@ def call_for_each(
 
 
 class _Calls:
-    def __init__(self, function: Callable[[T], object], items: Sequence[T], cancel: simsync.CancelToken) -> None:
+    def __init__(self, function: Callable[[T], object], items: Sequence[T], cancel: CancelToken) -> None:
         self._cancel = cancel
         self._calls = [lambda item=item: function(item) for item in items]
-        self._errors: list[Optional[BaseException]] = [simsync.Cancelled("was not started") for _ in items]
+        self._errors: list[Optional[BaseException]] = [Cancelled("was not started") for _ in items]
         self._waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
         for index in range(len(items)):
             self._waiting.put(index)
@@ -97,7 +98,7 @@ class _Calls:
             self._wait()
             raise
         if self._running:
-            raise simsync.Cancelled("the run was cancelled; a strategy that did not end was left behind")
+            raise Cancelled("the run was cancelled; a strategy that did not end was left behind")
         return self._errors
 
     def _wait(self) -> None:

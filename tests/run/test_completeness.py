@@ -41,7 +41,7 @@ def reason(path: Path, records: list[dict[str, Any]]) -> str | None:
     path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     found = check_complete(path).reason
     totals = summarize(path)
-    assert (totals.complete, totals.incomplete_because) == (found is None, found)
+    assert totals.complete is (totals.incomplete_because is None) is (found is None)
     return found
 
 
