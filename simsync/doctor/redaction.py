@@ -34,7 +34,7 @@ _PRIVATE_KEYS = folded(
 )
 _PRIVATE_PARTS = folded(
     "authorization cookie password passwd passphrase secret credential apiKey privateKey bearer jwt email phone"
-    " accountName ownerName fullName firstName lastName displayName customerName organizationName companyName"
+    " userName accountName ownerName fullName firstName lastName displayName customerName organizationName companyName"
 )
 """A key that contains any of these names a secret or a person."""
 _PRIVATE_ENDS = ("token", "tokens")
