@@ -18,13 +18,16 @@ from simsync.cli.demo import demo
 from simsync.cli.doctor import doctor
 from simsync.cli.exit_codes import INTERRUPTED, MEANINGS, PIPE_CLOSED, exit_code
 from simsync.cli.export import export
+from simsync.cli.global_options import log_level, with_global_options
 from simsync.cli.ledger import ledger
 from simsync.cli.local import local
 from simsync.cli.ranges import ranges
 from simsync.cli.report import report
 from simsync.cli.run import run as run_command
 from simsync.cli.settings import Settings
+from simsync.cli.show import show
 from simsync.cli.signals import Ended, signals_end_the_command
+from simsync.cli.sql import sql
 from simsync.cli.summarize import summarize
 from simsync.cli.sweep import sweep
 from simsync.cli.usage import usage
@@ -32,8 +35,6 @@ from simsync.run.compressed_file import pipes_are_kept
 
 _EXTRAS = {"export": "report", "local": "local", "ledger": "local", "demo": "local", "sweep": "dask"}
 """The extra whose packages a command imports, for those that do not say it themselves."""
-_LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
-"""From ``--quiet`` to ``-vv``."""
 
 
 class _Commands(click.Group):
@@ -79,7 +80,7 @@ def cli(context: click.Context, url: str | None, api_key: str | None, quiet: boo
     context.obj = Settings(url, api_key)
     if os.environ.get("NO_COLOR"):
         context.color = False
-    context.with_resource(_logging(_LEVELS[0] if quiet else _LEVELS[min(1 + verbose, len(_LEVELS) - 1)]))
+    context.with_resource(_logging(log_level(quiet, verbose)))
 
 
 @contextlib.contextmanager
@@ -105,6 +106,8 @@ for command in (
     bundle,
     summarize,
     compare,
+    show,
+    sql,
     report,
     export,
     demo,
@@ -113,7 +116,7 @@ for command in (
     ledger,
     sweep,
 ):
-    cli.add_command(command)
+    cli.add_command(with_global_options(command))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

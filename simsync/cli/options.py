@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from simsync.run.database import DEFAULT_MEMORY, SMALLEST_MEMORY
+
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 """A file to read."""
 RECORDING = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
@@ -23,6 +25,15 @@ wait = click.option(
 )
 accounts = click.option(
     "--accounts", metavar="A,B", default="", help="Addresses whose balances are shown, separated by commas."
+)
+
+max_memory = click.option(
+    "--max-memory",
+    type=click.IntRange(SMALLEST_MEMORY),
+    metavar="MIB",
+    default=DEFAULT_MEMORY,
+    show_default=True,
+    help="Memory that the analysis may take; the rest is written to the temporary folder.",
 )
 
 

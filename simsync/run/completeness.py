@@ -55,6 +55,14 @@ class CompletenessCheck:
         elif kind not in _OWN_KINDS:
             self.others[kind] += 1
 
+    def add_counted(self, session_id: str | None, counts: RecordCounts) -> None:
+        """Add the transactions and account diffs of a session that were counted elsewhere, after all other records."""
+        self._last = self._last or "tx"
+        self.sessions[str(session_id)] = counts
+        self.counts.transactions += counts.transactions
+        self.counts.failed += counts.failed
+        self.counts.diffs += counts.diffs
+
     @property
     def reason(self) -> str | None:
         """Why the recording is not complete; None if it is."""
