@@ -9,15 +9,13 @@ from typing import Any
 import click
 
 from simsync.cli import options
+from simsync.cli.exit_codes import NOT_COMPARABLE
 from simsync.cli.output import Link, show_json, show_table
 from simsync.run import Comparison
 from simsync.run.comparison import BalanceDifference, ComparisonTotals, Difference, Unmatched
 from simsync.run.gate import NAMES, Threshold, crossed_thresholds, incomparable_because, parse_threshold
 from simsync.run.lookup import explorer_link
 from simsync.run.output_file import refuse_same_file
-
-NOT_COMPARABLE = 5
-"""Exit code of a gate that can say nothing, because a run is empty, stopped, cut, or over other slots."""
 
 LISTS = ("regressions", "improvements", "other_errors", "logs", "units")
 """Kinds of differences that are listed transaction by transaction."""

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simsync.cli import options
+from simsync.cli.output import show_json
+
 if TYPE_CHECKING:
     from simsync.local import Simulator
 
@@ -38,7 +41,8 @@ _HOST_HELP = "Address to listen on. Other machines can connect unless it is a lo
     help="Empty for none.",
 )
 @click.option("--chaos", type=int, metavar="SEED", help="Inject faults chosen by this seed: drops, stalls and replays.")
-def local(path: Path | None, host: str, port: int, api_key: str, chaos: int | None) -> None:
+@options.as_json
+def local(path: Path | None, host: str, port: int, api_key: str, chaos: int | None, as_json: bool) -> None:
     """Run the embedded simulator as a server until it is interrupted (extra [local])."""
     from simsync.local import Faults, Ledger
     from simsync.local.command import describe, serve
@@ -48,12 +52,15 @@ def local(path: Path | None, host: str, port: int, api_key: str, chaos: int | No
     ledger = Ledger.generate() if path is None else Ledger.load(path)
 
     def announce(simulator: Simulator) -> None:
-        click.echo(describe(ledger))
-        if chaos is not None:
-            click.echo(f"chaos         --chaos {chaos}")
-        shown = api_key if api_key == DEFAULT_KEY else "..."  # a chosen key must not end up in a log
-        click.echo(f"serving on {simulator.url}; stop with Ctrl-C")
-        click.echo(f"in another shell: export SIMULATOR_URL={simulator.url} SIMULATOR_API_KEY={shown}")
+        if as_json:
+            show_json({"url": simulator.url, "start_slot": ledger.start_slot, "end_slot": ledger.end_slot})
+        else:
+            click.echo(describe(ledger))
+            if chaos is not None:
+                click.echo(f"chaos         --chaos {chaos}")
+            shown = api_key if api_key == DEFAULT_KEY else "..."  # a chosen key must not end up in a log
+            click.echo(f"serving on {simulator.url}; stop with Ctrl-C")
+            click.echo(f"in another shell: export SIMULATOR_URL={simulator.url} SIMULATOR_API_KEY={shown}")
         sys.stdout.flush()  # a script may be waiting for these lines in a pipe
 
     serve(ledger, host, port, api_key, on_ready=announce, faults=Faults(seed=chaos), allow_remote=True)

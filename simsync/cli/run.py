@@ -10,7 +10,7 @@ import click
 
 import simsync
 from simsync.cli import options
-from simsync.cli.live_progress import live_progress
+from simsync.cli.live_progress import PROGRESS, live_progress
 from simsync.cli.output import show_json
 from simsync.cli.settings import Settings, pass_settings
 from simsync.cli.signals import Ended
@@ -100,6 +100,13 @@ _CAPACITY_HELP = "Seconds to wait for capacity before creating the session fails
     help="Reroute swaps of these, separated by commas: jupiter,okx,…",
 )
 @click.option("--reroute-circular-arbs", is_flag=True, help="Also reroute circular arbitrage.")
+@click.option(
+    "--progress",
+    type=click.Choice(PROGRESS),
+    default="auto",
+    show_default=True,
+    help="On standard error: auto is bars in a terminal and nothing elsewhere, plain a line every 10 seconds.",
+)
 @options.as_json
 @pass_settings
 def run(
@@ -125,6 +132,7 @@ def run(
     venue_templates: Path | None,
     reroute_aggregators: str,
     reroute_circular_arbs: bool,
+    progress: str,
     as_json: bool,
 ) -> int:
     """Run a range and record every transaction. Exit code 1 if the run is incomplete."""
@@ -165,7 +173,7 @@ def run(
         if kept is not None and kept.complete:
             click.echo(f"{output_file}: complete, nothing to do", err=True)
         stack.enter_context(cancel_after(deadline, token))
-        shown = stack.enter_context(live_progress(end_slot - start_slot + 1))
+        shown = stack.enter_context(live_progress(end_slot - start_slot + 1, progress))
         try:
             summary = record_run(
                 client,

@@ -26,7 +26,7 @@ EXTRAS = {
     "speed": ("orjson", "msgspec", "zstandard"),
     "local": ("solders", "aiohttp"),
     "cli": ("click", "rich"),
-    "report": ("plotly", "jinja2", "pyarrow"),
+    "report": ("duckdb", "plotly", "jinja2"),
 }
 _SECONDS = 10.0
 """Timeout of each connection."""

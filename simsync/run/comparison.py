@@ -14,6 +14,7 @@ from typing import Any, Optional
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm
 from simsync.params import checks
+from simsync.run import fingerprint
 from simsync.run.database import DEFAULT_MEMORY, RecordingDatabase
 from simsync.run.record_file import PathLike
 from simsync.run.recorded_state import RecordedState, state_from
@@ -252,9 +253,7 @@ class Comparison:
         Returns:
             Both values by the name of the option; None where a run has none.
         """
-        both = [{name: value for name, value in _options(one.metadata).items()} for one in (self.base, self.experiment)]
-        names = dict.fromkeys((*both[0], *both[1]))
-        return {name: (both[0].get(name), both[1].get(name)) for name in names if both[0].get(name) != both[1].get(name)}
+        return fingerprint.differences(_options(self.base.metadata), _options(self.experiment.metadata))
 
     def totals(self) -> ComparisonTotals:
         """Count the differences.
@@ -352,9 +351,9 @@ class Comparison:
 
 
 def _options(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The options that a run was started with; older recordings name only a few."""
-    options = metadata.get("options")
-    if isinstance(options, Mapping):
+    """The options that a run was started with; recordings without a fingerprint name only a few."""
+    options = fingerprint.parts_in(metadata)
+    if options is not None:
         return options
     return {name: metadata[name] for name in ("start_slot", "end_slot", "program_ids", "program_so") if name in metadata}
 

@@ -12,9 +12,10 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 from simsync.errors import InvalidParams, MissingExtra, SimsyncError
 from simsync.params import checks
@@ -37,6 +38,10 @@ _LARGEST_LINE = 16 * 1024 * 1024
 _LARGEST_LINE_OF_ALL = 256 * 1024 * 1024
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
+_PIECE = 1_000
+"""Rows of a large result that are in memory at a time."""
+
+Result = TypeVar("Result")
 Value = Union[int, float, str, bool, None, Sequence[str]]
 
 
@@ -64,6 +69,7 @@ class RecordingDatabase:
         """For each file, whether it ends in the middle of a record."""
         self._max_memory = checks.integer("max_memory", max_memory, SMALLEST_MEMORY, checks.U32)
         self._threads = max(1, min(os.cpu_count() or 1, (self._max_memory - _OUTSIDE) // _THREAD_MEMORY))
+        self._worker: Optional[ThreadPoolExecutor] = None
         self._folder: Optional[tempfile.TemporaryDirectory[str]] = None
         self._connection: Optional[duckdb.DuckDBPyConnection] = None
 
@@ -74,9 +80,10 @@ class RecordingDatabase:
             raise MissingExtra("the analysis of recorded runs", "report") from error
         self._folder = tempfile.TemporaryDirectory(prefix="simsync-analysis-")
         try:
+            self._worker = ThreadPoolExecutor(1, thread_name_prefix="simsync-analysis")
             with _errors():
                 self._connection = duckdb.connect(f"{self._folder.name}/runs.duckdb", config=self._settings())
-                self._connection.execute(views.MACROS)
+            self._execute(views.MACROS)
             for number, path in enumerate(self.paths):
                 self._open(number, path)
             self._execute(views.over_all(len(self.paths)))
@@ -102,6 +109,11 @@ class RecordingDatabase:
         }
 
     def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.interrupt()  # after Ctrl-C a query may still be running
+        if self._worker is not None:
+            self._worker.shutdown(wait=True)
+            self._worker = None
         if self._connection is not None:
             # Closing writes back what is still in memory; the file is removed, so a full disk does not matter any more.
             with contextlib.suppress(Exception):
@@ -134,7 +146,7 @@ class RecordingDatabase:
     def query(self, text: str, *values: Value) -> list[tuple[Any, ...]]:
         """The rows of a query. Raises SimsyncError if it fails."""
         with _errors():
-            return self._run(text, values).fetchall()
+            return self._on_own_thread(lambda: self._run(text, values).fetchall())
 
     def one(self, text: str, *values: Value) -> tuple[Any, ...]:
         """The only row of a query."""
@@ -145,8 +157,27 @@ class RecordingDatabase:
         """The columns of a query, and its rows in pieces: only some of them are in memory at a time."""
         with _errors():
             # A cursor of its own, because the next query of the connection would end this one.
-            cursor = self._run(text, values, self._cursor().cursor())
-        return [column[0] for column in cursor.description or ()], _pieces(cursor)
+            cursor = self._on_own_thread(lambda: self._run(text, values, self._cursor().cursor()))
+        return [column[0] for column in cursor.description or ()], self._pieces(cursor)
+
+    def _pieces(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+        while True:
+            with _errors():
+                rows = self._on_own_thread(lambda: cursor.fetchmany(_PIECE))
+            if not rows:
+                return
+            yield from rows
+
+    def _on_own_thread(self, action: Callable[[], Result]) -> Result:
+        """Run an action of DuckDB on the thread of this database, and wait for it.
+
+        DuckDB computes averages with the x87 unit, and machine code that has run on the thread of the caller (programs
+        of the embedded simulator) may have left its stack full: then the average is not a number. Another thread has a
+        unit of its own, and lets Ctrl-C be noticed at once.
+        """
+        if self._worker is None:
+            raise InvalidParams("recordings", self, "must be used in a with statement")
+        return self._worker.submit(action).result()
 
     def execute(self, text: str, *values: Value) -> None:
         """Execute a statement that has no result."""
@@ -154,7 +185,7 @@ class RecordingDatabase:
 
     def _execute(self, text: str, *values: Value) -> None:
         with _errors():
-            self._run(text, values)
+            self._on_own_thread(lambda: self._run(text, values))
 
     def _run(
         self, text: str, values: Sequence[Value], cursor: duckdb.DuckDBPyConnection | None = None
@@ -176,15 +207,6 @@ class RecordingDatabase:
         if self._connection is None:
             raise InvalidParams("recordings", self, "must be used in a with statement")
         return self._connection
-
-
-def _pieces(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
-    while True:
-        with _errors():
-            rows = cursor.fetchmany(1_000)
-        if not rows:
-            return
-        yield from rows
 
 
 @contextlib.contextmanager

@@ -43,7 +43,7 @@ def lines(width: int, view: LiveProgress) -> list[str]:
 @pytest.mark.parametrize("sessions", [1, 5, 300])
 def test_every_session_that_is_shown_has_one_line(width: int, sessions: int) -> None:
     console = terminal(width)
-    with live_progress(1_000 * sessions, console) as view:
+    with live_progress(1_000 * sessions, console=console) as view:
         assert view is not None
         view.report(running(sessions))
         shown = lines(console.width, view)
@@ -56,7 +56,7 @@ def test_every_session_that_is_shown_has_one_line(width: int, sessions: int) -> 
 
 def test_a_small_window_shows_what_fits() -> None:
     console = terminal(80, height=10)
-    with live_progress(300_000, console) as view:
+    with live_progress(300_000, console=console) as view:
         assert view is not None
         view.report(running(300))
         assert len(lines(console.width, view)) <= 8
@@ -66,7 +66,7 @@ def test_a_session_that_is_finished_makes_room(monkeypatch: pytest.MonkeyPatch) 
     console, progress = terminal(80), running(20)
     clock = [time.monotonic()]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    with live_progress(20_000, console) as view:
+    with live_progress(20_000, console=console) as view:
         assert view is not None
         view.report(progress)
         progress.sessions["backtest_0"].finished = True
@@ -82,7 +82,7 @@ def test_a_session_that_is_finished_makes_room(monkeypatch: pytest.MonkeyPatch) 
 
 def test_while_the_session_is_created() -> None:
     console = terminal(80)
-    with live_progress(10, console) as view:
+    with live_progress(10, console=console) as view:
         assert view is not None
         assert lines(console.width, view)[0].startswith("creating ")
         view.creating(simsync.Status("waitingForCapacity"))
@@ -91,6 +91,6 @@ def test_while_the_session_is_created() -> None:
 
 def test_nothing_without_a_terminal() -> None:
     console = Console(file=io.StringIO(), width=80)
-    with live_progress(10, console) as view:
+    with live_progress(10, console=console) as view:
         assert view is None
     assert console.file.getvalue() == ""  # type: ignore[attr-defined]
