@@ -27,10 +27,10 @@ _QUERY = (
 )
 @click.pass_context
 def demo(context: click.Context, folder: Path) -> int:
-    """Show the complete workflow on an embedded simulator: run a range, run it with a changed program, compare, look.
+    """Show the workflow on an embedded simulator: run a range, run it with a changed program, compare, look.
 
-    It needs no API key and no network (extras [local] and, from the comparison on, [report]). Each command is printed before it
-    runs.
+    It needs no API key and no network (extras [local] and, from the comparison on, [report]). Each command is printed
+    before it runs.
     """
     from simsync.local import TINY_PROGRAM, Ledger, Simulator, tiny_program
 

@@ -43,7 +43,7 @@ def _options() -> list[click.Option]:
 def _setting(name: str) -> Callable[[click.Context, click.Parameter, object], None]:
     def apply(context: click.Context, _parameter: click.Parameter, value: object) -> None:
         settings = context.find_object(Settings)
-        if value is not None and settings is not None:
+        if isinstance(value, str) and settings is not None:
             context.obj = replace(settings, **{name: value})
 
     return apply

@@ -32,17 +32,17 @@ def report(
     if (file is None) is (history is None):
         raise click.UsageError("give either FILE or --history FOLDER")
     if history is not None:
-        target = history / "history.html" if output is None else output
-        refuse_same_file("output", target, sorted(history.iterdir()))
-        nights = write_history(history, target, max_memory)
+        page = history / "history.html" if output is None else output
+        nights = write_history(history, page, max_memory)
         if as_json:
-            show_json({"report": str(target), "runs": [str(night.path) for night in nights]})
+            show_json({"report": str(page), "runs": [str(night.path) for night in nights]})
         else:
-            _say_written(target, f"{len(nights)} runs")
+            _say_written(page, f"{len(nights)} runs")
         return
     assert file is not None
-    target = output
-    if target is None:
+    if output is not None:
+        target = output
+    else:
         # The whole name, so that run.base and run.v2 do not share a page.
         target = Path("recording.html") if str(file) == "-" else file.with_name(f"{file.name}.html")
     refuse_same_file("output", target, [file])

@@ -115,7 +115,10 @@ def _show_details(one: FoundTransaction, balances: list[dict[str, Any]]) -> None
         click.echo("\nbalances")
         show_table(
             ("account", "mint", "before", "after", "change"),
-            [(row["account"], row["mint"] or "lamports", row["before"], row["after"], row["change"]) for row in balances],
+            [
+                (row["account"], row["mint"] or "lamports", row["before"], row["after"], row["change"])
+                for row in balances
+            ],
         )
     if one.logs:
         click.echo("\nlogs")

@@ -265,7 +265,7 @@ class Comparison:
         if self._totals is None:
             counts = ", ".join(f"count(*) FILTER ({_CONDITIONS[kind]})" for kind in _COUNTED)
             matched, units, base_units, *found = self._database.one(
-                "SELECT count(*), sum(units), sum(base_units) FILTER (units IS NOT NULL)," f" {counts} FROM pair"
+                f"SELECT count(*), sum(units), sum(base_units) FILTER (units IS NOT NULL), {counts} FROM pair"
             )
             self._totals = ComparisonTotals(
                 base=base.counts.transactions,
@@ -355,7 +355,9 @@ def _options(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     options = fingerprint.parts_in(metadata)
     if options is not None:
         return options
-    return {name: metadata[name] for name in ("start_slot", "end_slot", "program_ids", "program_so") if name in metadata}
+    return {
+        name: metadata[name] for name in ("start_slot", "end_slot", "program_ids", "program_so") if name in metadata
+    }
 
 
 def _limit(limit: int | None) -> str:

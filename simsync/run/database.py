@@ -97,7 +97,7 @@ class RecordingDatabase:
     ) -> None:
         self._close()
 
-    def _settings(self) -> dict[str, str]:
+    def _settings(self) -> dict[str, Union[str, bool, int, float, list[str]]]:
         assert self._folder is not None
         memory = self._max_memory - _OUTSIDE
         return {

@@ -57,7 +57,9 @@ def export_run(
         parts = {name: stack.enter_context(replaced(target / f"{name}.{format}")) for name in TABLES}
         for name, part in parts.items():
             columns = ", ".join(
-                f"CAST({column.name} AS {_CASTS[column.kind]}) AS {column.name}" if column.kind in _CASTS else column.name
+                f"CAST({column.name} AS {_CASTS[column.kind]}) AS {column.name}"
+                if column.kind in _CASTS
+                else column.name
                 for column in TABLES[name]
             )
             text = str(part).replace("'", "''")

@@ -60,7 +60,7 @@ class Threshold:
         if self.name == "units" and totals.units is None:
             return f"compute units were not recorded ({self.text})"
         value: float = _COUNTS[self.name](totals)
-        whole = _WHOLES.get(self.name, lambda totals: totals.matched)(totals)
+        whole = _WHOLES[self.name](totals) if self.name in _WHOLES else totals.matched
         if self.name == "failed" and self.growth:
             value, whole = value - totals.base_failed, totals.base_failed
         shown = f"{value:+,.0f}" if self.growth or self.name == "units" else f"{value:,.0f}"
@@ -138,7 +138,9 @@ def crossed_thresholds(comparison: Comparison, thresholds: Iterable[Threshold]) 
 
 def _any_difference(comparison: Comparison) -> Optional[str]:
     totals = comparison.totals()
-    found = [name for name in ("unmatched", "regressions", "improvements", "other_errors", "logs") if _COUNTS[name](totals)]
+    found = [
+        name for name in ("unmatched", "regressions", "improvements", "other_errors", "logs") if _COUNTS[name](totals)
+    ]
     if next(comparison.differences("units", 1), None) is not None:
         found.append("units")
     if not found and comparison.balances(1):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+
 class Column(NamedTuple):
     """One column of a table.
 

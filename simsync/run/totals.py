@@ -113,11 +113,13 @@ def totals_of(database: RecordingDatabase, accounts: Sequence[str] = ()) -> RunT
     """Sum up the only file of a database; ``accounts`` are valid addresses."""
     # One pass over the file for everything that does not depend on the others.
     database.execute(
-        "CREATE OR REPLACE TABLE outcome AS SELECT session_id, error, programs_of(logs) AS programs, count(*) AS number,"
-        " min(slot) AS first_slot, max(slot) AS last_slot, sum(compute_units) AS units"
+        "CREATE OR REPLACE TABLE outcome AS SELECT session_id, error, programs_of(logs) AS programs,"
+        " count(*) AS number, min(slot) AS first_slot, max(slot) AS last_slot, sum(compute_units) AS units"
         " FROM transactions_0 GROUP BY ALL"
     )
-    counted = database.query("SELECT session_id, sum(number), sum(number) FILTER (error IS NOT NULL), 0 FROM outcome GROUP BY 1")
+    counted = database.query(
+        "SELECT session_id, sum(number), sum(number) FILTER (error IS NOT NULL), 0 FROM outcome GROUP BY session_id"
+    )
     counted = [(session_id, number, failed or 0, diffs) for session_id, number, failed, diffs in counted]
     counted += database.query("SELECT session_id, 0, 0, count(*) FROM diffs_0 GROUP BY session_id")
     state = state_from(database, 0, counted)
@@ -126,8 +128,8 @@ def totals_of(database: RecordingDatabase, accounts: Sequence[str] = ()) -> RunT
         "SELECT error, sum(number) FROM outcome WHERE error IS NOT NULL GROUP BY error ORDER BY 2 DESC, error"
     )
     programs = database.query(
-        "SELECT program, sum(number), coalesce(sum(number) FILTER (error IS NOT NULL), 0)"
-        " FROM (SELECT unnest(programs) AS program, number, error FROM outcome) GROUP BY program ORDER BY 2 DESC, program"
+        "SELECT program, sum(number), coalesce(sum(number) FILTER (error IS NOT NULL), 0) FROM"
+        " (SELECT unnest(programs) AS program, number, error FROM outcome) GROUP BY program ORDER BY 2 DESC, program"
     )
     return RunTotals(
         transactions=state.counts.transactions,

@@ -157,8 +157,7 @@ def _misfits(table: str, source: str) -> str:
 def over_all(files: int) -> str:
     """The views over all files."""
     return ";\n".join(
-        f"CREATE VIEW {table} AS "
-        + " UNION ALL ".join(f"SELECT * FROM {table}_{number}" for number in range(files))
+        f"CREATE VIEW {table} AS " + " UNION ALL ".join(f"SELECT * FROM {table}_{number}" for number in range(files))
         for table in TABLES
     )
 

@@ -30,7 +30,9 @@ TRANSACTIONS = [
         sol_changes=[{"account": ALICE, "pre": 2**64 - 1, "post": 0}, {"account": BOB, "pre": "7", "post": 9}],
         token_changes=[{"owner": ALICE, "mint": MINT, "pre": "1", "post": str(10**25)}],
     ),
-    tx(11, "s2", error={"InstructionError": [0, {"Custom": 1}]}, logs=['say "hi"', "Program log: Program x invoke [1]"]),
+    tx(
+        11, "s2", error={"InstructionError": [0, {"Custom": 1}]}, logs=['say "hi"', "Program log: Program x invoke [1]"]
+    ),
     tx(12, "s3", success=False, logs="not a list", compute_units=2**64, sol_changes=[5, None, {"account": 1}]),
     {**tx(13, "", error="boom", fee=-1, units_consumed="77"), "slot": "13", "signature": None, "timestamp": True},
 ]
@@ -166,7 +168,7 @@ def test_what_does_not_fit_in_memory_is_written_to_the_temporary_folder(
     path = write_lines(tmp_path / "run.ndjson", TRANSACTIONS)
     with RecordingDatabase(path, max_memory=320) as database:
         (count,) = database.one(
-            "SELECT count(*) FROM (SELECT i, repeat(i::VARCHAR, 20) AS text FROM range(3000000) t(i) ORDER BY text DESC)"
+            "SELECT count(*) FROM (SELECT i, repeat(i::VARCHAR, 20) AS x FROM range(3000000) t(i) ORDER BY x DESC)"
             " WHERE i >= 0"
         )
         assert count == 3_000_000

@@ -83,7 +83,7 @@ def test_units_that_were_not_recorded_do_not_pass(tmp_path: Path) -> None:
 def test_balances_alone_are_a_difference(tmp_path: Path) -> None:
     gains = [[{"account": "a", "pre": 1, "post": after}] for after in (2, 3)]
     paths = [write_lines(tmp_path / f"run{n}", [tx(10, "s1", sol_changes=gain)]) for n, gain in enumerate(gains)]
-    with Comparison(*paths) as comparison:
+    with Comparison(paths[0], paths[1]) as comparison:
         assert crossed_thresholds(comparison, [parse_threshold("differences")]) == ["differences in balances"]
     with Comparison(paths[0], paths[0]) as comparison:
         assert crossed_thresholds(comparison, [parse_threshold("differences")]) == []
@@ -94,7 +94,7 @@ def test_units_that_even_out_are_a_difference(tmp_path: Path) -> None:
         write_lines(tmp_path / f"run{n}", [tx(10, f"s{m}", compute_units=100 + (n if m else -n)) for m in range(2)])
         for n in range(2)
     ]
-    with Comparison(*paths) as comparison:
+    with Comparison(paths[0], paths[1]) as comparison:
         assert comparison.totals().units == 0
         assert crossed_thresholds(comparison, [parse_threshold("differences")]) == ["differences in units"]
 

@@ -86,8 +86,8 @@ def _changed(comparison: Comparison) -> TransactionTable:
     rows = []
     for kind, (name, tone, _most) in _KINDS.items():
         for row in found[kind]:
-            cells = (name, row.slot, row.signature, row.before or "ok", row.after or "ok", row.units)
-            rows.append(transaction_row(row.signature, cells, both(row.signature), name, tone))
+            outcome = (name, row.slot, row.signature, row.before or "ok", row.after or "ok", row.units)
+            rows.append(transaction_row(row.signature, outcome, both(row.signature), name, tone))
     for one in alone:
         name, result = ("only in the first" if one.run == "base" else "only in the second"), one.error or "ok"
         before, after = (result, "–") if one.run == "base" else ("–", result)

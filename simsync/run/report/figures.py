@@ -109,7 +109,7 @@ def sessions(timeline: Timeline) -> go.Figure | None:
 
 
 def largest(names: Sequence[str], values: Sequence[int], unit: str) -> go.Figure | None:
-    """Differences as horizontal bars to the left (less) and right (more) of zero, the first on top; None without any."""
+    """Differences as horizontal bars left (less) and right (more) of zero, the first on top; None without any."""
     if not names:
         return None
     figure = _figure(90 + _ROW_HEIGHT * len(names), unit, "")

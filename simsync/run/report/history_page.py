@@ -12,6 +12,7 @@ from simsync.errors import InvalidParams
 from simsync.run.comparison import Comparison, ComparisonTotals
 from simsync.run.database import DEFAULT_MEMORY, RecordingDatabase
 from simsync.run.gate import incomparable_because
+from simsync.run.output_file import refuse_same_file
 from simsync.run.record_file import PathLike, number
 from simsync.run.report import figures
 from simsync.run.report.page import time_text, write_page
@@ -81,7 +82,9 @@ def write_history(folder: PathLike, target: PathLike, max_memory: int = DEFAULT_
         OSError: A file cannot be read or the page cannot be written.
         SimsyncError: The memory limit is too small, or the temporary folder is full.
     """
-    nights = sorted(_read(Path(folder), max_memory), key=lambda night: (night.began, night.path.name))
+    recordings = _recordings(Path(folder))
+    refuse_same_file("target", target, recordings)
+    nights = sorted(_read(recordings, max_memory), key=lambda night: (night.began, night.path.name))
     if not nights:
         raise InvalidParams("history", str(folder), "holds no recording (*.ndjson, *.jsonl, *.json, also .gz and .zst)")
     for before, night in zip(nights, nights[1:]):
@@ -102,19 +105,29 @@ def write_history(folder: PathLike, target: PathLike, max_memory: int = DEFAULT_
             labels, [(night.units or {}).get("50 %") for night in nights], "median compute units", figures.NEUTRAL
         ),
         "regressions": figures.over_runs(
-            labels, [night.against and night.against.regressions for night in nights], "regressions", figures.BAD
+            labels,
+            [None if night.against is None else night.against.regressions for night in nights],
+            "regressions",
+            figures.BAD,
         ),
     }
     write_page(target, "history.html", values, [])
     return nights
 
 
-def _read(folder: Path, max_memory: int) -> list[Night]:
-    nights = []
+def _recordings(folder: Path) -> list[Path]:
+    """The files of a folder that are recordings by their names."""
+    found = []
     for path in sorted(folder.iterdir()):
         name = path.stem if path.suffix in _COMPRESSED else path.name
-        if name.startswith(".") or not name.endswith(_ENDINGS) or not path.is_file():
-            continue
+        if not name.startswith(".") and name.endswith(_ENDINGS) and path.is_file():
+            found.append(path)
+    return found
+
+
+def _read(paths: list[Path], max_memory: int) -> list[Night]:
+    nights = []
+    for path in paths:
         try:
             with RecordingDatabase(path, max_memory=max_memory) as database:
                 nights.append(Night(path, totals_of(database), unit_percentiles(database)))

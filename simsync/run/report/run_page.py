@@ -103,7 +103,11 @@ def _balances(database: RecordingDatabase, accounts: Sequence[str]) -> list[tupl
     else:
         keys = busiest_balances(database, _BALANCES)
         points = balance_points(database, [account for account, _mint in keys]) if keys else {}
-    return [(account, mint, figures.balance(points[account, mint], mint)) for account, mint in keys if (account, mint) in points]
+    return [
+        (account, mint, figures.balance(points[account, mint], mint))
+        for account, mint in keys
+        if (account, mint) in points
+    ]
 
 
 def _timeline(database: RecordingDatabase) -> Timeline:

@@ -75,7 +75,7 @@ def busiest_balances(database: RecordingDatabase, count: int) -> list[Balance]:
 
 
 def balance_points(database: RecordingDatabase, accounts: Sequence[str]) -> dict[Balance, Points]:
-    """All balances of some accounts after each slot in which they changed; of very many points, every n-th and the last."""
+    """The balances of some accounts after each slot in which they changed; of many points, every n-th and the last."""
     rows = database.query(
         "SELECT account, mint, slot, arg_max(after, position) FROM (SELECT *, row_number() OVER () AS position"
         " FROM balances_0 WHERE list_contains(?, account) AND after IS NOT NULL AND slot IS NOT NULL)"
