@@ -12,7 +12,7 @@ from simsync.cli import options
 
 _FIRST_SLOT, _SLOTS, _BUNDLE_SIZE = 1_000, 100, 25
 _QUERY = (
-    "select file, error, count(*) as transactions, avg(compute_units) as units"
+    "select file, error, count(*) as transactions, median(compute_units) as units"
     " from transactions group by all order by file"
 )
 

@@ -80,9 +80,10 @@ class RecordingDatabase:
             raise MissingExtra("the analysis of recorded runs", "report") from error
         self._folder = tempfile.TemporaryDirectory(prefix="simsync-analysis-")
         try:
-            self._worker = ThreadPoolExecutor(1, thread_name_prefix="simsync-analysis")
+            self._worker = ThreadPoolExecutor(1, "simsync-analysis")
+            target, settings = f"{self._folder.name}/runs.duckdb", self._settings()
             with _errors():
-                self._connection = duckdb.connect(f"{self._folder.name}/runs.duckdb", config=self._settings())
+                self._connection = self._on_own_thread(lambda: duckdb.connect(target, config=settings))
             self._execute(views.MACROS)
             for number, path in enumerate(self.paths):
                 self._open(number, path)
@@ -171,9 +172,7 @@ class RecordingDatabase:
     def _on_own_thread(self, action: Callable[[], Result]) -> Result:
         """Run an action of DuckDB on the thread of this database, and wait for it.
 
-        DuckDB computes averages with the x87 unit, and machine code that has run on the thread of the caller (programs
-        of the embedded simulator) may have left its stack full: then the average is not a number. Another thread has a
-        unit of its own, and lets Ctrl-C be noticed at once.
+        The caller waits in Python, so Ctrl-C is noticed at once.
         """
         if self._worker is None:
             raise InvalidParams("recordings", self, "must be used in a with statement")
@@ -218,13 +217,12 @@ def _errors() -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         raise SimsyncError(f"the analysis needs more memory; raise --max-memory ({_line(error)})") from error
-    except duckdb.IOException as error:
-        raise SimsyncError(
-            f"the analysis could not read its input or write to the temporary folder {tempfile.gettempdir()}"
-            f" (TMPDIR chooses another): {_line(error)}"
-        ) from error
     except duckdb.Error as error:
-        raise SimsyncError(f"the query failed: {_line(error)}") from error
+        text = _line(error)
+        if isinstance(error, duckdb.IOException) or "Could not write" in text:
+            folder = f"the temporary folder {tempfile.gettempdir()} (TMPDIR chooses another)"
+            raise SimsyncError(f"the analysis could not read its input or write to {folder}: {text}") from error
+        raise SimsyncError(f"the query failed: {text}") from error
 
 
 def _line(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Union
 
 from simsync.errors import InvalidParams
@@ -109,7 +109,7 @@ def find_transactions(
     rows = database.query(text, *values)
     # Logs are read for these only: sorting the logs of all would take much memory.
     logs = logs_of(database, "transactions", [row[1] for row in rows])
-    found = [FoundTransaction(*row, logs=logs.get(row[:2], "")) for row in rows]
+    found = [replace(FoundTransaction(*row), logs=logs.get(row[:2], "")) for row in rows]
     if limit is None or len(rows) < limit:
         return found, len(found)
     return found, database.one(f"SELECT count(*) FROM transactions WHERE {condition}", *values)[0]

@@ -40,6 +40,7 @@ def test_the_later_one_wins(simulator: Simulator, capsys: pytest.CaptureFixture[
 
 def test_the_level_of_the_log(simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["run", "--start-slot", "1000", "--end-slot", "1009", "--output-file", str(tmp_path / "run.ndjson")]
+    command.append("--parallel")
     where = ["--url", simulator.url, "--api-key", simulator.api_key, "--force"]
     assert run([*command, *where, "-vv"]) == 0
     assert "DEBUG simsync." in capsys.readouterr().err

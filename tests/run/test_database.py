@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import signal
+import subprocess
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +16,6 @@ from typing import Any
 import pytest
 
 import simsync
-from simsync.local import Ledger
 from simsync.run import read_records, summarize
 from simsync.run.database import RecordingDatabase
 from simsync.run.event_records import transaction_of
@@ -175,9 +177,15 @@ def test_what_does_not_fit_in_memory_is_written_to_the_temporary_folder(
     assert list(folder.iterdir()) == []
 
 
-def test_averages_after_programs_have_run_on_this_thread(tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "run.ndjson", [tx(10, f"s{n}", compute_units=n) for n in range(100)])
-    for seed in range(5):
-        Ledger.generate(seed=seed, slots=20, transactions_per_slot=20, tiny_program=True)
-        with RecordingDatabase(path) as database:
-            assert database.one("SELECT avg(compute_units) FROM transactions") == (49.5,)
+def test_ctrl_c_ends_a_query(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "run.ndjson", TRANSACTIONS)
+    query = "select count(*) from range(100000000000) a(i) where i % 7 = sqrt(i)"
+    command = [sys.executable, "-m", "simsync", "-vv", "sql", str(path), query]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(3)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert output == ""
+    assert "Traceback" not in errors
