@@ -69,6 +69,7 @@ class RecordingDatabase:
         """For each file, whether it ends in the middle of a record."""
         self._max_memory = checks.integer("max_memory", max_memory, SMALLEST_MEMORY, checks.U32)
         self._threads = max(1, min(os.cpu_count() or 1, (self._max_memory - _OUTSIDE) // _THREAD_MEMORY))
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._worker: Optional[ThreadPoolExecutor] = None
         self._folder: Optional[tempfile.TemporaryDirectory[str]] = None
         self._connection: Optional[duckdb.DuckDBPyConnection] = None
@@ -111,7 +112,9 @@ class RecordingDatabase:
 
     def _close(self) -> None:
         if self._connection is not None:
-            self._connection.interrupt()  # after Ctrl-C a query may still be running
+            for one in (self._connection, *self._cursors):
+                one.interrupt()  # after Ctrl-C a query may still be running
+            self._cursors.clear()
         if self._worker is not None:
             self._worker.shutdown(wait=True)
             self._worker = None
@@ -158,7 +161,9 @@ class RecordingDatabase:
         """The columns of a query, and its rows in pieces: only some of them are in memory at a time."""
         with _errors():
             # A cursor of its own, because the next query of the connection would end this one.
-            cursor = self._on_own_thread(lambda: self._run(text, values, self._cursor().cursor()))
+            cursor = self._cursor().cursor()
+            self._cursors.append(cursor)
+            self._on_own_thread(lambda: self._run(text, values, cursor))
         return [column[0] for column in cursor.description or ()], self._pieces(cursor)
 
     def _pieces(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
