@@ -223,9 +223,8 @@ class Comparison:
         (repeated,) = database.one(f"SELECT count(*) - count(DISTINCT key) FROM run_{number}")
         if repeated:
             database.execute(_NUMBER_REPEATED.format(number))
-        counted = database.query(f"SELECT session_id, count(*), count(error), 0 FROM run_{number} GROUP BY session_id")
-        diffs = database.query(f"SELECT session_id, 0, 0, count(*) FROM diffs_{number} GROUP BY session_id")
-        self._states.append(state_from(database, number, [*counted, *diffs]))
+        counted = database.query(f"SELECT session_id, count(*), count(error) FROM run_{number} GROUP BY session_id")
+        self._states.append(state_from(database, number, counted))
 
     @property
     def database(self) -> RecordingDatabase:

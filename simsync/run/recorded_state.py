@@ -35,23 +35,18 @@ class RecordedState:
         return whole_number(self.metadata.get("start_slot")), whole_number(self.metadata.get("end_slot"))
 
 
-def recorded_state(database: RecordingDatabase, number: int = 0) -> RecordedState:
-    """Check one of the files of a database. It is read once."""
-    counted = database.query(
-        f"SELECT session_id, count(*), count(error), 0 FROM transactions_{number} GROUP BY session_id"
-    )
-    diffs = database.query(f"SELECT session_id, 0, 0, count(*) FROM diffs_{number} GROUP BY session_id")
-    return state_from(database, number, [*counted, *diffs])
-
-
 def state_from(database: RecordingDatabase, number: int, counted: list[tuple[Any, ...]]) -> RecordedState:
-    """The state, from rows of (session, transactions, failed, account diffs) that were counted already."""
-    sessions: dict[Optional[str], RecordCounts] = {}
-    for session_id, transactions, failed, diffs in counted:
-        counts = sessions.setdefault(session_id, RecordCounts())
-        counts.transactions += transactions
-        counts.failed += failed
-        counts.diffs += diffs
+    """The state of one of the files of a database.
+
+    Args:
+        database: The opened recordings.
+        number: Which of the files.
+        counted: (session, transactions, failed transactions) of each session, counted already.
+    """
+    sessions = {session_id: RecordCounts(transactions, failed) for session_id, transactions, failed in counted}
+    diffs = f"SELECT string(data), count(*) FROM small_{number} WHERE kind = 'diff' GROUP BY ALL"
+    for session_id, count in database.query(diffs):
+        sessions.setdefault(session_id, RecordCounts()).diffs = count
     check = CompletenessCheck()
     for record in small_records(database, number):
         check.add(record)
@@ -63,5 +58,5 @@ def state_from(database: RecordingDatabase, number: int, counted: list[tuple[Any
 
 def small_records(database: RecordingDatabase, number: int = 0) -> list[Record]:
     """The records that are neither transactions nor account diffs, in the order of the file."""
-    rows = database.query(f"SELECT kind, data FROM small_{number} WHERE kind IS NOT NULL ORDER BY position")
+    rows = database.query(f"SELECT kind, data FROM small_{number} WHERE kind <> 'diff' ORDER BY position")
     return [Record(kind, json.loads(data)) for kind, data in rows]

@@ -118,10 +118,9 @@ def totals_of(database: RecordingDatabase, accounts: Sequence[str] = ()) -> RunT
         " FROM transactions_0 GROUP BY ALL"
     )
     counted = database.query(
-        "SELECT session_id, sum(number), sum(number) FILTER (error IS NOT NULL), 0 FROM outcome GROUP BY session_id"
+        "SELECT session_id, sum(number), coalesce(sum(number) FILTER (error IS NOT NULL), 0) FROM outcome"
+        " GROUP BY session_id"
     )
-    counted = [(session_id, number, failed or 0, diffs) for session_id, number, failed, diffs in counted]
-    counted += database.query("SELECT session_id, 0, 0, count(*) FROM diffs_0 GROUP BY session_id")
     state = state_from(database, 0, counted)
     first, last, units = database.one("SELECT min(first_slot), max(last_slot), coalesce(sum(units), 0) FROM outcome")
     errors = database.query(

@@ -120,9 +120,10 @@ def over_file(number: int, name: str, path: str, compression: str, largest: int)
         "others": f"SELECT kind, data FROM {small} WHERE kind NOT IN ({kinds}) ORDER BY position",
     }
     statements = [
-        f"CREATE OR REPLACE TABLE {small} AS SELECT type AS kind, data, row_number() OVER () AS position FROM"
-        f" {records('JSON')} WHERE (type IS NULL OR type NOT IN ('tx', 'diff'))"
-        " AND (type IS NULL OR json_type(data) = 'OBJECT')"
+        # Of account diffs, which may be many, only the session is kept, to count them without reading the file again.
+        f"CREATE OR REPLACE TABLE {small} AS SELECT type AS kind, CASE type WHEN 'diff' THEN data->'$.session_id'"
+        f" ELSE data END AS data, row_number() OVER () AS position FROM {records('JSON')}"
+        " WHERE type IS NULL OR (type <> 'tx' AND json_type(data) = 'OBJECT')"
     ]
     selections = {
         table: f"SELECT {', '.join(f'{text} AS {name}' for name, text in _COLUMNS[table].items())}, %s FROM ({source})"
