@@ -179,13 +179,18 @@ def test_what_does_not_fit_in_memory_is_written_to_the_temporary_folder(
 
 def test_ctrl_c_ends_a_query(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "run.ndjson", TRANSACTIONS)
-    query = "select count(*) from range(100000000000) a(i) where i % 7 = sqrt(i)"
-    command = [sys.executable, "-m", "simsync", "-vv", "sql", str(path), query]
+    began = tmp_path / "began.csv"
+    query = "select i, sqrt(i) from range(100000000000) a(i) where i % 7 = sqrt(i) or i < 10_000_000"
+    command = [sys.executable, "-m", "simsync", "sql", str(path), f"copy ({query}) to '{began}'"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(3)
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=20)
+        try:
+            while not began.exists():
+                with pytest.raises(subprocess.TimeoutExpired):
+                    process.wait(0.1)
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert output == ""
     assert "Traceback" not in errors
