@@ -21,6 +21,8 @@ def main() -> int:
             raise
         sys.stderr.write(f"simsync: {MissingExtra('the command line', 'cli')}\n")
         return 2
+    except KeyboardInterrupt:
+        return 130
     return run()
 
 

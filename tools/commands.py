@@ -8,16 +8,20 @@ from collections.abc import Iterator
 import click
 
 from simsync.cli.app import cli
+from simsync.cli.exit_codes import table
 
-HEAD = """# The command line
+HEAD = f"""# The command line
 
 `pip install 'simsync[cli]'` installs the command `simsync`; add `[local]` for the embedded simulator. This page is
 generated from the commands by `python -m tools.pages`, and the suite checks that it is current.
 
-Exit codes: 0 success, 1 failed, 2 wrong usage, 3 not reachable or not authorised, 130 interrupted. An error is one line
-on standard error, where logs go too. Standard output has only the result: a table, in plain text if it is not a
-terminal, or JSON with `--json`. For shell completion see `_SIMSYNC_COMPLETE=bash_source simsync` (or `zsh_source`,
-`fish_source`).
+An error is one line on standard error, where logs go too; with `--verbose` an unexpected one has its traceback.
+Standard output has only the result: a table, in plain text if it is not a terminal, or JSON with `--json`. Where a file
+is read or written, `-` stands for standard input and output. The options of `simsync` itself may also stand behind the
+command. For shell completion see
+`_SIMSYNC_COMPLETE=bash_source simsync` (or `zsh_source`, `fish_source`). The exit codes are the same in every command:
+
+{table()}
 """
 
 
@@ -29,7 +33,7 @@ def _command(path: str, command: click.Command, level: int) -> Iterator[str]:
     arguments = " ".join(one.name.upper() for one in command.params if isinstance(one, click.Argument) and one.name)
     yield f"{'#' * level} `{path}{' ' + arguments if arguments else ''}`\n"
     yield f"{inspect.cleandoc(command.help or '')}\n"
-    options = [one for one in command.params if isinstance(one, click.Option)]
+    options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
     if options:
         yield "| option | takes | meaning |\n| --- | --- | --- |"
         yield from (_option(one) for one in options)

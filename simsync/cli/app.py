@@ -1,10 +1,12 @@
-"""The command ``simsync``: the options of all commands, logging, and the exit codes."""
+"""The command ``simsync``: the options of all commands, logging, and how a command ends."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
+import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,30 +17,58 @@ from simsync.cli.bundles import bundle
 from simsync.cli.compare import compare
 from simsync.cli.demo import demo
 from simsync.cli.doctor import doctor
+from simsync.cli.exit_codes import INTERRUPTED, MEANINGS, PIPE_CLOSED, exit_code
 from simsync.cli.export import export
+from simsync.cli.global_options import log_level, with_global_options
 from simsync.cli.ledger import ledger
 from simsync.cli.local import local
 from simsync.cli.ranges import ranges
 from simsync.cli.report import report
 from simsync.cli.run import run as run_command
 from simsync.cli.settings import Settings
+from simsync.cli.show import show
+from simsync.cli.signals import Ended, signals_end_the_command
+from simsync.cli.sql import sql
 from simsync.cli.summarize import summarize
+from simsync.cli.sweep import sweep
 from simsync.cli.usage import usage
+from simsync.run.compressed_file import pipes_are_kept
 
-FAILED = 1
-USAGE = 2
-NOT_REACHABLE = 3
-INTERRUPTED = 130
+_EXTRAS = {"export": "report", "local": "local", "ledger": "local", "demo": "local", "sweep": "dask"}
+"""The extra whose packages a command imports, for those that do not say it themselves."""
 
-_UNAUTHORISED = (401, 403)
-"""HTTP status codes of a rejected key."""
-_LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
-"""From ``--quiet`` to ``-vv``."""
+
+class _Commands(click.Group):
+    """Turns an exception that no command foresees into one line; with ``--verbose`` its traceback comes first."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, simsync.SimsyncError, OSError):
+            raise
+        except KeyboardInterrupt as error:
+            raise Ended(error) from error
+        except ImportError as error:
+            _show_traceback()
+            extra = _EXTRAS.get(context.invoked_subcommand or "", "report")
+            raise click.ClickException(f"{error}; install what is missing: pip install 'simsync[{extra}]'") from error
+        except Exception as error:
+            where = "" if _show_traceback() else " (--verbose shows where)"
+            raise click.ClickException(f"{type(error).__name__}: {error}{where}") from error
+
+
+def _show_traceback() -> bool:
+    """Print the present exception's traceback if the log is verbose."""
+    verbose = logging.getLogger("simsync").isEnabledFor(logging.INFO)
+    if verbose:
+        traceback.print_exc()
+    return verbose
 
 
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 success, 1 failed, 2 wrong usage, 3 not reachable or not authorised, 130 interrupted.",
+    epilog="Exit codes: " + "; ".join(f"{code} {meaning.replace('`', '')}" for code, meaning in MEANINGS.items()) + ".",
 )
 @click.option("--url", envvar="SIMULATOR_URL", help="Address of the simulator.  [env: SIMULATOR_URL]")
 @click.option("--api-key", envvar="SIMULATOR_API_KEY", help="API key of the simulator.  [env: SIMULATOR_API_KEY]")
@@ -58,7 +88,7 @@ def cli(
     context.obj = Settings(url, api_key, ca_bundle)
     if os.environ.get("NO_COLOR"):
         context.color = False
-    context.with_resource(_logging(_LEVELS[0] if quiet else _LEVELS[min(1 + verbose, len(_LEVELS) - 1)]))
+    context.with_resource(_logging(log_level(quiet, verbose)))
 
 
 @contextlib.contextmanager
@@ -77,8 +107,24 @@ def _logging(level: int) -> Iterator[None]:
         logger.setLevel(before)
 
 
-for command in (ranges, run_command, usage, bundle, summarize, compare, report, export, demo, doctor, local, ledger):
-    cli.add_command(command)
+for command in (
+    ranges,
+    run_command,
+    usage,
+    bundle,
+    summarize,
+    compare,
+    show,
+    sql,
+    report,
+    export,
+    demo,
+    doctor,
+    local,
+    ledger,
+    sweep,
+):
+    cli.add_command(with_global_options(command))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -91,27 +137,40 @@ def run(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     try:
-        code = cli.main(arguments, prog_name="simsync", standalone_mode=False)
+        with signals_end_the_command(), pipes_are_kept():
+            code = cli.main(arguments, prog_name="simsync", standalone_mode=False)
+            sys.stdout.flush()
     except click.ClickException as error:
         hint = f" (see: {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
-        click.echo(f"simsync: {error.format_message()}{hint}", err=True)
+        _say(f"{_one_line(error.format_message())}{hint}")
         return error.exit_code
+    except BrokenPipeError:
+        return _pipe_closed()
     except (simsync.SimsyncError, OSError) as error:
-        click.echo(f"simsync: {error}", err=True)
-        return _exit_code(error)
+        _say(_one_line(str(error)))
+        return exit_code(error)
+    except Ended as error:
+        _say(error.line)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except SystemExit:
-        # click exits when the reader of standard output has closed the pipe (`simsync ranges | head -1`). It has
-        # replaced standard output, so that the interpreter does not fail to flush it when it ends.
-        click.echo("simsync: standard output was closed before everything was written", err=True)
-        return FAILED
+        return _pipe_closed()  # click exits when the reader of standard output has closed the pipe
     return code if isinstance(code, int) else 0
 
 
-def _exit_code(error: Exception) -> int:
-    if isinstance(error, simsync.InvalidParams):
-        return USAGE
-    if isinstance(error, simsync.HttpStatusError):
-        return NOT_REACHABLE if error.status in _UNAUTHORISED else FAILED
-    return NOT_REACHABLE if isinstance(error, simsync.ConnectError) else FAILED
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        click.echo(f"simsync: {text}", err=True)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _pipe_closed() -> int:
+    """The reader has what it wanted (``simsync ranges | head -1``): nothing needs to be said."""
+    # The interpreter flushes standard output when it ends, and would complain.
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return PIPE_CLOSED

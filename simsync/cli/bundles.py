@@ -95,13 +95,17 @@ def list_bundles(settings: Settings, as_json: bool) -> None:
 @options.end_slot
 @click.option("--kind", default=BLOCKS, show_default=True, help="Kind of bundle.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@options.as_json
 @pass_settings
-def delete(settings: Settings, start_slot: int, end_slot: int, kind: str, yes: bool) -> None:
+def delete(settings: Settings, start_slot: int, end_slot: int, kind: str, yes: bool, as_json: bool) -> None:
     """Delete the bundle with exactly this range and kind."""
     if not yes:
-        click.confirm(f"Delete the {kind} bundle of slots {start_slot} to {end_slot}?", abort=True)
+        click.confirm(f"Delete the {kind} bundle of slots {start_slot} to {end_slot}?", abort=True, err=as_json)
     settings.client().delete_bundle(start_slot, end_slot, kind)
-    click.echo(f"deleted: {kind}, slots {start_slot} to {end_slot}")
+    if as_json:
+        show_json({"deleted": {"kind": kind, "start_slot": start_slot, "end_slot": end_slot}})
+    else:
+        click.echo(f"deleted: {kind}, slots {start_slot} to {end_slot}")
 
 
 def _show_builds(builds: list[simsync.BundleBuild] | tuple[simsync.BundleBuild, ...]) -> None:

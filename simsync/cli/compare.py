@@ -2,106 +2,158 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Callable
+from typing import Any
 
 import click
 
 from simsync.cli import options
-from simsync.cli.output import show_json, show_table
+from simsync.cli.exit_codes import NOT_COMPARABLE
+from simsync.cli.output import Link, show_json, show_table
 from simsync.run import Comparison
-from simsync.run.comparison import BalanceDifference, ComparisonTotals, Difference
+from simsync.run.comparison import BalanceDifference, ComparisonTotals, Difference, Unmatched
+from simsync.run.gate import NAMES, Threshold, crossed_thresholds, incomparable_because, parse_threshold
+from simsync.run.lookup import explorer_link
+from simsync.run.output_file import refuse_same_file
 
-LISTS = ("regressions", "improvements", "logs", "units")
+LISTS = ("regressions", "improvements", "other_errors", "logs", "units")
 """Kinds of differences that are listed transaction by transaction."""
-VIEWS = ("all", *LISTS, "balances")
+VIEWS = ("all", *LISTS, "unmatched", "balances")
 _HEADINGS = {
     "regressions": "regressions",
     "improvements": "improvements",
+    "other_errors": "failing with a different error",
     "logs": "different logs",
     "units": "compute units, largest differences",
 }
-_ERROR_LENGTH = 60
-"""Characters of an error in a table."""
+
+
+def _thresholds(_context: click.Context, _option: click.Parameter, texts: Sequence[str]) -> list[Threshold]:
+    return [parse_threshold(text) for text in texts]
 
 
 @click.command()
-@click.argument("base", type=options.EXISTING_FILE)
-@click.argument("experiment", type=options.EXISTING_FILE)
+@click.argument("base", type=options.RECORDING)
+@click.argument("experiment", type=options.RECORDING)
 @click.argument("view", type=click.Choice(VIEWS), default="all")
 @click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Rows of each list at most.")
 @click.option(
     "--fail-on",
-    type=click.Choice(("regressions", "improvements", "differences")),
-    help="Exit with code 1 if there are any; differences means any difference at all.",
+    "thresholds",
+    metavar="CONDITION",
+    multiple=True,
+    callback=_thresholds,
+    help="Exit with code 1 if this is the case, and with code 5 if the runs cannot be compared: one is empty, stopped,"
+    " cut or over other slots. A name, or a name with a limit: 'regressions>0', 'failed>1%', 'failed>+1%',"
+    f" 'units>+5%'. May be repeated. Names: {', '.join(NAMES)}.",
 )
 @click.option(
     "--html",
     type=options.OUTPUT_FILE,
-    help="Also write the comparison as an HTML page that needs no network (extra [report]).",
+    help="Also write the comparison as an HTML page that needs no network.",
 )
+@options.max_memory
 @options.as_json
 def compare(
-    base: Path, experiment: Path, view: str, limit: int, fail_on: str | None, html: Path | None, as_json: bool
+    base: Path,
+    experiment: Path,
+    view: str,
+    limit: int,
+    thresholds: list[Threshold],
+    html: Path | None,
+    max_memory: int,
+    as_json: bool,
 ) -> int:
-    """Compare two recorded runs: regressions, improvements, different logs, compute units and balances."""
-    with Comparison(base, experiment) as comparison:
+    """Compare two recorded runs (extra [report]): outcomes, logs, compute units, balances, and what is unmatched."""
+    if html is not None:
+        refuse_same_file("html", html, [base, experiment])
+    with Comparison(base, experiment, max_memory) as comparison:
         totals = comparison.totals()
         lists = {kind: list(comparison.differences(kind, limit)) for kind in LISTS if view in ("all", kind)}
+        unmatched = list(comparison.unmatched(limit)) if view in ("all", "unmatched") else []
         balances = comparison.balances(limit) if view in ("all", "balances") else []
-        failed = _fails(totals, fail_on, lambda: bool(balances or comparison.balances(1)))
+        incomparable = incomparable_because(comparison)
+        crossed = crossed_thresholds(comparison, thresholds)
+        options_differ = comparison.options_that_differ()
         if html is not None:
             from simsync.run.report import write_comparison
 
             write_comparison(comparison, html)
     if as_json:
-        show_json(
-            {
-                "totals": totals.to_dict(),
-                **{kind: [row.to_dict() for row in rows] for kind, rows in lists.items()},
-                "balances": [{**row.to_dict(), "difference": row.difference} for row in balances],
-            }
-        )
+        found: dict[str, Any] = {"totals": totals.to_dict(), **{kind: _dicts(rows) for kind, rows in lists.items()}}
+        found["unmatched"] = _dicts(unmatched)
+        found["balances"] = [{**row.to_dict(), "difference": row.difference} for row in balances]
+        found["gate"] = {"incomparable_because": incomparable, "crossed": crossed}
+        found["options_that_differ"] = {name: list(values) for name, values in options_differ.items()}
+        show_json(found)
     else:
         _show_totals(totals)
         for kind, rows in lists.items():
             _show_differences(kind, rows, totals)
+        _show_unmatched(unmatched)
         _show_balances(balances)
-    return int(failed)
+        if options_differ:
+            click.echo("\noptions that differ")
+            show_table(("option", "first run", "second run"), [(name, *both) for name, both in options_differ.items()])
+    return _verdict(incomparable, crossed, gate=bool(thresholds))
 
 
-def _fails(totals: ComparisonTotals, fail_on: str | None, has_balances: Callable[[], bool]) -> bool:
-    """Apply ``--fail-on``. ``has_balances`` is a query, made only if the answer depends on it."""
-    if fail_on == "differences":
-        unmatched = totals.only_base + totals.only_experiment
-        outcomes = totals.regressions + totals.improvements + totals.other_errors + totals.logs
-        return bool(unmatched or outcomes or totals.units) or has_balances()
-    return fail_on is not None and getattr(totals, fail_on) > 0
+def _verdict(incomparable: list[str], crossed: list[str], *, gate: bool) -> int:
+    """Say what stands in the way of a conclusion, and what the gate found; returns the exit code."""
+    for reason in incomparable:
+        click.echo(f"simsync: {reason}", err=True)
+    if gate and incomparable:
+        return NOT_COMPARABLE
+    for phrase in crossed:
+        click.echo(f"simsync: the gate fails: {phrase}", err=True)
+    return int(bool(crossed))
+
+
+def _dicts(rows: Sequence[Difference] | Sequence[Unmatched]) -> list[dict[str, Any]]:
+    return [row.to_dict() for row in rows]
 
 
 def _show_totals(totals: ComparisonTotals) -> None:
+    units = None if totals.units is None else f"{totals.units:+,}"
+    if totals.units is not None and totals.base_units:
+        units = f"{units} ({100 * totals.units / totals.base_units:+.2f} %)"
     show_table(
         ("transactions", "number"),
         [
             ("in both runs", totals.matched),
             ("in the first run only", totals.only_base),
             ("in the second run only", totals.only_experiment),
+            ("failed in the first run", totals.base_failed),
+            ("failed in the second run", totals.experiment_failed),
             ("regressions: newly failing", totals.regressions),
             ("improvements: newly succeeding", totals.improvements),
             ("failing with a different error", totals.other_errors),
             ("different logs", totals.logs),
-            ("compute units, difference", totals.units),
+            ("compute units, difference", units),
         ],
     )
 
 
 def _show_differences(kind: str, rows: list[Difference], totals: ComparisonTotals) -> None:
     if rows:
-        total = "" if kind == "units" else f" ({len(rows)} of {getattr(totals, kind)})"
+        total = "" if kind == "units" else f" ({len(rows):,} of {getattr(totals, kind):,})"
         click.echo(f"\n{_HEADINGS[kind]}{total}")
         show_table(
             ("slot", "signature", "before", "after", "units"),
-            [(row.slot, row.signature, _shortened(row.before), _shortened(row.after), row.units) for row in rows],
+            [(row.slot, _link(row.signature), row.before or "ok", row.after or "ok", row.units) for row in rows],
+        )
+
+
+def _show_unmatched(rows: list[Unmatched]) -> None:
+    if rows:
+        click.echo("\nin one run only")
+        show_table(
+            ("run", "slot", "signature", "result"),
+            [
+                ("first" if row.run == "base" else "second", row.slot, _link(row.signature), row.error or "ok")
+                for row in rows
+            ],
         )
 
 
@@ -114,5 +166,5 @@ def _show_balances(rows: list[BalanceDifference]) -> None:
         )
 
 
-def _shortened(error: str | None) -> str:
-    return "ok" if error is None else error if len(error) <= _ERROR_LENGTH else error[: _ERROR_LENGTH - 1] + "…"
+def _link(signature: str) -> Link:
+    return Link(signature, explorer_link(signature))

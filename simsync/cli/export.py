@@ -12,16 +12,17 @@ from simsync.run.export import FORMATS, export_run
 
 
 @click.command()
-@click.argument("file", type=options.EXISTING_FILE)
+@click.argument("file", type=options.RECORDING)
 @click.argument("folder", type=options.FOLDER)
 @click.option("--format", type=click.Choice(tuple(FORMATS)), default="parquet", show_default=True, help="File format.")
+@options.max_memory
 @options.as_json
-def export(file: Path, folder: Path, format: str, as_json: bool) -> None:
-    """Write the tables of a recorded run to FOLDER, one file for each. Parquet needs the extra [report].
+def export(file: Path, folder: Path, format: str, max_memory: int, as_json: bool) -> None:
+    """Write the tables of a recorded run to FOLDER, one file for each (extra [report]).
 
     The columns of each table are in docs/recordings.md.
     """
-    counts = export_run(file, folder, format)
+    counts = export_run(file, folder, format, max_memory)
     if as_json:
         show_json({"folder": str(folder), "rows": counts})
     else:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from simsync.cli import options
+from simsync.cli.output import show_json
+from simsync.run.output_file import is_written_through, replaced
+
+if TYPE_CHECKING:
+    from simsync.local import Ledger
 
 
 @click.group()
@@ -24,14 +31,19 @@ def ledger() -> None:
 @click.option("--bundle-size", type=click.IntRange(1), default=50, show_default=True, help="Slots per bundle.")
 @click.option("--skip-every", type=click.IntRange(2), default=None, help="Leave every n-th slot without a block.")
 @click.option("--tiny-program", is_flag=True, help="Include an upgradeable program that some transactions call.")
-def make_ledger(path: Path, **options: Any) -> None:
+@options.as_json
+def make_ledger(path: Path, as_json: bool, **settings: Any) -> None:
     """Generate a ledger of executed transactions. The same options give the same file; *.zst is compressed."""
     from simsync.local import Ledger
     from simsync.local.command import describe
 
-    made = Ledger.generate(**options)
-    made.save(path)
-    click.echo(describe(made))
+    made = Ledger.generate(**settings)
+    with replaced(path) as part:
+        made.save(part)
+    if as_json and not is_written_through(path):
+        show_json(_numbers(made))
+    else:
+        click.echo(describe(made), err=is_written_through(path))
 
 
 @ledger.command("import")
@@ -40,7 +52,8 @@ def make_ledger(path: Path, **options: Any) -> None:
     "--output", type=click.Path(path_type=Path), help="Ledger file to write; by default the last FILE.", metavar="PATH"
 )
 @click.option("--bundle-size", type=click.IntRange(1), help="Slots per bundle; by default there is one bundle.")
-def import_ledger(paths: tuple[Path, ...], output: Path | None, bundle_size: int | None) -> None:
+@options.as_json
+def import_ledger(paths: tuple[Path, ...], output: Path | None, bundle_size: int | None, as_json: bool) -> None:
     """Make a ledger of getBlock replies, which are served unchanged. FILE is a file or a folder of them.
 
     A file holds one reply (.json, named by its slot), or one a line (.jsonl, .ndjson), as the node gave them; .gz and
@@ -59,15 +72,36 @@ def import_ledger(paths: tuple[Path, ...], output: Path | None, bundle_size: int
     else:
         sources = list(paths)
     made = Ledger.from_files(*sources, bundle_size=bundle_size)
-    made.save(output)
-    click.echo(describe(made))
+    with replaced(output) as part:
+        made.save(part)
+    if as_json and not is_written_through(output):
+        show_json(_numbers(made))
+    else:
+        click.echo(describe(made), err=is_written_through(output))
 
 
 @ledger.command("show")
 @click.argument("path", type=click.Path(path_type=Path))
-def show_ledger(path: Path) -> None:
+@options.as_json
+def show_ledger(path: Path, as_json: bool) -> None:
     """Describe a ledger file, or a folder of getBlock replies."""
     from simsync.local import Ledger
     from simsync.local.command import describe
 
-    click.echo(describe(Ledger.from_files(path) if path.is_dir() else Ledger.load(path)))
+    found = Ledger.from_files(path) if path.is_dir() else Ledger.load(path)
+    if as_json:
+        show_json(_numbers(found))
+    else:
+        click.echo(describe(found))
+
+
+def _numbers(ledger: Ledger) -> dict[str, Any]:
+    return {
+        "start_slot": ledger.start_slot,
+        "end_slot": ledger.end_slot,
+        "blocks": len(ledger.blocks),
+        "bundles": len(ledger.bundles),
+        "transactions": ledger.transaction_count,
+        "accounts": len(ledger.accounts),
+        "origin": ledger.origin or None,
+    }

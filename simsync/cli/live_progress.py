@@ -1,4 +1,4 @@
-"""The live progress of a run: one line for the whole run, and one for each running sub-session."""
+"""The live progress of a run: bars for the whole run and each running sub-session, or a plain line now and then."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
-from typing import Optional
+from typing import Optional, Protocol
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
@@ -15,17 +16,45 @@ import simsync
 from simsync.run.progress import Progress as RunProgress
 from simsync.run.progress import SessionProgress
 
+PROGRESS = ("auto", "plain", "off")
+"""How progress is shown: bars in a terminal, a line every few seconds, or not at all."""
 _INTERVAL = 0.1
-"""Seconds between two updates."""
+"""Seconds between two updates of the bars."""
+_PLAIN_INTERVAL = 10.0
+"""Seconds between two plain lines."""
 _ROWS = 16
 """Most sub-sessions that are shown at the same time."""
 
 
+class ProgressView(Protocol):
+    """What shows the progress of a run."""
+
+    def creating(self, event: simsync.Event) -> None:
+        """Show the status that the server sends while it creates the session."""
+
+    def report(self, progress: RunProgress) -> None:
+        """Show new numbers. Called after each event, by one thread at a time; cheap between two updates."""
+
+
 @contextlib.contextmanager
-def live_progress(slots: int, console: Optional[Console] = None) -> Iterator[Optional[LiveProgress]]:
-    """Show progress on standard error if it is a terminal; otherwise show nothing and yield None."""
+def live_progress(slots: int, how: str = "auto", console: Optional[Console] = None) -> Iterator[Optional[ProgressView]]:
+    """Show progress on standard error.
+
+    Args:
+        slots: Slots in the range of the run.
+        how: One of :data:`PROGRESS`.
+        console: Where to show it; by default standard error.
+
+    Yields:
+        The view, or None if nothing is shown.
+    """
+    if how == "plain":
+        yield PlainProgress()
+        return
+    # What FORCE_COLOR says is about colours: bars that move need a real terminal.
+    terminal = sys.stderr.isatty() if console is None else console.is_terminal
     console = Console(file=sys.stderr) if console is None else console
-    if not console.is_terminal:
+    if how == "off" or not terminal:
         yield None
         return
     columns = (
@@ -93,6 +122,37 @@ class LiveProgress:
             slots=_rate(executed),
             transactions=_rate(transactions),
             left=_duration((total - done) / executed) if executed else "",
+        )
+
+
+class PlainProgress:
+    """A line on standard error every ten seconds, for logs and for runs without a terminal."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _PLAIN_INTERVAL
+        self._status: Optional[str] = None
+
+    def creating(self, event: simsync.Event) -> None:
+        """Write each new status that the server sends while it creates the session."""
+        if isinstance(event, simsync.Status) and event.status != self._status:
+            self._status = event.status
+            click.echo(f"creating: {event.status}", err=True)
+
+    def report(self, progress: RunProgress) -> None:
+        """Write new numbers. Called after each event, by one thread at a time; cheap between two lines."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _PLAIN_INTERVAL
+        seconds, sessions = now - progress.began, progress.sessions.values()
+        executed = sum(one.executed for one in sessions) / seconds
+        transactions = sum(one.transactions for one in sessions) / seconds
+        left = f", {_duration((progress.slots - progress.executed) / executed)} left" if executed else ""
+        share = 100 * progress.executed / progress.slots if progress.slots else 0
+        click.echo(
+            f"{progress.executed:,} of {progress.slots:,} slots ({share:.0f} %), {_rate(executed)} slots/s,"
+            f" {progress.transactions:,} transactions ({progress.failed:,} failed), {_rate(transactions)} tx/s{left}",
+            err=True,
         )
 
 

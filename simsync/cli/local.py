@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simsync.cli import options
+from simsync.cli.output import show_json
+
 if TYPE_CHECKING:
     from simsync.local import Simulator
 
@@ -51,6 +54,7 @@ _HOST_HELP = "Address to listen on. Other machines can connect unless it is a lo
     help="End of a subscription: a a message with completed, b a message of its own, c a clean close.",
 )
 @click.option("--hosted-surface", is_flag=True, help="Serve only the methods that the hosted simulator documents.")
+@options.as_json
 def local(
     path: Path | None,
     host: str,
@@ -59,6 +63,7 @@ def local(
     chaos: int | None,
     end_of_stream: str,
     hosted_surface: bool,
+    as_json: bool,
 ) -> None:
     """Run the embedded simulator as a server until it is interrupted (extra [local])."""
     from simsync.local import Faults, Ledger
@@ -71,12 +76,15 @@ def local(
         ledger = Ledger.from_files(path) if path.is_dir() else Ledger.load(path)
 
     def announce(simulator: Simulator) -> None:
-        click.echo(describe(ledger))
-        if chaos is not None:
-            click.echo(f"chaos         --chaos {chaos}")
-        shown = api_key if api_key == DEFAULT_KEY else "..."  # a chosen key must not end up in a log
-        click.echo(f"serving on {simulator.url}; stop with Ctrl-C")
-        click.echo(f"in another shell: export SIMULATOR_URL={simulator.url} SIMULATOR_API_KEY={shown}")
+        if as_json:
+            show_json({"url": simulator.url, "start_slot": ledger.start_slot, "end_slot": ledger.end_slot})
+        else:
+            click.echo(describe(ledger))
+            if chaos is not None:
+                click.echo(f"chaos         --chaos {chaos}")
+            shown = api_key if api_key == DEFAULT_KEY else "..."  # a chosen key must not end up in a log
+            click.echo(f"serving on {simulator.url}; stop with Ctrl-C")
+            click.echo(f"in another shell: export SIMULATOR_URL={simulator.url} SIMULATOR_API_KEY={shown}")
         sys.stdout.flush()  # a script may be waiting for these lines in a pipe
 
     serve(

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import click
 
+import simsync
 from simsync.cli.output import show_json, show_table
 from simsync.cli.settings import Settings
 from simsync.doctor import CaptureFile, Finding, Redaction, findings, probe, read_capture
 from simsync.doctor.observation import ALSO, DIFFERS, HIDDEN, HOLDS, NOT_SEEN
+from simsync.run.output_file import only_writer, replaced
 
 _COLUMNS = ("guess", "simsync assumes", "this server", "setting")
 _UNSETTLED = {DIFFERS: "set or edit", ALSO: "nothing to set", HOLDS: "", NOT_SEEN: "not seen", HIDDEN: "not observable"}
@@ -23,10 +25,19 @@ def probe_and_show(settings: Settings, path: Path, hidden: Sequence[str], *, ver
     """Run the probe and print the table. Returns the exit code: 0 if no setting is needed and no step failed."""
     client = settings.client()
     redaction = Redaction.of(settings.api_key or "", client.url, hidden)
-    with CaptureFile(path, redaction) as capture, _quiet_library():
-        ended_early = probe(client.url, settings.api_key or "", capture, options=client.options)
-    # From the file, so that everyone who has it gets the same table.
-    found = findings(read_capture(path))
+    failure: simsync.SimsyncError | None = None
+    with only_writer(path), replaced(path) as part:
+        with CaptureFile(part, redaction) as capture, _quiet_library():
+            try:
+                ended_early = probe(client.url, settings.api_key or "", capture, options=client.options)
+            except simsync.SimsyncError as error:
+                if path.exists():
+                    raise  # the older capture shows more than this one
+                failure = error
+        # From the file, so that everyone who has it gets the same table.
+        found = findings(read_capture(part))
+    if failure is not None:
+        raise failure
     if as_json:
         show_json([finding.to_dict() for finding in found])
     else:

@@ -1,4 +1,4 @@
-"""``simsync report``: an HTML page about a recorded run."""
+"""``simsync report``: an HTML page about a recorded run, or about many."""
 
 from __future__ import annotations
 
@@ -8,20 +8,53 @@ import click
 
 from simsync.cli import options
 from simsync.cli.output import show_json
+from simsync.run.output_file import is_written_through, refuse_same_file
 
 
 @click.command()
-@click.argument("file", type=options.EXISTING_FILE)
-@click.option("--output", type=options.OUTPUT_FILE, help="HTML file to write; by default FILE with the ending .html.")
+@click.argument("file", type=options.RECORDING, required=False)
+@click.option("--output", type=options.OUTPUT_FILE, help="HTML file to write; by default FILE.html.")
+@click.option(
+    "--history",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Instead of FILE: a page over all recordings of a folder, each compared with the one before.",
+)
 @options.accounts
+@options.max_memory
 @options.as_json
-def report(file: Path, output: Path | None, accounts: str, as_json: bool) -> None:
+def report(
+    file: Path | None, output: Path | None, history: Path | None, accounts: str, max_memory: int, as_json: bool
+) -> None:
     """Write an HTML page about a recorded run; the page needs no network (extra [report])."""
-    from simsync.run.report import write_report
+    from simsync.run.report import write_history, write_report
 
-    target = file.with_suffix(".html") if output is None else output
-    totals = write_report(file, target, options.listed(accounts))
+    if (file is None) is (history is None):
+        raise click.UsageError("give either FILE or --history FOLDER")
+    if history is not None:
+        page = history / "history.html" if output is None else output
+        nights = write_history(history, page, max_memory)
+        if as_json:
+            show_json({"report": str(page), "runs": [str(night.path) for night in nights]})
+        else:
+            _say_written(page, f"{len(nights)} runs")
+        return
+    assert file is not None
+    if output is not None:
+        target = output
+    else:
+        # The whole name, so that run.base and run.v2 do not share a page.
+        target = Path("recording.html") if str(file) == "-" else file.with_name(f"{file.name}.html")
+    refuse_same_file("output", target, [file])
+    totals = write_report(file, target, options.listed(accounts), max_memory)
     if as_json:
         show_json({"report": str(target), "complete": totals.complete, "transactions": totals.transactions})
     else:
-        click.echo(f"{target}: {totals.transactions:,} transactions, {target.stat().st_size / 1e6:.1f} MB")
+        _say_written(target, f"{totals.transactions:,} transactions")
+
+
+def _say_written(target: Path, what: str) -> None:
+    if is_written_through(target):
+        click.echo(f"{target}: {what}", err=True)
+    else:
+        click.echo(f"{target}: {what}, {target.stat().st_size / 1e3:,.0f} kB")

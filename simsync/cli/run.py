@@ -10,14 +10,17 @@ import click
 
 import simsync
 from simsync.cli import options
-from simsync.cli.live_progress import live_progress
+from simsync.cli.live_progress import PROGRESS, live_progress
 from simsync.cli.output import show_json
 from simsync.cli.settings import Settings, pass_settings
-from simsync.run.driver import cancel_after, record_run
+from simsync.cli.signals import Ended
+from simsync.run.driver import record_run
+from simsync.run.output_file import refuse_same_file
 from simsync.run.plan import RunPlan
 from simsync.run.recorder import Recorder
 from simsync.run.resuming import keep_finished
 from simsync.run.strategy import load_strategy
+from simsync.run.workers import cancel_after
 
 _WORKERS_WITHIN_MEMORY = 8
 """Sub-sessions driven at the same time if ``--max-memory`` is given without ``--workers``."""
@@ -32,7 +35,8 @@ _CAPACITY_HELP = "Seconds to wait for capacity before creating the session fails
     "--output-file",
     type=options.OUTPUT_FILE,
     required=True,
-    help="NDJSON file to write. An existing file is replaced, unless --resume is given.",
+    help="NDJSON file to write, compressed if it ends in .gz or .zst; - is standard output. A complete recording is"
+    " replaced only with --force.",
 )
 @click.option("--parallel", is_flag=True, help="Let the server split the range into sub-sessions.")
 @click.option(
@@ -61,7 +65,13 @@ _CAPACITY_HELP = "Seconds to wait for capacity before creating the session fails
 @click.option("--advance", type=click.IntRange(1), default=100, show_default=True, help="Blocks per continue.")
 @click.option("--capacity-wait", type=click.IntRange(0, 65_535), default=900, show_default=True, help=_CAPACITY_HELP)
 @click.option("--resume", is_flag=True, help="Continue an interrupted run: run what the output file lacks.")
-@click.option("--deadline", type=click.FloatRange(0), help="Seconds after which the run is cancelled.")
+@click.option("--force", is_flag=True, help="Replace a complete recording once the new one is complete, too.")
+@options.wait
+@click.option(
+    "--deadline",
+    type=click.FloatRange(0),
+    help="Seconds after which the run is cancelled; a strategy then has 5 seconds to end.",
+)
 @click.option(
     "--strategy",
     metavar="MODULE:FUNCTION",
@@ -90,6 +100,13 @@ _CAPACITY_HELP = "Seconds to wait for capacity before creating the session fails
     help="Reroute swaps of these, separated by commas: jupiter,okx,…",
 )
 @click.option("--reroute-circular-arbs", is_flag=True, help="Also reroute circular arbitrage.")
+@click.option(
+    "--progress",
+    type=click.Choice(PROGRESS),
+    default="auto",
+    show_default=True,
+    help="On standard error: auto is bars in a terminal and nothing elsewhere, plain a line every 10 seconds.",
+)
 @options.as_json
 @pass_settings
 def run(
@@ -105,6 +122,8 @@ def run(
     advance: int,
     capacity_wait: int,
     resume: bool,
+    force: bool,
+    wait: float,
     deadline: float | None,
     strategy: str | None,
     workers: int | None,
@@ -113,6 +132,7 @@ def run(
     venue_templates: Path | None,
     reroute_aggregators: str,
     reroute_circular_arbs: bool,
+    progress: str,
     as_json: bool,
 ) -> int:
     """Run a range and record every transaction. Exit code 1 if the run is incomplete."""
@@ -120,6 +140,11 @@ def run(
         raise click.UsageError(
             f"{len(binaries)} --program-so for {len(program_ids)} --program-id: give one --program-so for each"
         )
+    if resume and force:
+        raise click.UsageError("--resume continues a recording and --force replaces it: give one of them")
+    if as_json and str(output_file) == "-":
+        raise click.UsageError("--json and --output-file - both write to standard output: give one of them")
+    refuse_same_file("output_file", output_file, [*binaries, *filter(None, [venue_templates])])
     if workers is None and max_memory is not None:
         workers = _WORKERS_WITHIN_MEMORY
     plan = RunPlan(
@@ -141,12 +166,14 @@ def run(
         workers=workers,
     )
     client = settings.client(_options(max_memory, workers, 1 + plan.account_diffs))
-    kept = keep_finished(output_file, plan.metadata()) if resume else None
     with contextlib.ExitStack() as stack:
         token = simsync.CancelToken()
+        recorder = stack.enter_context(Recorder(output_file, append=resume, force=force, wait=wait))
+        kept = keep_finished(output_file, plan) if resume else None
+        if kept is not None and kept.complete:
+            click.echo(f"{output_file}: complete, nothing to do", err=True)
         stack.enter_context(cancel_after(deadline, token))
-        recorder = stack.enter_context(Recorder(output_file, append=resume))
-        shown = stack.enter_context(live_progress(end_slot - start_slot + 1))
+        shown = stack.enter_context(live_progress(end_slot - start_slot + 1, progress))
         try:
             summary = record_run(
                 client,
@@ -158,13 +185,25 @@ def run(
                 cancel=token,
             )
         except simsync.Cancelled as error:
-            raise click.ClickException(f"the deadline of {deadline:g} s passed; use --resume to continue") from error
+            rule = f"the deadline of {deadline:g} s passed; {_how_to_continue(recorder)}"
+            raise click.ClickException(rule) from error
+        except KeyboardInterrupt as error:
+            raise Ended(error, _how_to_continue(recorder)) from error
+    if kept is not None and kept.complete and not as_json:
+        return 0
     if as_json:
         show_json({"output_file": str(output_file), **summary.to_dict()})
     else:
         outcome = "complete" if summary.complete else "INCOMPLETE: " + "; ".join(summary.reasons)
         click.echo(f"{output_file}: {summary.slots_seen} slots, {summary.sessions} session(s), {outcome}", err=True)
     return int(not summary.complete)
+
+
+def _how_to_continue(recorder: Recorder) -> str:
+    """What to do after a run that was ended from outside."""
+    if recorder.kept_aside is not None:
+        return f"{recorder.path} is as it was; continue with --output-file {recorder.kept_aside} --resume"
+    return "use --resume to continue"
 
 
 def _options(max_memory: int | None, workers: int | None, subscriptions: int) -> simsync.Options:

@@ -19,12 +19,13 @@ _MOST = 10
 
 
 @click.command()
-@click.argument("file", type=options.EXISTING_FILE)
+@click.argument("file", type=options.RECORDING)
 @options.accounts
+@options.max_memory
 @options.as_json
-def summarize(file: Path, accounts: str, as_json: bool) -> None:
-    """Summarize a recorded run: totals, errors, programs, and balances of accounts."""
-    totals = summarize_file(file, options.listed(accounts))
+def summarize(file: Path, accounts: str, max_memory: int, as_json: bool) -> None:
+    """Summarize a recorded run (extra [report]): totals, errors, programs, and balances of accounts."""
+    totals = summarize_file(file, options.listed(accounts), max_memory)
     if as_json:
         show_json(totals.to_dict())
         return
@@ -48,7 +49,7 @@ def summarize(file: Path, accounts: str, as_json: bool) -> None:
                     row.mint or "lamports",
                     row.opening,
                     row.closing,
-                    row.closing - row.opening,
+                    row.change,
                     row.changes,
                 )
                 for row in totals.accounts
@@ -71,7 +72,7 @@ def _run_rows(totals: RunTotals) -> list[tuple[str, object]]:
     programs = totals.metadata.get("program_ids")
     if isinstance(programs, list) and programs:
         rows.append(("recorded programs", ", ".join(map(str, programs))))
-    rows.append(("complete", totals.complete))
+    rows.append(("complete", totals.incomplete_because is None or f"no: {totals.incomplete_because}"))
     return rows
 
 

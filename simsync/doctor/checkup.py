@@ -27,7 +27,8 @@ EXTRAS = {
     "speed": ("orjson", "msgspec", "zstandard"),
     "local": ("solders", "aiohttp"),
     "cli": ("click", "rich"),
-    "report": ("plotly", "jinja2", "pyarrow"),
+    "report": ("duckdb", "plotly", "jinja2"),
+    "arrow": ("pyarrow",),
     "socks": ("python-socks",),
 }
 _SECONDS = 10.0

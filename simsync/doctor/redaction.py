@@ -32,6 +32,14 @@ _PRIVATE_KEYS = folded(
     "apiKey apiKeyId apiKeyName keyName email user username userId organization organizationId team tenant customer"
     " accountId sessionName"
 )
+_PRIVATE_PARTS = folded(
+    "authorization cookie password passwd passphrase secret credential apiKey privateKey bearer jwt email phone"
+    " userName accountName ownerName fullName firstName lastName displayName customerName organizationName companyName"
+)
+"""A key that contains any of these names a secret or a person."""
+_PRIVATE_ENDS = ("token", "tokens")
+"""As in ``access_token``; ``tokenAmount`` and other words about tokens of the chain begin with it."""
+_CREDENTIALS = re.compile(r"\b(Bearer|Basic)\s+(?=\S*[\d=])[\w.~+/=-]{8,}", re.IGNORECASE)
 _PATH_ID = re.compile(r"/(backtest|build-bundle)/([^/?#\s\"']+)")
 _PATH_KINDS = {"backtest": "session", "build-bundle": "build"}
 
@@ -66,6 +74,7 @@ class Redaction:
         """``text`` without secrets."""
         if self._pattern is not None:
             text = self._pattern.sub(lambda found: self._placeholders[found.group().lower()], text)
+        text = _CREDENTIALS.sub(lambda found: f"{found.group(1)} {PRIVATE}", text)
         text = _AUTHORITY.sub(lambda found: f"{found.group(1)}://{OTHER_HOST}", text)
         return _ADDRESS.sub("<address>", text)
 
@@ -77,7 +86,7 @@ class Redaction:
             return [self.value(one) for one in value]
         if isinstance(value, dict):
             return {
-                self.text(key): PRIVATE if fold(key) in _PRIVATE_KEYS and one is not None else self.value(one)
+                self.text(key): PRIVATE if _is_private(key) and one is not None else self.value(one)
                 for key, one in value.items()
             }
         return value
@@ -96,6 +105,11 @@ class Redaction:
     def _expression(self, text: str) -> str:
         alone = len(text) < _SHORT or self._placeholders[text.lower()] == HOST
         return rf"(?<![\w.-]){re.escape(text)}(?![\w-])" if alone else re.escape(text)
+
+
+def _is_private(key: str) -> bool:
+    name = fold(key).replace("-", "")
+    return name in _PRIVATE_KEYS or name.endswith(_PRIVATE_ENDS) or any(part in name for part in _PRIVATE_PARTS)
 
 
 def _forms(secret: str) -> Iterator[str]:

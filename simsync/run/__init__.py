@@ -8,7 +8,9 @@ extra ``[report]``.
 from __future__ import annotations
 
 from simsync.run.comparison import Comparison
+from simsync.run.completeness import CompletenessCheck, check_complete
 from simsync.run.driver import record_run
+from simsync.run.output_file import OutputBusy
 from simsync.run.plan import RunPlan
 from simsync.run.record_file import Record, read_records
 from simsync.run.recorder import Recorder
@@ -18,7 +20,9 @@ from simsync.run.totals import RunTotals, summarize
 
 __all__ = [
     "Comparison",
+    "CompletenessCheck",
     "Kept",
+    "OutputBusy",
     "Record",
     "RecordedSession",
     "Recorder",
@@ -26,6 +30,7 @@ __all__ = [
     "RunTotals",
     "Strategy",
     "StrategyFailed",
+    "check_complete",
     "keep_finished",
     "read_records",
     "record_run",

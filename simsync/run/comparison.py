@@ -1,4 +1,4 @@
-"""Two recorded runs compared transaction by transaction, in a temporary SQLite file so that memory stays bounded.
+"""Two recorded runs compared transaction by transaction.
 
 Transactions are matched by signature. If a signature occurs more than once, its transactions are matched in the order
 of slots.
@@ -6,44 +6,62 @@ of slots.
 
 from __future__ import annotations
 
-import hashlib
-import sqlite3
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Optional
 
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm
 from simsync.params import checks
-from simsync.run.event_records import transaction_of
-from simsync.run.record_file import PathLike, read_records
+from simsync.run import fingerprint
+from simsync.run.database import DEFAULT_MEMORY, RecordingDatabase
+from simsync.run.record_file import PathLike
+from simsync.run.recorded_state import RecordedState, state_from
 
-_BASE, _EXPERIMENT = 0, 1
-"""The values of the column ``side``."""
-_BATCH = 5_000
-"""Transactions that are inserted at a time; it bounds memory."""
-
-_SCHEMA = """
-CREATE TABLE tx (side INTEGER, slot INTEGER, signature TEXT, error TEXT, units INTEGER, logs BLOB);
-CREATE TABLE change (side INTEGER, account TEXT, mint TEXT, delta TEXT);
-"""
-_MATCH = """
-CREATE TABLE numbered AS SELECT *, row_number() OVER (PARTITION BY side, signature ORDER BY slot, rowid) AS nth FROM tx;
-CREATE INDEX by_signature ON numbered (signature, nth, side);
-CREATE TABLE pair AS SELECT base.slot AS slot, base.signature AS signature, base.error AS before, other.error AS after,
-    other.units - base.units AS units, base.logs <> other.logs AS logs
-  FROM numbered AS base JOIN numbered AS other USING (signature, nth) WHERE base.side = 0 AND other.side = 1;
-"""
 _CONDITIONS = {
     "regressions": "before IS NULL AND after IS NOT NULL",
     "improvements": "before IS NOT NULL AND after IS NULL",
-    "other_errors": "before IS NOT NULL AND after IS NOT NULL AND before <> after",
+    "other_errors": "before <> after",
     "logs": "logs",
     "units": "units <> 0",
 }
 """The pairs of each kind of difference, as conditions in SQL."""
+_COUNTED = ("regressions", "improvements", "other_errors", "logs")
+
+# The joins are on 16 bytes of a hash in place of 88 characters, and only equality of the logs matters.
+_RUN = """
+CREATE TABLE run_{0} AS SELECT md5_number(signature) AS key, 1::BIGINT AS nth, slot, signature, error,
+    compute_units AS units, md5_number(logs) AS logs, session_id FROM transactions_{0}
+"""
+_NUMBER_REPEATED = """
+UPDATE run_{0} SET nth = numbered.nth FROM (
+    SELECT rowid AS row, row_number() OVER (PARTITION BY key ORDER BY slot, rowid) AS nth FROM run_{0}
+    WHERE key IN (SELECT key FROM run_{0} GROUP BY key HAVING count(*) > 1)) AS numbered
+WHERE run_{0}.rowid = numbered.row
+"""
+_PAIRS = """
+CREATE TABLE pair AS SELECT one.rowid AS base, other.rowid AS experiment, one.slot AS slot, one.error AS before,
+    other.error AS after, one.units AS base_units, other.units - one.units AS units, one.logs <> other.logs AS logs
+FROM run_0 AS one JOIN run_1 AS other USING (key, nth)
+"""
+_GAINS = """
+SELECT account, mint, coalesce(sum(change) FILTER (side = 0), 0) AS base,
+    coalesce(sum(change) FILTER (side = 1), 0) AS experiment
+FROM (SELECT 0 AS side, account, mint, sum(change) AS change FROM balances_0 GROUP BY ALL
+      UNION ALL SELECT 1, account, mint, sum(change) FROM balances_1 GROUP BY ALL)
+GROUP BY account, mint HAVING base <> experiment
+ORDER BY mint IS NOT NULL, abs(experiment - base) DESC, account, mint
+"""
+_PROGRAMS = """
+SELECT program, count(*) FILTER (before IS NULL AND after IS NOT NULL) AS regressions,
+    count(*) FILTER (before IS NOT NULL AND after IS NULL) AS improvements,
+    count(*) FILTER (before <> after) AS other_errors
+FROM (SELECT before, after, unnest(programs_of(one.logs)) AS program FROM transactions_0 AS one
+      JOIN (SELECT DISTINCT signature, pair.before, pair.after FROM pair JOIN run_0 ON run_0.rowid = pair.base
+            WHERE before IS DISTINCT FROM after) AS changed USING (signature))
+GROUP BY program ORDER BY regressions DESC, other_errors DESC, improvements DESC, program
+"""
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,8 @@ class ComparisonTotals(JsonForm):
     Attributes:
         base: Transactions of the first run.
         experiment: Transactions of the second run.
+        base_failed: Failed transactions of the first run.
+        experiment_failed: Failed transactions of the second run.
         matched: Transactions that are in both.
         only_base: Transactions of the first run without a match.
         only_experiment: Transactions of the second run without a match.
@@ -61,10 +81,13 @@ class ComparisonTotals(JsonForm):
         other_errors: Matched transactions that failed in both, with different errors.
         logs: Matched transactions with different logs.
         units: The sum of the differences in compute units; None if one of the runs did not record any.
+        base_units: The compute units of the first run in the transactions that ``units`` is about.
     """
 
     base: int
     experiment: int
+    base_failed: int
+    experiment_failed: int
     matched: int
     only_base: int
     only_experiment: int
@@ -73,6 +96,12 @@ class ComparisonTotals(JsonForm):
     other_errors: int
     logs: int
     units: Optional[int]
+    base_units: Optional[int]
+
+    @property
+    def unmatched(self) -> int:
+        """Transactions that are in one of the runs only."""
+        return self.only_base + self.only_experiment
 
 
 @dataclass(frozen=True)
@@ -116,119 +145,114 @@ class BalanceDifference(JsonForm):
         return self.experiment - self.base
 
 
-class _TransactionRow(NamedTuple):
-    """A row of the table ``tx``; ``logs`` is a hash."""
+@dataclass(frozen=True)
+class Unmatched(JsonForm):
+    """A transaction that is in one of the runs only.
 
-    side: int
-    slot: int
+    Attributes:
+        run: ``base`` or ``experiment``.
+        slot: Its slot.
+        signature: Its signature, in base58.
+        error: Its error; None for success.
+    """
+
+    run: str
+    slot: Optional[int]
     signature: str
     error: Optional[str]
-    units: Optional[int]
-    logs: bytes
 
 
-class _ChangeRow(NamedTuple):
-    """A row of the table ``change``; ``delta`` is a number as text, see :class:`_Sum`."""
+@dataclass(frozen=True)
+class ProgramDifference(JsonForm):
+    """Matched transactions with another outcome whose logs in the first run name a program.
 
-    side: int
-    account: str
-    mint: Optional[str]
-    delta: str
+    Attributes:
+        program: The address.
+        regressions: Newly failing.
+        improvements: Newly succeeding.
+        other_errors: Failing with a different error.
+    """
 
-
-class _Sum:
-    """An aggregate over integers of any size, as text: those of SQLite end at 64 bits, and token amounts do not."""
-
-    def __init__(self) -> None:
-        self._total = 0
-
-    def step(self, *values: str | None) -> None:
-        self._total += sum(int(value) for value in values if value is not None)
-
-    def finalize(self) -> str:
-        return str(self._total)
+    program: str
+    regressions: int
+    improvements: int
+    other_errors: int
 
 
 class Comparison:
-    """A comparison of two recorded runs; a context manager that reads both files when it is entered.
+    """A comparison of two recorded runs (extra ``[report]``); a context manager that reads both files when entered.
 
     Args:
         base: The file of the first run.
         experiment: The file of the second run.
+        max_memory: MiB that the process may take; the rest is written to the temporary folder.
 
     Raises:
         InvalidParams: A file is not a recorded run; raised on entering.
-        OSError: A file cannot be read, or the temporary file not be written; raised on entering.
+        MissingExtra: DuckDB is not installed; raised on entering.
+        OSError: A file cannot be read; raised on entering.
+        SimsyncError: The memory limit is too small, or the temporary folder is full.
     """
 
-    def __init__(self, base: PathLike, experiment: PathLike) -> None:
+    def __init__(self, base: PathLike, experiment: PathLike, max_memory: int = DEFAULT_MEMORY) -> None:
         self.paths = (base, experiment)
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._database: sqlite3.Connection | None = None
+        self._database = RecordingDatabase(base, experiment, max_memory=max_memory)
+        self._states: list[RecordedState] = []
+        self._totals: Optional[ComparisonTotals] = None
 
     def __enter__(self) -> Comparison:
-        self._folder = tempfile.TemporaryDirectory(prefix="simsync-compare-")
+        self._database.__enter__()
         try:
-            database = self._database = sqlite3.connect(f"{self._folder.name}/runs.sqlite")
-            database.create_aggregate("whole_sum", 1, _Sum)  # type: ignore[arg-type]  # text in place of numbers
-            # The file is worthless after a crash, so it needs neither a journal nor syncing.
-            database.execute("PRAGMA journal_mode = OFF")
-            database.execute("PRAGMA synchronous = OFF")
-            database.executescript(_SCHEMA)
-            for side, path in enumerate(self.paths):
-                self._load(side, path)
-            database.executescript(_MATCH)
-            database.commit()
+            for number in range(2):
+                self._load(number)
+            self._database.execute(_PAIRS)
         except BaseException:
-            self._close()
+            self._database.__exit__(None, None, None)
             raise
         return self
 
     def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._close()
+        self._database.__exit__(kind, error, traceback)
 
-    def _close(self) -> None:
-        if self._database is not None:
-            self._database.close()
-        if self._folder is not None:
-            self._folder.cleanup()
+    def _load(self, number: int) -> None:
+        """Read what is compared of one run into a table, and check whether the run is complete."""
+        database = self._database
+        database.execute(_RUN.format(number))
+        (repeated,) = database.one(f"SELECT count(*) - count(DISTINCT key) FROM run_{number}")
+        if repeated:
+            database.execute(_NUMBER_REPEATED.format(number))
+        counted = database.query(f"SELECT session_id, count(*), count(error) FROM run_{number} GROUP BY session_id")
+        self._states.append(state_from(database, number, counted))
 
-    def _load(self, side: int, path: PathLike) -> None:
-        transactions: list[_TransactionRow] = []
-        changes: list[_ChangeRow] = []
-        for record in read_records(path):
-            if record.kind != "tx":
-                continue
-            one = transaction_of(record.data)
-            # Only equality matters, so eight bytes of a hash stand for kilobytes of logs.
-            logs = hashlib.blake2b("\n".join(one.logs).encode("utf-8", "replace"), digest_size=8).digest()
-            transactions.append(_TransactionRow(side, one.slot, one.signature, one.error, one.units, logs))
-            changes += [
-                _ChangeRow(side, change.account, change.mint, str(change.after - change.before))
-                for change in one.changes
-                if change.after != change.before
-            ]
-            if len(transactions) >= _BATCH:
-                self._insert(transactions, changes)
-        self._insert(transactions, changes)
+    @property
+    def database(self) -> RecordingDatabase:
+        """The database of both runs."""
+        return self._database
 
-    def _insert(self, transactions: list[_TransactionRow], changes: list[_ChangeRow]) -> None:
-        assert self._database is not None
-        self._database.executemany("INSERT INTO tx VALUES (?, ?, ?, ?, ?, ?)", transactions)
-        self._database.executemany("INSERT INTO change VALUES (?, ?, ?, ?)", changes)
-        transactions.clear()
-        changes.clear()
+    @property
+    def base(self) -> RecordedState:
+        """What the first run says of itself."""
+        return self._state(0)
 
-    def _query(self, text: str, *values: Union[int, str]) -> Iterator[tuple[Any, ...]]:
-        if self._database is None:
+    @property
+    def experiment(self) -> RecordedState:
+        """What the second run says of itself."""
+        return self._state(1)
+
+    def _state(self, number: int) -> RecordedState:
+        if not self._states:
             raise InvalidParams("comparison", self, "must be used in a with statement")
-        return iter(self._database.execute(text, values))
+        return self._states[number]
 
-    def _count(self, rows: str, *values: Union[int, str]) -> int:
-        """How many rows a table has; with a condition behind its name, how many of them meet it."""
-        return int(next(self._query(f"SELECT count(*) FROM {rows}", *values))[0])
+    def options_that_differ(self) -> dict[str, tuple[Any, Any]]:
+        """The options of the two runs that differ, from their metadata.
+
+        Returns:
+            Both values by the name of the option; None where a run has none.
+        """
+        return fingerprint.differences(_options(self.base.metadata), _options(self.experiment.metadata))
 
     def totals(self) -> ComparisonTotals:
         """Count the differences.
@@ -236,21 +260,25 @@ class Comparison:
         Returns:
             The totals of both runs.
         """
-        base, experiment = (self._count("tx WHERE side = ?", side) for side in (_BASE, _EXPERIMENT))
-        matched = self._count("pair")
-        counts = {
-            kind: self._count(f"pair WHERE {condition}") for kind, condition in _CONDITIONS.items() if kind != "units"
-        }
-        (units,) = next(self._query("SELECT sum(units) FROM pair"))
-        return ComparisonTotals(
-            base=base,
-            experiment=experiment,
-            matched=matched,
-            only_base=base - matched,
-            only_experiment=experiment - matched,
-            units=units,
-            **counts,
-        )
+        base, experiment = self.base, self.experiment
+        if self._totals is None:
+            counts = ", ".join(f"count(*) FILTER ({_CONDITIONS[kind]})" for kind in _COUNTED)
+            matched, units, base_units, *found = self._database.one(
+                f"SELECT count(*), sum(units), sum(base_units) FILTER (units IS NOT NULL), {counts} FROM pair"
+            )
+            self._totals = ComparisonTotals(
+                base=base.counts.transactions,
+                experiment=experiment.counts.transactions,
+                base_failed=base.counts.failed,
+                experiment_failed=experiment.counts.failed,
+                matched=matched,
+                only_base=base.counts.transactions - matched,
+                only_experiment=experiment.counts.transactions - matched,
+                units=units,
+                base_units=base_units,
+                **dict(zip(_COUNTED, found)),
+            )
+        return self._totals
 
     def differences(self, kind: str, limit: int | None = None) -> Iterator[Difference]:
         """List the transactions that differ in one way.
@@ -267,10 +295,34 @@ class Comparison:
         """
         if kind not in _CONDITIONS:
             raise InvalidParams("kind", kind, "must be one of " + ", ".join(_CONDITIONS))
-        order = "abs(units) DESC, slot, signature" if kind == "units" else "slot, signature"
-        columns = "slot, signature, before, after, units"
-        text = f"SELECT {columns} FROM pair WHERE {_CONDITIONS[kind]} ORDER BY {order} LIMIT ?"
-        return (Difference(*row) for row in self._query(text, _limit(limit)))
+        order = "abs(found.units) DESC, found.slot, signature" if kind == "units" else "found.slot, signature"
+        _columns, rows = self._database.rows(
+            "SELECT found.slot AS slot, signature, before, after, found.units AS units"
+            f" FROM (SELECT * FROM pair WHERE {_CONDITIONS[kind]}) AS found"
+            f" JOIN run_0 AS one ON one.rowid = found.base ORDER BY {order} {_limit(limit)}"
+        )
+        return (Difference(*row) for row in rows)
+
+    def unmatched(self, limit: int | None = None) -> Iterator[Unmatched]:
+        """List the transactions that are in one of the runs only.
+
+        Args:
+            limit: How many at most of each run; None for all.
+
+        Returns:
+            An iterator over those of the first run, then over those of the second, each in the order of slots.
+
+        Raises:
+            InvalidParams: The limit is not valid.
+        """
+        counts, text = (self.totals().only_base, self.totals().only_experiment), _limit(limit)
+        for number, (count, side) in enumerate(zip(counts, ("base", "experiment"))):
+            if count:
+                _columns, rows = self._database.rows(
+                    f"SELECT slot, signature, error FROM run_{number} AS one WHERE NOT EXISTS"
+                    f" (FROM pair WHERE pair.{side} = one.rowid) ORDER BY slot, signature {text}"
+                )
+                yield from (Unmatched(side, *row) for row in rows)
 
     def balances(self, limit: int | None = None) -> list[BalanceDifference]:
         """List the balances that gained a different amount.
@@ -284,16 +336,28 @@ class Comparison:
         Raises:
             InvalidParams: The limit is not valid.
         """
-        rows = self._query(
-            "SELECT account, mint, whole_sum(CASE side WHEN 0 THEN delta END),"
-            " whole_sum(CASE side WHEN 1 THEN delta END) FROM change GROUP BY account, mint"
-        )
-        found = [BalanceDifference(account, mint, int(base), int(other)) for account, mint, base, other in rows]
-        found = [row for row in found if row.difference]
-        found.sort(key=lambda row: (row.mint is not None, -abs(row.difference), row.account, row.mint or ""))
-        return found if limit is None else found[: checks.integer("limit", limit, 0, checks.U32)]
+        self._state(0)
+        rows = self._database.query(f"{_GAINS} {_limit(limit)}")
+        return [BalanceDifference(*row) for row in rows]
+
+    def programs(self) -> list[ProgramDifference]:
+        """Count the regressions and improvements of each program that the logs of either run name.
+
+        Returns:
+            The programs with the most regressions first.
+        """
+        return [ProgramDifference(*row) for row in self._database.query(_PROGRAMS)]
 
 
-def _limit(limit: int | None) -> int:
-    """The limit in SQLite, where a negative number means no limit."""
-    return -1 if limit is None else checks.integer("limit", limit, 0, checks.U32)
+def _options(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options that a run was started with; recordings without a fingerprint name only a few."""
+    options = fingerprint.parts_in(metadata)
+    if options is not None:
+        return options
+    return {
+        name: metadata[name] for name in ("start_slot", "end_slot", "program_ids", "program_so") if name in metadata
+    }
+
+
+def _limit(limit: int | None) -> str:
+    return "" if limit is None else f"LIMIT {checks.integer('limit', limit, 0, checks.U32)}"

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 import simsync
 from simsync.errors import InvalidParams, SimsyncError
 from simsync.run.event_records import diff_record, transaction_record
+from simsync.run.open_session import OpenSession
 from simsync.run.plan import RunPlan
 from simsync.run.progress import Progress, SessionProgress
 from simsync.run.record_file import KINDS
 from simsync.run.recorder import Recorder
-from simsync.run.resuming import FinishedSession, Kept
+from simsync.run.resuming import FinishedSession, Kept, kept_records
 from simsync.run.strategy import RecordedSession, Session, StrategyFailed
+from simsync.run.workers import GRACE, call_for_each
 from simsync.run_summary import run_summary
 
 logger = logging.getLogger("simsync.run")
@@ -43,6 +45,9 @@ def record_run(
 
     The last record is ``summary`` if every slot was seen, else ``stopped`` with the reasons.
 
+    Every session is driven by a thread of its own. If the run is cancelled or interrupted, the threads have
+    :data:`~simsync.run.workers.GRACE` seconds to end; a strategy that does not is left behind and records nothing more.
+
     Args:
         client: The client of the simulator.
         plan: What to run.
@@ -62,12 +67,16 @@ def record_run(
         Cancelled: ``cancel`` fired.
         OSError: The file could not be written.
     """
+    if kept is not None and kept.complete:
+        return simsync.RunSummary.from_dict(kept.summary, infer_missing=True)
     run = _Run(client, plan, recorder, kept, report, on_create, cancel)
-    if kept is None:
-        recorder.write("metadata", plan.metadata())
-        recorder.flush()
     reasons: list[str] = []
     try:
+        run.begin()
+        if kept is not None and kept.open is not None and not run.go_on(kept.open):
+            kept = replace(kept, open=None)
+            run = _Run(client, plan, recorder, kept, report, on_create, cancel)
+            run.begin()
         for first, last in run.spans:
             run.execute(first, last)
         if not run.progress.executed:
@@ -76,32 +85,15 @@ def record_run(
         reasons += summary.reasons
         if summary.complete:
             recorder.write("summary", {**run.totals(), **summary.to_dict()})
+            recorder.flush()
         return summary
     except BaseException as error:
-        # KeyboardInterrupt too: after Ctrl-C or SIGINT the file says why it ends. SIGTERM and SIGKILL end the process
-        # before this line; then only the last "progress" record says how far the run came.
+        # Also KeyboardInterrupt, and what handlers of signals raise: the file says why it ends. After SIGKILL only the
+        # last "progress" record says how far the run came.
         reasons.append(f"{type(error).__name__}: {error}".rstrip(": "))
         raise
     finally:
-        if reasons:
-            recorder.write("stopped", {"reasons": reasons, "executed_slots": run.progress.executed, **_now()})
-        recorder.flush()
-
-
-@contextlib.contextmanager
-def cancel_after(seconds: float | None, token: simsync.CancelToken) -> Iterator[None]:
-    """Fire a token if the block takes longer than ``seconds``; None sets no limit."""
-    if seconds is None:
-        yield
-        return
-    timer = threading.Timer(seconds, token.cancel)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
+        run.end(reasons)
 
 
 class _Run:
@@ -119,20 +111,63 @@ class _Run:
     ) -> None:
         create = plan.create
         self.spans = [(create.start_slot, create.last_slot)] if kept is None else kept.spans
-        self._client, self._plan, self._on_create, self._cancel = client, plan, on_create, cancel
-        # Every session is driven by its own thread. The lock guards the recorder, the report and everything below.
+        self._client, self._plan, self._on_create, self._kept = client, plan, on_create, kept
+        # A token of its own: an interrupt of this run must not fire that of the caller.
+        self._cancel = simsync.CancelToken() if cancel is None else cancel.child()
+        # The threads of the sessions share the recorder, the report and everything below.
         self._recording = threading.Lock()
+        self._ended = False
         self._recorder, self._report = recorder, report
         self.progress = Progress(slots=create.last_slot - create.start_slot + 1)
+        self._metadata: Mapping[str, Any] = {}
         self._finished: list[FinishedSession] = []
+        self._others: Counter[str] = Counter()
         self._coverages: list[simsync.Coverage] = []
         self._reconnects = 0
         self._data_reconnects: dict[str, int] = {}
+        self._open: Optional[OpenSession] = None
+        self._known: Counter[str] = Counter()
         if kept is not None:
             self._finished = list(kept.finished)
             self.progress.executed = sum(one.slots_seen for one in kept.finished)
             self.progress.transactions, self.progress.failed = kept.transactions, kept.failed
             self.progress.diffs = kept.diffs
+
+    def begin(self) -> None:
+        """Write the metadata, or take over what is kept of the older file."""
+        if self._kept is None or not self._kept.begun:
+            self._metadata = self._plan.metadata()
+            self._recorder.write("metadata", self._metadata)
+        else:
+            transactions = 0
+            for record in kept_records(self._recorder.path, self._kept):
+                transactions += record.kind == "tx"
+                if record.kind == "metadata":
+                    self._metadata = dict(record.data)
+                elif record.kind not in KINDS:
+                    self._others[record.kind] += 1
+                self._recorder.keep(record)
+            left = self._kept.open
+            if transactions != self._kept.transactions + (0 if left is None else left.counts.transactions):
+                raise SimsyncError(f"{self._recorder.path} was changed after it was looked at; resume it again")
+            if self._plan.strategy is not None and self._kept.open is None and self.spans:
+                spans = ", ".join(f"{first} to {last}" for first, last in self.spans)
+                logger.warning("the strategy cannot be continued inside a session; it runs again for slots %s", spans)
+        self._recorder.flush()
+
+    def end(self, reasons: Sequence[str]) -> None:
+        """Record why the run is not complete, if it is not. Nothing is recorded after this."""
+        # A thread that is stuck inside a write (a pipe that is not read) has the lock and cannot be waited for.
+        if not self._recording.acquire(timeout=GRACE):
+            self._ended = True
+            self._recorder.abandon()
+            return
+        try:
+            self._ended = True
+            if reasons:
+                self._recorder.stop({"reasons": list(reasons), "executed_slots": self.progress.executed, **_now()})
+        finally:
+            self._recording.release()
 
     def execute(self, first: int, last: int) -> None:
         """Run the slots from ``first`` to ``last``, both included."""
@@ -145,23 +180,48 @@ class _Run:
             for one in sessions:
                 self._prepare(one)
             reconnects_before = self._reconnects
-
-            def drive(one: Session) -> Exception | None:
-                """Returns the error. It is raised below, once: the other sessions run to their end first."""
-                try:
-                    self._drive(one, lambda: reconnects_before + session.reconnects)
-                except Exception as error:  # noqa: BLE001 (raised below)
-                    return error
-                return None
-
-            if isinstance(session, simsync.ParallelSession):
-                results = session.map(drive, workers=self._plan.workers)
-                errors = [result.error or result.value for result in results]
-            else:
-                errors = [drive(session)]
+            errors = call_for_each(
+                lambda one: self._drive(one, lambda: reconnects_before + session.reconnects),
+                sessions,
+                self._plan.workers,
+                self._cancel,
+            )
             self._coverages += [one.coverage for one in sessions]
             for error in filter(None, errors):
                 raise error
+
+    def go_on(self, left: OpenSession) -> bool:
+        """Continue a session that a killed process has left on the server; False if the server does not have it."""
+        create = replace(self._plan.create, start_slot=left.start_slot, end_slot=left.end_slot, slot_count=None)
+        self._open, self._known = left, Counter(left.known)
+        own = SessionProgress(left.session_id, left.start_slot, left.end_slot, left.executed)
+        own.transactions, own.failed, own.diffs = left.counts.transactions, left.counts.failed, left.counts.diffs
+        progress = self.progress
+        progress.sessions[left.session_id] = own
+        progress.executed += own.executed
+        progress.transactions += own.transactions
+        progress.failed += own.failed
+        try:
+            with self._client.attach(left.session_id, left.sequence, create=create, cancel=self._cancel) as session:
+                session.subscribe_transactions(self._plan.program_ids, from_slot=left.from_slot)
+                (error,) = call_for_each(
+                    lambda one: self._drive(one, lambda: session.reconnects), [session], None, self._cancel
+                )
+                self._coverages.append(session.coverage)
+                if error is not None:
+                    raise error
+        except (simsync.CreateError, simsync.SubscriptionFailed) as error:
+            if not self._recorder.begin_again():
+                raise
+            logger.warning(
+                "session %s cannot be continued inside its range (%s); it is run again from slot %d",
+                left.session_id,
+                error,
+                left.start_slot,
+            )
+            return False
+        self.spans = []
+        return True
 
     def _prepare(self, session: Session) -> None:
         """Subscribe and inject before the first continue, so that no slot is executed without it."""
@@ -188,15 +248,17 @@ class _Run:
             if kind in KINDS:
                 raise InvalidParams("kind", kind, "is reserved for simsync's own records; choose another name")
             with self._recording:
+                self._check_running()
                 self._recorder.write(kind, {**data, "session_id": session.session_id})
+                self._others[kind] += 1
 
-        recorded = RecordedSession(session, take, record)
+        recorded = RecordedSession(session, take, record, None if self._open is None else self._open.slot)
         if self._plan.strategy is not None:
             try:
                 self._plan.strategy(recorded)
             except (SimsyncError, OSError):
                 raise
-            except Exception as error:
+            except BaseException as error:
                 what = f"the strategy failed in session {session.session_id}: {type(error).__name__}: {error}"
                 logger.info(what, exc_info=True)
                 raise StrategyFailed(f"{what} (--verbose shows the traceback)") from error
@@ -208,14 +270,19 @@ class _Run:
         """Record an event. ``reconnects``: how often the control connection has reconnected in this run."""
         session_id = session.session_id
         with self._recording:
+            self._check_running()
             recorder, progress, own = self._recorder, self.progress, self.progress.sessions[session_id]
+            if isinstance(event, simsync.Transaction) and self._is_known(event):
+                return
             if isinstance(event, simsync.Transaction):
                 recorder.write("tx", transaction_record(event, session_id))
                 progress.add_transaction(failed=event.error is not None)
                 own.transactions += 1
+                own.failed += event.error is not None
             elif isinstance(event, simsync.AccountDiff):
                 recorder.write("diff", diff_record(event, session_id))
                 progress.diffs += 1
+                own.diffs += 1
             elif isinstance(event, simsync.Slot):
                 progress.executed += 1
                 own.executed += 1
@@ -226,9 +293,32 @@ class _Run:
                     self._finish(session, event)
                 # The engine waits, so everything up to this slot has been recorded. "progress" flushes the block:
                 # it must come after "session_completed", or a killed run could lose a session that was finished.
-                recorder.progress({"session_id": session_id, "slot": session.coverage.highest_slot, **_now()})
+                recorder.progress({"session_id": session_id, **self._stop(session, own), **_now()})
             if self._report is not None:
                 self._report(progress)
+
+    def _is_known(self, event: simsync.Transaction) -> bool:
+        """True for a transaction that the older file holds: the server sends the slot of its last one again."""
+        if self._open is None or event.slot > self._open.from_slot:
+            return False
+        if event.slot == self._open.from_slot:
+            self._known[event.signature] -= 1
+            return self._known[event.signature] >= 0
+        return True
+
+    def _stop(self, session: Session, own: SessionProgress) -> dict[str, Any]:
+        """Where an engine stands. Of a single session also what it takes to attach to it."""
+        highest = session.coverage.highest_slot
+        where: dict[str, Any] = {"slot": self._open.slot if highest is None and self._open is not None else highest}
+        if not self._plan.parallel:
+            where.update(sequence=session.last_sequence, executed=own.executed, transactions=own.transactions)
+            where.update(failed=own.failed, diffs=own.diffs)
+        return where
+
+    def _check_running(self) -> None:
+        """Keep a strategy that was left behind from recording into a file that has its end."""
+        if self._ended:
+            raise simsync.Cancelled("the run has ended; nothing more is recorded")
 
     def _note_reconnects(self, session: Session, control: int) -> None:
         """Record the reconnects since the last stop of an engine; those of the control connection once for all."""
@@ -243,15 +333,18 @@ class _Run:
 
     def _finish(self, session: Session, event: simsync.Completed) -> None:
         """Record that the whole range of a session is in the file; resuming keeps only such sessions."""
-        coverage = session.coverage
+        coverage, own = session.coverage, self.progress.sessions[session.session_id]
         if coverage.complete and session.start_slot is not None and session.end_slot is not None:
             finished = FinishedSession(
                 session.session_id,
                 session.start_slot,
                 session.end_slot,
-                coverage.slots_seen,
+                own.executed,
                 coverage.highest_slot,
                 event.summary,
+                own.transactions,
+                own.failed,
+                own.diffs,
             )
             self._finished.append(finished)
             self._recorder.write("session_completed", {**finished.to_dict(), **_now()})
@@ -270,13 +363,17 @@ class _Run:
         )
 
     def totals(self) -> dict[str, Any]:
-        """What the vendor's tool writes into a ``summary`` record."""
+        """What the vendor's tool writes into a ``summary`` record, and what proves that the file is whole."""
         progress = self.progress
         return {
             "total_transactions": progress.transactions,
             "succeeded": progress.succeeded,
             "failed": progress.failed,
             "session_ids": [one.session_id for one in self._finished],
+            "diffs": progress.diffs,
+            "other_records": dict(self._others),
+            "session_totals": [one.totals() for one in self._finished],
+            "fingerprint": self._metadata.get("fingerprint"),
         }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Optional
 import simsync
 from simsync.errors import InvalidParams
 from simsync.params import checks
+from simsync.run import fingerprint
 from simsync.run.strategy import Strategy
 
 
@@ -52,12 +53,28 @@ class RunPlan:
         if self.account_diffs and not self.program_ids:
             raise InvalidParams("account_diffs", True, "needs program_ids: the programs whose accounts are recorded")
 
+    def fingerprint_parts(self) -> dict[str, Any]:
+        """Everything that changes the results of this run, as JSON values by the name of the option."""
+        parts = {
+            **fingerprint.parts_of_create(self.create),
+            "parallel": self.parallel,
+            "program_ids": sorted(self.program_ids),
+            "binaries": {program: fingerprint.hash_of(binary) for program, binary in self.binaries.items()},
+            "account_diffs": self.account_diffs,
+            "simsync": simsync.__version__,
+        }
+        if self.strategy is not None:
+            parts.update(fingerprint.parts_of_function(self.strategy))
+        return fingerprint.plain(parts)
+
     def metadata(self) -> dict[str, Any]:
         """The data of the ``metadata`` record, which begins the file of this run.
 
         Returns:
-            The range, programs and binaries as JSON values, the time in Unix seconds, and the version of simsync.
+            The range, programs and binaries as JSON values, the time in Unix seconds, the version of simsync, and the
+            fingerprint with its parts (``options``).
         """
+        parts = self.fingerprint_parts()
         return {
             "start_slot": self.create.start_slot,
             "end_slot": self.create.last_slot,
@@ -66,4 +83,6 @@ class RunPlan:
             "ran_at_unix_secs": int(time.time()),
             "session_ids": [],
             "recorded_by": f"simsync {simsync.__version__}",
+            "fingerprint": fingerprint.digest(parts),
+            "options": parts,
         }

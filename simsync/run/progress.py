@@ -20,6 +20,8 @@ class SessionProgress:
         transactions: Transactions recorded so far.
         finished: True once ``Completed`` was delivered.
         began: When the session started, in seconds of :func:`time.monotonic`.
+        failed: Transactions among them that ended with an error.
+        diffs: Account diffs recorded so far.
     """
 
     session_id: str
@@ -29,6 +31,8 @@ class SessionProgress:
     transactions: int = 0
     finished: bool = False
     began: float = field(default_factory=time.monotonic)
+    failed: int = 0
+    diffs: int = 0
 
     @property
     def slots(self) -> int:

@@ -1,34 +1,52 @@
 """The file of a recorded run: what a record is, and how a file is read.
 
 The file is NDJSON, one ``{"type", "data"}`` object per line, as the vendor's tool writes it since version 0.5. Older
-versions of that tool wrote one JSON object with ``metadata``, ``transactions`` and ``summary``; it is read too.
+versions of that tool wrote one JSON object with ``metadata``, ``transactions`` and ``summary``; it is read too. Files
+may be compressed (``.gz``, ``.zst``), may begin with a byte order mark and may have Windows line ends.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import itertools
 import json
 import logging
-import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, NamedTuple, Union
+from typing import Any, Callable, NamedTuple
 
 from simsync.errors import InvalidParams
+from simsync.run.compressed_file import open_decompressed
+from simsync.run.output_file import PathLike
 
-_loads: Callable[[bytes], Any] = json.loads
+_quick_loads: Callable[[bytes], Any] = json.loads
 with contextlib.suppress(ImportError):
-    from orjson import loads as _loads  # type: ignore[no-redef,unused-ignore]
+    from orjson import loads as _quick_loads  # type: ignore[no-redef,unused-ignore]
 
 logger = logging.getLogger("simsync.run")
 
-PathLike = Union[str, "os.PathLike[str]"]
+__all__ = ["KINDS", "PathLike", "Record", "line_of", "number", "read_records", "whole_number"]
 
 KINDS = (
     *("metadata", "session_started", "tx", "diff", "summary"),
     *("progress", "reconnected", "session_completed", "stopped"),
 )
 """The kinds of records: first those of the vendor's tool, then those that only simsync writes."""
+
+_MOST_WARNINGS = 5
+"""Records of an unknown shape that are named one by one."""
+
+
+_LARGEST_OBJECT = 1024 * 1024 * 1024
+"""Bytes of a compressed recording in the vendor's older format, which is read as a whole."""
+_LONG_NUMBER = re.compile(rb"\d{20}")
+"""Marks what may be an integer beyond 64 bits, which orjson reads as a float."""
+
+
+def _loads(content: bytes) -> Any:
+    return json.loads(content) if _LONG_NUMBER.search(content) else _quick_loads(content)
 
 
 class Record(NamedTuple):
@@ -48,48 +66,81 @@ def line_of(kind: str, data: Mapping[str, Any]) -> str:
     return json.dumps({"type": kind, "data": data}, separators=(",", ":")) + "\n"
 
 
-def read_records(path: PathLike) -> Iterator[Record]:
+def read_records(path: PathLike, *, skip_damaged: bool = False) -> Iterator[Record]:
     """Read the records of a recorded run one by one.
 
-    An incomplete last line is ignored with a warning. Memory does not grow with the file, except for the vendor's
-    older format, which is a single JSON object.
+    An incomplete last line and records of an unknown shape are ignored with a warning. Memory does not grow with the
+    file, except for the vendor's older format, which is a single JSON object.
 
     Args:
-        path: The file, in either format.
+        path: The file, in either format, compressed or not; ``-`` is standard input.
+        skip_damaged: Leave out lines that are not JSON, with a warning, as after a power failure.
 
     Returns:
         An iterator over the records in the order of the file.
 
     Raises:
         InvalidParams: The file is not a recorded run; the message names the line.
+        MissingExtra: The file is compressed with zstd and zstandard is not installed.
         OSError: The file cannot be read.
     """
-    with Path(path).open("rb") as file:
-        first = _first_line(path, file)
+    with open_decompressed(path) as file:
+        lines = _without_mark(file)
+        before: list[bytes] = []  # empty lines, and the first one with content
+        first = None
+        for line in lines:
+            before.append(line)
+            if line.strip():
+                first = _first_object(line)
+                break
         if first is None:
-            return
-        if "type" in first and isinstance(first.get("data"), Mapping):
-            file.seek(0)
-            yield from _read_lines(path, file)
+            logger.warning("%s is empty", path)
+        elif "type" in first or (not first and _is_cut_record(before[-1])):
+            yield from _read_lines(path, itertools.chain(before, lines), skip_damaged)
         else:
-            yield from _read_one_object(path, file)
+            yield from _read_one_object(path, _joined(path, itertools.chain(before, lines)))
 
 
-def _first_line(path: PathLike, file: BinaryIO) -> Mapping[str, Any] | None:
-    """The object on the first line with content, empty if that line is not one; None for an empty file."""
-    for line in file:
-        if line.strip():
-            try:
-                value = _loads(line)
-            except (ValueError, RecursionError):
-                return {}
-            return value if isinstance(value, Mapping) else {}
-    logger.warning("%s is empty", path)
-    return None
+def _joined(path: PathLike, lines: Iterator[bytes]) -> bytes:
+    """All lines of a file that is one object."""
+    try:
+        on_disk = Path(path).stat().st_size
+    except OSError:
+        on_disk = 0  # standard input
+    found, size = [], 0
+    for line in lines:
+        found.append(line)
+        size += len(line)
+        if size > max(_LARGEST_OBJECT, on_disk):
+            raise InvalidParams("path", str(path), f"is one JSON object of more than {_LARGEST_OBJECT:,} bytes")
+    return b"".join(found)
 
 
-def _read_lines(path: PathLike, file: BinaryIO) -> Iterator[Record]:
-    for number, line in enumerate(file, 1):
+def _without_mark(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines without the byte order mark that some editors put in front."""
+    first = next(lines, None)
+    if first is not None:
+        yield first[len(codecs.BOM_UTF8) :] if first.startswith(codecs.BOM_UTF8) else first
+        yield from lines
+
+
+def _first_object(line: bytes) -> Mapping[str, Any]:
+    """The object on the first line with content; empty if that line is not one."""
+    try:
+        value = _loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, Mapping) else {}
+
+
+def _is_cut_record(line: bytes) -> bool:
+    """True for the beginning of a record: all that is left of a file that was cut off inside its first line."""
+    return not line.endswith(b"\n") and line.lstrip().startswith(b'{"type"')
+
+
+def _read_lines(path: PathLike, lines: Iterator[bytes], skip_damaged: bool) -> Iterator[Record]:
+    odd = 0
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -100,17 +151,23 @@ def _read_lines(path: PathLike, file: BinaryIO) -> Iterator[Record]:
             if not line.endswith(b"\n"):
                 logger.warning("%s ends in the middle of line %d; that line is ignored", path, number)
                 return
-            raise InvalidParams("path", str(path), f"line {number} is not valid JSON ({error})") from error
-        if not isinstance(value, Mapping) or not isinstance(value.get("data"), Mapping):
-            raise InvalidParams("path", str(path), f"line {number} is not a record with a type and data")
-        yield Record(str(value.get("type")), value["data"])
+            if not skip_damaged:
+                raise InvalidParams("path", str(path), f"line {number} is not valid JSON ({error})") from error
+            value = None
+        if isinstance(value, Mapping) and isinstance(value.get("data"), Mapping):
+            yield Record(str(value.get("type")), value["data"])
+            continue
+        odd += 1
+        if odd <= _MOST_WARNINGS:
+            logger.warning("%s: line %d is ignored: it is not a record with a type and data", path, number)
+    if odd > _MOST_WARNINGS:
+        logger.warning("%s: %d lines in all are not records", path, odd)
 
 
-def _read_one_object(path: PathLike, file: BinaryIO) -> Iterator[Record]:
+def _read_one_object(path: PathLike, content: bytes) -> Iterator[Record]:
     """The records of the vendor's older format."""
-    file.seek(0)
     try:
-        value = json.load(file)
+        value = _loads(content)
     except (ValueError, RecursionError) as error:
         raise InvalidParams("path", str(path), f"is not a recorded run ({error})") from error
     if not isinstance(value, Mapping) or not isinstance(value.get("transactions"), list):

@@ -1,4 +1,4 @@
-"""Crash-safe writing: a run, appended in blocks of whole lines, and a file that is replaced only when complete.
+"""Crash-safe recording: blocks of whole lines in a file that takes the place of an older one when it is worth it.
 
 Blocks end with a ``progress`` record whenever an engine stops. So a killed run leaves a file that can be read, and its
 last ``progress`` record says how far the run came.
@@ -7,49 +7,198 @@ last ``progress`` record says how far the run came.
 from __future__ import annotations
 
 import contextlib
+import enum
+import json
 import os
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from simsync.run.record_file import PathLike, line_of
+from simsync.errors import InvalidParams
+from simsync.params import checks
+from simsync.run import output_file
+from simsync.run.compressed_file import compressor_for, open_decompressed
+from simsync.run.output_file import PathLike
+from simsync.run.record_file import Record, line_of, read_records
 
 _BLOCK = 256 * 1024
 """Characters after which a block is written without waiting for a progress record; it bounds what memory holds."""
+_PURPOSE = "run"
+"""Part of the names of temporary files, see :func:`simsync.run.output_file.beside`."""
+_WITHOUT_WORTH = frozenset({"metadata", "session_started", "reconnected", "progress", "stopped"})
+"""Records of a run that has executed nothing yet."""
+
+
+class Existing(enum.Enum):
+    """What is under the name of an output file before a run."""
+
+    NOTHING = "nothing"
+    HEADLESS = "records without a beginning"
+    INCOMPLETE = "an incomplete recording"
+    COMPLETE = "a complete recording"
+    OTHER = "something that is not a recording"
+
+
+def existing(path: PathLike) -> Existing:
+    """Look at the first and the last record of a file; whether all in between is there is not checked.
+
+    Args:
+        path: The file, which need not exist.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    try:
+        first = next(read_records(path), None)
+        if first is None:
+            return Existing.NOTHING
+        if _last_kind(path) == "summary":
+            return Existing.COMPLETE
+        return Existing.INCOMPLETE if first.kind == "metadata" else Existing.HEADLESS
+    except FileNotFoundError:
+        return Existing.NOTHING
+    except InvalidParams:
+        return Existing.OTHER
+
+
+def _last_kind(path: PathLike) -> str:
+    """The kind of the last record."""
+    last = b""
+    with open_decompressed(path) as lines:
+        for line in lines:
+            if line.strip():
+                last = line
+    with contextlib.suppress(ValueError):
+        value = json.loads(last)
+        if isinstance(value, Mapping) and "type" in value:
+            return str(value["type"])
+    kind = ""
+    for record in read_records(path, skip_damaged=True):  # the last line was cut off, or the file is one object
+        kind = record.kind
+    return kind
+
+
+def unfinished_path(path: Path) -> Path:
+    """Where a run is recorded while the output file still holds a complete recording: ``run.new.ndjson``."""
+    name, dot, endings = path.name.partition(".")
+    return path.with_name(f"{name}.new{dot}{endings}" if name else f"{path.name}.new")
 
 
 class Recorder:
     """Writes the file of one run; a context manager, for one thread at a time.
 
+    Records go to a temporary file beside the target. It takes the target's place as soon as it holds something that
+    was executed; a run that could not start leaves an existing recording as it is. Only one recorder at a time can
+    write a file. What is not a regular file is written through, and ``-`` is standard output. The content is
+    compressed if the name ends in ``.gz`` or ``.zst``.
+
     Args:
-        path: The file. It is created if it does not exist, and truncated if it does.
-        append: Keep the content of the file and write after it, to resume a run (see :func:`keep_finished`).
+        path: The file.
+        append: Resume a run: the file keeps its finished sessions (see :func:`keep_finished`).
+        force: Replace a complete recording, or a file that is not a recording. The run is recorded in
+            ``NAME.new.ENDING`` until it is complete.
+        wait: Seconds to wait for another writer of the file.
 
     Raises:
-        OSError: Opening or writing failed. The methods raise it too.
+        InvalidParams: The file holds a complete recording or is not a recording, and neither ``append`` nor ``force``
+            is given; or ``append`` is given for a file that cannot be replaced. Raised on entering, as the following.
+        OutputBusy: Another process writes the file.
+        MissingExtra: The name ends in ``.zst`` and zstandard is not installed.
+        OSError: Opening or writing failed. The methods raise it too; after it nothing more is recorded.
     """
 
-    def __init__(self, path: PathLike, *, append: bool = False) -> None:
+    def __init__(self, path: PathLike, *, append: bool = False, force: bool = False, wait: float = 0.0) -> None:
         self.path = Path(path)
-        self._mode = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if append else os.O_TRUNC)
+        self._append, self._force, self._wait = append, force, checks.seconds("wait", wait)
+        self._compressor = compressor_for(path)
+        self._context = contextlib.ExitStack()
         self._descriptor: int | None = None
+        self._through = False
+        self._old = Existing.NOTHING
+        self._target = self._place = self.path
+        self._part: Path | None = None  # until it has taken a place
+        self._worth = self._complete = self._abandoned = False
+        self._failure: OSError | None = None
         self._lines: list[str] = []
         self._size = 0
+        self._end = 0  # of the last whole block, in bytes
+
+    @property
+    def old(self) -> Existing:
+        """What was under the name of the file before."""
+        return self._old
 
     def __enter__(self) -> Recorder:
-        self._descriptor = os.open(self.path, self._mode, 0o644)
+        with contextlib.ExitStack() as context:
+            self._open(context)
+            self._context = context.pop_all()
         return self
 
+    def _open(self, context: contextlib.ExitStack) -> None:
+        if output_file.is_written_through(self.path):
+            if self._append:
+                raise InvalidParams("path", str(self.path), "is not a file that can be resumed")
+            self._through = True
+            self._descriptor = output_file.open_through(self.path)
+            return
+        self._target = self._place = output_file.resolved(self.path)
+        locked = context.enter_context(output_file.only_writer(self._target, self._wait))
+        self._old = existing(self._target)
+        if not self._append and not self._force and self._old in (Existing.COMPLETE, Existing.OTHER):
+            rule = f"holds {self._old.value}; replace it with --force, or choose another output file"
+            raise InvalidParams("path", str(self.path), rule)
+        if self._force and self._old is Existing.COMPLETE:
+            self._place = unfinished_path(self._target)
+            context.enter_context(output_file.only_writer(self._place, self._wait))
+        if locked:
+            self._remove_leftovers()
+        self._part = output_file.beside(self._target, _PURPOSE)
+        context.callback(self._discard)
+        self._descriptor = os.open(self._part, os.O_WRONLY | os.O_APPEND)
+
+    def _remove_leftovers(self) -> None:
+        """Remove the temporary files of killed runs. They hold nothing of worth, or they had taken their place."""
+        for one in self._target.parent.iterdir():
+            if one.name.startswith(f".{_PURPOSE}-") and one.name.endswith(f"-{self._target.name}"):
+                one.unlink(missing_ok=True)
+
+    def _discard(self) -> None:
+        if self._part is not None:
+            self._part.unlink(missing_ok=True)
+            self._part = None
+
     def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        try:
+        with self._context:
+            try:
+                self._close(error)
+            finally:
+                # One that is abandoned stays open: the stuck thread must not write into another file of its number.
+                if self._descriptor is not None and not self._abandoned:
+                    os.close(self._descriptor)
+                    self._descriptor = None
+
+    def _close(self, error: BaseException | None) -> None:
+        if self._abandoned or self._descriptor is None:
+            return
+        if self._failure is None:
             self.flush()
-        finally:
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
+            if self._compressor is not None and self._end:
+                self._append_bytes(self._compressor.end())
+        if not self._through:
+            if self._end and self._part is not None and self._old is Existing.NOTHING:
+                self._take_place(self._target)  # nothing is lost by it, and it says why the run could not start
+            os.fsync(self._descriptor)
+        if self._failure is not None and error is None:
+            raise self._failure
+
+    @property
+    def kept_aside(self) -> Path | None:
+        """Where the recording is if it is not complete and did not replace the complete one; None otherwise."""
+        return self._place if self._part is None and not self._through and self._place != self._target else None
 
     def write(self, kind: str, data: Mapping[str, Any]) -> None:
         """Add a record. It reaches the file with its block.
@@ -58,11 +207,29 @@ class Recorder:
             kind: The type of the record.
             data: Its content, as JSON values.
         """
-        line = line_of(kind, data)
-        self._lines.append(line)
-        self._size += len(line)
-        if self._size >= _BLOCK:
-            self.flush()
+        # A slot that was executed without any transaction is worth keeping too.
+        self._worth |= kind not in _WITHOUT_WORTH or (kind == "progress" and data.get("slot") is not None)
+        self._complete |= kind == "summary"
+        self._add(line_of(kind, data))
+
+    def keep(self, record: Record) -> None:
+        """Add a record of the older file to the one that will replace it.
+
+        Args:
+            record: The record, as it was read.
+        """
+        self._add(line_of(*record))
+
+    def begin_again(self) -> bool:
+        """Drop what was written so far; returns False if it has taken the place of the older file already."""
+        if self._descriptor is None or self._part is None:
+            return False
+        self._compressor = compressor_for(self.path)
+        self._lines.clear()
+        self._size = self._end = 0
+        os.ftruncate(self._descriptor, 0)
+        self._worth = self._complete = False
+        return True
 
     def progress(self, data: Mapping[str, Any]) -> None:
         """Add a ``progress`` record and flush: everything up to it is in the file when this returns.
@@ -73,39 +240,70 @@ class Recorder:
         self.write("progress", data)
         self.flush()
 
+    def stop(self, data: Mapping[str, Any]) -> None:
+        """Write the record that ends an incomplete run, if the file can still take it.
+
+        Args:
+            data: The content of the record, as JSON values.
+        """
+        if self._failure is None:
+            self.write("stopped", data)
+            self.flush()
+        elif not self._through and self._compressor is None:
+            # What the failed block had written was cut off again, which may have made room for a line.
+            with contextlib.suppress(OSError):
+                self._append_bytes(line_of("stopped", data).encode("utf-8"))
+
+    def abandon(self) -> None:
+        """Close the file without writing anything more: another thread is stuck while it writes."""
+        self._abandoned = True
+
     def flush(self) -> None:
         """Write the records that are still in memory. Without an open file it does nothing."""
-        if self._descriptor is None:
+        if self._descriptor is None or self._abandoned:
             return
-        left = memoryview("".join(self._lines).encode("utf-8"))
-        # Forget the lines before writing them: if a write fails half-way (full disk), a part of the block is in the
-        # file already, and the next flush must not write that part again.
+        if self._failure is not None:
+            raise self._failure
+        if not self._lines:
+            return
+        block = "".join(self._lines).encode("utf-8")
         self._lines.clear()
         self._size = 0
-        while left:
-            left = left[os.write(self._descriptor, left) :]
+        self._append_bytes(block if self._compressor is None else self._compressor.block(block))
+        if self._complete:
+            self._take_place(self._target)
+        elif self._worth:
+            self._take_place(self._place)
 
+    def _add(self, line: str) -> None:
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= _BLOCK:
+            self.flush()
 
-@contextlib.contextmanager
-def atomic_replacement(target: Path) -> Iterator[Path]:
-    """Replace a file when the block ends; if the block raises, the old file stays and nothing else is left.
+    def _append_bytes(self, data: bytes) -> None:
+        """Write all of it or nothing."""
+        assert self._descriptor is not None
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        except OSError as error:
+            # A gap must not be followed by more, so nothing is recorded after this.
+            self._failure = type(error)(error.errno, error.strerror, str(self.path))
+            if stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._descriptor, self._end)
+            raise self._failure from error
+        self._end += len(data)
 
-    Args:
-        target: The file to replace. It need not exist.
-
-    Yields:
-        The path to write the new content to.
-
-    Raises:
-        OSError: Syncing or renaming failed.
-    """
-    # In the same folder, because a rename is atomic only within one file system.
-    part = target.with_name(f".{target.name}.part")
-    try:
-        yield part
-        # Content first, name second: without fsync a power failure could leave the name with an empty file.
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    def _take_place(self, place: Path) -> None:
+        """Rename the file that is being written; the descriptor stays open."""
+        if self._through:
+            return
+        if self._part is not None:
+            output_file.take_place(self._part, place)
+            self._part = None
+        elif self._place != place:
+            output_file.take_place(self._place, place)
+        self._place = place

@@ -24,6 +24,10 @@ class RecordedSession:
     Events come from :meth:`events`, :meth:`next_event` and :meth:`pending`, or from iterating. Continues, steps,
     ``rpc``, ``modify_accounts`` and everything else are those of :class:`simsync.SubSession` or
     :class:`simsync.BacktestSession`.
+
+    Attributes:
+        resumed_after: The last executed slot of a session that a killed run has left and that is continued now; the
+            strategy is called again, and what it kept in memory is gone. None for a session that begins.
     """
 
     def __init__(
@@ -31,7 +35,9 @@ class RecordedSession:
         session: Session,
         take: Callable[[simsync.Event], object],
         record: Callable[[str, Mapping[str, Any]], object],
+        resumed_after: Optional[int] = None,
     ) -> None:
+        self.resumed_after = resumed_after
         self._session, self._take, self._record = session, take, record
 
     def __getattr__(self, name: str) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
+import sys
 import time
 import traceback
 import uuid
@@ -12,7 +14,17 @@ from typing import Any, Callable, Generic, Optional, TypeVar, Union
 
 from simsync.cancel import CancelToken
 from simsync.client import Client
-from simsync.errors import ConnectError, ControlFailed, CreateError, InvalidParams, SimsyncError, SubscriptionFailed
+from simsync.errors import (
+    Cancelled,
+    ConnectError,
+    ControlFailed,
+    CreateError,
+    HttpStatusError,
+    InvalidParams,
+    RemoteError,
+    SimsyncError,
+    SubscriptionFailed,
+)
 from simsync.params import CreateSession
 from simsync.run_summary import RunSummary
 from simsync.sessions.backtest_session import BacktestSession
@@ -22,8 +34,16 @@ T = TypeVar("T")
 SweepSession = Union[BacktestSession, ParallelSession]
 ClientSource = Union[Client, Callable[[], Client], None]
 
-_TRANSIENT = (ConnectError, ControlFailed, CreateError, SubscriptionFailed)
-"""Errors after which another attempt may succeed. Anything else would fail again in the same way."""
+FAILURES = ("refused", "temporary", "strategy", "worker", "cancelled")
+"""The classes of failures, see :attr:`RangeResult.failure`."""
+
+_OF_THE_SERVER = (ConnectError, ControlFailed, CreateError, SubscriptionFailed)
+_REFUSING_STATUSES = frozenset({400, 401, 402, 403, 405, 407, 410, 426})
+"""HTTP statuses that the same request would get again."""
+_REFUSING_ERRORS = frozenset(
+    {"BundleNotFound", "NoProducedBlocksInRange", "InvalidRequest", "SessionNameTaken", "SessionOwnerMismatch"}
+)
+"""Names of errors that the same create would get again."""
 _INTERPRETER = uuid.uuid4().hex
 """Names this interpreter, together with its process id: ids repeat on other machines, and a fork copies this."""
 
@@ -39,22 +59,35 @@ class RangeResult(Generic[T]):
     Attributes:
         start_slot: First slot of the range.
         end_slot: Last slot, included.
+        index: The place of the range among all ranges of the sweep, from 0.
+        create: The request that created the session.
         value: What the strategy returned; None if there is an error.
         error: What was raised; None if the strategy returned.
+        failure: The class of the error; None without an error. ``refused``: the server will not accept this range or
+            key, so it was not tried again. ``temporary``: the connection or the server failed, another attempt may
+            succeed. ``strategy``: the strategy raised. ``worker``: the range could not be run, or its value not be
+            sent back. ``cancelled``: the sweep was closed.
         summary: How far the session came; None if no session was created.
         attempts: How often the range was run.
         seconds: How long the last attempt took, in the worker.
         traceback: The traceback of the error as text, because traceback objects cannot leave their process.
+        size: About how many bytes the value takes.
+        journaled: True if the result was read from the journal and the range not run.
     """
 
     start_slot: int
     end_slot: int
+    index: int
+    create: CreateSession
     value: Optional[T] = None
     error: Optional[BaseException] = None
+    failure: Optional[str] = None
     summary: Optional[RunSummary] = None
     attempts: int = 1
     seconds: float = 0.0
     traceback: Optional[str] = None
+    size: int = 0
+    journaled: bool = False
 
     def get(self) -> T:
         """Returns the value, or raises the error.
@@ -74,6 +107,7 @@ class RangeResult(Generic[T]):
 class SweepTask(Generic[T]):
     """What goes to a worker. ``home`` is the process that asks, from :func:`this_process`."""
 
+    index: int
     strategy: Callable[[Any], T]
     client: ClientSource
     create: CreateSession
@@ -87,16 +121,20 @@ class SweepTask(Generic[T]):
         """The range, for messages."""
         return f"the range {self.create.start_slot} to {self.create.last_slot}"
 
-    def failure(self, error: SweepFailed, cause: Optional[BaseException] = None) -> RangeResult[T]:
+    def not_run(
+        self, error: SweepFailed, cause: Optional[BaseException] = None, failure: str = "worker"
+    ) -> RangeResult[T]:
         """The result of a range that was not run."""
         error.__cause__ = cause
-        return RangeResult(self.create.start_slot, self.create.last_slot, error=error)
+        return RangeResult(
+            self.create.start_slot, self.create.last_slot, self.index, self.create, error=error, failure=failure
+        )
 
 
 def run_task(task: SweepTask[T]) -> RangeResult[T]:
     """Run a range; called in the worker."""
     result = _attempt(task, 1)
-    while isinstance(result.error, _TRANSIENT) and result.attempts < task.attempts:
+    while result.failure == "temporary" and result.attempts < task.attempts:
         result = _attempt(task, result.attempts + 1)
     return result if task.home == this_process() else _sendable(task, result)
 
@@ -116,13 +154,57 @@ def _attempt(task: SweepTask[T], number: int) -> RangeResult[T]:
     return RangeResult(
         task.create.start_slot,
         task.create.last_slot,
+        task.index,
+        task.create,
         value,
         error,
+        None if error is None else failure_of(error, began=session is not None),
         None if session is None else session.run_summary,
         number,
         time.monotonic() - began,
         None if error is None else "".join(traceback.format_exception(type(error), error, error.__traceback__)),
+        size_of(value),
     )
+
+
+def failure_of(error: BaseException, *, began: bool) -> str:
+    """The class of an error, see :attr:`RangeResult.failure`. ``began``: the session existed."""
+    if isinstance(error, Cancelled):
+        return "cancelled"
+    if isinstance(error, HttpStatusError) and error.status in _REFUSING_STATUSES:
+        return "refused"
+    if isinstance(error, _OF_THE_SERVER):
+        cause = error.__cause__
+        refused = isinstance(cause, RemoteError) and cause.error.name in _REFUSING_ERRORS
+        return "refused" if refused else "temporary"
+    return "strategy" if began or not isinstance(error, SimsyncError) else "refused"
+
+
+class _Counter(io.RawIOBase):
+    """Counts what is written to it."""
+
+    size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.size += len(data)
+        return len(data)
+
+
+def size_of(value: object) -> int:
+    """About how many bytes a value takes: those of its pickle, which is not built for it."""
+    counter = _Counter()
+
+    def count(buffer: pickle.PickleBuffer) -> None:
+        counter.size += buffer.raw().nbytes
+
+    try:
+        pickle.Pickler(counter, protocol=5, buffer_callback=count).dump(value)
+    except Exception:  # noqa: BLE001 (values that cannot be pickled can raise anything)
+        return sys.getsizeof(value)
+    return counter.size
 
 
 def client_from(source: ClientSource) -> Client:
@@ -145,7 +227,8 @@ def _sendable(task: SweepTask[T], result: RangeResult[T]) -> RangeResult[T]:
             reason = f"the value of {task.name} cannot be sent back from the worker ({type(error).__name__}: {error})"
         else:
             reason = f"{task.name} failed: {type(result.error).__name__}: {result.error}"
-        return replace(result, value=None, error=SweepFailed(reason))
+        failure = "worker" if result.error is None else result.failure
+        return replace(result, value=None, error=SweepFailed(reason), failure=failure, size=0)
 
 
 def check_pickles(argument: str, value: object) -> None:

@@ -1,16 +1,17 @@
-"""One recorded run summed up, in one pass over its file."""
+"""One recorded run summed up."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from simsync.json_form import JsonForm
 from simsync.params import checks
-from simsync.run.event_records import BalanceChange, RecordCounts, RecordedTransaction, transaction_of
-from simsync.run.record_file import PathLike, read_records
+from simsync.run.database import DEFAULT_MEMORY, RecordingDatabase
+from simsync.run.event_records import RecordCounts
+from simsync.run.record_file import PathLike
+from simsync.run.recorded_state import state_from
 
 
 @dataclass
@@ -35,28 +36,23 @@ class AccountTrace(JsonForm):
     Attributes:
         account: The address.
         mint: The token; None for lamports.
-        opening: The balance before its first change, in lamports or the token's smallest unit.
-        closing: The balance after its last change.
+        opening: The balance before its first change, in lamports or the token's smallest unit; None if the file holds
+            changes only.
+        closing: The balance after its last change; None if the file holds changes only.
         first_slot: Slot of the first change.
         last_slot: Slot of the last change.
         changes: How often it changed.
+        change: What it gained in all.
     """
 
     account: str
     mint: Optional[str]
-    opening: int
-    closing: int
-    first_slot: int
-    last_slot: int
-    changes: int = 1
-
-    def add(self, slot: int, change: BalanceChange) -> None:
-        """Count a further change."""
-        self.changes += 1
-        if slot < self.first_slot:
-            self.first_slot, self.opening = slot, change.before
-        if slot >= self.last_slot:
-            self.last_slot, self.closing = slot, change.after
+    opening: Optional[int]
+    closing: Optional[int]
+    first_slot: Optional[int]
+    last_slot: Optional[int]
+    changes: int
+    change: int
 
 
 @dataclass
@@ -70,7 +66,8 @@ class RunTotals(RecordCounts, JsonForm):
         first_slot: The lowest slot with a transaction; None without transactions.
         last_slot: The highest slot with a transaction.
         compute_units: The sum over all transactions.
-        complete: True if the file ends with the ``summary`` record of a complete run.
+        complete: True if the file proves that it holds all of the run.
+        incomplete_because: Why it is not complete; None if it is.
         metadata: The data of the ``metadata`` record.
         summary: The data of the ``summary`` record.
         errors: Failed transactions by error, the most frequent first.
@@ -82,6 +79,7 @@ class RunTotals(RecordCounts, JsonForm):
     last_slot: Optional[int] = None
     compute_units: int = 0
     complete: bool = False
+    incomplete_because: Optional[str] = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
@@ -89,70 +87,73 @@ class RunTotals(RecordCounts, JsonForm):
     accounts: list[AccountTrace] = field(default_factory=list)
 
 
-def summarize(path: PathLike, accounts: Iterable[object] = ()) -> RunTotals:
-    """Sum up a recorded run.
+def summarize(path: PathLike, accounts: Iterable[object] = (), max_memory: int = DEFAULT_MEMORY) -> RunTotals:
+    """Sum up a recorded run (extra ``[report]``).
 
     Args:
-        path: The file of the run.
+        path: The file of the run; ``-`` is standard input.
         accounts: Addresses whose balances are followed.
+        max_memory: MiB that the process may take; the rest is written to the temporary folder.
 
     Returns:
-        The totals. Memory grows with the number of different errors, programs and balances, not with the file.
+        The totals.
 
     Raises:
         InvalidParams: An address is not valid, or the file is not a recorded run.
+        MissingExtra: DuckDB is not installed.
         OSError: The file cannot be read.
+        SimsyncError: The memory limit is too small, or the temporary folder is full.
     """
-    adding = _Adding(frozenset(checks.addresses("accounts", accounts)))
-    for record in read_records(path):
-        if record.kind == "tx":
-            adding.add(transaction_of(record.data))
-        elif record.kind == "diff":
-            adding.totals.diffs += 1
-        elif record.kind == "metadata":
-            adding.totals.metadata = dict(record.data)
-        elif record.kind == "summary":
-            adding.totals.summary = dict(record.data)
-            adding.totals.complete = True
-    return adding.sorted_totals()
+    wanted = checks.addresses("accounts", accounts)
+    with RecordingDatabase(path, max_memory=max_memory) as database:
+        return totals_of(database, wanted)
 
 
-class _Adding:
-    """The totals while a file is read."""
+def totals_of(database: RecordingDatabase, accounts: Sequence[str] = ()) -> RunTotals:
+    """Sum up the only file of a database; ``accounts`` are valid addresses."""
+    # One pass over the file for everything that does not depend on the others.
+    database.execute(
+        "CREATE OR REPLACE TABLE outcome AS SELECT session_id, error, programs_of(logs) AS programs,"
+        " count(*) AS number, min(slot) AS first_slot, max(slot) AS last_slot, sum(compute_units) AS units"
+        " FROM transactions_0 GROUP BY ALL"
+    )
+    counted = database.query(
+        "SELECT session_id, sum(number), coalesce(sum(number) FILTER (error IS NOT NULL), 0) FROM outcome"
+        " GROUP BY session_id"
+    )
+    state = state_from(database, 0, counted)
+    first, last, units = database.one("SELECT min(first_slot), max(last_slot), coalesce(sum(units), 0) FROM outcome")
+    errors = database.query(
+        "SELECT error, sum(number) FROM outcome WHERE error IS NOT NULL GROUP BY error ORDER BY 2 DESC, error"
+    )
+    programs = database.query(
+        "SELECT program, sum(number), coalesce(sum(number) FILTER (error IS NOT NULL), 0) FROM"
+        " (SELECT unnest(programs) AS program, number, error FROM outcome) GROUP BY program ORDER BY 2 DESC, program"
+    )
+    return RunTotals(
+        transactions=state.counts.transactions,
+        failed=state.counts.failed,
+        diffs=state.counts.diffs,
+        first_slot=first,
+        last_slot=last,
+        compute_units=units,
+        complete=state.incomplete_because is None,
+        incomplete_because=state.incomplete_because,
+        metadata=state.metadata,
+        summary=state.summary,
+        errors=dict(errors),
+        programs={program: ProgramTotals(number, failed) for program, number, failed in programs},
+        accounts=account_traces(database, accounts) if accounts else [],
+    )
 
-    def __init__(self, accounts: frozenset[str]) -> None:
-        self.totals = RunTotals()
-        self._accounts = accounts
-        self._errors: Counter[str] = Counter()
-        self._traces: dict[tuple[str, Optional[str]], AccountTrace] = {}
 
-    def add(self, transaction: RecordedTransaction) -> None:
-        totals, slot, failed = self.totals, transaction.slot, transaction.error is not None
-        totals.add_transaction(failed=failed)
-        totals.compute_units += transaction.units or 0
-        totals.first_slot = slot if totals.first_slot is None else min(slot, totals.first_slot)
-        totals.last_slot = slot if totals.last_slot is None else max(slot, totals.last_slot)
-        if transaction.error is not None:
-            self._errors[transaction.error] += 1
-        for program in transaction.programs:
-            row = totals.programs.setdefault(program, ProgramTotals())
-            row.transactions += 1
-            row.failed += failed
-        for change in transaction.changes if self._accounts else ():
-            if change.account in self._accounts:
-                self._follow(slot, change)
-
-    def _follow(self, slot: int, change: BalanceChange) -> None:
-        key = (change.account, change.mint)
-        trace = self._traces.get(key)
-        if trace is None:
-            self._traces[key] = AccountTrace(change.account, change.mint, change.before, change.after, slot, slot)
-        else:
-            trace.add(slot, change)
-
-    def sorted_totals(self) -> RunTotals:
-        totals = self.totals
-        totals.errors = dict(self._errors.most_common())
-        totals.programs = dict(sorted(totals.programs.items(), key=lambda item: -item[1].transactions))
-        totals.accounts = [self._traces[key] for key in sorted(self._traces, key=lambda key: (key[0], key[1] or ""))]
-        return totals
+def account_traces(database: RecordingDatabase, accounts: Sequence[str]) -> list[AccountTrace]:
+    """The balances of some accounts, over the only file of a database."""
+    rows = database.query(
+        "SELECT account, mint, arg_min(before, (slot, position)), arg_max(after, (slot, position)), min(slot),"
+        " max(slot), count(*), sum(change)"
+        " FROM (SELECT *, row_number() OVER () AS position FROM balances_0 WHERE list_contains(?, account))"
+        " GROUP BY account, mint ORDER BY account, mint NULLS FIRST",
+        list(accounts),
+    )
+    return [AccountTrace(*row) for row in rows]

@@ -17,8 +17,8 @@ def test_the_whole_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert run(["demo", "--folder", str(folder)]) == 0
     output = capsys.readouterr().out
     commands = [line.split()[2] for line in output.splitlines() if line.startswith("$ simsync ")]
-    assert commands == ["ranges", "run", "run", "compare", "summarize", "report"]
-    assert {path.name for path in folder.iterdir()} == {"base.ndjson", "v2.ndjson", "v2.so", "v2.html"}
+    assert commands == ["ranges", "run", "run", "compare", "show", "sql", "report"]
+    assert {path.name for path in folder.iterdir()} == {"base.ndjson", "v2.ndjson", "v2.so", "v2.ndjson.html"}
     base, experiment = (summarize(folder / name) for name in ("base.ndjson", "v2.ndjson"))
     assert base.complete
     assert experiment.complete
@@ -32,6 +32,7 @@ def test_without_the_extra_the_page_is_skipped(
     monkeypatch.setattr("simsync.cli.demo.find_spec", lambda name: None)
     assert run(["demo", "--folder", str(tmp_path)]) == 0
     captured = capsys.readouterr()
+    assert "$ simsync run" in captured.out
     assert "$ simsync report" not in captured.out
     assert "pip install 'simsync[report]'" in captured.err
 
@@ -42,6 +43,6 @@ def test_without_the_embedded_simulator(
     for name in [name for name in sys.modules if name.startswith("simsync.local")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "solders", None)
-    assert run(["demo", "--folder", str(tmp_path)]) == 1
+    assert run(["demo", "--folder", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "pip install 'simsync[local]'" in line

@@ -43,8 +43,8 @@ def lines(width: int, view: LiveProgress) -> list[str]:
 @pytest.mark.parametrize("sessions", [1, 5, 300])
 def test_every_session_that_is_shown_has_one_line(width: int, sessions: int) -> None:
     console = terminal(width)
-    with live_progress(1_000 * sessions, console) as view:
-        assert view is not None
+    with live_progress(1_000 * sessions, console=console) as view:
+        assert isinstance(view, LiveProgress)
         view.report(running(sessions))
         shown = lines(console.width, view)
     assert len(shown) == 1 + min(sessions, 16)
@@ -56,8 +56,8 @@ def test_every_session_that_is_shown_has_one_line(width: int, sessions: int) -> 
 
 def test_a_small_window_shows_what_fits() -> None:
     console = terminal(80, height=10)
-    with live_progress(300_000, console) as view:
-        assert view is not None
+    with live_progress(300_000, console=console) as view:
+        assert isinstance(view, LiveProgress)
         view.report(running(300))
         assert len(lines(console.width, view)) <= 8
 
@@ -66,8 +66,8 @@ def test_a_session_that_is_finished_makes_room(monkeypatch: pytest.MonkeyPatch) 
     console, progress = terminal(80), running(20)
     clock = [time.monotonic()]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    with live_progress(20_000, console) as view:
-        assert view is not None
+    with live_progress(20_000, console=console) as view:
+        assert isinstance(view, LiveProgress)
         view.report(progress)
         progress.sessions["backtest_0"].finished = True
         view.report(progress)  # too soon for another look
@@ -82,8 +82,8 @@ def test_a_session_that_is_finished_makes_room(monkeypatch: pytest.MonkeyPatch) 
 
 def test_while_the_session_is_created() -> None:
     console = terminal(80)
-    with live_progress(10, console) as view:
-        assert view is not None
+    with live_progress(10, console=console) as view:
+        assert isinstance(view, LiveProgress)
         assert lines(console.width, view)[0].startswith("creating ")
         view.creating(simsync.Status("waitingForCapacity"))
         assert lines(console.width, view)[0].startswith("creating: waitingForCapacity ")
@@ -91,6 +91,29 @@ def test_while_the_session_is_created() -> None:
 
 def test_nothing_without_a_terminal() -> None:
     console = Console(file=io.StringIO(), width=80)
-    with live_progress(10, console) as view:
+    with live_progress(10, console=console) as view:
         assert view is None
     assert console.file.getvalue() == ""  # type: ignore[attr-defined]
+
+
+def test_plain_lines_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    progress, clock = running(2), [time.monotonic()]
+    progress.transactions, progress.failed = 250_000, 1_000
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    with live_progress(2_000, "plain") as view:
+        assert view is not None
+        view.creating(simsync.Status("waitingForCapacity"))
+        view.creating(simsync.Status("waitingForCapacity"))
+        for _ in range(200):
+            clock[0] += 0.1
+            view.report(progress)
+    waiting, *lines = capsys.readouterr().err.splitlines()
+    assert waiting == "creating: waitingForCapacity"
+    assert len(lines) in (1, 2)
+    assert lines[0].startswith("1,400 of 2,000 slots (70 %), 70 slots/s, 250,000 transactions (1,000 failed), 12,")
+    assert lines[0].endswith(" left")
+
+
+def test_progress_can_be_off() -> None:
+    with live_progress(10, "off", terminal(80)) as view:
+        assert view is None

@@ -73,10 +73,11 @@ def test_a_strategy_drives_the_sessions(
     assert run(arguments(simulator, path, "--parallel", "--strategy", f"{name}:count", *limits, "--json")) == 0
     assert json.loads(capsys.readouterr().out)["completed"] == 2
     assert [record.data["slots"] for record in read_records(path) if record.kind == "count"] == [10, 10]
-    assert run(arguments(simulator, path, "--parallel", "--strategy", f"{name}:fail")) == 1
+    failed = tmp_path / "failed.ndjson"
+    assert run(arguments(simulator, failed, "--parallel", "--strategy", f"{name}:fail")) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "ValueError: no luck" in line
-    assert list(read_records(path))[-1].kind == "stopped"
+    assert list(read_records(failed))[-1].kind == "stopped"
 
 
 # feature: `run --reroute-order-flow` and similar options
@@ -210,5 +211,5 @@ def test_resuming_another_run_is_rejected(
     capsys.readouterr()
     assert run(["-q", *arguments(simulator, path, "--parallel", "--end-slot", "1009", "--resume")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "was started with 1019" in line
-    assert run(["-q", *arguments(simulator, tmp_path / "nothing", "--parallel", "--resume")]) == 1
+    assert "end_slot: 1019 then, 1009 now" in line
+    assert run(["-q", *arguments(simulator, tmp_path / "nothing", "--parallel", "--resume")]) == 0

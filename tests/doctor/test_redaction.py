@@ -73,6 +73,37 @@ def test_values_keys_and_what_stands_under_telling_names() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization",
+        "access_token",
+        "refreshToken",
+        "set-cookie",
+        "X-Api-Key",
+        "clientSecret",
+        "account_name",
+        "ownerEmail",
+    ],
+)
+def test_keys_that_name_a_secret_or_a_person(name: str) -> None:
+    assert REDACTION.value({name: "value"}) == {name: "<private>"}
+
+
+@pytest.mark.parametrize(
+    "name", ["preTokenBalances", "uiTokenAmount", "token_program", "signature", "account", "owner"]
+)
+def test_keys_of_the_chain_stay(name: str) -> None:
+    assert REDACTION.value({name: "value"}) == {name: "value"}
+
+
+def test_credentials_inside_a_text() -> None:
+    assert REDACTION.text("sent authorization: Bearer abc.def-123, twice") == (
+        "sent authorization: Bearer <private>, twice"
+    )
+    assert REDACTION.text("basic requirements of a bearer something") == "basic requirements of a bearer something"
+
+
 def test_a_short_secret_spoils_nothing_else() -> None:
     redaction = Redaction.of("id", "ws://localhost/backtest")
     assert redaction.text("session_id of id, identity") == "session_id of <api-key>, identity"

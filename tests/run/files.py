@@ -28,7 +28,18 @@ def tx(slot: int, signature: str, **more: Any) -> dict[str, Any]:
 
 
 METADATA = {"start_slot": 10, "end_slot": 19, "program_ids": [PROGRAM], "program_so": [], "session_ids": []}
-SUMMARY = {"total_transactions": 3, "succeeded": 2, "failed": 1, "session_ids": ["backtest_a"]}
+
+
+def summary(transactions: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The summary of a complete run with these transactions."""
+    failed = sum(one.get("error") is not None or one.get("success") is False for one in transactions)
+    count = len(transactions)
+    return {
+        "total_transactions": count,
+        "succeeded": count - failed,
+        "failed": failed,
+        "session_ids": ["backtest_a"],
+    }
 
 
 def write_lines(path: Path, transactions: Sequence[dict[str, Any]], *, end: bool = True) -> Path:
@@ -39,13 +50,13 @@ def write_lines(path: Path, transactions: Sequence[dict[str, Any]], *, end: bool
     ]
     records += [{"type": "tx", "data": one} for one in transactions]
     if end:
-        records.append({"type": "summary", "data": SUMMARY})
+        records.append({"type": "summary", "data": summary(transactions)})
     path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     return path
 
 
 def write_object(path: Path, transactions: Sequence[dict[str, Any]]) -> Path:
     """The older format: one object."""
-    content = {"metadata": METADATA, "transactions": list(transactions), "summary": SUMMARY}
+    content = {"metadata": METADATA, "transactions": list(transactions), "summary": summary(transactions)}
     path.write_text(json.dumps(content, indent=2), encoding="utf-8")
     return path

@@ -30,6 +30,15 @@ def slots(session: SweepSession) -> dict[str, int]:
     return {"first": min(found), "last": max(found), "count": len(found), "process": os.getpid()}
 
 
+def counted(session: SweepSession) -> dict[str, object]:
+    """The same for the same range, and not quite JSON."""
+    return {"first": slots(session)["first"], "pair": (1, 2)}
+
+
+def large(session: SweepSession) -> bytes:
+    return bytes(1_000_000)
+
+
 def events(session: SweepSession) -> Any:
     if isinstance(session, simsync.ParallelSession):
         return (event for _sub, event in session.events(advance=2))

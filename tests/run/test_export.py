@@ -67,13 +67,14 @@ def test_parquet(tmp_path: Path) -> None:
         "logs": "\n".join(TRANSACTIONS[0]["logs"]),
         "session_id": None,
     }
-    assert second["error"] == '{"InstructionError": [0, {"Custom": 1}]}'
+    assert second["error"] == '{"InstructionError":[0,{"Custom":1}]}'
     lamports, tokens = read_parquet(folder / "balances.parquet")
     assert (lamports["mint"], lamports["before"], lamports["after"]) == (None, 2**64 - 1, 0)
     assert (tokens["mint"], tokens["before"], tokens["after"]) == (MINT, 7, 9)
+    assert (lamports["change"], tokens["change"]) == (1 - 2**64, 2)
     assert read_parquet(folder / "diffs.parquet")[0]["pre_lamports"] is None
     assert read_parquet(folder / "others.parquet") == [
-        {"kind": "quote", "session_id": "backtest_a", "data": '{"price": 1.5}'}
+        {"kind": "quote", "session_id": "backtest_a", "data": '{"price":1.5}'}
     ]
 
 
@@ -114,10 +115,9 @@ def test_a_value_that_does_not_fit_its_column_leaves_the_files_unchanged(tmp_pat
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_csv_needs_no_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
+def test_the_extra_is_named_if_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
     path = write_lines(tmp_path / "run.ndjson", TRANSACTIONS)
-    assert export_run(path, tmp_path, "csv")["transactions"] == 2
     with pytest.raises(simsync.MissingExtra, match=r"simsync\[report\]"):
         export_run(path, tmp_path, "parquet")
 

@@ -138,21 +138,13 @@ def test_blocks_are_whole_lines_and_end_with_the_progress(tmp_path: Path) -> Non
     path = tmp_path / "run.ndjson"
     with Recorder(path) as recorder:
         recorder.write("tx", {"signature": "a"})
-        assert path.read_bytes() == b""
+        assert not path.exists()
         recorder.progress({"session_id": "backtest_a", "slot": 7})
         whole = path.read_text().splitlines()
         assert json.loads(whole[-1]) == {"type": "progress", "data": {"session_id": "backtest_a", "slot": 7}}
         recorder.write("tx", {"logs": ["x" * 300_000]})
         assert path.read_text().endswith("}}\n")
         assert len(path.read_text().splitlines()) == 3
-
-
-def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "run.ndjson"
-    path.write_text("something else\n" * 100, encoding="utf-8")
-    with Recorder(path) as recorder:
-        recorder.write("metadata", {})
-    assert path.read_text() == '{"type":"metadata","data":{}}\n'
 
 
 def test_bad_plans() -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import os
+import secrets
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import simsync
-from simsync.run import read_records
+from simsync.run import compressed_file, read_records
+from simsync.run.compressed_file import pipes_are_kept
 from simsync.run.event_records import BalanceChange, transaction_of
 
-from .files import ALICE, BOB, METADATA, MINT, PROGRAM, SUMMARY, tx, write_lines, write_object
+from .files import ALICE, BOB, METADATA, MINT, PROGRAM, summary, tx, write_lines, write_object
 
 TRANSACTIONS = [tx(10, "s1"), tx(11, "s2", error="custom program error: 0x1"), tx(12, "s3")]
 
@@ -24,7 +30,7 @@ def test_lines_and_one_object_read_the_same(tmp_path: Path) -> None:
     assert [record.kind for record in lines] == ["metadata", "session_started", "tx", "tx", "tx", "summary"]
     assert one == [record for record in lines if record.kind != "session_started"]
     assert one[0].data == METADATA
-    assert one[-1].data == SUMMARY
+    assert one[-1].data == summary(TRANSACTIONS)
     assert [record.data for record in one[1:-1]] == TRANSACTIONS
 
 
@@ -54,8 +60,6 @@ def test_empty_lines_and_empty_files(tmp_path: Path) -> None:
     ("content", "words"),
     [
         (b'{"type":"metadata","data":{}}\nnonsense\n{"type":"tx","data":{}}\n', "line 2 is not valid JSON"),
-        (b'{"type":"metadata","data":{}}\n[]\n', "line 2 is not a record"),
-        (b'{"type":"metadata","data":{}}\n{"type":"tx"}\n', "line 2 is not a record"),
         (b"#!/bin/sh\n", "is not a recorded run"),
         (b'{"transactions": 5}', "neither records nor transactions"),
         (b"\xff\xfe\n", "is not a recorded run"),
@@ -66,6 +70,86 @@ def test_a_file_that_is_not_a_run_is_rejected_with_its_line(tmp_path: Path, cont
     path.write_bytes(content)
     with pytest.raises(simsync.InvalidParams, match=words):
         list(read_records(path))
+
+
+@pytest.mark.parametrize(
+    "odd", ["[]", '{"type":"novelty"}', '{"type":"note","data":"text"}', '{"type":"x","data":[1]}']
+)
+def test_a_record_of_an_unknown_shape_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture, odd: str) -> None:
+    path = tmp_path / "file"
+    path.write_text(f'{{"type":"metadata","data":{{}}}}\n{odd}\n{{"type":"tx","data":{{}}}}\n', encoding="utf-8")
+    assert [record.kind for record in read_records(path)] == ["metadata", "tx"]
+    assert "line 2 is ignored" in caplog.text
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_how_a_file_is_written_makes_no_difference(tmp_path: Path, ending: str, mark: bytes, line_end: bytes) -> None:
+    for write in (write_lines, write_object):
+        plain = write(tmp_path / "plain", TRANSACTIONS)
+        expected = list(read_records(plain))
+        path = tmp_path / f"file{ending}"
+        path.write_bytes(compressed(mark + plain.read_bytes().replace(b"\n", line_end), ending))
+        assert list(read_records(path)) == expected
+
+
+def compressed(content: bytes, ending: str) -> bytes:
+    if ending == ".zst":
+        zstandard = pytest.importorskip("zstandard")
+        return bytes(zstandard.ZstdCompressor().compress(content))
+    return gzip.compress(content) if ending == ".gz" else content
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_compressed_data_that_was_cut_off_is_read_up_to_there(tmp_path: Path, ending: str) -> None:
+    many = [tx(number, f"s{number}", logs=[secrets.token_hex(100)]) for number in range(5_000)]
+    path = write_lines(tmp_path / "plain", many)
+    content = compressed(path.read_bytes(), ending)
+    path.write_bytes(content[: len(content) // 2])
+    found = [record.data["signature"] for record in read_records(path) if record.kind == "tx"]
+    assert 1_000 < len(found) < 4_000
+    assert found == [one["signature"] for one in many[: len(found)]]
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_a_small_file_does_not_become_a_long_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    monkeypatch.setattr(compressed_file, "LARGEST_LINE", 1_000_000)
+    path = tmp_path / "file"
+    path.write_bytes(compressed(b'{"type":"tx","data":{}}\n{"type":"tx","data":"' + b"a" * 2_000_000, ending))
+    assert path.stat().st_size < 10_000
+    with pytest.raises(simsync.InvalidParams, match="has a line of more than 1,000,000 bytes"):
+        list(read_records(path))
+
+
+def test_several_compressed_streams_behind_each_other(tmp_path: Path) -> None:
+    plain = write_lines(tmp_path / "plain", TRANSACTIONS)
+    content = plain.read_bytes()
+    for ending, padding in ((".gz", b""), (".gz", bytes(512)), (".zst", b"")):
+        path = tmp_path / "file"
+        path.write_bytes(compressed(content[:300], ending) + compressed(content[300:], ending) + padding)
+        assert list(read_records(path)) == list(read_records(plain))
+
+
+def test_standard_input_and_pipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, pipe = write_lines(tmp_path / "lines", TRANSACTIONS), tmp_path / "pipe"
+    expected = list(read_records(path))
+    os.mkfifo(pipe)
+    for _ in range(2):  # what was read before is not kept
+        with ThreadPoolExecutor(1) as writer:
+            writer.submit(lambda: pipe.write_bytes(path.read_bytes()))
+            assert list(read_records(pipe)) == expected
+    with path.open("rb") as file, pipes_are_kept():
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(file))
+        assert list(read_records("-")) == expected
+        assert list(read_records("-")) == expected
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64 - 1, 2**64, 10**40, -(2**70)])
+def test_integers_of_any_size(tmp_path: Path, number: int) -> None:
+    for write in (write_lines, write_object):
+        path = write(tmp_path / "file", [tx(10, "s1", fee=number)])
+        assert [record.data["fee"] for record in read_records(path) if record.kind == "tx"] == [number]
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

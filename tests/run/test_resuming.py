@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import simsync
 from simsync.local import TINY_PROGRAM, Ledger, Simulator, tiny_program
-from simsync.run import Recorder, RunPlan, keep_finished, read_records, record_run, summarize
+from simsync.run import Recorder, RunPlan, fingerprint, keep_finished, read_records, record_run, summarize
+from simsync.run.resuming import kept_records
 
 FIRST, SLOTS, BUNDLE = 1_000, 24, 6
 CREATE = simsync.CreateSession(FIRST, slot_count=SLOTS, send_summary=True)
+STATE = simsync.AccountData(lamports=5, data=b"", owner=str(TINY_PROGRAM))
 PLAN = RunPlan(
     CREATE,
     parallel=True,
@@ -55,9 +60,8 @@ def content(path: Path) -> Counter[str]:
 
 
 def resume(client: simsync.Client, path: Path, plan: RunPlan = PLAN) -> simsync.RunSummary:
-    kept = keep_finished(path, plan.metadata())
     with Recorder(path, append=True) as recorder:
-        return record_run(client, plan, recorder, kept=kept)
+        return record_run(client, plan, recorder, kept=keep_finished(path, plan))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -83,12 +87,12 @@ def test_what_is_finished_is_not_run_again(client: simsync.Client, undisturbed: 
     lines = undisturbed.read_bytes().splitlines(keepends=True)
     ends = [number for number, line in enumerate(lines) if b'"session_completed"' in line]
     path.write_bytes(b"".join(lines[: ends[2]]))
-    kept = keep_finished(path, PLAN.metadata())
+    kept = keep_finished(path, PLAN)
     assert len(kept.finished) == 2
     covered = {slot for one in kept.finished for slot in range(one.start_slot, one.end_slot + 1)}
     left = {slot for first, last in kept.spans for slot in range(first, last + 1)}
     assert left == set(range(FIRST, FIRST + SLOTS)) - covered
-    assert {record.data["session_id"] for record in read_records(path) if record.kind == "tx"} <= {
+    assert {record.data["session_id"] for record in kept_records(path, kept) if record.kind == "tx"} <= {
         one.session_id for one in kept.finished
     }
 
@@ -112,34 +116,102 @@ def test_a_single_session_is_run_again_as_a_whole(client: simsync.Client, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("plan", "words"),
+    ("changes", "words"),
     [
-        (RunPlan(simsync.CreateSession(FIRST, slot_count=5), True), "end_slot=1004: .* started with 1023"),
-        (RunPlan(CREATE, True, program_ids=[str(TINY_PROGRAM)]), "program_ids="),
-        (RunPlan(CREATE, True, PLAN.program_ids), "program_so="),
+        ({"create": simsync.CreateSession(FIRST, slot_count=5)}, "end_slot: 1023 then, 1004 now"),
+        ({"create": replace(CREATE, extra_compute_units=1)}, "extra_compute_units: none then, 1 now"),
+        ({"create": replace(CREATE, overrides={FIRST: {str(TINY_PROGRAM): STATE}})}, "overrides: none then"),
+        ({"create": replace(CREATE, signer_filter=[str(TINY_PROGRAM)])}, "signer_filter: none then"),
+        ({"parallel": False}, "parallel: True then, False now"),
+        ({"program_ids": [str(TINY_PROGRAM)]}, "program_ids: "),
+        ({"binaries": {}}, "binaries: .* now"),
+        ({"binaries": {str(TINY_PROGRAM): tiny_program(result=8)}}, "binaries: .*sha256:.* then, .*sha256:.* now"),
+        ({"account_diffs": False}, "account_diffs: True then, False now"),
+        ({"strategy": print}, "strategy: none then, builtins:print now"),
     ],
 )
 def test_another_run_is_rejected_and_the_file_unchanged(
-    undisturbed: Path, tmp_path: Path, plan: RunPlan, words: str
+    undisturbed: Path, tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
     path = tmp_path / "run.ndjson"
     path.write_bytes(undisturbed.read_bytes())
     with pytest.raises(simsync.InvalidParams, match=words):
-        keep_finished(path, plan.metadata())
+        keep_finished(path, replace(PLAN, **changes))
     assert path.read_bytes() == undisturbed.read_bytes()
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("text", ["", '{"type":"tx","data":{"slot":1}}\n'])
-def test_a_file_without_metadata_is_rejected(tmp_path: Path, text: str) -> None:
+def test_what_does_not_change_the_results_may_differ(undisturbed: Path) -> None:
+    create = replace(CREATE, capacity_wait_timeout=5, disconnect_timeout=60)
+    programs = list(reversed(PLAN.program_ids))
+    plan = replace(PLAN, create=create, program_ids=programs, advance=7, workers=1, binary_names=["other.so"])
+    assert keep_finished(undisturbed, plan).complete
+
+
+def test_a_strategy_is_known_by_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    source = tmp_path / "strategy_with_a_source.py"
+    source.write_text("def drive(session): pass\n", encoding="utf-8")
+    from strategy_with_a_source import drive  # type: ignore[import-not-found]
+
+    first = RunPlan(CREATE, strategy=drive).fingerprint_parts()
+    assert first["strategy"] == "strategy_with_a_source:drive"
+    assert (
+        RunPlan(CREATE, strategy=functools.partial(drive)).fingerprint_parts()["strategy_source"]
+        == (first["strategy_source"])
+    )
+    source.write_text("def drive(session): return 1\n", encoding="utf-8")
+    found = fingerprint.differences(first, RunPlan(CREATE, strategy=drive).fingerprint_parts())
+    assert list(found) == ["strategy_source"]
+
+
+def test_records_that_are_missing_in_the_middle_are_run_again(
+    client: simsync.Client, undisturbed: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "run.ndjson"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(simsync.InvalidParams, match="has no metadata"):
-        keep_finished(path, PLAN.metadata())
+    lines = undisturbed.read_bytes().splitlines(keepends=True)
+    cut = [number for number, line in enumerate(lines) if b'"type":"tx"' in line][3]
+    path.write_bytes(b"".join(lines[:cut] + lines[cut + 1 :]))
+    kept = keep_finished(path, PLAN)
+    assert (kept.complete, len(kept.finished)) == (False, 3)
+    assert resume(client, path).complete
+    assert content(path) == content(undisturbed)
+
+
+@pytest.mark.parametrize("damage", [b"\0" * 300, b"x", b'{"type":"tx"', b"\xff\xfe"])
+def test_what_a_power_failure_has_damaged_is_run_again(
+    client: simsync.Client, undisturbed: Path, tmp_path: Path, damage: bytes
+) -> None:
+    path = tmp_path / "run.ndjson"
+    lines = undisturbed.read_bytes().splitlines(keepends=True)
+    place = [number for number, line in enumerate(lines) if b'"type":"tx"' in line][5]
+    path.write_bytes(b"".join([*lines[:place], damage + b"\n", *lines[place + 1 :]]))
+    assert len(keep_finished(path, PLAN).finished) == 3
+    assert resume(client, path).complete
+    assert content(path) == content(undisturbed)
+
+
+@pytest.mark.parametrize("text", [None, "", '{"type":"tx","data":{"slot":1}}\n', '{"type":"meta'])
+def test_without_a_run_in_the_file_it_begins_anew(
+    client: simsync.Client, undisturbed: Path, tmp_path: Path, text: str | None
+) -> None:
+    path = tmp_path / "run.ndjson"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    assert not keep_finished(path, PLAN).begun
+    assert resume(client, path).complete
+    assert content(path) == content(undisturbed)
+
+
+def test_a_file_without_a_fingerprint_is_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "run.ndjson"
+    path.write_text('{"type":"metadata","data":{"start_slot":1000}}\n', encoding="utf-8")
+    with pytest.raises(simsync.InvalidParams, match="without a fingerprint"):
+        keep_finished(path, PLAN)
 
 
 def test_a_failed_replacement_leaves_the_file_unchanged(
-    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: simsync.Client, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_number: int) -> None:
         raise OSError(28, "No space left on device")
@@ -148,6 +220,6 @@ def test_a_failed_replacement_leaves_the_file_unchanged(
     path.write_bytes(undisturbed.read_bytes()[:-500])
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        keep_finished(path, PLAN.metadata())
+        resume(client, path)
     assert path.read_bytes() == undisturbed.read_bytes()[:-500]
     assert list(tmp_path.iterdir()) == [path]

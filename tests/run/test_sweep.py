@@ -17,7 +17,9 @@ import pytest
 
 import simsync
 from simsync.local import Faults, Ledger, Simulator
+from simsync.run.output_file import OutputBusy
 from simsync.run.sweep import RangeResult, SweepFailed, SweepSession
+from simsync.run.sweep_capacity import InFlight
 
 from . import sweep_strategies as strategies
 
@@ -134,6 +136,121 @@ def test_results_come_while_others_run(simulator: Simulator) -> None:
         assert next(sweep).start_slot == FIRST
         first_is_taken.set()
         assert [result.get() for result in sweep] == [1] * (len(PIECES) - 1)
+
+
+def test_results_tell_their_range_and_their_create(simulator: Simulator) -> None:
+    creates = [simsync.CreateSession(*PIECES[0], extra_compute_units=units) for units in (0, 1_000, 2_000)]
+    results = sorted(simsync.sweep(strategies.slots, creates), key=lambda result: result.index)
+    assert [result.index for result in results] == [0, 1, 2]
+    assert [result.create.extra_compute_units for result in results] == [0, 1_000, 2_000]
+    assert {result.create.capacity_wait_timeout for result in results} == {900}
+    (result,) = simsync.sweep(strategies.slots, PIECES[0], capacity_wait=5)
+    assert result.create.capacity_wait_timeout == 5
+    own = simsync.CreateSession(*PIECES[0], capacity_wait_timeout=1)
+    (result,) = simsync.sweep(strategies.slots, own)
+    assert result.create.capacity_wait_timeout == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "create"),
+    [("wrong", simsync.CreateSession(FIRST, LAST)), (None, simsync.CreateSession(5_000, 5_010))],
+)
+def test_a_refusal_is_not_tried_again(simulator: Simulator, key: str | None, create: simsync.CreateSession) -> None:
+    client = simsync.Client(simulator.url, key or simulator.api_key)
+    (result,) = simsync.sweep(strategies.slots, create, client=client, attempts=5, parallel=True)
+    assert (result.attempts, result.failure) == (1, "refused")
+
+
+def test_failures_have_a_class(simulator: Simulator, processes: ProcessPoolExecutor) -> None:
+    found = [result.failure for result in simsync.sweep(strategies.failing, (FIRST, LAST), processes)]
+    assert sorted(map(str, found)) == ["None"] * 4 + ["strategy"] * 2
+    (unsendable,) = simsync.sweep(strategies.unsendable, PIECES[0], processes)
+    assert unsendable.failure == "worker"
+    nobody = simsync.Client("ws://127.0.0.1:9", "key")
+    (unreachable,) = simsync.sweep(strategies.slots, PIECES[0], client=nobody, parallel=True)
+    assert (unreachable.failure, unreachable.attempts) == ("temporary", 1)
+
+
+def test_as_many_are_in_flight_as_the_executor_can_run(simulator: Simulator) -> None:
+    ranges = [PIECES[0]] * 40
+    with Counting() as executor, simsync.sweep(strategies.slots, ranges, executor) as sweep:
+        next(sweep)
+        assert executor.submitted <= 2 * 8 + 1
+
+
+def test_large_results_wait_to_be_taken(simulator: Simulator) -> None:
+    with Counting() as executor:
+        with simsync.sweep(strategies.large, PIECES, executor, max_bytes=2_500_000) as sweep:
+            first = next(sweep)
+            assert 1_000_000 <= first.size < 1_100_000
+            submitted = executor.submitted  # before a size was known
+            for _result in sweep:
+                submitted += 1
+                assert executor.submitted <= max(submitted, len(PIECES))
+    limit = InFlight(None, 4, None, 2_500_000)
+    limit.saw(1_000_000)
+    assert [limit.allows(1, 0), limit.allows(2, 0), limit.allows(1, 1_000_000)] == [True, False, False]
+    assert limit.allows(0, 5_000_000)
+
+
+# feature: (not the vendor's) one strategy over many ranges
+def test_a_journal_holds_what_was_run(simulator: Simulator, tmp_path: Path) -> None:
+    journal = tmp_path / "journal.ndjson"
+    with simsync.sweep(strategies.counted, PIECES, journal=journal, workers=1) as sweep:
+        taken = [next(sweep) for _ in range(3)]
+    assert not any(result.journaled for result in taken)
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"type":"range","data":{"key":')  # a killed driver
+    results = sorted(simsync.sweep(strategies.counted, PIECES, journal=journal), key=lambda result: result.index)
+    assert ranges_of(results) == PIECES
+    known = [result for result in results if result.journaled]
+    assert len(known) >= 3
+    for result in known:
+        assert result.value == {"first": result.start_slot, "pair": [1, 2]}
+        assert result.summary is not None
+        assert result.summary.complete
+    again = list(simsync.sweep(strategies.counted, PIECES, journal=journal))
+    assert all(result.journaled for result in again)
+    lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    assert [line["type"] for line in lines] == ["sweep", *["range"] * len(PIECES)]
+    assert sorted(line["data"]["start_slot"] for line in lines[1:]) == [start for start, _end in PIECES]
+    more = list(simsync.sweep(strategies.counted, [*PIECES, PIECES[0]], journal=journal))
+    assert [result.index for result in more if not result.journaled] == [len(PIECES)]
+
+
+def test_what_a_journal_refuses(simulator: Simulator, tmp_path: Path) -> None:
+    journal = tmp_path / "journal.ndjson"
+    with simsync.sweep(strategies.counted, PIECES[:1], journal=journal) as sweep:
+        with pytest.raises(OutputBusy):
+            simsync.sweep(strategies.counted, PIECES[:1], journal=journal)
+        list(sweep)
+    with pytest.raises(simsync.InvalidParams, match=r"journal=.*is of another sweep \(strategy: .*:counted then"):
+        simsync.sweep(strategies.slots, PIECES[:1], journal=journal)
+    (tmp_path / "other").write_text('{"type":"metadata","data":{}}\n', encoding="utf-8")
+    with pytest.raises(simsync.InvalidParams, match="is not the journal of a sweep"):
+        simsync.sweep(strategies.slots, PIECES[:1], journal=tmp_path / "other")
+    (result,) = simsync.sweep(strategies.unsendable, PIECES[0], journal=tmp_path / "unsendable")
+    assert (result.failure, result.value) == ("worker", None)
+    assert "return what JSON can hold" in str(result.error)
+
+
+def test_failed_ranges_are_run_again(simulator: Simulator, tmp_path: Path) -> None:
+    journal = tmp_path / "journal.ndjson"
+    assert sum(result.failure == "strategy" for result in simsync.sweep(strategies.failing, PIECES, journal=journal))
+    again = list(simsync.sweep(strategies.failing, PIECES, journal=journal))
+    assert [result.failure is None for result in again] == [result.journaled for result in again]
+
+
+def test_a_full_disk_under_the_journal_ends_the_sweep(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with simsync.sweep(strategies.counted, PIECES, journal=tmp_path / "journal") as sweep:
+        monkeypatch.setattr("os.fsync", full)
+        with pytest.raises(OSError, match=r"No space left on device: .*journal"):
+            list(sweep)
 
 
 class Counting(ThreadPoolExecutor):

@@ -102,5 +102,8 @@ def test_a_recorded_run_that_is_none(what: str, tmp_path: Path) -> None:
     content = hostile_contents()[what]
     for before in (b"", record):
         path.write_bytes(before + content + b"\n")
+        if before and what == "a number for a slot":  # lines of JSON that are not records are left out
+            assert [one.kind for one in read_records(path)] == ["metadata"]
+            continue
         with pytest.raises(InvalidParams, match="path="):
             list(read_records(path))

@@ -13,7 +13,10 @@ from simsync.run.report.series import SlotBins
 from simsync.run.report.timeline import SessionLine, Timeline
 
 GOOD, BAD, NEUTRAL = "#2f7ed8", "#d9541e", "#8a94a6"
-"""Blue and orange can be told apart with a colour vision deficiency too."""
+"""Succeeded or complete, failed or incomplete, and neither. Blue and orange can be told apart with a colour vision
+deficiency too."""
+MORE, LESS = "#7b61c9", "#1f9a8a"
+"""The direction of a difference, which is neither good nor bad in itself."""
 
 _LAMPORTS_PER_SOL = 1_000_000_000
 _ROW_HEIGHT, _MAX_HEIGHT = 22, 1_400
@@ -35,7 +38,7 @@ def units_by_slot(bins: SlotBins) -> go.Figure:
     """Compute units by slot."""
     figure = _figure(220, "slot", "compute units")
     figure.add_bar(
-        x=bins.starts, y=bins.units, name="compute units", marker={"color": GOOD}, offset=0, width=bins.width
+        x=bins.starts, y=bins.units, name="compute units", marker={"color": NEUTRAL}, offset=0, width=bins.width
     )
     figure.update_layout(showlegend=False, bargap=0)
     return figure
@@ -54,7 +57,7 @@ def balance(points: Sequence[tuple[int, int]], mint: str | None) -> go.Figure:
         text=texts,
         hovertemplate="slot %{x}: %{text}<extra></extra>",
         mode="lines+markers" if len(points) < _MAX_MARKERS else "lines",
-        line={"shape": "hv", "color": GOOD, "width": 2},
+        line={"shape": "hv", "color": NEUTRAL, "width": 2},
         marker={"size": 4},
     )
     figure.update_layout(showlegend=False)
@@ -106,13 +109,22 @@ def sessions(timeline: Timeline) -> go.Figure | None:
 
 
 def largest(names: Sequence[str], values: Sequence[int], unit: str) -> go.Figure | None:
-    """Differences as horizontal bars to the left and right of zero, the first on top; None without any."""
+    """Differences as horizontal bars left (less) and right (more) of zero, the first on top; None without any."""
     if not names:
         return None
     figure = _figure(90 + _ROW_HEIGHT * len(names), unit, "")
-    colours = [GOOD if value < 0 else BAD for value in values]
+    colours = [LESS if value < 0 else MORE for value in values]
     figure.add_bar(y=list(names), x=list(values), orientation="h", marker={"color": colours}, width=0.6)
     figure.update_yaxes(autorange="reversed", title=None)
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def over_runs(labels: Sequence[str], values: Sequence[float | None], unit: str, colour: str) -> go.Figure:
+    """One value of each run, in the order of time; None leaves a gap."""
+    figure = _figure(220, "", unit)
+    figure.add_scatter(x=list(labels), y=list(values), mode="lines+markers", marker={"color": colour, "size": 7})
+    figure.update_xaxes(type="category", title=None)
     figure.update_layout(showlegend=False)
     return figure
 

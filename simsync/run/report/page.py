@@ -1,64 +1,99 @@
-"""Writes a page: the template, the stylesheet and the plotting library in one HTML file."""
+"""Writes a page: the template, the stylesheet, the scripts and the data in one HTML file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from simsync.errors import MissingExtra
-from simsync.run.record_file import PathLike
-from simsync.run.recorder import atomic_replacement
+from simsync.run.output_file import replaced
+from simsync.run.record_file import PathLike, number
 
 try:
     import jinja2
     import plotly.graph_objects as go
     from markupsafe import Markup
-    from plotly.io import to_html
-    from plotly.offline import get_plotlyjs
+    from plotly.io import to_json
 except ImportError as error:
     raise MissingExtra("pages about runs", "report") from error
 
-_FOLDER = Path(__file__).parent / "templates"
-_CONFIG = {"displayModeBar": False, "responsive": True}
+_FOLDER = Path(__file__).parent
+_SCRIPTS = ("sortable.min.js", "sortable.a11y.min.js", "page.js")
 
 
-def write_page(target: PathLike, template: str, values: Mapping[str, Any]) -> None:
+@dataclass
+class TransactionTable:
+    """A table of transactions that can be filtered, sorted and expanded.
+
+    Attributes:
+        name: The id of the table in the page.
+        columns: The headings.
+        kinds: How the cells of each column are shown: ``slot``, ``signature``, ``number``, ``kind`` or ``text``.
+        rows: The rows, as :func:`transaction_row` makes them.
+        total: How many there are in the run; the page may hold fewer.
+    """
+
+    name: str
+    columns: Sequence[str]
+    kinds: Sequence[str]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    total: int = 0
+
+    @property
+    def choices(self) -> list[str]:
+        """The different kinds of rows, if there is a choice."""
+        found = list(dict.fromkeys(row["kind"] for row in self.rows if row["kind"]))
+        return found if len(found) > 1 else []
+
+
+def write_page(target: PathLike, template: str, values: Mapping[str, Any], tables: Sequence[TransactionTable]) -> None:
     """Render a template and replace the file atomically. Raises OSError.
 
-    Charts (plotly figures) are inserted with the filter ``chart``. Everything else is escaped, because recorded runs
-    come from other people and hold text from the chain.
+    Charts (plotly figures) are inserted with the filter ``chart``, and drawn by the browser. Everything else is
+    escaped, because recorded runs come from other people and hold text from the chain. The plotting library and the
+    data are compressed: the page is small, and the same run gives the same page.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
+        loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["chart"] = _Charts().insert
+    figures: list[Any] = []
+
+    def chart(figure: go.Figure, label: str) -> Markup:
+        figures.append(json.loads(to_json(figure, engine="json")))
+        text = Markup('<div class="chart" id="chart-{}" role="img" aria-label="{}" style="height: {}px"></div>')
+        return text.format(len(figures), label, figure.layout.height)
+
+    environment.filters["chart"] = chart
     environment.filters["number"] = lambda value: "–" if value is None else f"{value:,}"
-    plotly_js = Markup(get_plotlyjs())
-    text = environment.get_template(template).render(plotly_js=plotly_js, **values)
-    with atomic_replacement(Path(target)) as part:
+    environment.filters["signed"] = lambda value: "–" if value is None else f"{value:+,}"
+    environment.filters["percent"] = lambda part, whole: f"{100 * part / whole:.1f}\u00a0%" if whole else "–"
+    main = environment.get_template(template).render(zip=zip, tables={one.name: one for one in tables}, **values)
+    data = {"figures": figures, "tables": {one.name: {"kinds": one.kinds, "rows": one.rows} for one in tables}}
+    text = environment.get_template("page.html").render(
+        main=Markup(main),
+        scripts=[Markup((_FOLDER / "static" / name).read_text(encoding="utf-8")) for name in _SCRIPTS],
+        plotly=base64.b64encode((_FOLDER / "static" / "plotly-basic.min.js.gz").read_bytes()).decode("ascii"),
+        data=base64.b64encode(gzip.compress(json.dumps(data).encode("utf-8"), 9, mtime=0)).decode("ascii"),
+        **values,
+    )
+    with replaced(target) as part:
         part.write_text(text, encoding="utf-8")
 
 
-class _Charts:
-    """Numbers the charts of a page: plotly would use random ids, and the same run must give the same page."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def insert(self, figure: go.Figure) -> Markup:
-        self._count += 1
-        height = figure.layout.height
-        text = to_html(
-            figure,
-            full_html=False,
-            include_plotlyjs=False,
-            config=_CONFIG,
-            div_id=f"chart-{self._count}",
-            default_height=f"{height}px",
-        )
-        return Markup(text)
+def time_text(seconds: object) -> Optional[str]:
+    """A time of a recording in UTC; None if it has none, or one that no calendar has."""
+    at = number(seconds)
+    try:
+        return None if at is None else datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return None

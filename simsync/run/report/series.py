@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Optional
 
-from simsync.run.event_records import RecordedTransaction
+from simsync.run.database import RecordingDatabase
 
 BINS = 240
 """Most bars of a chart by slot."""
 _POINTS = 1_000
 """Most points of a balance."""
-_KNOWN_BALANCES = 200_000
-"""Balances that are counted to find the busiest. Later ones are ignored, which bounds memory."""
+PERCENTILES = (50, 90, 99)
 
 Balance = tuple[str, Optional[str]]
 """An account, and a mint or None for lamports."""
@@ -24,74 +22,72 @@ Points = Sequence[tuple[int, int]]
 
 @dataclass
 class SlotBins:
-    """Counts by slot, in at most ``BINS`` equal parts of the range from ``first`` to ``last``, both included."""
+    """Counts by slot, in at most ``BINS`` equal parts of a range.
 
-    first: int
-    last: int
-    width: int = field(init=False)
-    succeeded: list[int] = field(init=False)
-    failed: list[int] = field(init=False)
-    units: list[int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        slots = max(1, self.last - self.first + 1)
-        self.width = -(-slots // BINS)
-        count = -(-slots // self.width)
-        self.succeeded, self.failed, self.units = [0] * count, [0] * count, [0] * count
-
-    @property
-    def starts(self) -> list[int]:
-        """The first slot of each part."""
-        return [self.first + number * self.width for number in range(len(self.succeeded))]
-
-    def add(self, transaction: RecordedTransaction) -> None:
-        number = min(max(0, (transaction.slot - self.first) // self.width), len(self.succeeded) - 1)
-        (self.succeeded if transaction.error is None else self.failed)[number] += 1
-        self.units[number] += transaction.units or 0
-
-
-class BusiestBalances:
-    """Finds the balances that change most often."""
-
-    def __init__(self) -> None:
-        self._changes: Counter[Balance] = Counter()
-
-    def add(self, transaction: RecordedTransaction) -> None:
-        for change in transaction.changes:
-            key = (change.account, change.mint)
-            if key in self._changes or len(self._changes) < _KNOWN_BALANCES:
-                self._changes[key] += 1
-
-    def most(self, count: int) -> list[Balance]:
-        """At most ``count`` balances, without those that changed only once."""
-        return [key for key, changes in self._changes.most_common(count) if changes > 1]
-
-
-class BalanceTraces:
-    """Balances after each slot in which they changed.
-
-    ``accounts`` selects all balances of these accounts, ``balances`` selects (account, mint) pairs.
+    Attributes:
+        width: Slots of each part.
+        starts: The first slot of each part.
+        succeeded: Transactions without an error, of each part.
+        failed: Transactions with an error.
+        units: Compute units.
     """
 
-    def __init__(self, accounts: Collection[str] = (), balances: Collection[Balance] = ()) -> None:
-        self._accounts, self._balances = frozenset(accounts), frozenset(balances)
-        self._after: dict[Balance, dict[int, int]] = {key: {} for key in balances}
+    width: int
+    starts: list[int]
+    succeeded: list[int]
+    failed: list[int]
+    units: list[int]
 
-    def add(self, transaction: RecordedTransaction) -> None:
-        for change in transaction.changes:
-            key = (change.account, change.mint)
-            if key in self._balances or change.account in self._accounts:
-                self._after.setdefault(key, {})[transaction.slot] = change.after
 
-    def traces(self) -> list[tuple[str, Optional[str], Points]]:
-        """(account, mint, points) of each balance; if it has very many points, every n-th and the last."""
-        found: list[tuple[str, Optional[str], Points]] = []
-        for (account, mint), after in self._after.items():
-            points = sorted(after.items())
-            step = -(-len(points) // _POINTS) or 1
-            kept = points[::step]
-            if points and kept[-1] != points[-1]:
-                kept.append(points[-1])
-            if kept:
-                found.append((account, mint, kept))
-        return found
+def slot_bins(database: RecordingDatabase, first: int, last: int) -> SlotBins:
+    """Count the transactions of the first file by slot; those outside of the range count at its edges."""
+    width = -(-max(1, last - first + 1) // BINS)
+    starts = list(range(first, max(first, last) + 1, width))
+    bins = SlotBins(width, starts, *([0] * len(starts) for _ in range(3)))
+    rows = database.query(
+        "SELECT least(greatest((coalesce(slot, 0) - ?) // ?, 0), ?) AS part, count(*) - count(error), count(error),"
+        " coalesce(sum(compute_units), 0) FROM transactions_0 GROUP BY part",
+        *(first, width, len(starts) - 1),
+    )
+    for part, succeeded, failed, units in rows:
+        bins.succeeded[part], bins.failed[part], bins.units[part] = succeeded, failed, units
+    return bins
+
+
+def unit_percentiles(database: RecordingDatabase, number: int = 0) -> Optional[dict[str, int]]:
+    """The compute units of a transaction at some percentiles, and the most; None if none were recorded."""
+    shares = ", ".join(str(share / 100) for share in PERCENTILES)
+    found, most = database.one(
+        f"SELECT quantile_disc(compute_units, [{shares}]), max(compute_units) FROM transactions_{number}"
+    )
+    if not found:
+        return None
+    return {**{f"{share} %": units for share, units in zip(PERCENTILES, found)}, "most": most}
+
+
+def busiest_balances(database: RecordingDatabase, count: int) -> list[Balance]:
+    """The balances that change most often, without those that changed only once."""
+    rows = database.query(
+        "SELECT account, mint FROM balances_0 WHERE after IS NOT NULL GROUP BY ALL HAVING count(*) > 1"
+        f" ORDER BY count(*) DESC, account, mint LIMIT {count}"
+    )
+    return [(account, mint) for account, mint in rows]
+
+
+def balance_points(database: RecordingDatabase, accounts: Sequence[str]) -> dict[Balance, Points]:
+    """The balances of some accounts after each slot in which they changed; of many points, every n-th and the last."""
+    rows = database.query(
+        "SELECT account, mint, slot, arg_max(after, position) FROM (SELECT *, row_number() OVER () AS position"
+        " FROM balances_0 WHERE list_contains(?, account) AND after IS NOT NULL AND slot IS NOT NULL)"
+        " GROUP BY account, mint, slot ORDER BY account, mint NULLS FIRST, slot",
+        list(accounts),
+    )
+    found: dict[Balance, list[tuple[int, int]]] = {}
+    for account, mint, slot, after in rows:
+        found.setdefault((account, mint), []).append((slot, after))
+    return {key: _thinned(points) for key, points in found.items()}
+
+
+def _thinned(points: list[tuple[int, int]]) -> Points:
+    kept = points[:: -(-len(points) // _POINTS)]
+    return kept if kept[-1] == points[-1] else [*kept, points[-1]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Optional
 
-from simsync.run.event_records import RecordCounts, is_failed
+from simsync.run.event_records import RecordCounts
 from simsync.run.record_file import Record, number, whole_number
 
 
@@ -26,25 +26,13 @@ class SessionLine(RecordCounts):
 
 @dataclass
 class Timeline:
-    """All sessions of a run.
-
-    ``reconnects`` are those of the control connection, which all sessions share. ``stopped`` holds the reasons of a run
-    that ended early, and is empty for a complete one.
-    """
+    """All sessions of a run; ``reconnects`` are those of the control connection, which all sessions share."""
 
     sessions: dict[str, SessionLine] = field(default_factory=dict)
     reconnects: list[float] = field(default_factory=list)
-    stopped: list[str] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
         data, kind = record.data, record.kind
-        if kind == "stopped":
-            reasons = data.get("reasons")
-            self.stopped = [str(reason) for reason in reasons] if isinstance(reasons, list) else []
-            return
-        if kind == "summary":
-            self.stopped = []
-            return
         session_id, time = data.get("session_id"), number(data.get("at_unix_secs"))
         if kind == "reconnected" and session_id is None:
             self.reconnects += [] if time is None else [time]
@@ -57,8 +45,6 @@ class Timeline:
             line.ended = time
         if kind == "session_started":
             line.start_slot, line.end_slot = whole_number(data.get("start_slot")), whole_number(data.get("end_slot"))
-        elif kind == "tx":
-            line.add_transaction(failed=is_failed(data))
         elif kind == "progress":
             line.highest_slot = whole_number(data.get("slot"))
         elif kind == "reconnected":
@@ -67,6 +53,12 @@ class Timeline:
             line.complete = True
             line.slots_seen = whole_number(data.get("slots_seen"))
             line.highest_slot = whole_number(data.get("highest_slot"))
+
+    def add_transactions(self, session_id: str, transactions: int, failed: int) -> None:
+        """Count transactions of a session, which are not among the records that are added one by one."""
+        line = self.sessions.setdefault(session_id, SessionLine(session_id=session_id))
+        line.transactions += transactions
+        line.failed += failed
 
     def in_order(self) -> list[SessionLine]:
         """The sessions by their slots."""

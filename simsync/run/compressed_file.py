@@ -1,0 +1,211 @@
+"""Compressed recordings: the bytes of a file whatever its compression, and blocks compressed as they are written.
+
+What is read is recognised by its first bytes, what is written by the ending of the name: ``.gz`` and ``.zst`` (extra
+``[speed]``). ``-`` and pipes are read too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from typing import IO, Any, Protocol, cast
+
+from simsync.errors import InvalidParams, MissingExtra
+from simsync.run.output_file import PathLike
+
+logger = logging.getLogger("simsync.run")
+
+STANDARD_INPUT = "-"
+"""The path that stands for standard input."""
+
+LARGEST_LINE = 256 * 1024 * 1024
+"""Bytes of a line of a compressed file: without a bound a small file could fill the memory."""
+
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_GZIP_WBITS = 31
+"""A gzip header and trailer around the deflated data, in the words of zlib."""
+_LEVEL = 6
+_READ = 1 << 18
+
+_kept: dict[object, IO[bytes]] | None = None
+"""Copies of standard input and of pipes, while :func:`pipes_are_kept` is open."""
+
+
+class Compressor(Protocol):
+    """Compresses a stream block by block."""
+
+    def block(self, data: bytes) -> bytes:
+        """Returns what makes all data up to here readable."""
+
+    def end(self) -> bytes:
+        """Returns the end of the stream."""
+
+
+def compressor_for(name: PathLike) -> Compressor | None:
+    """The compressor that the ending of a name asks for; None for plain text.
+
+    Raises:
+        MissingExtra: The name ends in ``.zst`` and zstandard is not installed.
+    """
+    text = os.fspath(name).lower()
+    if text.endswith(".gz"):
+        return _Gzip()
+    return _Zstd() if text.endswith((".zst", ".zstd")) else None
+
+
+class _Gzip:
+    def __init__(self) -> None:
+        self._stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_WBITS)
+
+    def block(self, data: bytes) -> bytes:
+        return self._stream.compress(data) + self._stream.flush(zlib.Z_SYNC_FLUSH)
+
+    def end(self) -> bytes:
+        return self._stream.flush()
+
+
+class _Zstd:
+    def __init__(self) -> None:
+        self._library = _zstandard()
+        self._stream = self._library.ZstdCompressor().compressobj()
+
+    def block(self, data: bytes) -> bytes:
+        return cast(bytes, self._stream.compress(data) + self._stream.flush(self._library.COMPRESSOBJ_FLUSH_BLOCK))
+
+    def end(self) -> bytes:
+        return cast(bytes, self._stream.flush())
+
+
+def _zstandard() -> Any:
+    try:
+        import zstandard
+    except ImportError as error:
+        raise MissingExtra("reading and writing .zst files", "speed") from error
+    return zstandard
+
+
+@contextlib.contextmanager
+def open_decompressed(path: PathLike) -> Iterator[Iterator[bytes]]:
+    """Open a file for reading, and decompress it.
+
+    Args:
+        path: The file, a pipe, or ``-`` for standard input.
+
+    Yields:
+        An iterator over the lines. A compressed stream that was cut off ends where it was cut, with a warning.
+
+    Raises:
+        InvalidParams: A line of a compressed file is longer than :data:`LARGEST_LINE`; raised by the iterator.
+        MissingExtra: The file is compressed with zstd and zstandard is not installed.
+        OSError: The file cannot be read.
+    """
+    with _opened(path) as file:
+        first = file.read(4)
+        file.seek(0)
+        if first.startswith(_GZIP):
+            yield _until_cut(path, _lines(path, _gunzipped(file)))
+        elif first == _ZSTD:
+            with _zstandard().ZstdDecompressor().stream_reader(file, read_across_frames=True) as stream:
+                yield _until_cut(path, _lines(path, iter(lambda: stream.read(_READ), b"")))
+        else:
+            yield iter(file)
+
+
+def _gunzipped(file: IO[bytes]) -> Iterator[bytes]:
+    """The content of a gzip file, piece by piece: all of it up to where it was cut, unlike that of the standard module.
+
+    A file may hold several streams, one behind the other.
+    """
+    stream = zlib.decompressobj(_GZIP_WBITS)
+    data = b""
+    while True:
+        data = data or file.read(_READ)
+        if not data:
+            break
+        if stream.eof:
+            data = data.lstrip(b"\0")  # padding
+            if not data:
+                continue
+            stream = zlib.decompressobj(_GZIP_WBITS)
+        yield stream.decompress(data, _READ)
+        data = stream.unused_data if stream.eof else stream.unconsumed_tail
+    yield stream.flush()
+    if not stream.eof:
+        raise EOFError("its last stream has no end")
+
+
+def _lines(path: PathLike, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines of decompressed blocks."""
+    rest: list[bytes] = []
+    length = 0
+    for block in blocks:
+        first, *more = block.split(b"\n")
+        rest.append(first)
+        length += len(first)
+        if length > LARGEST_LINE:
+            raise InvalidParams("path", str(path), f"has a line of more than {LARGEST_LINE:,} bytes")
+        for following in more:
+            yield b"".join(rest) + b"\n"
+            rest, length = [following], len(following)
+    if length:
+        yield b"".join(rest)
+
+
+def _until_cut(path: PathLike, lines: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from lines
+    except (EOFError, zlib.error) as error:
+        # A killed run leaves a stream without its end; everything up to its last block is there.
+        logger.warning("%s: the compressed data ends early (%s); what came before it is read", path, error)
+
+
+@contextlib.contextmanager
+def pipes_are_kept() -> Iterator[None]:
+    """Let standard input and pipes be read more than once while the block runs: some commands read a file twice."""
+    global _kept
+    before, _kept = _kept, {}
+    try:
+        yield
+    finally:
+        for file in _kept.values():
+            file.close()
+        _kept = before
+
+
+@contextlib.contextmanager
+def _opened(path: PathLike) -> Iterator[IO[bytes]]:
+    """A file that can be read from its start. Standard input and pipes are copied to a temporary file first."""
+    if os.fspath(path) == STANDARD_INPUT:
+        with _copied("standard input", sys.stdin.buffer) as file:
+            yield file
+        return
+    with open(path, "rb") as direct:  # noqa: PTH123 (a path may be text)
+        status = os.fstat(direct.fileno())
+        if stat.S_ISREG(status.st_mode):
+            yield direct
+            return
+        with _copied((status.st_dev, status.st_ino), direct) as file:
+            yield file
+
+
+@contextlib.contextmanager
+def _copied(identity: object, source: IO[bytes]) -> Iterator[IO[bytes]]:
+    copy = None if _kept is None else _kept.get(identity)
+    if copy is None:
+        copy = tempfile.TemporaryFile(prefix="simsync-")  # noqa: SIM115 (closed below or by pipes_are_kept)
+        shutil.copyfileobj(source, copy)
+        if _kept is not None:
+            _kept[identity] = copy
+    copy.seek(0)
+    try:
+        yield copy
+    finally:
+        if _kept is None:
+            copy.close()

@@ -1,0 +1,286 @@
+"""Recorded runs as a DuckDB database: what the totals, comparisons, tables and pages are queried from.
+
+The files are read in place, with one view for each table of :mod:`simsync.run.tables`. DuckDB keeps its memory below a
+limit and spills to a temporary folder, so memory does not grow with the runs. This module needs the extra ``[report]``,
+and imports it only when it is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
+
+from simsync.errors import InvalidParams, MissingExtra, SimsyncError
+from simsync.params import checks
+from simsync.run import views
+from simsync.run.compressed_file import open_decompressed
+from simsync.run.record_file import PathLike, line_of, read_records
+
+if TYPE_CHECKING:
+    import duckdb
+
+DEFAULT_MEMORY = 512
+"""MiB that an analysis may take, the interpreter included."""
+SMALLEST_MEMORY = 320
+"""The least of :data:`DEFAULT_MEMORY`."""
+_OUTSIDE = 224
+"""MiB of the process that DuckDB does not count: the interpreter, the libraries, and buffers of the readers."""
+_THREAD_MEMORY = 96
+"""MiB for each thread, because each has two buffers for the largest line."""
+_LARGEST_LINE = 16 * 1024 * 1024
+_LARGEST_LINE_OF_ALL = 256 * 1024 * 1024
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+
+_PIECE = 1_000
+"""Rows of a large result that are in memory at a time."""
+
+Result = TypeVar("Result")
+Value = Union[int, float, str, bool, None, Sequence[str]]
+
+
+class RecordingDatabase:
+    """Recorded runs opened for queries; a context manager.
+
+    Each table of :mod:`simsync.run.tables` is a view over all files. With a number behind its name, as in
+    ``transactions_0``, it is a view over one of them. ``small_0`` holds the records that are neither transactions nor
+    account diffs.
+
+    Args:
+        paths: The files; ``-`` is standard input.
+        max_memory: MiB that the process may take; what does not fit is written to the temporary folder.
+
+    Raises:
+        InvalidParams: A file is not a recorded run; raised on entering.
+        MissingExtra: DuckDB is not installed; raised on entering.
+        OSError: A file cannot be read; raised on entering.
+        SimsyncError: A query failed, the memory limit is too small, or the temporary folder is full.
+    """
+
+    def __init__(self, *paths: PathLike, max_memory: int = DEFAULT_MEMORY) -> None:
+        self.paths = paths
+        self.cut: list[bool] = []
+        """For each file, whether it ends in the middle of a record."""
+        self._max_memory = checks.integer("max_memory", max_memory, SMALLEST_MEMORY, checks.U32)
+        self._threads = max(1, min(os.cpu_count() or 1, (self._max_memory - _OUTSIDE) // _THREAD_MEMORY))
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
+        self._worker: Optional[ThreadPoolExecutor] = None
+        self._folder: Optional[tempfile.TemporaryDirectory[str]] = None
+        self._connection: Optional[duckdb.DuckDBPyConnection] = None
+
+    def __enter__(self) -> RecordingDatabase:
+        try:
+            import duckdb
+        except ImportError as error:
+            raise MissingExtra("the analysis of recorded runs", "report") from error
+        self._folder = tempfile.TemporaryDirectory(prefix="simsync-analysis-")
+        try:
+            self._worker = ThreadPoolExecutor(1, "simsync-analysis")
+            target, settings = f"{self._folder.name}/runs.duckdb", self._settings()
+            with _errors():
+                self._connection = self._on_own_thread(lambda: duckdb.connect(target, config=settings))
+            self._execute(views.MACROS)
+            for number, path in enumerate(self.paths):
+                self._open(number, path)
+            self._execute(views.over_all(len(self.paths)))
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def _settings(self) -> dict[str, Union[str, bool, int, float, list[str]]]:
+        assert self._folder is not None
+        memory = self._max_memory - _OUTSIDE
+        return {
+            "memory_limit": f"{memory}MiB",
+            "threads": str(self._threads),
+            "temp_directory": f"{self._folder.name}/spilled",
+            "autoinstall_known_extensions": "false",  # nothing is fetched from a network
+            "python_enable_replacements": "false",  # names in queries are not variables of Python
+        }
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            for one in (self._connection, *self._cursors):
+                one.interrupt()  # after Ctrl-C a query may still be running
+            self._cursors.clear()
+        if self._worker is not None:
+            self._worker.shutdown(wait=True)
+            self._worker = None
+        if self._connection is not None:
+            # Closing writes back what is still in memory; the file is removed, so a full disk does not matter any more.
+            with contextlib.suppress(Exception):
+                self._connection.close()
+            self._connection = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def _open(self, number: int, path: PathLike) -> None:
+        """Make the views of one file."""
+        assert self._folder is not None
+        link, compression = _readable(path, Path(self._folder.name, f"input{number}"))
+        try:
+            self._make_views(number, path, link, compression, _LARGEST_LINE)
+        except SimsyncError as error:
+            if "maximum_object_size" in str(error):
+                self._make_views(number, path, link, compression, _LARGEST_LINE_OF_ALL)
+            elif compression is not None:
+                # Compressed data that was cut off: what came before the cut is read.
+                self._make_views(number, path, _rewritten(link), None, _LARGEST_LINE)
+            else:
+                raise
+        (unreadable,) = self.one(f"SELECT count(*) FROM small_{number} WHERE kind IS NULL")
+        self.cut.append(bool(unreadable) and _is_cut(path if Path(path).is_file() else link))
+
+    def _make_views(self, number: int, path: PathLike, link: Path, compression: str | None, largest: int) -> None:
+        self._execute(views.over_file(number, str(path), str(link), compression or "uncompressed", largest))
+
+    def query(self, text: str, *values: Value) -> list[tuple[Any, ...]]:
+        """The rows of a query. Raises SimsyncError if it fails."""
+        with _errors():
+            return self._on_own_thread(lambda: self._run(text, values).fetchall())
+
+    def one(self, text: str, *values: Value) -> tuple[Any, ...]:
+        """The only row of a query."""
+        (row,) = self.query(text, *values)
+        return row
+
+    def rows(self, text: str, *values: Value) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """The columns of a query, and its rows in pieces: only some of them are in memory at a time."""
+        with _errors():
+            # A cursor of its own, because the next query of the connection would end this one.
+            cursor = self._cursor().cursor()
+            self._cursors.append(cursor)
+            self._on_own_thread(lambda: self._run(text, values, cursor))
+        return [column[0] for column in cursor.description or ()], self._pieces(cursor)
+
+    def _pieces(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+        while True:
+            with _errors():
+                rows = self._on_own_thread(lambda: cursor.fetchmany(_PIECE))
+            if not rows:
+                return
+            yield from rows
+
+    def _on_own_thread(self, action: Callable[[], Result]) -> Result:
+        """Run an action of DuckDB on the thread of this database, and wait for it.
+
+        The caller waits in Python, so Ctrl-C is noticed at once.
+        """
+        if self._worker is None:
+            raise InvalidParams("recordings", self, "must be used in a with statement")
+        return self._worker.submit(action).result()
+
+    def execute(self, text: str, *values: Value) -> None:
+        """Execute a statement that has no result."""
+        self._execute(text, *values)
+
+    def _execute(self, text: str, *values: Value) -> None:
+        with _errors():
+            self._on_own_thread(lambda: self._run(text, values))
+
+    def _run(
+        self, text: str, values: Sequence[Value], cursor: duckdb.DuckDBPyConnection | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        """Execute; if memory is short, again with one thread, because each thread needs its own."""
+        import duckdb
+
+        connection = self._cursor() if cursor is None else cursor
+        try:
+            return connection.execute(text, list(values) or None)
+        except duckdb.OutOfMemoryException:
+            if self._threads == 1:
+                raise
+            self._threads = 1
+            connection.execute("SET threads = 1")
+            return connection.execute(text, list(values) or None)
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        if self._connection is None:
+            raise InvalidParams("recordings", self, "must be used in a with statement")
+        return self._connection
+
+
+@contextlib.contextmanager
+def _errors() -> Iterator[None]:
+    """Turn an error of DuckDB into one of simsync, with a message of one line."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise SimsyncError(f"the analysis needs more memory; raise --max-memory ({_line(error)})") from error
+    except duckdb.Error as error:
+        text = _line(error)
+        if isinstance(error, duckdb.IOException) or "Could not write" in text:
+            folder = f"the temporary folder {tempfile.gettempdir()} (TMPDIR chooses another)"
+            raise SimsyncError(f"the analysis could not read its input or write to {folder}: {text}") from error
+        raise SimsyncError(f"the query failed: {text}") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:400]
+
+
+def _is_cut(path: PathLike) -> bool:
+    """Read a file in which DuckDB has left something out: is it only its last line, which was cut off?
+
+    What else may be left out, and what makes a file no recording, is decided by :func:`read_records`.
+    """
+    for _record in read_records(path):
+        pass
+    with open_decompressed(path) as lines:
+        last = b"\n"
+        for line in lines:
+            last = line
+    return not last.endswith(b"\n")
+
+
+def _readable(path: PathLike, link: Path) -> tuple[Path, str | None]:
+    """A name for a file that DuckDB can read, and how it is compressed.
+
+    The name is a link, because DuckDB takes ``*`` and ``[`` in a path for a pattern. What is not a regular file can be
+    read only once, so it is copied; what does not hold one record a line is rewritten.
+    """
+    compression = None
+    if Path(path).is_file():
+        with open(path, "rb") as file:  # noqa: PTH123 (a path may be text)
+            head = file.read(4)
+        compression = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+        link.symlink_to(Path(path).absolute())
+    else:
+        with open_decompressed(path) as lines, link.open("wb") as copy:
+            copy.writelines(lines)
+    return (link, compression) if _holds_lines(link) else (_rewritten(link), None)
+
+
+def _holds_lines(link: Path) -> bool:
+    """True if the file begins with a record, or is empty; False if it has to be rewritten first."""
+    try:
+        with open_decompressed(link) as lines:
+            first = next((line for line in lines if line.strip()), b"{}")
+    except MissingExtra:
+        return True  # DuckDB itself reads zstd
+    try:
+        return isinstance(json.loads(first), dict) and "transactions" not in json.loads(first)
+    except ValueError:
+        return first.startswith(b'{"type"')
+
+
+def _rewritten(link: Path) -> Path:
+    rewritten = link.with_name(f"{link.name}.lines")
+    with rewritten.open("w", encoding="utf-8") as file:
+        file.writelines(line_of(*record) for record in read_records(link))
+    return rewritten

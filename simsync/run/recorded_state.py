@@ -1,0 +1,62 @@
+"""What a recording says of itself, and whether that is proven: its metadata, its summary and its completeness."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from simsync.run.completeness import CompletenessCheck
+from simsync.run.database import RecordingDatabase
+from simsync.run.event_records import RecordCounts
+from simsync.run.record_file import Record, whole_number
+
+
+@dataclass(frozen=True)
+class RecordedState:
+    """The state of one recording.
+
+    Attributes:
+        metadata: The data of the ``metadata`` record.
+        summary: The data of the ``summary`` record.
+        counts: Transactions and account diffs that are in the file.
+        incomplete_because: Why the recording is not complete; None if it is.
+    """
+
+    metadata: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    counts: RecordCounts
+    incomplete_because: Optional[str]
+
+    @property
+    def slots(self) -> tuple[Optional[int], Optional[int]]:
+        """The first and the last slot of the range, as the metadata names them."""
+        return whole_number(self.metadata.get("start_slot")), whole_number(self.metadata.get("end_slot"))
+
+
+def state_from(database: RecordingDatabase, number: int, counted: list[tuple[Any, ...]]) -> RecordedState:
+    """The state of one of the files of a database.
+
+    Args:
+        database: The opened recordings.
+        number: Which of the files.
+        counted: (session, transactions, failed transactions) of each session, counted already.
+    """
+    sessions = {session_id: RecordCounts(transactions, failed) for session_id, transactions, failed in counted}
+    diffs = f"SELECT string(data), count(*) FROM small_{number} WHERE kind = 'diff' GROUP BY ALL"
+    for session_id, count in database.query(diffs):
+        sessions.setdefault(session_id, RecordCounts()).diffs = count
+    check = CompletenessCheck()
+    for record in small_records(database, number):
+        check.add(record)
+    for session_id, counts in sessions.items():
+        check.add_counted(session_id, counts)
+    reason = "the file ends in the middle of a record" if database.cut[number] else check.reason
+    return RecordedState(check.metadata, check.summary, check.counts, reason)
+
+
+def small_records(database: RecordingDatabase, number: int = 0) -> list[Record]:
+    """The records that are neither transactions nor account diffs, in the order of the file."""
+    rows = database.query(f"SELECT kind, data FROM small_{number} WHERE kind <> 'diff' ORDER BY position")
+    return [Record(kind, json.loads(data)) for kind, data in rows]

@@ -1,0 +1,300 @@
+"""How a command ends: one line and the right exit code, whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+import simsync
+from simsync.cli import app
+from simsync.cli.app import run
+from simsync.cli.exit_codes import MEANINGS, exit_code
+from simsync.local import Ledger, Simulator
+from simsync.run import read_records
+from simsync.run.completeness import check_complete
+from simsync.run.output_file import OutputBusy
+
+from ..run.files import tx, write_lines
+
+RANGE = ["--start-slot", "1000", "--end-slot", "1019", "--parallel"]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with Simulator(Ledger.generate(slots=20, transactions_per_slot=2, bundle_size=10)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def slow_simulator() -> Iterator[Simulator]:
+    ledger = Ledger.generate(slots=200, transactions_per_slot=1, bundle_size=200)
+    with Simulator(ledger, slot_delay=0.1) as running:
+        yield running
+
+
+def arguments(simulator: Simulator, *more: str) -> list[str]:
+    return ["--url", simulator.url, "--api-key", simulator.api_key, *more]
+
+
+def started(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "simsync", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, text=True, **{"stdout": pipe, "stderr": pipe, **options})
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OutputBusy("busy"), 4),
+        (simsync.InvalidParams("a", 1, "b"), 2),
+        (simsync.MissingExtra("a", "b"), 2),
+        (click.UsageError("a"), 2),
+        (simsync.HttpStatusError("url", 401, ""), 3),
+        (simsync.HttpStatusError("url", 500, ""), 1),
+        (simsync.ConnectError("a"), 3),
+        (simsync.CreateError("a"), 1),
+        (OSError("a"), 1),
+    ],
+)
+def test_each_error_has_its_code(error: Exception, code: int) -> None:
+    assert exit_code(error) == code
+    assert code in MEANINGS
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("odd\nlines"), OverflowError("too large"), MemoryError(), RecursionError("deep"), KeyError(1)],
+)
+def test_any_other_exception_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def raise_it() -> None:
+        raise error
+
+    monkeypatch.setattr(app.cli.commands["ranges"], "callback", raise_it)
+    monkeypatch.setattr(app.cli.commands["ranges"], "params", [])
+    assert run(["ranges"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"simsync: {type(error).__name__}: ")
+    assert line.endswith(" (--verbose shows where)")
+    assert run(["--verbose", "ranges"]) == 1
+    assert "in raise_it" in capsys.readouterr().err
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def import_it() -> None:
+        raise ImportError("No module named 'pyarrow'")
+
+    monkeypatch.setattr(app.cli.commands["export"], "callback", import_it)
+    monkeypatch.setattr(app.cli.commands["export"], "params", [])
+    assert run(["export"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "pip install 'simsync[report]'" in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_closes_the_sessions_and_says_what_to_do(
+    slow_simulator: Simulator, tmp_path: Path, number: signal.Signals
+) -> None:
+    path = tmp_path / "run.ndjson"
+    slots = ["--start-slot", "1000", "--end-slot", "1199", "--advance", "1"]
+    process = started(
+        *arguments(slow_simulator, "run", *slots, "--output-file", str(path)),
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    )
+    with process:
+        while not path.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        process.send_signal(number)
+        _output, errors = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert errors == f"simsync: received {number.name}; use --resume to continue\n"
+    records = list(read_records(path))
+    assert records[-1].kind == "stopped"
+    assert records[-1].data["reasons"] == [f"Terminated: received {number.name}"]
+    (session_id,) = [record.data["session_id"] for record in records if record.kind == "session_started"]
+    with contextlib.closing(simsync.Rpc(f"{slow_simulator.url}/backtest/{session_id}")) as rpc:
+        with pytest.raises(simsync.SimsyncError):
+            rpc.get_slot()
+
+
+def test_an_ignored_signal_stays_ignored(slow_simulator: Simulator, tmp_path: Path) -> None:
+    """As under nohup."""
+    path = tmp_path / "run.ndjson"
+    process = started(
+        *arguments(slow_simulator, "run", "--start-slot", "1000", "--end-slot", "1199", "--output-file", str(path)),
+        *("--advance", "1"),
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    with process:
+        while not path.exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGHUP)
+        before = path.stat().st_size
+        while path.stat().st_size == before:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.terminate()
+        process.communicate(timeout=30)
+    assert process.returncode == 143
+
+
+def test_a_deadline_leaves_a_strategy_that_blocks(simulator: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "stuck.py").write_text("import time\ndef drive(session):\n    time.sleep(100)\n", encoding="utf-8")
+    began = time.monotonic()
+    more = ["--output-file", "run.ndjson", "--strategy", "stuck:drive", "--deadline", "0.5"]
+    with started(*arguments(simulator, "-q", "run", *RANGE, *more), cwd=tmp_path) as process:
+        _output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert time.monotonic() - began < 30
+    assert errors == "simsync: the deadline of 0.5 s passed; use --resume to continue\n"
+    assert list(read_records(tmp_path / "run.ndjson"))[-1].kind == "stopped"
+
+
+def test_a_closed_pipe_is_silent(simulator: Simulator) -> None:
+    for command in (["ranges"], ["run", *RANGE, "--output-file", "-"]):
+        with started(*arguments(simulator, *command)) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            errors = process.stderr.read()
+        assert (process.returncode, errors) == (141, "")
+
+
+def test_recordings_to_standard_output_and_from_standard_input(simulator: Simulator, tmp_path: Path) -> None:
+    path = tmp_path / "run.ndjson"
+    with started(*arguments(simulator, "run", *RANGE, "--output-file", "-")) as process:
+        recording, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "-: 20 slots, 2 session(s), complete\n")
+    path.write_text(recording, encoding="utf-8")
+    assert check_complete(path).reason is None
+    for content in (recording.encode(), gzip.compress(recording.encode())):
+        command = [sys.executable, "-m", "simsync", "summarize", "-", "--json"]
+        done = subprocess.run(command, input=content, capture_output=True, check=True, cwd=ROOT)
+        assert json.loads(done.stdout)["complete"] is True
+
+
+@pytest.mark.parametrize("key", ["wrong", None])
+def test_a_run_that_cannot_start_keeps_the_recording(
+    simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str | None
+) -> None:
+    path = write_lines(tmp_path / "night.ndjson", [tx(10, "s1")])
+    before = path.read_bytes()
+    where = ["--url", simulator.url if key else "ws://127.0.0.1:9", "--api-key", key or "any"]
+    command = ["-q", *where, "run", *RANGE, "--output-file", str(path)]
+    assert run(command) == 2
+    assert "holds a complete recording; replace it with --force" in capsys.readouterr().err
+    assert run([*command, "--force"]) == 3
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_complete_recording_has_nothing_to_resume(
+    simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.ndjson"
+    command = arguments(simulator, "run", *RANGE, "--output-file", str(path))
+    assert run(command) == 0
+    before = path.stat()
+    capsys.readouterr()
+    assert run([*command, "--resume"]) == 0
+    assert capsys.readouterr().err == f"{path}: complete, nothing to do\n"
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert run([*command, "--force"]) == 0
+    assert path.stat().st_ino != before.st_ino
+
+
+def test_a_run_does_not_write_over_its_binary(
+    simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    binary = tmp_path / "program.so"
+    binary.write_bytes(b"")  # empty: nothing else would protect it
+    program = ["--program-id", "11111111111111111111111111111111", "--program-so", str(binary)]
+    assert run(arguments(simulator, "run", *RANGE, *program, "--output-file", str(binary))) == 2
+    assert "is the file that is read" in capsys.readouterr().err
+
+
+STRATEGY = """
+import os
+import simsync
+
+def count(session):
+    session.subscribe_transactions()
+    if os.path.exists("fail") and session.start_slot == 1010:
+        raise ValueError("no luck")
+    return sum(isinstance(event, simsync.Transaction) for event in session.events(advance=5))
+"""
+
+
+# feature: (not the vendor's) one strategy over many ranges
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_a_sweep(simulator: Simulator, tmp_path: Path, executor: str) -> None:
+    (tmp_path / "counting.py").write_text(STRATEGY, encoding="utf-8")
+    (tmp_path / "fail").touch()
+    command = ["sweep", "counting:count", "--ranges", "1000-1009,1010-1019", "--output", "out"]
+    command += ["--executor", executor, "--workers", "2", "--json"]
+    found = []
+    for _ in range(3):
+        with started(*arguments(simulator, *command), cwd=tmp_path) as process:
+            output, errors = process.communicate(timeout=100)
+        found.append((process.returncode, json.loads(output), errors))
+        (tmp_path / "fail").unlink(missing_ok=True)
+    results = str(Path("out", "results.ndjson"))
+    first = {"results": results, "ranges": 2, "from_journal": 0, "failed": 1, "failures": {"strategy": 1}}
+    assert found[0] == (1, first, "1010-1019: strategy: no luck\n")
+    assert found[1] == (0, {**first, "from_journal": 1, "failed": 0, "failures": {}}, "")
+    assert found[2] == (0, {**first, "from_journal": 2, "failed": 0, "failures": {}}, "")
+    rows = [json.loads(line) for line in (tmp_path / results).read_text(encoding="utf-8").splitlines()]
+    assert [row["data"]["value"] for row in rows if row["data"].get("failure", "") is None] == [20, 20]
+
+
+def test_a_sweep_is_ended_by_a_signal(slow_simulator: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "stuck.py").write_text(
+        "import pathlib, time\ndef drive(session):\n    pathlib.Path('begun').touch()\n    time.sleep(100)\n",
+        encoding="utf-8",
+    )
+    command = ["-q", "sweep", "stuck:drive", "--ranges", "1000-1199", "--output", "out"]
+    for executor in ("threads", "processes"):
+        with started(*arguments(slow_simulator, *command, "--executor", executor), cwd=tmp_path) as process:
+            while not (tmp_path / "begun").exists():
+                assert process.poll() is None
+                time.sleep(0.01)
+            began = time.monotonic()
+            process.terminate()
+            _output, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) == (143, "simsync: received SIGTERM\n")
+        assert time.monotonic() - began < 20
+        (tmp_path / "begun").unlink()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--ranges", "10-x"], "is not FIRST-LAST"),
+        (["--ranges", "20-10"], "must"),
+        (["--ranges", "1000-1009", "--executor", "cloud"], "must be threads, processes or dask"),
+        (["--ranges", "1001-1009"], "start_slot=1001"),
+    ],
+)
+def test_mistakes_in_a_sweep(
+    simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], words: str
+) -> None:
+    assert run(arguments(simulator, "-q", "sweep", "json:dumps", *more, "--output", str(tmp_path / "out"))) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line

@@ -1,0 +1,171 @@
+"""Runs that are killed at random moments, two at a time, or run out of disk: resumed, the file is as if undisturbed."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simsync.cli.app import run
+from simsync.local import Ledger, Simulator
+from simsync.run import read_records
+from simsync.run.completeness import check_complete
+
+FIRST, SLOTS = 1_000, 40
+PROGRAM = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " signal.signal(signal.SIGHUP, signal.SIG_DFL);"
+    " from simsync.__main__ import main; sys.exit(main())"
+)
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL)
+CODES = {signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}
+ENDINGS = ("ndjson", "ndjson.gz", "ndjson.zst")
+FEW, MANY = 6, 40
+"""How many runs are killed, and how many with ``--thorough``."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", range(MANY if metafunc.config.getoption("--thorough") else FEW))
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    """Two ranges: five bundles for parallel runs, and the whole as one."""
+    ledger = Ledger.generate(seed=5, start_slot=FIRST, slots=SLOTS, transactions_per_slot=4, bundle_size=8)
+    with Simulator(ledger, slot_delay=0.05) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def whole(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Counter[str]:
+    path = tmp_path_factory.mktemp("whole") / "run.ndjson"
+    assert run(arguments(simulator, path)) == 0
+    return content(path)
+
+
+def arguments(simulator: Simulator, path: Path, *more: str) -> list[str]:
+    where = ["-q", "--url", simulator.url, "--api-key", simulator.api_key]
+    slots = ["--start-slot", str(FIRST), "--end-slot", str(FIRST + SLOTS - 1), "--parallel", "--advance", "2"]
+    return [*where, "run", *slots, "--output-file", str(path), *more]
+
+
+def started(simulator: Simulator, path: Path, *more: str, **options: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PROGRAM, *arguments(simulator, path, *more)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def content(path: Path) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for record in read_records(path):
+        if record.kind == "tx":
+            data = {key: value for key, value in record.data.items() if key != "session_id"}
+            found[json.dumps(data, sort_keys=True)] += 1
+    return found
+
+
+def assert_resumed(simulator: Simulator, path: Path, whole: Counter[str]) -> None:
+    assert run(arguments(simulator, path, "--resume")) == 0
+    assert check_complete(path).reason is None
+    assert content(path) == whole
+    assert list(path.parent.iterdir()) == [path]
+
+
+# feature: (not the vendor's) files that only better ones replace, one writer, proof of completeness
+def test_a_run_that_is_killed_at_any_moment(
+    simulator: Simulator, whole: Counter[str], tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    number, path = chance.choice(SIGNALS), tmp_path / f"run.{chance.choice(ENDINGS)}"
+    for _ in range(chance.choice((1, 1, 2))):
+        with started(simulator, path, "--resume") as process:
+            time.sleep(chance.uniform(0.2, 2.2))
+            process.send_signal(number)
+            _output, errors = process.communicate(timeout=30)
+        # Before Python has installed its handlers a signal ends it at once, and the run may have been done.
+        assert process.returncode in (CODES[number], -number, 0)
+        assert "Traceback" not in errors or process.returncode == -number
+        if process.returncode == CODES[number] > 0 and path.exists():
+            assert [record.kind for record in read_records(path)][-1] in ("stopped", "summary")
+    assert_resumed(simulator, path, whole)
+
+
+def test_two_runs_at_once_of_which_one_is_killed(
+    simulator: Simulator, whole: Counter[str], tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(100 + seed)
+    number, path = chance.choice(SIGNALS), tmp_path / "run.ndjson"
+    with started(simulator, path, "--resume") as one, started(simulator, path, "--resume") as other:
+        time.sleep(chance.uniform(0.5, 2.0))
+        one.send_signal(number)
+        one.communicate(timeout=30)
+        _output, errors = other.communicate(timeout=30)
+    assert one.returncode in (CODES[number], -number, 0, 4)
+    assert other.returncode in (0, 4)
+    assert ("is being written by another process" in errors) == (other.returncode == 4)
+    assert_resumed(simulator, path, whole)
+
+
+def test_a_complete_recording_is_never_lost(simulator: Simulator, whole: Counter[str], tmp_path: Path) -> None:
+    path, aside = tmp_path / "night" / "run.ndjson", tmp_path / "night" / "run.new.ndjson"
+    path.parent.mkdir()
+    assert run(arguments(simulator, path)) == 0
+    before = path.read_bytes()
+    for number in SIGNALS:
+        with started(simulator, path, "--force") as process:
+            while not aside.exists():
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.send_signal(number)
+            _output, errors = process.communicate(timeout=30)
+        assert process.returncode == CODES[number]
+        assert number is signal.SIGKILL or f"continue with --output-file {aside} --resume" in errors
+        assert path.read_bytes() == before
+        assert run(arguments(simulator, aside, "--resume")) == 0
+        assert content(aside) == whole
+        aside.unlink()
+
+
+def test_the_second_run_waits_if_it_is_told_to(simulator: Simulator, whole: Counter[str], tmp_path: Path) -> None:
+    path = tmp_path / "run.ndjson"
+    with started(simulator, path) as one:
+        while not path.exists():
+            time.sleep(0.01)
+        assert run(arguments(simulator, path, "--resume", "--wait", "30")) == 0
+        one.communicate(timeout=30)
+    assert one.returncode == 0
+    assert content(path) == whole
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_disk_that_is_full_at_any_write(
+    simulator: Simulator, whole: Counter[str], tmp_path: Path, ending: str, thorough: bool
+) -> None:
+    """The size of a file is limited, which fails as a full disk does: a write stops in the middle, then none works."""
+    complete = tmp_path / f"complete.{ending}"
+    assert run(arguments(simulator, complete)) == 0
+    size = complete.stat().st_size
+    for step in range(1, 12 if thorough else 4):
+        limit = size * step // (12 if thorough else 4)
+        path = tmp_path / str(step) / f"run.{ending}"
+        path.parent.mkdir()
+        with started(
+            simulator, path, preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        ) as process:
+            _output, errors = process.communicate(timeout=30)
+        assert process.returncode == 1
+        (line,) = errors.splitlines()
+        assert str(path) in line
+        assert "too large" in line
+        assert not path.exists() or path.stat().st_size <= limit
+        assert_resumed(simulator, path, whole)

@@ -1,0 +1,131 @@
+"""``show`` and ``sql``: looking into recordings."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simsync.cli.app import run
+
+from ..run.files import ALICE, PROGRAM, tx, write_lines
+
+LONG = "5ew4uzhmvEGXcCQva2PwNiYGKYPawSkdNdodVds2MJNynyysMKMMvuaAZiovLjzu9rNbRt55XquVHLWEwvTQQCuq"
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> str:
+    gain = {"account": ALICE, "pre": 100, "post": 150}
+    transactions = [
+        tx(10, "aaa", compute_units=7, sol_changes=[gain]),
+        tx(11, LONG, error={"InstructionError": [0, {"Custom": 7}]}, compute_units=2, fee=5_000, sol_changes=[gain]),
+        tx(12, "bbb", error="Boom", logs=["Program log: \x1b[31mred\nsecond"]),
+    ]
+    return str(write_lines(tmp_path / "run.ndjson", transactions))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], ["aaa", LONG, "bbb"]),
+        (["--failed"], [LONG, "bbb"]),
+        (["--error", "boom"], ["bbb"]),
+        (["--error", "custom"], [LONG]),
+        (["--program", PROGRAM], ["aaa", LONG]),
+        (["--account", ALICE], ["aaa", LONG]),
+        (["--account", ALICE, "--failed"], [LONG]),
+        (["--slot", "11"], [LONG]),
+        (["--slot", "11-12"], [LONG, "bbb"]),
+        (["--limit", "1"], ["aaa"]),
+        (["a"], ["aaa"]),
+        ([LONG[:9]], [LONG]),
+    ],
+)
+def test_conditions(
+    recording: str, options: list[str], expected: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["show", recording, *options, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["signature"] for row in found["transactions"]] == expected
+    assert found["total"] == (3 if "--limit" in options else len(expected))
+
+
+def test_one_transaction_with_all_details(recording: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", recording, LONG[:12]]) == 0
+    output = capsys.readouterr().out
+    assert f"https://explorer.solana.com/tx/{LONG}" in output
+    assert '{"InstructionError":[0,{"Custom":7}]}' in output
+    assert f"  Program {PROGRAM} invoke [1]\n" in output
+    assert [ALICE, "lamports", "100", "150", "50"] in [line.split() for line in output.splitlines()]
+    assert run(["show", recording, LONG, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["transactions"]
+    assert row["explorer"] == f"https://explorer.solana.com/tx/{LONG}"
+    assert row["logs"][0] == f"Program {PROGRAM} invoke [1]"
+    assert row["balances"] == [{"account": ALICE, "mint": None, "before": 100, "after": 150, "change": 50}]
+
+
+def test_a_list_has_one_line_for_each_transaction(recording: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", recording, "--limit", "2"]) == 0
+    captured = capsys.readouterr()
+    assert [line.split()[1] for line in captured.out.splitlines()] == ["signature", "aaa", LONG]
+    assert captured.err == "2 of 3 transactions; --limit shows more\n"
+
+
+def test_logs_cannot_control_the_terminal(recording: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", recording, "--error", "boom", "--logs"]) == 0
+    output = capsys.readouterr().out
+    assert "\x1b" not in output
+    assert "  second\n" in output
+
+
+def test_nothing_is_found(recording: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", recording, "zzz"]) == 1
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", f"simsync: {recording} has no such transaction\n")
+    assert run(["show", recording, "zzz", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == {"total": 0, "transactions": []}
+
+
+def test_a_query_as_a_table_and_as_json(recording: str, capsys: pytest.CaptureFixture[str]) -> None:
+    query = "select success, count(*) as number, sum(compute_units) as units from transactions group by 1 order by 1"
+    assert run(["sql", recording, query]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [["success", "number", "units"], ["no", "2", "2"], ["yes", "1", "7"]]
+    assert run(["sql", recording, query, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {"success": False, "number": 2, "units": 2},
+        {"success": True, "number": 1, "units": 7},
+    ]
+    assert run(["sql", recording, "select 1 where false", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_several_files_and_a_limit(recording: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = str(write_lines(tmp_path / "other.ndjson", [tx(10, "ccc")]))
+    query = "select file, count(*) as number from transactions group by file order by number"
+    assert run(["sql", recording, other, query, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"file": other, "number": 1}, {"file": recording, "number": 3}]
+    assert run(["sql", recording, other, query, "--limit", "1"]) == 0
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 2
+    assert captured.err == "only the first 1 rows are shown; --limit shows more\n"
+
+
+def test_standard_input(recording: str) -> None:
+    command = [sys.executable, "-m", "simsync", "sql", "-", "select count(*) as number from transactions", "--json"]
+    with Path(recording).open("rb") as file:
+        done = subprocess.run(command, stdin=file, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [{"number": 3}]
+
+
+@pytest.mark.parametrize("command", [["show", "{}"], ["sql", "{}", "select 1"], ["summarize", "{}"], ["report", "{}"]])
+def test_the_extra_is_named_if_it_is_missing(
+    recording: str, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    assert run([word.format(recording) for word in command]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "pip install 'simsync[report]'" in line

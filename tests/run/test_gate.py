@@ -1,0 +1,116 @@
+"""The conditions of a gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import simsync
+from simsync.run import Comparison
+from simsync.run.gate import crossed_thresholds, incomparable_because, parse_threshold
+
+from .files import METADATA, tx, write_lines
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """100 transactions: 2 failed before, 5 fail now; 100 compute units become 110; 1 is gone and 1 is new."""
+    folder = tmp_path_factory.mktemp("gate")
+    base = [tx(10, f"s{n}", compute_units=100, **({"error": "boom"} if n < 2 else {})) for n in range(100)]
+    after = [tx(10, f"s{n}", compute_units=110, **({"error": "boom"} if n < 5 else {})) for n in range(99)]
+    return Comparison(
+        write_lines(folder / "base", base), write_lines(folder / "after", [*after, tx(11, "new", compute_units=110)])
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "fails"),
+    [
+        ("regressions", True),
+        ("regressions>0", True),
+        ("regressions > 2", True),
+        ("regressions>3", False),
+        ("regressions>=3", True),
+        ("regressions>3%", True),  # 3 of 99
+        ("regressions>3.1%", False),
+        ("improvements", False),
+        ("other_errors>0", False),
+        ("logs>0", False),
+        ("failed>4", True),
+        ("failed>5", False),
+        ("failed>4.9%", True),
+        ("failed>5%", False),
+        ("failed>+2", True),
+        ("failed>+3", False),
+        ("failed>+149%", True),  # from 2 to 5
+        ("failed>+150%", False),
+        ("units>0", True),
+        ("units>989", True),
+        ("units>990", False),
+        ("units>9.9%", True),
+        ("units>+9.9%", True),
+        ("units>+10%", False),
+        ("unmatched", True),
+        ("unmatched>1", True),
+        ("unmatched>2", False),
+        ("differences", True),
+    ],
+)
+def test_conditions(comparison: Comparison, condition: str, fails: bool) -> None:
+    with Comparison(*comparison.paths) as opened:
+        assert incomparable_because(opened) == []
+        (*found,) = crossed_thresholds(opened, [parse_threshold(condition)])
+    assert bool(found) is fails
+    assert all(condition.strip() in phrase or condition == "differences" for phrase in found)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "regression", "regressions>", "regressions>x", "regressions<0", "units>-5", "differences>0", "logs>+1"]
+)
+def test_what_is_no_condition(text: str) -> None:
+    with pytest.raises(simsync.InvalidParams, match="fail_on"):
+        parse_threshold(text)
+
+
+def test_units_that_were_not_recorded_do_not_pass(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "run", [tx(10, "s1")])
+    with Comparison(path, path) as comparison:
+        (phrase,) = crossed_thresholds(comparison, [parse_threshold("units>+5%")])
+    assert "not recorded" in phrase
+
+
+def test_balances_alone_are_a_difference(tmp_path: Path) -> None:
+    gains = [[{"account": "a", "pre": 1, "post": after}] for after in (2, 3)]
+    paths = [write_lines(tmp_path / f"run{n}", [tx(10, "s1", sol_changes=gain)]) for n, gain in enumerate(gains)]
+    with Comparison(paths[0], paths[1]) as comparison:
+        assert crossed_thresholds(comparison, [parse_threshold("differences")]) == ["differences in balances"]
+    with Comparison(paths[0], paths[0]) as comparison:
+        assert crossed_thresholds(comparison, [parse_threshold("differences")]) == []
+
+
+def test_units_that_even_out_are_a_difference(tmp_path: Path) -> None:
+    paths = [
+        write_lines(tmp_path / f"run{n}", [tx(10, f"s{m}", compute_units=100 + (n if m else -n)) for m in range(2)])
+        for n in range(2)
+    ]
+    with Comparison(paths[0], paths[1]) as comparison:
+        assert comparison.totals().units == 0
+        assert crossed_thresholds(comparison, [parse_threshold("differences")]) == ["differences in units"]
+
+
+def test_no_transaction_in_common(tmp_path: Path) -> None:
+    base, other = (write_lines(tmp_path / name, [tx(10, name)]) for name in ("a", "b"))
+    with Comparison(base, other) as comparison:
+        assert incomparable_because(comparison) == ["no transaction is in both runs"]
+    empty = write_lines(tmp_path / "empty", [])
+    with Comparison(empty, empty) as comparison:
+        assert incomparable_because(comparison) == ["the runs have no transactions"]
+
+
+def test_other_slots_are_named(tmp_path: Path) -> None:
+    base, other = (write_lines(tmp_path / name, [tx(10, "s1")]) for name in ("a", "b"))
+    other.write_text(other.read_text(encoding="utf-8").replace('"end_slot": 19', '"end_slot": 29'), encoding="utf-8")
+    assert METADATA["end_slot"] == 19
+    with Comparison(base, other) as comparison:
+        assert incomparable_because(comparison) == ["the runs are over other slots: 10 to 19 and 10 to 29"]

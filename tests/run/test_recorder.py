@@ -1,0 +1,210 @@
+"""When a recording takes the place of an older one, and when it does not."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import simsync
+from simsync.run import Recorder, read_records
+from simsync.run.output_file import OutputBusy
+from simsync.run.recorder import Existing, existing, unfinished_path
+
+METADATA = '{"type":"metadata","data":{"start_slot":1}}\n'
+TX = '{"type":"tx","data":{"slot":1}}\n'
+SUMMARY = '{"type":"summary","data":{}}\n'
+OBJECT = json.dumps({"metadata": {}, "transactions": [], "summary": {}}, indent=1)
+CONTENTS = {
+    "nothing": None,
+    "empty": "",
+    "blank": "\n\n",
+    "begun": METADATA,
+    "cut": METADATA + TX + '{"type":"tx","da',
+    "complete": METADATA + TX + SUMMARY,
+    "object": OBJECT,
+    "headless": TX,
+    "other": "#!/bin/sh\n",
+    "json": '{"a": 1}\n',
+}
+PROGRESS = {"session_id": "backtest_a", "slot": 7}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.ndjson"
+
+
+def put(path: Path, name: str) -> str | None:
+    content = CONTENTS[name]
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    return content
+
+
+def content_of(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        ("nothing", Existing.NOTHING),
+        ("empty", Existing.NOTHING),
+        ("blank", Existing.NOTHING),
+        ("begun", Existing.INCOMPLETE),
+        ("cut", Existing.INCOMPLETE),
+        ("complete", Existing.COMPLETE),
+        ("object", Existing.COMPLETE),
+        ("headless", Existing.HEADLESS),
+        ("other", Existing.OTHER),
+        ("json", Existing.OTHER),
+    ],
+)
+def test_what_is_there(path: Path, name: str, state: Existing) -> None:
+    put(path, name)
+    assert existing(path) is state
+
+
+@pytest.mark.parametrize("name", ["complete", "object", "other", "json"])
+def test_some_files_are_replaced_only_with_force(path: Path, name: str) -> None:
+    before = put(path, name)
+    with pytest.raises(simsync.InvalidParams, match=r"replace it with --force"), Recorder(path):
+        pass
+    assert content_of(path) == before
+    with Recorder(path, force=True) as recorder:
+        recorder.write("metadata", {})
+        recorder.write("tx", {"slot": 1})
+        recorder.write("summary", {})
+    assert [record.kind for record in read_records(path)] == ["metadata", "tx", "summary"]
+    assert list(path.parent.iterdir()) == [path]
+
+
+# feature: (not the vendor's) files that only better ones replace, one writer, proof of completeness
+@pytest.mark.parametrize("name", CONTENTS)
+def test_a_run_that_could_not_start_leaves_a_recording_as_it_is(path: Path, name: str) -> None:
+    before = put(path, name)
+    with Recorder(path, force=True) as recorder:
+        recorder.write("metadata", {})
+        recorder.write("session_started", {"session_id": "backtest_a"})
+        recorder.progress({"session_id": "backtest_a", "slot": None})
+        recorder.stop({"reasons": ["no luck"]})
+    assert list(path.parent.iterdir()) == [path]
+    if name in ("nothing", "empty", "blank"):
+        assert list(read_records(path))[-1].kind == "stopped"
+    else:
+        assert content_of(path) == before
+
+
+@pytest.mark.parametrize("kind", ["tx", "diff", "note", "progress"])
+def test_it_takes_the_place_as_soon_as_something_was_executed(path: Path, kind: str) -> None:
+    before = put(path, "begun")
+    with Recorder(path) as recorder:
+        recorder.write("metadata", {"new": True})
+        recorder.flush()
+        assert content_of(path) == before
+        recorder.write(kind, PROGRESS)
+        recorder.flush()
+        assert [record.kind for record in read_records(path)] == ["metadata", kind]
+        recorder.progress(PROGRESS)
+        assert [record.kind for record in read_records(path)] == ["metadata", kind, "progress"]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_complete_recording_stays_until_the_new_one_is_complete(path: Path) -> None:
+    before = put(path, "complete")
+    aside = unfinished_path(path)
+    assert aside.name == "run.new.ndjson"
+    with Recorder(path, force=True) as recorder:
+        recorder.write("metadata", {"new": True})
+        recorder.progress(PROGRESS)
+        assert (content_of(path), content_of(aside) is not None) == (before, True)
+        recorder.stop({"reasons": ["killed"]})
+    assert recorder.kept_aside == aside
+    assert content_of(path) == before
+    assert list(read_records(aside))[-1].kind == "stopped"
+    with Recorder(path, force=True) as recorder:
+        recorder.write("metadata", {"new": True})
+        recorder.progress(PROGRESS)
+        recorder.write("summary", {})
+    assert recorder.kept_aside is None
+    assert next(iter(read_records(path))).data == {"new": True}
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_one_recorder_at_a_time(path: Path) -> None:
+    with Recorder(path) as recorder:
+        with pytest.raises(OutputBusy), Recorder(path):
+            pass
+        recorder.write("metadata", {})
+    with Recorder(path):
+        pass
+
+
+def test_leftovers_of_killed_runs_are_removed(path: Path) -> None:
+    (path.parent / ".run-0123456789ab-run.ndjson").write_text(METADATA, encoding="utf-8")
+    (path.parent / ".part-0123456789ab-run.ndjson").write_text("of another command", encoding="utf-8")
+    with Recorder(path) as recorder:
+        recorder.write("metadata", {})
+    assert sorted(one.name for one in path.parent.iterdir()) == [".part-0123456789ab-run.ndjson", "run.ndjson"]
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_each_block_of_a_compressed_file_can_be_read(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"run.ndjson{ending}"
+    with Recorder(path) as recorder:
+        for number in range(5):
+            recorder.write("tx", {"slot": number})
+            recorder.progress({"slot": number})
+            assert len(list(read_records(path))) == 2 * number + 2
+        recorder.write("summary", {})
+    assert list(read_records(path))[-1].kind == "summary"
+
+
+class FullDisk:
+    """A write that stops in the middle, and then fails."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self._write = room, os.write
+
+    def __call__(self, descriptor: int, data: Any) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = self._write(descriptor, data[: self.room])
+        self.room -= written
+        return written
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_after_a_failed_write_the_file_ends_with_a_whole_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    path = tmp_path / f"run.ndjson{ending}"
+    with pytest.raises(OSError, match=r"No space left on device: '.*/run\.ndjson"), Recorder(path) as recorder:
+        recorder.write("metadata", {})
+        recorder.progress(PROGRESS)
+        with monkeypatch.context() as patch:
+            patch.setattr("os.write", FullDisk(10))
+            recorder.write("tx", {"slot": 8})
+            with pytest.raises(OSError, match="No space left"):
+                recorder.flush()
+        # There is room again, but what was lost must not be followed by more.
+        with pytest.raises(OSError, match="No space left"):
+            recorder.progress({"session_id": "backtest_a", "slot": 9})
+        recorder.stop({"reasons": ["no space"]})
+    kinds = [record.kind for record in read_records(path)]
+    assert kinds == ["metadata", "progress", *([] if ending else ["stopped"])]
+
+
+def test_what_cannot_be_replaced_cannot_be_resumed() -> None:
+    with pytest.raises(simsync.InvalidParams, match="is not a file that can be resumed"):
+        with Recorder("/dev/null", append=True):
+            pass
+    with Recorder("/dev/null") as recorder:
+        recorder.write("metadata", {})
+        recorder.write("summary", {})
+    assert Path("/dev/null").is_char_device()
