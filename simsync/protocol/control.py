@@ -14,7 +14,7 @@ from collections.abc import Collection
 from enum import Enum
 
 from simsync.errors import ContinueSendError, ProtocolError, RemoteError
-from simsync.events import BacktestError, Completed, DiscoveryBatch, Event, Paused, SessionError, Slot
+from simsync.events import BacktestError, Completed, DiscoveryBatch, Event, Paused, SessionError, Slot, Status
 from simsync.options import Options
 from simsync.protocol.continue_cycle import CycleState
 from simsync.protocol.outcome import GiveUp, Outcome, Reconnect
@@ -115,6 +115,12 @@ class ControlProtocol(ABC):
         for session in self.sessions.values():
             session.cycle.connection_lost()
 
+    @property
+    def progress_mark(self) -> int:
+        """Grows whenever something new comes: the session itself, a slot, or another event that tells something."""
+        sessions = self.sessions.values() if self.established_once else ()
+        return self.established_once + sum(session.news + session.slots_seen for session in sessions)
+
     def take_outgoing(self) -> list[bytes]:
         messages, self.outgoing = self.outgoing, []
         return messages
@@ -213,6 +219,8 @@ class ControlProtocol(ABC):
         if not self.delivers_simulation_errors and isinstance(event, SessionError) and is_ignored(event.error):
             logger.warning("session %s: %s", session.session_id, event.error)
             return None
+        if not isinstance(event, Status):  # a server that resumes a session may send one on each connection
+            session.news += 1
         cycle = session.cycle
         if cycle.is_catching_up and session.open:
             if sequence is not None and sequence <= session.handled_before and not isinstance(event, Completed):

@@ -53,6 +53,7 @@ class SessionState:
         "highest_slot",
         "late_events",
         "learned_slot",
+        "news",
         "open",
         "paused_slot",
         "range_known",
@@ -88,6 +89,7 @@ class SessionState:
         self.paused_slot = NOTHING_SEEN
         self.learned_slot: int | None = None
         self.slots_seen = 0
+        self.news = 0
         self.sequence_gaps = 0
         self.replays_dropped = 0
         self.late_events = 0

@@ -248,6 +248,7 @@ class ControlConnection:
         ws.outgoing = self.outbox.add_urgent
         try:
             with self.lock:
+                mark = self._protocol.progress_mark
                 hello = self._protocol.connected(time.monotonic())
                 self._drop_asked = False  # it was meant for the connection before
             self.outbox.open()
@@ -263,7 +264,10 @@ class ControlConnection:
                 reason = f"connection lost: {lost.reason}; the session ended with it, as its disconnect_timeout is 0"
                 raise self._given_up(GiveUp(reason)) from lost
             uptime = time.monotonic() - began if self.queues else 0.0
-            raise Reconnectable(f"connection lost: {writer.failure or lost.reason}", uptime) from lost
+            progress = self._protocol.progress_mark > mark
+            raise Reconnectable(
+                f"connection lost: {writer.failure or lost.reason}", uptime, progress=progress
+            ) from lost
         finally:
             with self.lock:
                 self.up = False
