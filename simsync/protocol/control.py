@@ -177,7 +177,7 @@ class ControlProtocol(ABC):
                 continue
             if sequence == session.cursor + 1:
                 session.cursor = sequence
-            elif not self._accept_jump(session, sequence):
+            elif not self._accept_jump(session, sequence, event):
                 continue
             if type(event) is Slot and session.open and not session.cycle.watching:
                 # Nearly all events are slots that change nothing but the position of the engine.
@@ -219,12 +219,11 @@ class ControlProtocol(ABC):
         if not self.delivers_simulation_errors and isinstance(event, SessionError) and is_ignored(event.error):
             logger.warning("session %s: %s", session.session_id, event.error)
             return None
-        if not isinstance(event, Status):  # a server that resumes a session may send one on each connection
-            session.news += 1
         cycle = session.cycle
         if cycle.is_catching_up and session.open:
             if sequence is not None and sequence <= session.handled_before and not isinstance(event, Completed):
                 # The earlier process has handled it. It tells where the engine stood, but is not delivered again.
+                session.news += 1
                 session.note_position(event)
                 cycle.replay(event)
                 return None
@@ -236,11 +235,16 @@ class ControlProtocol(ABC):
                 self.skipped.note("an event of a session that has ended", session.session_id)
             return None
         if isinstance(event, Completed):
+            session.news += 1
             session.complete(event)
             return event
         if isinstance(event, (Slot, Paused, DiscoveryBatch)):
             session.note_position(event)
-        cycle.observe(event)
+        if not cycle.observe(event):
+            logger.debug("session %s: dropped a readyForContinue that answers nothing", session.session_id)
+            return None
+        if not isinstance(event, Status):  # a server that resumes a session may send one on each connection
+            session.news += 1
         if isinstance(event, SessionError) and event.error.terminal:
             logger.error("session %s failed: %s", session.session_id, event.error)
             self._deliver(session, event)
@@ -258,10 +262,13 @@ class ControlProtocol(ABC):
 
     # guess: a cursor that is older than what the server kept
     # guess: a jump in sequence numbers
-    def _accept_jump(self, session: SessionState, sequence: int) -> bool:
+    def _accept_jump(self, session: SessionState, sequence: int, event: Event | None) -> bool:
         """A number that does not follow the cursor: False if the event was received before."""
         if sequence <= session.cursor:  # safeguard: replayed events are dropped
-            self._drop_replay(session, sequence)
+            if session.cannot_have_received(event):
+                self._fail_started_over(session, sequence)
+            else:
+                self._drop_replay(session, sequence)
             return False
         missing = self._missing_before(session, sequence)
         if session.cursor == NOTHING_SEEN:
@@ -271,6 +278,15 @@ class ControlProtocol(ABC):
         session.begin_batch(sequence)
         session.cursor = sequence
         return True
+
+    def _fail_started_over(self, session: SessionState, sequence: int) -> None:
+        """Dropping what has old numbers would drop everything from now on."""
+        text = (
+            f"session {session.session_id}: event {sequence} is new, but comes after event {session.cursor}: the server"
+            " started the numbers over, so replayed events cannot be told from new ones"
+        )
+        logger.error("%s", text)
+        self._fail(session, ProtocolError(text, sequence))
 
     def _drop_replay(self, session: SessionState, sequence: int) -> None:
         session.replays_dropped += 1

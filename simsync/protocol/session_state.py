@@ -119,6 +119,14 @@ class SessionState:
         """False for an attached session until its RPC was asked: its events need not tell where it stood before."""
         return not self.attached or self.learned_slot is not None
 
+    def cannot_have_received(self, event: Event | None) -> bool:
+        """The event tells something that no event before it has told, so it is no replay."""
+        if not self.open:
+            return False
+        if isinstance(event, (Slot, Paused)):
+            return event.slot > max(self.highest_slot, self.paused_slot)
+        return isinstance(event, Completed)
+
     def note_position(self, event: Event) -> None:
         """Learn from an event where the engine is, and what is ahead of it."""
         if isinstance(event, Slot):

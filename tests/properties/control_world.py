@@ -25,11 +25,12 @@ from simsync.runtime.event_queue import EventQueue, ReadyQueues
 from simsync.wire import requests
 from tests.protocol.taking import take_from
 
-from .engine_model import Engine, as_event, is_the_last
+from .engine_model import Engine, Entry, as_event, is_the_last, name_of
 from .server_model import Frame, ParallelServer, Server, SingleServer
 
 STOPS = (ReadyForContinue, Paused, SessionError)
 PROOFS = ("slotNotification", "paused", "error", "completed")
+ECHOED = ("paused", "invalidTransactionFormat")
 _REPLIES = ("sessionCreated", "sessionAttached", "success")
 
 
@@ -48,6 +49,15 @@ class Expected:
         self.events: list[Event] = []
         self.closed = False
         self.read: set[int] = set()
+        self.may_echo = False
+        """The last stop was a pause or a refusal, and no ready and no slot came since."""
+
+    def answers_nothing(self, entry: Entry) -> bool:
+        """It only repeats that the engine waits, and can be no echo of a pause."""
+        may_echo = self.may_echo
+        if entry.kind in ("slotNotification", "readyForContinue") or name_of(entry.kind, entry.params) in ECHOED:
+            self.may_echo = entry.kind not in ("slotNotification", "readyForContinue")
+        return entry.again and entry.kind == "readyForContinue" and not may_echo
 
 
 class World:
@@ -212,10 +222,13 @@ class World:
             wanted.highest = entry.number
             wanted.first = entry.number if wanted.first is None else wanted.first
             if entry.number <= wanted.handled and entry.kind != "completed":
+                wanted.answers_nothing(entry)
                 return
         if frame.session_id in self.released or wanted.closed or (creating_single and entry.kind == "status"):
             return
         if entry.kind == "error" and "simulationError" in entry.params and isinstance(self.server, ParallelServer):
+            return
+        if wanted.answers_nothing(entry):
             return
         wanted.events.append(as_event(entry))
         wanted.numbers.append(entry.number)

@@ -128,9 +128,9 @@ class Server(ABC):
         status = {"status": "takenUp"}
         if self.habits.says_ready_again == "numbered":
             engine.say("status", status)
-            engine.say("readyForContinue", None)
+            engine.say("readyForContinue", None, again=True)
         else:
-            said = [Entry(None, "status", status), Entry(None, "readyForContinue", None)]
+            said = [Entry(None, "status", status), Entry(None, "readyForContinue", None, again=True)]
             self.current.said_again[engine.session_id] = (len(engine.history), said)
 
     @abstractmethod

@@ -299,6 +299,29 @@ def test_an_event_that_the_first_one_overtook_is_missing() -> None:
     assert machine.sessions[A].sequence_gaps == 1
 
 
+@pytest.mark.parametrize(
+    "new",
+    [
+        event(A, 2, "slotNotification", 6),
+        event(A, 2, "paused", {"slot": 6}),
+        event(A, 2, "completed", {"summary": None}),
+    ],
+)
+def test_numbers_that_start_over_behind_an_attach_fail_their_session(new: bytes) -> None:
+    machine = established()
+    delivered(machine, [event(A, number, "slotNotification", number) for number in range(1, 6)])
+    machine.lost()
+    machine.connected(2.0)
+    delivered(
+        machine, [attached(), event(A, 1, "status", {"status": "again"}), event(A, 2, "slotNotification", 2)], 2.0
+    )
+    assert machine.sessions[A].failure is None
+    (state,) = machine.receive([new], 2.0)
+    assert isinstance(state.failure, ProtocolError)
+    assert "event 2 is new, but comes after event 5: the server started the numbers over" in str(state.failure)
+    assert machine.sessions[B].failure is None
+
+
 def test_unknown_kinds_reach_the_caller_raw() -> None:
     machine = established()
     events = delivered(machine, [event(A, 1, "weather", {"sky": "blue"})])

@@ -47,7 +47,7 @@ def test_connections_that_each_bring_one_event_go_on_for_ever() -> None:
     assert sum(isinstance(event, simsync.Slot) for event in events) == 1 + FLAPS
 
 
-@pytest.mark.parametrize("says", ["nothing", "a status"])
+@pytest.mark.parametrize("says", ["nothing", "a status", "that it is ready"])
 def test_connections_that_bring_nothing_new_use_up_the_attempts(says: str) -> None:
     numbers = iter(range(3, 100))
 
