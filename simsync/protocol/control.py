@@ -20,6 +20,7 @@ from simsync.protocol.continue_cycle import CycleState
 from simsync.protocol.outcome import GiveUp, Outcome, Reconnect
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 from simsync.protocol.skipped_messages import SkippedMessages
+from simsync.protocol.unreadable_frames import UnreadableFrames
 from simsync.wire import requests
 from simsync.wire.control import ControlDecoder
 from simsync.wire.control_messages import ControlMessage, NotUnderstood
@@ -78,6 +79,7 @@ class ControlProtocol(ABC):
         self.outgoing: list[bytes] = []
         self.progress: deque[Event] = deque(maxlen=_PROGRESS)
         self.skipped = SkippedMessages(logger)
+        self.unreadable = UnreadableFrames()
         self.closing = False
         self.close_acknowledged = False
 
@@ -138,6 +140,9 @@ class ControlProtocol(ABC):
         self.phase = Phase.STEADY
         self.established_once = True
         self._handshake_deadline = None
+        if self.unreadable.take_created() and self.survives_loss:
+            self.unreadable.is_worth_an_attach(self._cursors_in_all)
+            self.outcome = Reconnect("the server sent text that is not JSON while creating")
         in_doubt = any(session.cycle.state is CycleState.UNCERTAIN for session in self.sessions.values())
         if in_doubt or not self.is_settled:
             self._proof_deadline = now + self._options.continue_grace
@@ -306,9 +311,18 @@ class ControlProtocol(ABC):
     # guess: Text and Binary frames
     def _not_understood(self, message: NotUnderstood) -> None:
         self.skipped.note(message.reason, message.raw)
-        if not message.is_json and not self.closing and (self.survives_loss or self.phase is not Phase.STEADY):
-            # It may have been the very message that everybody waits for. After a re-attach the server sends it again.
+        if message.is_json or self.closing:
+            return
+        if self.phase is Phase.CREATING:
+            self.unreadable.note_while_creating()
+        elif not self.survives_loss:
+            self.unreadable.skipped += 1
+        elif self.unreadable.is_worth_an_attach(self._cursors_in_all):
             self.outcome = Reconnect(f"the server sent text that is not JSON while {self.phase.value}")
+
+    @property
+    def _cursors_in_all(self) -> int:
+        return sum(session.cursor for session in self.sessions.values())
 
     # Time.
 
@@ -334,7 +348,11 @@ class ControlProtocol(ABC):
         ]
 
     def _no_answer(self, now: float) -> None:
-        self.outcome = Reconnect(f"the server did not answer in time while {self.phase.value}")
+        reason = f"the server did not answer in time while {self.phase.value}"
+        if self.phase is Phase.CREATING and self.unreadable.may_hold_the_answer:
+            self.outcome = GiveUp(f"{reason}, or its answer was among the frames that are not JSON")
+        else:
+            self.outcome = Reconnect(reason)
 
     # A continue in doubt.
 

@@ -120,6 +120,10 @@ class ControlConnection:
         return self._protocol.control_session_id or ""
 
     @property
+    def unreadable_frames(self) -> int:
+        return self._protocol.unreadable.skipped
+
+    @property
     def status(self) -> str:
         """``connected``, ``reconnecting``, ``failed`` or ``closed``."""
         if self._closing or self._finished:

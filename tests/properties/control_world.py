@@ -85,6 +85,8 @@ class World:
         """How far the handshake of this connection has come."""
 
         self.over: GiveUp | None = None
+        self.junk_at: dict[str, int] | None = None
+        self.junk_while_creating = False
         self.handed_over = isinstance(server, ParallelServer)
         self.cut_short: set[str] = set()
         """Sessions of which something was taken from the caller on purpose."""
@@ -174,15 +176,31 @@ class World:
         for frame in frames:
             in_handshake = self.step != "steady"
             if frame.means == "no json":
-                return "again"
+                if self.step == "creating":
+                    self.junk_while_creating = True
+                    continue
+                if self._is_worth_an_attach():
+                    return "again"
+                continue
             if frame.means in ("refusal", "fatal"):
                 if not in_handshake:
                     continue
                 return "fatal" if self.step == "creating" or frame.means == "fatal" else "again"
             if frame.entry is not None:
                 self._expect(frame)
+            creating = self.step == "creating"
             self._note_step(frame.means)
+            if creating and self.step != "creating" and self.junk_while_creating:
+                self.junk_while_creating = False
+                self._is_worth_an_attach()
+                return "again"
         return ""
+
+    def _is_worth_an_attach(self) -> bool:
+        """A frame that cannot be read costs the connection once for each position of the cursors."""
+        position = {key: wanted.highest for key, wanted in self.expected.items()}
+        worth, self.junk_at = position != self.junk_at, position
+        return worth
 
     def _note_step(self, means: str) -> None:
         parallel = isinstance(self.server, ParallelServer)

@@ -236,8 +236,8 @@ class Server(ABC):
         ]
         if choice < len(harmless):
             self._send(Frame(harmless[choice]))
-        elif self.link.answered:
-            self._send(Frame(b"<html>", means="no json"))
+        else:
+            self._send(Frame([b"<html>", b"\xff\xfe{}"][choice % 2], means="no json"))
 
 
 class ParallelServer(Server):
