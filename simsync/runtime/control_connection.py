@@ -22,16 +22,17 @@ from simsync.errors import (
     SimsyncError,
 )
 from simsync.events import DiscoveryBatch, Event
-from simsync.frames import CONTROL
 from simsync.options import Options
 from simsync.params.api_key import ApiKey
 from simsync.protocol.control import ControlProtocol, Phase
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.session_state import SessionState
 from simsync.runtime.connection_log import control_log
-from simsync.runtime.connector import ConnectFailed, Connector, connection_failure
+from simsync.runtime.connector import connection_failure
+from simsync.runtime.control_opener import ControlOpener
 from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
 from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
+from simsync.runtime.exhaustion import Exhausted
 from simsync.runtime.failure import chain_of, fresh, given_up
 from simsync.runtime.goodbye import receive, say_goodbye
 from simsync.runtime.outbox import Outbox
@@ -58,8 +59,6 @@ class ControlConnection:
         options: Options,
         ask_slot: AskSlot,
     ) -> None:
-        self._url = url
-        self._api_key = api_key
         self._protocol = protocol
         self._options = options
         self._waker = Waker()
@@ -76,11 +75,10 @@ class ControlConnection:
         self.reconnects = 0
         self.failure: SimsyncError | None = None
         self._handed_over = False
-        self._ever_connected = False
         self._closing = False
         self._finished = False
         self._drop_asked = False
-        self._connector: Connector | None = None
+        self._opener = ControlOpener(url, api_key, options, self.lock)
         self.inquiries = SlotInquiries(ask_slot, self.lock)
 
     # For callers.
@@ -90,7 +88,11 @@ class ControlConnection:
 
         ``on_progress`` is called in this thread for what the server reports meanwhile. If it raises, the wait ends.
         """
-        self._reader = spawn("reader", self._run)
+        try:
+            self._reader = spawn("reader", self._run)
+        except Exhausted:
+            self._waker.close()  # it is the reader's
+            raise
         exists = False
         while not exists:
             # wait: caller, creating or attaching | the session | `changed` | its timeout; the reconnect budget
@@ -169,7 +171,7 @@ class ControlConnection:
             self._closing = True
             if self.failure is None:
                 self.failure = cancelled
-            connector = self._connector
+            connector = self._opener.connector
             queues = list(self.queues.values())
             self.changed.notify_all()
         for queue in queues:
@@ -247,8 +249,12 @@ class ControlConnection:
         if ws is None:
             return
         began = time.monotonic()
-        self._ever_connected = True
-        writer = Writer(ws, self.outbox, self.lock, self._options.ping_interval, self._waker.wake)
+        try:
+            writer = Writer(ws, self.outbox, self.lock, self._options.ping_interval, self._waker.wake)
+        except Exhausted as limit:
+            ws.shutdown()
+            self._opener.check_limits(limit)
+            raise Reconnectable(f"connection given up: {limit}") from limit
         ws.outgoing = self.outbox.add_urgent
         try:
             with self.lock:
@@ -258,7 +264,13 @@ class ControlConnection:
             self.outbox.open()
             self.outbox.add_urgent(hello)
             writer.start()
+            self._opener.ever_connected = True
             self._converse(ws, writer)
+        except Exhausted as limit:
+            self._opener.check_limits(limit)
+            raise Reconnectable(
+                f"connection given up: {limit}", progress=self._protocol.progress_mark > mark
+            ) from limit
         except LinkLost as lost:
             if ws.observer is not None:
                 ws.observer.ended(lost.reason, lost.code)
@@ -281,29 +293,18 @@ class ControlConnection:
                 self._protocol.lost()
                 self.changed.notify_all()
 
-    # guess: connection refused, or a host name without an address
     def _open(self) -> DuplexWebSocket | None:
         """A connection; None if the session was closed meanwhile."""
-        connector = Connector(self._url, self._options, self._api_key, plane=CONTROL)
         with self.lock:
-            closing = self._closing
-            self._connector = connector
-        if closing:
-            return None
-        try:
-            # wait: reader | the connect thread | it; `Connector.abort` | `connect_timeout`
-            return connector.run()
-        except ConnectFailed as failed:
             if self._closing:
                 return None
-            hopeless = failed.unreachable and not self._ever_connected and not self._options.retry_first_connect
-            if failed.final or hopeless:
-                failure = connection_failure(str(failed), failed, established=bool(self.queues))
-                raise failure from failure.__cause__
-            raise Reconnectable(str(failed)) from failed
-        finally:
-            with self.lock:
-                self._connector = None
+            connector = self._opener.prepare()
+        try:
+            return self._opener.open(connector, established=bool(self.queues))
+        except (Reconnectable, SimsyncError):
+            if self.status == "closed":
+                return None
+            raise
 
     def _converse(self, ws: DuplexWebSocket, writer: Writer) -> None:
         """Receive until nobody needs the connection any more. Raises LinkLost, or the failure if it is final."""

@@ -19,6 +19,7 @@ from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
 from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
 from simsync.runtime.event_queue import DataBatch, EventQueue
+from simsync.runtime.exhaustion import Exhausted
 from simsync.runtime.failure import chain_of
 from simsync.runtime.frame_observer import FrameObserver
 from simsync.runtime.reconnect_turns import ReconnectTurns
@@ -92,9 +93,11 @@ class SubscriptionReader:
             if queue.cancelled is not None:
                 self.stop()
             self._thread = spawn("subscription", self._run)
-        except BaseException:
+        except BaseException as error:
             # Ctrl-C: as if nobody had subscribed. A continue must not wait for a thread that was not started.
             self.stop()
+            if isinstance(error, Exhausted):
+                self._waker.close()  # it is the thread's
             with self._connection.lock:
                 if self.status in queue.subscriptions:
                     queue.subscriptions.remove(self.status)
@@ -189,6 +192,8 @@ class SubscriptionReader:
             if failed.final:
                 raise _GaveUp(str(failed)) from failed
             raise Reconnectable(str(failed)) from failed
+        except (Exhausted, OSError) as error:  # no thread, or no descriptor for the file with the certificates
+            raise Reconnectable(f"{self._protocol.label}: could not connect: {error}") from error
         finally:
             with self._connection.lock:
                 self._connector = None

@@ -5,11 +5,19 @@ from __future__ import annotations
 import threading
 from typing import Callable
 
+from simsync.runtime.exhaustion import no_thread
+
 
 def spawn(name: str, target: Callable[[], None]) -> threading.Thread:
-    """Start ``target`` in a daemon thread named ``simsync-<name>``. The target handles its own exceptions."""
+    """Start ``target`` in a daemon thread named ``simsync-<name>``. The target handles its own exceptions.
+
+    Raises Exhausted if the process may not start another thread.
+    """
     thread = threading.Thread(target=target, name=f"simsync-{name}", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except (RuntimeError, MemoryError) as error:  # "can't start new thread"
+        raise no_thread(error) from error
     return thread
 
 
