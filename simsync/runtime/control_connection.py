@@ -27,6 +27,7 @@ from simsync.params.api_key import ApiKey
 from simsync.protocol.control import ControlProtocol, Phase
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.session_state import SessionState
+from simsync.runtime import at_exit
 from simsync.runtime.connection_log import control_log
 from simsync.runtime.connector import connection_failure
 from simsync.runtime.control_opener import ControlOpener
@@ -34,7 +35,7 @@ from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
 from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
 from simsync.runtime.exhaustion import Exhausted
 from simsync.runtime.failure import chain_of, fresh, given_up
-from simsync.runtime.goodbye import receive, say_goodbye
+from simsync.runtime.goodbye import Farewell, receive
 from simsync.runtime.outbox import Outbox
 from simsync.runtime.retry import Reconnectable, ReconnectPolicy
 from simsync.runtime.slot_inquiries import AskSlot, SlotInquiries
@@ -74,8 +75,8 @@ class ControlConnection:
         self.up = False
         self.reconnects = 0
         self.failure: SimsyncError | None = None
-        self._handed_over = False
         self._closing = False
+        self._farewell = Farewell(protocol, options.close_timeout, self._logger)
         self._finished = False
         self._drop_asked = False
         self._opener = ControlOpener(url, api_key, options, self.lock)
@@ -107,7 +108,7 @@ class ControlConnection:
             if queue.state.attached:
                 self.inquiries.learn_position(queue.state)
         with self.lock:
-            self._handed_over = True
+            self._farewell.handed_over = True
 
     def _take_progress(self) -> tuple[bool, list[Event]] | None:
         """Whether the session exists, and what the server has reported since the last call; None if nothing."""
@@ -168,10 +169,11 @@ class ControlConnection:
             return  # the threads and the connection are the parent's
         cancelled = Cancelled(reason)
         with self.lock:
+            at_exit.wait_for(self._reader, self._farewell.begin() + 1.0)
+            connector = None if self._closing else self._opener.connector  # a later one says goodbye
             self._closing = True
             if self.failure is None:
                 self.failure = cancelled
-            connector = self._opener.connector
             queues = list(self.queues.values())
             self.changed.notify_all()
         for queue in queues:
@@ -220,6 +222,7 @@ class ControlConnection:
             failure = connection_failure(
                 f"the reader thread failed: {chain_of(error)}", error, established=bool(self.queues)
             )
+        self._farewell.log_if_owed()
         self._end(failure)
         self._waker.close()
 
@@ -296,15 +299,18 @@ class ControlConnection:
     def _open(self) -> DuplexWebSocket | None:
         """A connection; None if the session was closed meanwhile."""
         with self.lock:
-            if self._closing:
+            if self._closing and not self._farewell.may_connect():
                 return None
-            connector = self._opener.prepare()
+            connector = self._opener.prepare(self._farewell.seconds_left)
         try:
-            return self._opener.open(connector, established=bool(self.queues))
+            ws = self._opener.open(connector, established=bool(self.queues))
         except (Reconnectable, SimsyncError):
             if self.status == "closed":
-                return None
+                return self._open()
             raise
+        if self._closing:
+            self._waker.wake()  # goodbye is said right behind the attach
+        return ws
 
     def _converse(self, ws: DuplexWebSocket, writer: Writer) -> None:
         """Receive until nobody needs the connection any more. Raises LinkLost, or the failure if it is final."""
@@ -336,9 +342,7 @@ class ControlConnection:
                     raise self._given_up(outcome)
                 raise LinkLost(outcome.reason)
             if finished or self._closing:
-                ours = protocol.created_here or self._handed_over
-                timeout = self._options.close_timeout
-                say_goodbye(ws, protocol, self.lock, self.outbox, timeout, self._logger, end_sessions=ours)
+                self._farewell.say(ws, self.lock, self.outbox)
                 return
             if writer.failure is not None:
                 raise LinkLost(writer.failure)

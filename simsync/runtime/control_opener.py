@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 from simsync.frames import CONTROL
@@ -29,9 +30,12 @@ class ControlOpener:
         """The attempt that is being made."""
         self.ever_connected = False
 
-    def prepare(self) -> Connector:
-        """Call it while holding the lock."""
-        self.connector = Connector(self._url, self._options, self._api_key, plane=CONTROL)
+    def prepare(self, seconds: float | None = None) -> Connector:
+        """Call it while holding the lock. ``seconds``: how long it may take, if that is less than `connect_timeout`."""
+        options = self._options
+        if seconds is not None:
+            options = replace(options, connect_timeout=max(0.001, min(options.connect_timeout, seconds)))
+        self.connector = Connector(self._url, options, self._api_key, plane=CONTROL)
         return self.connector
 
     # guess: connection refused, or a host name without an address
