@@ -69,6 +69,7 @@ class ContinueCycle:
         "payload",
         "resent",
         "state",
+        "told_slot",
         "watching",
     )
 
@@ -78,6 +79,8 @@ class ContinueCycle:
         self.watching = False
         self.inquiry = 0
         self.resent = 0
+        # The slot that the RPC named, while nothing else shows that the continue arrived.
+        self.told_slot: int | None = None
         # Did a slot come since the engine last waited, or since the last continue was submitted?
         self._slot_seen = False
         # Were events jumped over since then? A slot may be among them.
@@ -109,6 +112,7 @@ class ContinueCycle:
         self.payload = payload
         self._step = step
         self._slot_seen = self._gap_seen = self._ready_while_unproven = False
+        self.told_slot = None
         self._become(CycleState.QUEUED)
 
     def abandon_step(self, step: Step) -> None:
@@ -159,6 +163,7 @@ class ContinueCycle:
             # A server that resumes a session may send a status. On the connection of the continue it proves work.
             pass
         else:
+            self.told_slot = None
             if kind is Slot:
                 self._slot_seen = True
                 self._ready_may_repeat = False
@@ -195,6 +200,7 @@ class ContinueCycle:
     def _answered(self) -> None:
         """The engine waits."""
         self._slot_seen = self._gap_seen = False
+        self.told_slot = None
         if self.state is CycleState.QUEUED:
             self._become(CycleState.QUEUED)
             return
@@ -204,6 +210,7 @@ class ContinueCycle:
     def finish(self, completed: Completed | None = None) -> None:
         """Nothing more will come. ``completed`` is given unless the session failed or was closed."""
         self.payload = b""
+        self.told_slot = None
         if completed is not None and self._step is not None:
             self._step.events.append(completed)
             self._end_step()
@@ -247,7 +254,10 @@ class ContinueCycle:
     # guess: a `readyForContinue` that is repeated after an attach
     def connection_lost(self) -> None:
         self._resumed = True
-        self._become(CycleState.UNCERTAIN if self.state in _UNPROVEN else self.state)
+        if self.told_slot is not None:
+            self._become(CycleState.RUNNING)  # also if it was being asked again
+        else:
+            self._become(CycleState.UNCERTAIN if self.state in _UNPROVEN else self.state)
 
     def events_are_missing(self) -> None:
         """The missing events may include a slot, so the next readyForContinue may answer the continue."""
@@ -262,11 +272,13 @@ class ContinueCycle:
 
     def send_again(self) -> None:
         self.resent += 1
+        self.told_slot = None
         self._ready_while_unproven = False
         self._become(CycleState.QUEUED)
 
-    def arrived(self) -> None:
-        """The inquiry has shown that the server got the continue."""
+    def arrived(self, told_slot: int | None = None) -> None:
+        """The inquiry has shown that the server got the continue. ``told_slot``: only this slot shows it."""
+        self.told_slot = told_slot
         self._become(CycleState.RUNNING)
         if self._ready_while_unproven:
             self._ready_while_unproven = False
@@ -281,6 +293,7 @@ class ContinueCycle:
             or self._resumed
             or self._catching_up
             or self._step is not None
+            or self.told_slot is not None
             or state in _UNPROVEN
         )
         self.state = state

@@ -17,6 +17,7 @@ from simsync.errors import ContinueSendError, ProtocolError, RemoteError
 from simsync.events import BacktestError, Completed, DiscoveryBatch, Event, Paused, SessionError, Slot, Status
 from simsync.options import Options
 from simsync.protocol.continue_cycle import CycleState
+from simsync.protocol.continues_in_doubt import ContinuesInDoubt, in_doubt
 from simsync.protocol.outcome import GiveUp, Outcome, Reconnect
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 from simsync.protocol.skipped_messages import SkippedMessages
@@ -80,6 +81,7 @@ class ControlProtocol(ABC):
         self.progress: deque[Event] = deque(maxlen=_PROGRESS)
         self.skipped = SkippedMessages(logger)
         self.unreadable = UnreadableFrames()
+        self.doubts = ContinuesInDoubt(options)
         self.closing = False
         self.close_acknowledged = False
 
@@ -114,6 +116,7 @@ class ControlProtocol(ABC):
         self.outgoing = []
         self._handshake_deadline = None
         self._proof_deadline = None
+        self.doubts.connection_lost()
         for session in self.sessions.values():
             session.cycle.connection_lost()
 
@@ -143,8 +146,7 @@ class ControlProtocol(ABC):
         if self.unreadable.take_created() and self.survives_loss:
             self.unreadable.is_worth_an_attach(self._cursors_in_all)
             self.outcome = Reconnect("the server sent text that is not JSON while creating")
-        in_doubt = any(session.cycle.state is CycleState.UNCERTAIN for session in self.sessions.values())
-        if in_doubt or not self.is_settled:
+        if in_doubt(self.sessions.values()) or not self.is_settled:
             self._proof_deadline = now + self._options.continue_grace
 
     def _refused(self, error: BacktestError, request: str) -> None:
@@ -329,7 +331,9 @@ class ControlProtocol(ABC):
     @property
     def next_deadline(self) -> float | None:
         """When :meth:`tick` must be called at the latest."""
-        return self._handshake_deadline if self._handshake_deadline is not None else self._proof_deadline
+        if self._handshake_deadline is not None:
+            return self._handshake_deadline
+        return self.doubts.earlier_deadline(self._proof_deadline)
 
     def tick(self, now: float) -> list[tuple[SessionState, int]]:
         """Do what is due. Returns the sessions that must be asked for their slot, each with the inquiry's number.
@@ -338,14 +342,11 @@ class ControlProtocol(ABC):
         """
         if self._handshake_deadline is not None and now >= self._handshake_deadline:
             self._no_answer(now)
-        if self._proof_deadline is None or now < self._proof_deadline:
-            return []
-        self._proof_deadline = None
-        return [
-            (session, session.cycle.ask())
-            for session in self.sessions.values()
-            if session.cycle.state is CycleState.UNCERTAIN
-        ]
+        to_ask = self.doubts.due(now) if self.phase is Phase.STEADY else []
+        if self._proof_deadline is not None and now >= self._proof_deadline:
+            self._proof_deadline = None
+            to_ask += in_doubt(self.sessions.values())
+        return [(session, session.cycle.ask()) for session in to_ask]
 
     def _no_answer(self, now: float) -> None:
         reason = f"the server did not answer in time while {self.phase.value}"
@@ -365,23 +366,11 @@ class ControlProtocol(ABC):
         cycle = session.cycle
         if cycle.state is not CycleState.ASKING or cycle.inquiry != inquiry:
             return False  # an event decided it first, or the connection was lost again
-        where = f"session {session.session_id}: the connection was lost after a continue was sent"
-        problem = ""
-        if slot is None:
-            problem = ", no event came since, and its RPC did not answer whether the continue arrived"
-        elif not session.position_is_known:
-            problem = ", no event came since, and where the session stood before is not known"
-        elif slot > session.position:
-            cycle.arrived()
+        decision = self.doubts.decide(session, slot)
+        if isinstance(decision, ContinueSendError):
+            self._fail(session, decision)
             return False
-        elif not self._options.resend_continue:
-            problem = f"; the continue did not arrive, as the slot is still {slot} (resend_continue=False)"
-        if problem:
-            self._fail(session, ContinueSendError(where + problem))
-            return False
-        logger.warning("%s and its slot is still %d: sending the continue again", where, slot)
-        cycle.send_again()  # safeguard: a lost continue is sent again
-        return True
+        return decision
 
     # The end.
 

@@ -106,7 +106,7 @@ class ControlConnection:
                     on_progress(event)
         for queue in self.queues.values():
             if queue.state.attached:
-                self.inquiries.learn_position(queue.state)
+                self.inquiries.learn_position(queue.state, self._protocol.doubts)
         with self.lock:
             self._farewell.handed_over = True
 
@@ -331,10 +331,11 @@ class ControlConnection:
                 outcome = protocol.outcome
                 finished = protocol.is_finished
                 outgoing = protocol.take_outgoing()
+                reference = protocol.doubts.reference(protocol.sessions.values()) if inquiries else None
             for message in outgoing:
                 self.outbox.add_urgent(message)
             for state, number in inquiries:
-                self.inquiries.ask(state, partial(self._decided, state, number))
+                self.inquiries.ask(state, partial(self._decided, state, number), reference, protocol.doubts)
             if self._drop_asked:
                 raise LinkLost("it was dropped on request")
             if outcome is not None:

@@ -310,7 +310,9 @@ class World:
         """A continue that does not show in the slot of the session shows by an event within the grace."""
         for engine in self.server.engines.values():
             old = not self.conversation.created_here and not self.handed_over
-            if engine.taken and (old or not engine.moved):
+            state = self.conversation.sessions.get(engine.session_id)
+            told = state is not None and state.cycle.told_slot is not None  # it has been waited for for long
+            if engine.taken and (old or told or not engine.moved):
                 self._pump(engine)
                 while self.connected and engine.has_plans and not self._proof_was_read(engine):
                     engine.work()
