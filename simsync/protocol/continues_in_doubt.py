@@ -39,6 +39,7 @@ class ContinuesInDoubt:
             return None
         return next((session for session in sessions if _waits_behind_its_slot(session)), None)
 
+    # guess: which slot `getSlot` of a waiting engine names
     def calibrate(self, session: SessionState, position: int, slot: int | None) -> None:
         """The RPC of a session named ``slot``; the session stood at ``position`` when it was asked, and still does."""
         if slot is not None and _waits_behind_its_slot(session) and session.highest_slot == position:
@@ -70,6 +71,8 @@ class ContinuesInDoubt:
 
     # Deciding.
 
+    # guess: which slot `getSlot` of a waiting engine names
+    # guess: a continue that was lost with its connection
     def decide(self, session: SessionState, slot: int | None) -> bool | ContinueSendError:
         """Whether the continue must be sent again, or why the session cannot go on."""
         cycle = session.cycle

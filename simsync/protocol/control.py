@@ -273,7 +273,7 @@ class ControlProtocol(ABC):
         """A number that does not follow the cursor: False if the event was received before."""
         if sequence <= session.cursor:  # safeguard: replayed events are dropped
             if session.cannot_have_received(event):
-                self._fail_started_over(session, sequence)
+                self._fail(session, session.started_over(sequence))
             else:
                 self._drop_replay(session, sequence)
             return False
@@ -285,15 +285,6 @@ class ControlProtocol(ABC):
         session.begin_batch(sequence)
         session.cursor = sequence
         return True
-
-    def _fail_started_over(self, session: SessionState, sequence: int) -> None:
-        """Dropping what has old numbers would drop everything from now on."""
-        text = (
-            f"session {session.session_id}: event {sequence} is new, but comes after event {session.cursor}: the server"
-            " started the numbers over, so replayed events cannot be told from new ones"
-        )
-        logger.error("%s", text)
-        self._fail(session, ProtocolError(text, sequence))
 
     def _drop_replay(self, session: SessionState, sequence: int) -> None:
         session.replays_dropped += 1
@@ -357,7 +348,6 @@ class ControlProtocol(ABC):
 
     # A continue in doubt.
 
-    # guess: a continue that was lost with its connection
     def answer_inquiry(self, session: SessionState, inquiry: int, slot: int | None) -> bool:
         """The session's RPC answered with ``slot`` (None: it did not answer). True if the continue must be sent again.
 

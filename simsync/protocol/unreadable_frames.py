@@ -30,6 +30,7 @@ class UnreadableFrames:
         """The answer to the create may have been among them."""
         return self._while_creating > 0
 
+    # guess: Text and Binary frames
     def is_worth_an_attach(self, position: int) -> bool:
         """Once per ``position``, which grows with each event that has a number."""
         if position == self._attached_at:

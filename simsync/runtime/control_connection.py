@@ -89,11 +89,7 @@ class ControlConnection:
 
         ``on_progress`` is called in this thread for what the server reports meanwhile. If it raises, the wait ends.
         """
-        try:
-            self._reader = spawn("reader", self._run)
-        except Exhausted:
-            self._waker.close()  # it is the reader's
-            raise
+        self._reader = spawn("reader", self._run, self._waker.close)
         exists = False
         while not exists:
             # wait: caller, creating or attaching | the session | `changed` | its timeout; the reconnect budget
@@ -256,8 +252,7 @@ class ControlConnection:
             writer = Writer(ws, self.outbox, self.lock, self._options.ping_interval, self._waker.wake)
         except Exhausted as limit:
             ws.shutdown()
-            self._opener.check_limits(limit)
-            raise Reconnectable(f"connection given up: {limit}") from limit
+            raise self._opener.lost_attempt(limit) from limit
         ws.outgoing = self.outbox.add_urgent
         try:
             with self.lock:
@@ -270,10 +265,7 @@ class ControlConnection:
             self._opener.ever_connected = True
             self._converse(ws, writer)
         except Exhausted as limit:
-            self._opener.check_limits(limit)
-            raise Reconnectable(
-                f"connection given up: {limit}", progress=self._protocol.progress_mark > mark
-            ) from limit
+            raise self._opener.lost_attempt(limit) from limit
         except LinkLost as lost:
             if ws.observer is not None:
                 ws.observer.ended(lost.reason, lost.code)
@@ -283,10 +275,8 @@ class ControlConnection:
                 reason = f"connection lost: {lost.reason}; the session ended with it, as its disconnect_timeout is 0"
                 raise self._given_up(GiveUp(reason)) from lost
             uptime = time.monotonic() - began if self.queues else 0.0
-            progress = self._protocol.progress_mark > mark
-            raise Reconnectable(
-                f"connection lost: {writer.failure or lost.reason}", uptime, progress=progress
-            ) from lost
+            new = self._protocol.progress_mark > mark
+            raise Reconnectable(f"connection lost: {writer.failure or lost.reason}", uptime, progress=new) from lost
         finally:
             with self.lock:
                 self.up = False
@@ -363,8 +353,7 @@ class ControlConnection:
         if self._protocol.phase is not Phase.STEADY or self.up:
             return
         ws.drain_limit = max(DRAIN_LIMIT, ROOM_PER_SESSION * len(self._protocol.sessions))
-        if self.queues:
-            self.reconnects += 1
+        self.reconnects += bool(self.queues)
         self.queues = self.queues or {
             session_id: EventQueue(state, self.ready_queues, self._options.drain_idle)
             for session_id, state in self._protocol.sessions.items()

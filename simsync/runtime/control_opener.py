@@ -64,3 +64,8 @@ class ControlOpener:
         limit = exhaustion(error)
         if limit is not None and not self.ever_connected:
             raise limit from error
+
+    def lost_attempt(self, limit: Exhausted) -> Reconnectable:
+        """A connection ends because of a limit of the process. Raises it before the first connection."""
+        self.check_limits(limit)
+        return Reconnectable(f"connection given up: {limit}")

@@ -76,6 +76,7 @@ def say_goodbye(
     return protocol.outcome is None
 
 
+# guess: a connection that is lost before the close was answered
 class Farewell:
     """The end of the sessions of one control connection.
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 from simsync.cancel import CancelToken
-from simsync.errors import SubscriptionFailed
+from simsync.errors import ConnectError, SubscriptionFailed
 from simsync.options import Options
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.subscription import SubscriptionProtocol
@@ -19,7 +19,6 @@ from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
 from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
 from simsync.runtime.event_queue import DataBatch, EventQueue
-from simsync.runtime.exhaustion import Exhausted
 from simsync.runtime.failure import chain_of
 from simsync.runtime.frame_observer import FrameObserver
 from simsync.runtime.reconnect_turns import ReconnectTurns
@@ -92,12 +91,10 @@ class SubscriptionReader:
             queue.on_cancelled.append(self.stop)
             if queue.cancelled is not None:
                 self.stop()
-            self._thread = spawn("subscription", self._run)
-        except BaseException as error:
+            self._thread = spawn("subscription", self._run, self._waker.close)
+        except BaseException:
             # Ctrl-C: as if nobody had subscribed. A continue must not wait for a thread that was not started.
             self.stop()
-            if isinstance(error, Exhausted):
-                self._waker.close()  # it is the thread's
             with self._connection.lock:
                 if self.status in queue.subscriptions:
                     queue.subscriptions.remove(self.status)
@@ -177,9 +174,8 @@ class SubscriptionReader:
     # guess: a clean close (1000) of the data connection
     def _open(self) -> DuplexWebSocket | None:
         """A connection; None if the server has none any more, because every stream has ended."""
-        connector = Connector(self._url, self._options)
         with self._connection.lock:
-            self._connector = connector
+            connector = self._connector = Connector(self._url, self._options)
         try:
             # wait: subscription | the connect thread | it; `Connector.abort` | `connect_timeout`
             ws = connector.run()
@@ -189,10 +185,8 @@ class SubscriptionReader:
                 self._protocol.end_all()
                 self._check_outcome()
                 return None
-            if failed.final:
-                raise _GaveUp(str(failed)) from failed
-            raise Reconnectable(str(failed)) from failed
-        except (Exhausted, OSError) as error:  # no thread, or no descriptor for the file with the certificates
+            raise (_GaveUp if failed.final else Reconnectable)(str(failed)) from failed
+        except (ConnectError, OSError) as error:  # no thread, or no descriptor
             raise Reconnectable(f"{self._protocol.label}: could not connect: {error}") from error
         finally:
             with self._connection.lock:

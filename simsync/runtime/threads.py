@@ -8,15 +8,16 @@ from typing import Callable
 from simsync.runtime.exhaustion import no_thread
 
 
-def spawn(name: str, target: Callable[[], None]) -> threading.Thread:
+def spawn(name: str, target: Callable[[], None], release: Callable[[], None] = lambda: None) -> threading.Thread:
     """Start ``target`` in a daemon thread named ``simsync-<name>``. The target handles its own exceptions.
 
-    Raises Exhausted if the process may not start another thread.
+    Raises Exhausted if the process may not start another thread, after ``release`` has freed what it would have owned.
     """
     thread = threading.Thread(target=target, name=f"simsync-{name}", daemon=True)
     try:
         thread.start()
     except (RuntimeError, MemoryError) as error:  # "can't start new thread"
+        release()
         raise no_thread(error) from error
     return thread
 
