@@ -39,7 +39,7 @@ def forget(owner: Closable) -> bool:
     return _open.pop(id(owner), None) is not None
 
 
-def wait_for(thread: threading.Thread | None, deadline: float) -> None:
+def expect_end(thread: threading.Thread | None, deadline: float) -> None:
     """The thread was told to end. If the process ends first, it waits until ``deadline`` (monotonic seconds)."""
     for ended in [one for one in list(_ending) if not one.is_alive()]:
         _ending.pop(ended, None)

@@ -165,7 +165,7 @@ class ControlConnection:
             return  # the threads and the connection are the parent's
         cancelled = Cancelled(reason)
         with self.lock:
-            at_exit.wait_for(self._reader, self._farewell.begin() + 1.0)
+            at_exit.expect_end(self._reader, self._farewell.begin() + 1.0)
             connector = None if self._closing else self._opener.connector  # a later one says goodbye
             self._closing = True
             if self.failure is None:
