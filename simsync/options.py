@@ -48,8 +48,8 @@ class Options:
             than 1.
         reconnect_attempts: Number of attempts in one outage.
         reconnect_window: Longest outage in seconds.
-        uptime_reset: An outage is over after the connection was up for this many seconds; then both limits start
-            again.
+        uptime_reset: An outage is over after a connection has delivered something new, or was up for this many seconds;
+            then both limits and the delays start again.
         compression: Ask for data-plane messages that are compressed with zstd, if the package to read them is
             installed.
         buffer_events: Number of events that may wait for the caller, per subscription. When it is reached, simsync

@@ -59,6 +59,7 @@ class ContinueCycle:
 
     __slots__ = (
         "_catching_up",
+        "_gap_seen",
         "_ready_may_repeat",
         "_ready_while_unproven",
         "_resumed",
@@ -68,6 +69,7 @@ class ContinueCycle:
         "payload",
         "resent",
         "state",
+        "told_slot",
         "watching",
     )
 
@@ -77,8 +79,12 @@ class ContinueCycle:
         self.watching = False
         self.inquiry = 0
         self.resent = 0
-        # Did a slot come since the last continue was submitted?
+        # The slot that the RPC named, while nothing else shows that the continue arrived.
+        self.told_slot: int | None = None
+        # Did a slot come since the engine last waited, or since the last continue was submitted?
         self._slot_seen = False
+        # Were events jumped over since then? A slot may be among them.
+        self._gap_seen = False
         # Two reasons why a server may send a readyForContinue that answers nothing: after a pause or a refusal, once;
         # and after it has resumed the session on a new connection.
         self._ready_may_repeat = False
@@ -105,7 +111,8 @@ class ContinueCycle:
         """Accept the next continue. ``step`` collects what it causes."""
         self.payload = payload
         self._step = step
-        self._slot_seen = self._ready_while_unproven = False
+        self._slot_seen = self._gap_seen = self._ready_while_unproven = False
+        self.told_slot = None
         self._become(CycleState.QUEUED)
 
     def abandon_step(self, step: Step) -> None:
@@ -134,13 +141,15 @@ class ContinueCycle:
 
     # guess: `readyForContinue` after `paused`, and after an error about a continue's content
     # guess: a `readyForContinue` that is repeated after an attach
-    def observe(self, event: Event) -> None:
-        """An event of this session that was not seen before."""
+    def observe(self, event: Event) -> bool:
+        """An event of this session that was not seen before. Returns whether it is for the caller."""
         if self.state is CycleState.FINISHED:
-            return
+            return True
+        kind = type(event)
+        if kind is ReadyForContinue and self._is_repeated_ready():
+            return False
         if self._step is not None and self.state is not CycleState.QUEUED:
             self._step.events.append(event)
-        kind = type(event)
         if kind is ReadyForContinue:
             self._observe_ready()
         elif kind is Paused or (isinstance(event, SessionError) and self._is_answered_by(event)):
@@ -149,17 +158,28 @@ class ContinueCycle:
             self._answered()
         elif kind is DiscoveryBatch or kind is UnknownEvent:
             # Discovery scans ahead on its own and proves nothing. Of unknown events nothing is known.
-            return
+            pass
         elif kind is Status and (self.state is not CycleState.SENT or self._resumed):
             # A server that resumes a session may send a status. On the connection of the continue it proves work.
-            return
+            pass
         else:
+            self.told_slot = None
             if kind is Slot:
                 self._slot_seen = True
                 self._ready_may_repeat = False
                 # What the continue of this connection caused comes after everything that resuming made the server send.
                 self._resumed = self._resumed and self.state is not CycleState.SENT
             self._become(CycleState.RUNNING if self.state in _UNPROVEN else self.state)
+        return True
+
+    def _is_repeated_ready(self) -> bool:
+        """The caller knows already that the engine waits, so a loop must not take this ready for another stop.
+
+        The first ready after a pause or a refusal is delivered, as some servers send one after each.
+        """
+        if self._slot_seen or self._gap_seen or self._ready_may_repeat:
+            return False
+        return self.state in (CycleState.READY, CycleState.QUEUED) or (self.is_outstanding and self._resumed)
 
     def _observe_ready(self) -> None:
         may_repeat, self._ready_may_repeat = self._ready_may_repeat, False
@@ -179,6 +199,8 @@ class ContinueCycle:
 
     def _answered(self) -> None:
         """The engine waits."""
+        self._slot_seen = self._gap_seen = False
+        self.told_slot = None
         if self.state is CycleState.QUEUED:
             self._become(CycleState.QUEUED)
             return
@@ -188,6 +210,7 @@ class ContinueCycle:
     def finish(self, completed: Completed | None = None) -> None:
         """Nothing more will come. ``completed`` is given unless the session failed or was closed."""
         self.payload = b""
+        self.told_slot = None
         if completed is not None and self._step is not None:
             self._step.events.append(completed)
             self._end_step()
@@ -220,8 +243,10 @@ class ContinueCycle:
             return
         refused = isinstance(event, SessionError) and refuses_continue(event.error)
         if refused or isinstance(event, (ReadyForContinue, Paused)):
+            self._ready_may_repeat = not isinstance(event, ReadyForContinue)
             self._become(CycleState.READY)
         elif isinstance(event, Slot):
+            self._ready_may_repeat = False
             self._become(CycleState.STARTING)
 
     # Lost connections.
@@ -229,11 +254,15 @@ class ContinueCycle:
     # guess: a `readyForContinue` that is repeated after an attach
     def connection_lost(self) -> None:
         self._resumed = True
-        self._become(CycleState.UNCERTAIN if self.state in _UNPROVEN else self.state)
+        if self.told_slot is not None:
+            self._become(CycleState.RUNNING)  # also if it was being asked again
+        else:
+            self._become(CycleState.UNCERTAIN if self.state in _UNPROVEN else self.state)
 
     def events_are_missing(self) -> None:
         """The missing events may include a slot, so the next readyForContinue may answer the continue."""
         self._ready_may_repeat = self._resumed = False
+        self._gap_seen = True
 
     def ask(self) -> int:
         """No proof came in time: the session must be asked. Returns the number of the inquiry."""
@@ -243,11 +272,13 @@ class ContinueCycle:
 
     def send_again(self) -> None:
         self.resent += 1
+        self.told_slot = None
         self._ready_while_unproven = False
         self._become(CycleState.QUEUED)
 
-    def arrived(self) -> None:
-        """The inquiry has shown that the server got the continue."""
+    def arrived(self, told_slot: int | None = None) -> None:
+        """The inquiry has shown that the server got the continue. ``told_slot``: only this slot shows it."""
+        self.told_slot = told_slot
         self._become(CycleState.RUNNING)
         if self._ready_while_unproven:
             self._ready_while_unproven = False
@@ -257,10 +288,12 @@ class ContinueCycle:
         # The flag first: Ctrl-C may come in between, and watching too much is harmless.
         self.watching = (
             (state in _OUTSTANDING and not self._slot_seen)
+            or state is CycleState.READY
             or self._ready_may_repeat
             or self._resumed
             or self._catching_up
             or self._step is not None
+            or self.told_slot is not None
             or state in _UNPROVEN
         )
         self.state = state

@@ -14,12 +14,14 @@ from collections.abc import Collection
 from enum import Enum
 
 from simsync.errors import ContinueSendError, ProtocolError, RemoteError
-from simsync.events import BacktestError, Completed, DiscoveryBatch, Event, Paused, SessionError, Slot
+from simsync.events import BacktestError, Completed, DiscoveryBatch, Event, Paused, SessionError, Slot, Status
 from simsync.options import Options
 from simsync.protocol.continue_cycle import CycleState
+from simsync.protocol.continues_in_doubt import ContinuesInDoubt, in_doubt
 from simsync.protocol.outcome import GiveUp, Outcome, Reconnect
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 from simsync.protocol.skipped_messages import SkippedMessages
+from simsync.protocol.unreadable_frames import UnreadableFrames
 from simsync.wire import requests
 from simsync.wire.control import ControlDecoder
 from simsync.wire.control_messages import ControlMessage, NotUnderstood
@@ -78,6 +80,8 @@ class ControlProtocol(ABC):
         self.outgoing: list[bytes] = []
         self.progress: deque[Event] = deque(maxlen=_PROGRESS)
         self.skipped = SkippedMessages(logger)
+        self.unreadable = UnreadableFrames()
+        self.doubts = ContinuesInDoubt(options)
         self.closing = False
         self.close_acknowledged = False
 
@@ -112,8 +116,15 @@ class ControlProtocol(ABC):
         self.outgoing = []
         self._handshake_deadline = None
         self._proof_deadline = None
+        self.doubts.connection_lost()
         for session in self.sessions.values():
             session.cycle.connection_lost()
+
+    @property
+    def progress_mark(self) -> int:
+        """Grows whenever something new comes: the session itself, a slot, or another event that tells something."""
+        sessions = self.sessions.values() if self.established_once else ()
+        return self.established_once + sum(session.news + session.slots_seen for session in sessions)
 
     def take_outgoing(self) -> list[bytes]:
         messages, self.outgoing = self.outgoing, []
@@ -132,8 +143,10 @@ class ControlProtocol(ABC):
         self.phase = Phase.STEADY
         self.established_once = True
         self._handshake_deadline = None
-        in_doubt = any(session.cycle.state is CycleState.UNCERTAIN for session in self.sessions.values())
-        if in_doubt or not self.is_settled:
+        if self.unreadable.take_created() and self.survives_loss:
+            self.unreadable.is_worth_an_attach(self._cursors_in_all)
+            self.outcome = Reconnect("the server sent text that is not JSON while creating")
+        if in_doubt(self.sessions.values()) or not self.is_settled:
             self._proof_deadline = now + self._options.continue_grace
 
     def _refused(self, error: BacktestError, request: str) -> None:
@@ -171,7 +184,7 @@ class ControlProtocol(ABC):
                 continue
             if sequence == session.cursor + 1:
                 session.cursor = sequence
-            elif not self._accept_jump(session, sequence):
+            elif not self._accept_jump(session, sequence, event):
                 continue
             if type(event) is Slot and session.open and not session.cycle.watching:
                 # Nearly all events are slots that change nothing but the position of the engine.
@@ -217,6 +230,7 @@ class ControlProtocol(ABC):
         if cycle.is_catching_up and session.open:
             if sequence is not None and sequence <= session.handled_before and not isinstance(event, Completed):
                 # The earlier process has handled it. It tells where the engine stood, but is not delivered again.
+                session.news += 1
                 session.note_position(event)
                 cycle.replay(event)
                 return None
@@ -228,11 +242,16 @@ class ControlProtocol(ABC):
                 self.skipped.note("an event of a session that has ended", session.session_id)
             return None
         if isinstance(event, Completed):
+            session.news += 1
             session.complete(event)
             return event
         if isinstance(event, (Slot, Paused, DiscoveryBatch)):
             session.note_position(event)
-        cycle.observe(event)
+        if not cycle.observe(event):
+            logger.debug("session %s: dropped a readyForContinue that answers nothing", session.session_id)
+            return None
+        if not isinstance(event, Status):  # a server that resumes a session may send one on each connection
+            session.news += 1
         if isinstance(event, SessionError) and event.error.terminal:
             logger.error("session %s failed: %s", session.session_id, event.error)
             self._deliver(session, event)
@@ -250,10 +269,13 @@ class ControlProtocol(ABC):
 
     # guess: a cursor that is older than what the server kept
     # guess: a jump in sequence numbers
-    def _accept_jump(self, session: SessionState, sequence: int) -> bool:
+    def _accept_jump(self, session: SessionState, sequence: int, event: Event | None) -> bool:
         """A number that does not follow the cursor: False if the event was received before."""
         if sequence <= session.cursor:  # safeguard: replayed events are dropped
-            self._drop_replay(session, sequence)
+            if session.cannot_have_received(event):
+                self._fail(session, session.started_over(sequence))
+            else:
+                self._drop_replay(session, sequence)
             return False
         missing = self._missing_before(session, sequence)
         if session.cursor == NOTHING_SEEN:
@@ -282,16 +304,27 @@ class ControlProtocol(ABC):
     # guess: Text and Binary frames
     def _not_understood(self, message: NotUnderstood) -> None:
         self.skipped.note(message.reason, message.raw)
-        if not message.is_json and not self.closing and (self.survives_loss or self.phase is not Phase.STEADY):
-            # It may have been the very message that everybody waits for. After a re-attach the server sends it again.
+        if message.is_json or self.closing:
+            return
+        if self.phase is Phase.CREATING:
+            self.unreadable.note_while_creating()
+        elif not self.survives_loss:
+            self.unreadable.skipped += 1
+        elif self.unreadable.is_worth_an_attach(self._cursors_in_all):
             self.outcome = Reconnect(f"the server sent text that is not JSON while {self.phase.value}")
+
+    @property
+    def _cursors_in_all(self) -> int:
+        return sum(session.cursor for session in self.sessions.values())
 
     # Time.
 
     @property
     def next_deadline(self) -> float | None:
         """When :meth:`tick` must be called at the latest."""
-        return self._handshake_deadline if self._handshake_deadline is not None else self._proof_deadline
+        if self._handshake_deadline is not None:
+            return self._handshake_deadline
+        return self.doubts.earlier_deadline(self._proof_deadline)
 
     def tick(self, now: float) -> list[tuple[SessionState, int]]:
         """Do what is due. Returns the sessions that must be asked for their slot, each with the inquiry's number.
@@ -300,21 +333,21 @@ class ControlProtocol(ABC):
         """
         if self._handshake_deadline is not None and now >= self._handshake_deadline:
             self._no_answer(now)
-        if self._proof_deadline is None or now < self._proof_deadline:
-            return []
-        self._proof_deadline = None
-        return [
-            (session, session.cycle.ask())
-            for session in self.sessions.values()
-            if session.cycle.state is CycleState.UNCERTAIN
-        ]
+        to_ask = self.doubts.due(now) if self.phase is Phase.STEADY else []
+        if self._proof_deadline is not None and now >= self._proof_deadline:
+            self._proof_deadline = None
+            to_ask += in_doubt(self.sessions.values())
+        return [(session, session.cycle.ask()) for session in to_ask]
 
     def _no_answer(self, now: float) -> None:
-        self.outcome = Reconnect(f"the server did not answer in time while {self.phase.value}")
+        reason = f"the server did not answer in time while {self.phase.value}"
+        if self.phase is Phase.CREATING and self.unreadable.may_hold_the_answer:
+            self.outcome = GiveUp(f"{reason}, or its answer was among the frames that are not JSON")
+        else:
+            self.outcome = Reconnect(reason)
 
     # A continue in doubt.
 
-    # guess: a continue that was lost with its connection
     def answer_inquiry(self, session: SessionState, inquiry: int, slot: int | None) -> bool:
         """The session's RPC answered with ``slot`` (None: it did not answer). True if the continue must be sent again.
 
@@ -323,23 +356,11 @@ class ControlProtocol(ABC):
         cycle = session.cycle
         if cycle.state is not CycleState.ASKING or cycle.inquiry != inquiry:
             return False  # an event decided it first, or the connection was lost again
-        where = f"session {session.session_id}: the connection was lost after a continue was sent"
-        problem = ""
-        if slot is None:
-            problem = ", no event came since, and its RPC did not answer whether the continue arrived"
-        elif not session.position_is_known:
-            problem = ", no event came since, and where the session stood before is not known"
-        elif slot > session.position:
-            cycle.arrived()
+        decision = self.doubts.decide(session, slot)
+        if isinstance(decision, ContinueSendError):
+            self._fail(session, decision)
             return False
-        elif not self._options.resend_continue:
-            problem = f"; the continue did not arrive, as the slot is still {slot} (resend_continue=False)"
-        if problem:
-            self._fail(session, ContinueSendError(where + problem))
-            return False
-        logger.warning("%s and its slot is still %d: sending the continue again", where, slot)
-        cycle.send_again()  # safeguard: a lost continue is sent again
-        return True
+        return decision
 
     # The end.
 

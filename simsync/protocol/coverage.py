@@ -41,6 +41,8 @@ class Coverage:
         replays_dropped: How many replayed events were dropped after reconnects.
         tolerance: How many slots at the end may carry no block.
         unproven: Slots of quiet subscriptions of which completeness cannot be proven.
+        unreadable_frames: How many frames of the control connection were skipped because they are not JSON; if one
+            was an event, ``sequence_gaps`` counts it.
     """
 
     start_slot: Optional[int]
@@ -53,6 +55,7 @@ class Coverage:
     replays_dropped: int = 0
     tolerance: int = 0
     unproven: tuple[UnprovenSlots, ...] = ()
+    unreadable_frames: int = 0
 
     # guess: end slot without a block
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from simsync.errors import SimsyncError
+from simsync.errors import ProtocolError, SimsyncError
 from simsync.events import Completed, DiscoveryBatch, Event, Paused, Slot
 from simsync.protocol.continue_cycle import ContinueCycle
 from simsync.protocol.discoveries import BEFORE_EVERYTHING, Discoveries, batch_order
@@ -53,6 +53,7 @@ class SessionState:
         "highest_slot",
         "late_events",
         "learned_slot",
+        "news",
         "open",
         "paused_slot",
         "range_known",
@@ -88,6 +89,7 @@ class SessionState:
         self.paused_slot = NOTHING_SEEN
         self.learned_slot: int | None = None
         self.slots_seen = 0
+        self.news = 0
         self.sequence_gaps = 0
         self.replays_dropped = 0
         self.late_events = 0
@@ -116,6 +118,23 @@ class SessionState:
     def position_is_known(self) -> bool:
         """False for an attached session until its RPC was asked: its events need not tell where it stood before."""
         return not self.attached or self.learned_slot is not None
+
+    # guess: numbers that start over after an attach
+    def cannot_have_received(self, event: Event | None) -> bool:
+        """The event tells something that no event before it has told, so it is no replay."""
+        if not self.open:
+            return False
+        if isinstance(event, (Slot, Paused)):
+            return event.slot > max(self.highest_slot, self.paused_slot)
+        return isinstance(event, Completed)
+
+    def started_over(self, sequence: int) -> ProtocolError:
+        """Dropping what has old numbers would drop everything from now on."""
+        return ProtocolError(
+            f"session {self.session_id}: event {sequence} is new, but comes after event {self.cursor}: the server"
+            " started the numbers over, so replayed events cannot be told from new ones",
+            sequence,
+        )
 
     def note_position(self, event: Event) -> None:
         """Learn from an event where the engine is, and what is ahead of it."""

@@ -208,7 +208,7 @@ class SingleProtocol(ControlProtocol):
             return
         if sequence == session.cursor + 1:
             session.cursor = sequence
-        elif not self._accept_jump(session, sequence):
+        elif not self._accept_jump(session, sequence, event):
             return
         if self._take_event(session, event, sequence) is None:
             session.skip_event()

@@ -22,18 +22,20 @@ from simsync.errors import (
     SimsyncError,
 )
 from simsync.events import DiscoveryBatch, Event
-from simsync.frames import CONTROL
 from simsync.options import Options
 from simsync.params.api_key import ApiKey
 from simsync.protocol.control import ControlProtocol, Phase
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.session_state import SessionState
+from simsync.runtime import at_exit
 from simsync.runtime.connection_log import control_log
-from simsync.runtime.connector import ConnectFailed, Connector, connection_failure
+from simsync.runtime.connector import connection_failure
+from simsync.runtime.control_opener import ControlOpener
 from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
 from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
+from simsync.runtime.exhaustion import Exhausted
 from simsync.runtime.failure import chain_of, fresh, given_up
-from simsync.runtime.goodbye import receive, say_goodbye
+from simsync.runtime.goodbye import Farewell, receive
 from simsync.runtime.outbox import Outbox
 from simsync.runtime.retry import Reconnectable, ReconnectPolicy
 from simsync.runtime.slot_inquiries import AskSlot, SlotInquiries
@@ -58,8 +60,6 @@ class ControlConnection:
         options: Options,
         ask_slot: AskSlot,
     ) -> None:
-        self._url = url
-        self._api_key = api_key
         self._protocol = protocol
         self._options = options
         self._waker = Waker()
@@ -75,12 +75,11 @@ class ControlConnection:
         self.up = False
         self.reconnects = 0
         self.failure: SimsyncError | None = None
-        self._handed_over = False
-        self._ever_connected = False
         self._closing = False
+        self._farewell = Farewell(protocol, options.close_timeout, self._logger)
         self._finished = False
         self._drop_asked = False
-        self._connector: Connector | None = None
+        self._opener = ControlOpener(url, api_key, options, self.lock)
         self.inquiries = SlotInquiries(ask_slot, self.lock)
 
     # For callers.
@@ -90,7 +89,7 @@ class ControlConnection:
 
         ``on_progress`` is called in this thread for what the server reports meanwhile. If it raises, the wait ends.
         """
-        self._reader = spawn("reader", self._run)
+        self._reader = spawn("reader", self._run, self._waker.close)
         exists = False
         while not exists:
             # wait: caller, creating or attaching | the session | `changed` | its timeout; the reconnect budget
@@ -103,9 +102,9 @@ class ControlConnection:
                     on_progress(event)
         for queue in self.queues.values():
             if queue.state.attached:
-                self.inquiries.learn_position(queue.state)
+                self.inquiries.learn_position(queue.state, self._protocol.doubts)
         with self.lock:
-            self._handed_over = True
+            self._farewell.handed_over = True
 
     def _take_progress(self) -> tuple[bool, list[Event]] | None:
         """Whether the session exists, and what the server has reported since the last call; None if nothing."""
@@ -118,6 +117,10 @@ class ControlConnection:
     @property
     def control_session_id(self) -> str:
         return self._protocol.control_session_id or ""
+
+    @property
+    def unreadable_frames(self) -> int:
+        return self._protocol.unreadable.skipped
 
     @property
     def status(self) -> str:
@@ -162,10 +165,11 @@ class ControlConnection:
             return  # the threads and the connection are the parent's
         cancelled = Cancelled(reason)
         with self.lock:
+            at_exit.expect_end(self._reader, self._farewell.begin() + 1.0)
+            connector = None if self._closing else self._opener.connector  # a later one says goodbye
             self._closing = True
             if self.failure is None:
                 self.failure = cancelled
-            connector = self._connector
             queues = list(self.queues.values())
             self.changed.notify_all()
         for queue in queues:
@@ -214,6 +218,7 @@ class ControlConnection:
             failure = connection_failure(
                 f"the reader thread failed: {chain_of(error)}", error, established=bool(self.queues)
             )
+        self._farewell.log_if_owed()
         self._end(failure)
         self._waker.close()
 
@@ -243,17 +248,24 @@ class ControlConnection:
         if ws is None:
             return
         began = time.monotonic()
-        self._ever_connected = True
-        writer = Writer(ws, self.outbox, self.lock, self._options.ping_interval, self._waker.wake)
+        try:
+            writer = Writer(ws, self.outbox, self.lock, self._options.ping_interval, self._waker.wake)
+        except Exhausted as limit:
+            ws.shutdown()
+            raise self._opener.lost_attempt(limit) from limit
         ws.outgoing = self.outbox.add_urgent
         try:
             with self.lock:
+                mark = self._protocol.progress_mark
                 hello = self._protocol.connected(time.monotonic())
                 self._drop_asked = False  # it was meant for the connection before
             self.outbox.open()
             self.outbox.add_urgent(hello)
             writer.start()
+            self._opener.ever_connected = True
             self._converse(ws, writer)
+        except Exhausted as limit:
+            raise self._opener.lost_attempt(limit) from limit
         except LinkLost as lost:
             if ws.observer is not None:
                 ws.observer.ended(lost.reason, lost.code)
@@ -263,7 +275,8 @@ class ControlConnection:
                 reason = f"connection lost: {lost.reason}; the session ended with it, as its disconnect_timeout is 0"
                 raise self._given_up(GiveUp(reason)) from lost
             uptime = time.monotonic() - began if self.queues else 0.0
-            raise Reconnectable(f"connection lost: {writer.failure or lost.reason}", uptime) from lost
+            new = self._protocol.progress_mark > mark
+            raise Reconnectable(f"connection lost: {writer.failure or lost.reason}", uptime, progress=new) from lost
         finally:
             with self.lock:
                 self.up = False
@@ -273,29 +286,21 @@ class ControlConnection:
                 self._protocol.lost()
                 self.changed.notify_all()
 
-    # guess: connection refused, or a host name without an address
     def _open(self) -> DuplexWebSocket | None:
         """A connection; None if the session was closed meanwhile."""
-        connector = Connector(self._url, self._options, self._api_key, plane=CONTROL)
         with self.lock:
-            closing = self._closing
-            self._connector = connector
-        if closing:
-            return None
-        try:
-            # wait: reader | the connect thread | it; `Connector.abort` | `connect_timeout`
-            return connector.run()
-        except ConnectFailed as failed:
-            if self._closing:
+            if self._closing and not self._farewell.may_connect():
                 return None
-            hopeless = failed.unreachable and not self._ever_connected and not self._options.retry_first_connect
-            if failed.final or hopeless:
-                failure = connection_failure(str(failed), failed, established=bool(self.queues))
-                raise failure from failure.__cause__
-            raise Reconnectable(str(failed)) from failed
-        finally:
-            with self.lock:
-                self._connector = None
+            connector = self._opener.prepare(self._farewell.seconds_left)
+        try:
+            ws = self._opener.open(connector, established=bool(self.queues))
+        except (Reconnectable, SimsyncError):
+            if self.status == "closed":
+                return self._open()
+            raise
+        if self._closing:
+            self._waker.wake()  # goodbye is said right behind the attach
+        return ws
 
     def _converse(self, ws: DuplexWebSocket, writer: Writer) -> None:
         """Receive until nobody needs the connection any more. Raises LinkLost, or the failure if it is final."""
@@ -316,10 +321,11 @@ class ControlConnection:
                 outcome = protocol.outcome
                 finished = protocol.is_finished
                 outgoing = protocol.take_outgoing()
+                reference = protocol.doubts.reference(protocol.sessions.values()) if inquiries else None
             for message in outgoing:
                 self.outbox.add_urgent(message)
             for state, number in inquiries:
-                self.inquiries.ask(state, partial(self._decided, state, number))
+                self.inquiries.ask(state, partial(self._decided, state, number), reference, protocol.doubts)
             if self._drop_asked:
                 raise LinkLost("it was dropped on request")
             if outcome is not None:
@@ -327,9 +333,7 @@ class ControlConnection:
                     raise self._given_up(outcome)
                 raise LinkLost(outcome.reason)
             if finished or self._closing:
-                ours = protocol.created_here or self._handed_over
-                timeout = self._options.close_timeout
-                say_goodbye(ws, protocol, self.lock, self.outbox, timeout, self._logger, end_sessions=ours)
+                self._farewell.say(ws, self.lock, self.outbox)
                 return
             if writer.failure is not None:
                 raise LinkLost(writer.failure)
@@ -349,8 +353,7 @@ class ControlConnection:
         if self._protocol.phase is not Phase.STEADY or self.up:
             return
         ws.drain_limit = max(DRAIN_LIMIT, ROOM_PER_SESSION * len(self._protocol.sessions))
-        if self.queues:
-            self.reconnects += 1
+        self.reconnects += bool(self.queues)
         self.queues = self.queues or {
             session_id: EventQueue(state, self.ready_queues, self._options.drain_idle)
             for session_id, state in self._protocol.sessions.items()

@@ -14,21 +14,28 @@ from simsync.runtime.connection_log import Adapter
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
+SMOOTHING = 2.0
+"""Longest delay in seconds after a connection that has delivered something new."""
+
 
 class Reconnectable(Exception):
-    """A connection could not be made or was lost, and trying again makes sense. ``uptime``: seconds it was up."""
+    """A connection could not be made or was lost, and trying again makes sense.
 
-    def __init__(self, reason: str, uptime: float = 0.0) -> None:
+    ``uptime``: seconds it was up. ``progress``: it has delivered something new.
+    """
+
+    def __init__(self, reason: str, uptime: float = 0.0, *, progress: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.uptime = uptime
+        self.progress = progress
 
 
 class ReconnectPolicy:
     """Runs connections one after the other until one ends for good or the budget of an outage is spent.
 
-    An outage begins with a lost connection or a failed attempt and is over when a connection was up for
-    ``uptime_reset`` seconds; a flapping server does not get a fresh budget with every flap.
+    An outage begins with a lost connection or a failed attempt. It is over when a connection has delivered something
+    new, or was up for ``uptime_reset`` seconds; a server that flaps and delivers nothing uses up the budget.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class ReconnectPolicy:
         self._failures = 0
         self._outage_began = 0.0
         self._down_since: float | None = None
+        self._progress = False
 
     def run(self, connection: Callable[[], None]) -> None:
         """Call ``connection`` until it returns. Raises the last Reconnectable when the budget is spent."""
@@ -81,7 +89,8 @@ class ReconnectPolicy:
         lost = state.outcome.exception() if state.outcome is not None else None
         now = self._clock()
         uptime = lost.uptime if isinstance(lost, Reconnectable) else 0.0
-        if uptime >= self._options.uptime_reset or not self._failures:
+        self._progress = isinstance(lost, Reconnectable) and lost.progress
+        if self._progress or uptime >= self._options.uptime_reset or not self._failures:
             self._failures = 0
             self._outage_began = now
         self._failures += 1
@@ -97,7 +106,10 @@ class ReconnectPolicy:
         options = self._options
         # 2.0 ** 1023 is the last that is finite; far beyond any cap.
         delay = min(options.backoff_max, options.backoff_initial * 2.0 ** min(max(self._failures - 1, 0), 1000))
-        return max(delay * self._uniform(1 - options.backoff_jitter, 1 + options.backoff_jitter), _asked_for(state))
+        delay *= self._uniform(1 - options.backoff_jitter, 1 + options.backoff_jitter)
+        if self._progress:
+            delay = min(delay, SMOOTHING)
+        return max(delay, _asked_for(state))
 
     def _report(self, state: RetryCallState) -> None:
         lost = state.outcome.exception() if state.outcome is not None else None

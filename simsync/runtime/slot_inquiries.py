@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 from simsync.cancel import CancelToken
 from simsync.errors import Cancelled, SimsyncError
+from simsync.protocol.continues_in_doubt import ContinuesInDoubt
 from simsync.protocol.session_state import SessionState
 from simsync.runtime.threads import spawn
 
@@ -42,19 +43,34 @@ class SlotInquiries:
             logger.warning("could not ask session %s for its slot: %s", state.session_id, error)
             return None
 
-    def learn_position(self, state: SessionState) -> None:
+    def learn_position(self, state: SessionState, doubts: ContinuesInDoubt) -> None:
         """Ask where an attached session stands. Without it, a continue that is lost cannot be decided."""
         slot = self.slot_of(state)
         if slot is not None:
             with self._lock:
-                state.learned_slot = slot
+                doubts.calibrate(state, state.highest_slot, slot)
+                state.learned_slot = slot - (doubts.offset or 0)
 
-    def ask(self, state: SessionState, decide: Callable[[int | None], None]) -> None:
-        """Ask in a separate thread, as the reader must not wait for an HTTP reply, and call ``decide`` there."""
+    def ask(
+        self,
+        state: SessionState,
+        decide: Callable[[int | None], None],
+        reference: SessionState | None,
+        doubts: ContinuesInDoubt,
+    ) -> None:
+        """Ask in a separate thread, as the reader must not wait for an HTTP reply, and call ``decide`` there.
+
+        ``reference`` is asked first: a session that is known to wait, which shows what the slots of RPCs mean.
+        """
 
         def run() -> None:
             slot: int | None = None
             try:
+                if reference is not None:
+                    position = reference.highest_slot
+                    named = self.slot_of(reference)
+                    with self._lock:
+                        doubts.calibrate(reference, position, named)
                 slot = self.slot_of(state)
             except Exception:
                 logger.exception("asking session %s for its slot failed", state.session_id)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 from simsync.cancel import CancelToken
-from simsync.errors import SubscriptionFailed
+from simsync.errors import ConnectError, SubscriptionFailed
 from simsync.options import Options
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.subscription import SubscriptionProtocol
@@ -91,7 +91,7 @@ class SubscriptionReader:
             queue.on_cancelled.append(self.stop)
             if queue.cancelled is not None:
                 self.stop()
-            self._thread = spawn("subscription", self._run)
+            self._thread = spawn("subscription", self._run, self._waker.close)
         except BaseException:
             # Ctrl-C: as if nobody had subscribed. A continue must not wait for a thread that was not started.
             self.stop()
@@ -174,9 +174,8 @@ class SubscriptionReader:
     # guess: a clean close (1000) of the data connection
     def _open(self) -> DuplexWebSocket | None:
         """A connection; None if the server has none any more, because every stream has ended."""
-        connector = Connector(self._url, self._options)
         with self._connection.lock:
-            self._connector = connector
+            connector = self._connector = Connector(self._url, self._options)
         try:
             # wait: subscription | the connect thread | it; `Connector.abort` | `connect_timeout`
             ws = connector.run()
@@ -186,9 +185,9 @@ class SubscriptionReader:
                 self._protocol.end_all()
                 self._check_outcome()
                 return None
-            if failed.final:
-                raise _GaveUp(str(failed)) from failed
-            raise Reconnectable(str(failed)) from failed
+            raise (_GaveUp if failed.final else Reconnectable)(str(failed)) from failed
+        except (ConnectError, OSError) as error:  # no thread, or no descriptor
+            raise Reconnectable(f"{self._protocol.label}: could not connect: {error}") from error
         finally:
             with self._connection.lock:
                 self._connector = None
@@ -212,9 +211,9 @@ class SubscriptionReader:
                 self._check_outcome()
                 return
             self._note_loss(ws)
-            if self._delivered:
-                uptime = max(uptime, self._options.uptime_reset)  # what makes progress starts with a new budget
-            raise Reconnectable(f"{self.status.label}: connection lost: {lost.reason}", uptime) from lost
+            raise Reconnectable(
+                f"{self.status.label}: connection lost: {lost.reason}", uptime, progress=self._delivered
+            ) from lost
 
     def _subscribe(self, ws: DuplexWebSocket) -> None:
         protocol = self._protocol

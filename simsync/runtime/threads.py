@@ -5,11 +5,20 @@ from __future__ import annotations
 import threading
 from typing import Callable
 
+from simsync.runtime.exhaustion import no_thread
 
-def spawn(name: str, target: Callable[[], None]) -> threading.Thread:
-    """Start ``target`` in a daemon thread named ``simsync-<name>``. The target handles its own exceptions."""
+
+def spawn(name: str, target: Callable[[], None], release: Callable[[], None] = lambda: None) -> threading.Thread:
+    """Start ``target`` in a daemon thread named ``simsync-<name>``. The target handles its own exceptions.
+
+    Raises Exhausted if the process may not start another thread, after ``release`` has freed what it would have owned.
+    """
     thread = threading.Thread(target=target, name=f"simsync-{name}", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except (RuntimeError, MemoryError) as error:  # "can't start new thread"
+        release()
+        raise no_thread(error) from error
     return thread
 
 

@@ -15,6 +15,7 @@ import time
 from typing import Any, Callable, Optional, TypeVar
 
 from simsync.params import checks
+from simsync.runtime.exhaustion import exhaustion
 
 T = TypeVar("T")
 
@@ -108,11 +109,15 @@ class InterruptSafeCondition:
 class Waker:
     """Ends the wait of the one thread that owns it. Any thread may call :meth:`wake`, any number of times.
 
-    A wake-up is remembered until the owner calls :meth:`clear`, so one that comes before the wait is not lost.
+    A wake-up is remembered until the owner calls :meth:`clear`, so one that comes before the wait is not lost. Making
+    one raises Exhausted if the process may not open another descriptor.
     """
 
     def __init__(self) -> None:
-        self._receiver, self._sender = socket.socketpair()
+        try:
+            self._receiver, self._sender = socket.socketpair()
+        except OSError as error:
+            raise exhaustion(error) or error from error
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
         self._lock = threading.Lock()  # guards the sockets against being closed while another thread wakes

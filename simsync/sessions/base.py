@@ -107,6 +107,7 @@ class SessionBase(StaysHere):
             replays_dropped=state.replays_dropped,
             tolerance=self._options.coverage_tolerance,
             unproven=tuple(slots for status in self._queue.subscriptions for slots in status.unproven),
+            unreadable_frames=self._connection.unreadable_frames,
         )
 
     @property

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,12 @@ ENDINGS = {
         0,
     ),
     "in a cycle of references": (OPEN + "session.myself = session; del session", 0),
+    "deleted at the end of a function": ("def main():\n" + OPEN.replace("\n", "\n    ") + "\nmain()", 0),
+    "deleted after a step": (OPEN + "session.advance(3); del session", 0),
+    "a token fired at the end": (
+        OPEN.replace("slot_count=20)", "slot_count=20), cancel=(token := simsync.CancelToken())") + "token.cancel()",
+        0,
+    ),
     "a parallel session": (
         OPEN.replace("session = client.session", "whole = client.parallel").replace(
             "session.sub", "session = whole.sub_sessions[0]; session.sub"
@@ -71,6 +78,52 @@ def test_the_server_is_told(simulator: Simulator, ending: str) -> None:
     for endpoint in done.stdout.splitlines():
         with pytest.raises(simsync.HttpStatusError, match="404"):
             simsync.Rpc(endpoint).get_slot()
+
+
+CHILD = """
+import sys, threading
+import multiprocessing
+import simsync
+kept = []
+def job(how):
+    client = simsync.Client(options=simsync.Options(close_timeout=60.0))
+    session = client.session(simsync.CreateSession(1000, slot_count=20))
+    session.advance(3)
+    print(session.rpc_endpoint, flush=True)
+    if how != "deleted":
+        kept.append(session)
+    if how == "used by a thread":
+        released = threading.Event()
+        threading.Thread(target=lambda: released.wait() and session.advance(3)).start()
+        released.set()
+if __name__ == "__main__":
+    process = multiprocessing.get_context(sys.argv[1]).Process(target=job, args=(sys.argv[2],))
+    process.start()
+    process.join()
+    sys.exit(process.exitcode)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("how", ["deleted", "kept", "used by a thread"])
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_a_child_of_multiprocessing_tells_the_server(
+    simulator: Simulator, tmp_path: Path, method: str, how: str
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(CHILD)
+    done = subprocess.run(
+        [sys.executable, str(program), method, how],
+        env={**os.environ, "SIMULATOR_URL": simulator.url, "SIMULATOR_API_KEY": simulator.api_key},
+        capture_output=True,
+        text=True,
+        timeout=PROMPTLY,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    with pytest.raises(simsync.HttpStatusError, match="404"):
+        simsync.Rpc(done.stdout.strip()).get_slot()
 
 
 def test_what_a_handler_of_the_caller_closes_is_not_closed_again(simulator: Simulator) -> None:

@@ -25,11 +25,12 @@ from simsync.runtime.event_queue import EventQueue, ReadyQueues
 from simsync.wire import requests
 from tests.protocol.taking import take_from
 
-from .engine_model import Engine, as_event, is_the_last
+from .engine_model import Engine, Entry, as_event, is_the_last, name_of
 from .server_model import Frame, ParallelServer, Server, SingleServer
 
 STOPS = (ReadyForContinue, Paused, SessionError)
 PROOFS = ("slotNotification", "paused", "error", "completed")
+ECHOED = ("paused", "invalidTransactionFormat")
 _REPLIES = ("sessionCreated", "sessionAttached", "success")
 
 
@@ -48,6 +49,15 @@ class Expected:
         self.events: list[Event] = []
         self.closed = False
         self.read: set[int] = set()
+        self.may_echo = False
+        """The last stop was a pause or a refusal, and no ready and no slot came since."""
+
+    def answers_nothing(self, entry: Entry) -> bool:
+        """It only repeats that the engine waits, and can be no echo of a pause."""
+        may_echo = self.may_echo
+        if entry.kind in ("slotNotification", "readyForContinue") or name_of(entry.kind, entry.params) in ECHOED:
+            self.may_echo = entry.kind not in ("slotNotification", "readyForContinue")
+        return entry.again and entry.kind == "readyForContinue" and not may_echo
 
 
 class World:
@@ -75,6 +85,8 @@ class World:
         """How far the handshake of this connection has come."""
 
         self.over: GiveUp | None = None
+        self.junk_at: dict[str, int] | None = None
+        self.junk_while_creating = False
         self.handed_over = isinstance(server, ParallelServer)
         self.cut_short: set[str] = set()
         """Sessions of which something was taken from the caller on purpose."""
@@ -164,15 +176,31 @@ class World:
         for frame in frames:
             in_handshake = self.step != "steady"
             if frame.means == "no json":
-                return "again"
+                if self.step == "creating":
+                    self.junk_while_creating = True
+                    continue
+                if self._is_worth_an_attach():
+                    return "again"
+                continue
             if frame.means in ("refusal", "fatal"):
                 if not in_handshake:
                     continue
                 return "fatal" if self.step == "creating" or frame.means == "fatal" else "again"
             if frame.entry is not None:
                 self._expect(frame)
+            creating = self.step == "creating"
             self._note_step(frame.means)
+            if creating and self.step != "creating" and self.junk_while_creating:
+                self.junk_while_creating = False
+                self._is_worth_an_attach()
+                return "again"
         return ""
+
+    def _is_worth_an_attach(self) -> bool:
+        """A frame that cannot be read costs the connection once for each position of the cursors."""
+        position = {key: wanted.highest for key, wanted in self.expected.items()}
+        worth, self.junk_at = position != self.junk_at, position
+        return worth
 
     def _note_step(self, means: str) -> None:
         parallel = isinstance(self.server, ParallelServer)
@@ -212,10 +240,13 @@ class World:
             wanted.highest = entry.number
             wanted.first = entry.number if wanted.first is None else wanted.first
             if entry.number <= wanted.handled and entry.kind != "completed":
+                wanted.answers_nothing(entry)
                 return
         if frame.session_id in self.released or wanted.closed or (creating_single and entry.kind == "status"):
             return
         if entry.kind == "error" and "simulationError" in entry.params and isinstance(self.server, ParallelServer):
+            return
+        if wanted.answers_nothing(entry):
             return
         wanted.events.append(as_event(entry))
         wanted.numbers.append(entry.number)
@@ -279,7 +310,9 @@ class World:
         """A continue that does not show in the slot of the session shows by an event within the grace."""
         for engine in self.server.engines.values():
             old = not self.conversation.created_here and not self.handed_over
-            if engine.taken and (old or not engine.moved):
+            state = self.conversation.sessions.get(engine.session_id)
+            told = state is not None and state.cycle.told_slot is not None  # it has been waited for for long
+            if engine.taken and (old or told or not engine.moved):
                 self._pump(engine)
                 while self.connected and engine.has_plans and not self._proof_was_read(engine):
                     engine.work()

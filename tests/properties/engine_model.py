@@ -27,11 +27,15 @@ WAITING = ("readyForContinue", "paused", "invalidTransactionFormat")
 
 
 class Entry(NamedTuple):
-    """One thing said: its number (None: it has none), its kind and what it carries, as on the wire."""
+    """One thing said: its number (None: it has none), its kind and what it carries, as on the wire.
+
+    ``again``: it repeats to a client that attached what the engine has said before.
+    """
 
     number: int | None
     kind: str
     params: Any
+    again: bool = False
 
 
 class Continue(NamedTuple):
@@ -188,9 +192,9 @@ class Engine:
                 self.finished = True
                 self.waiting = False
 
-    def say(self, kind: str, params: Any) -> Entry:
+    def say(self, kind: str, params: Any, again: bool = False) -> Entry:
         """Say something now, whatever the plans are."""
-        entry = Entry(self.next_number(), kind, params)
+        entry = Entry(self.next_number(), kind, params, again)
         self.history.append(entry)
         return entry
 

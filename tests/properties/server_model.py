@@ -128,9 +128,9 @@ class Server(ABC):
         status = {"status": "takenUp"}
         if self.habits.says_ready_again == "numbered":
             engine.say("status", status)
-            engine.say("readyForContinue", None)
+            engine.say("readyForContinue", None, again=True)
         else:
-            said = [Entry(None, "status", status), Entry(None, "readyForContinue", None)]
+            said = [Entry(None, "status", status), Entry(None, "readyForContinue", None, again=True)]
             self.current.said_again[engine.session_id] = (len(engine.history), said)
 
     @abstractmethod
@@ -236,8 +236,8 @@ class Server(ABC):
         ]
         if choice < len(harmless):
             self._send(Frame(harmless[choice]))
-        elif self.link.answered:
-            self._send(Frame(b"<html>", means="no json"))
+        else:
+            self._send(Frame([b"<html>", b"\xff\xfe{}"][choice % 2], means="no json"))
 
 
 class ParallelServer(Server):

@@ -212,8 +212,10 @@ def test_nothing_is_sent_for_a_finished_session() -> None:
 
 
 def test_the_receiving_loop_is_asked_to_show_slots_only_where_they_matter() -> None:
-    cycle = ready_cycle()
+    cycle = ContinueCycle()
     assert not cycle.watching
+    cycle.observe(READY)
+    assert cycle.watching
     cycle.submit(b"continue")
     cycle.take()
     assert cycle.watching
@@ -221,6 +223,36 @@ def test_the_receiving_loop_is_asked_to_show_slots_only_where_they_matter() -> N
     assert not cycle.watching
     cycle.observe(PAUSED)
     assert cycle.watching
+
+
+def test_a_ready_that_repeats_that_the_engine_waits_is_not_for_the_caller() -> None:
+    cycle = ContinueCycle()
+    assert cycle.observe(READY)
+    assert not cycle.observe(READY)
+    cycle.connection_lost()
+    assert not cycle.observe(READY)
+    cycle.submit(b"continue")
+    assert not cycle.observe(READY)
+    cycle.take()
+    assert not cycle.observe(READY)
+    assert cycle.state is CycleState.SENT
+    assert cycle.observe(Slot(2))
+    assert cycle.observe(READY)
+    assert not cycle.observe(READY)
+
+
+def test_a_ready_behind_a_gap_is_for_the_caller() -> None:
+    cycle = ready_cycle()
+    cycle.connection_lost()
+    cycle.events_are_missing()
+    assert cycle.observe(READY)
+
+
+def test_the_one_ready_behind_a_pause_is_for_the_caller() -> None:
+    cycle = sent_cycle()
+    assert cycle.observe(PAUSED)
+    assert cycle.observe(READY)
+    assert not cycle.observe(READY)
 
 
 def test_a_ready_that_is_said_again_after_a_re_attach_answers_no_continue() -> None:

@@ -125,15 +125,44 @@ def test_unknown_messages_do_not_cost_the_connection_while_creating() -> None:
     assert machine.skipped.total == 1
 
 
-def test_text_that_is_no_json_costs_the_connection() -> None:
+@pytest.mark.parametrize("junk", [b"<html>", b"\xff\xfe{}"])
+def test_a_frame_that_cannot_be_read_costs_one_connection_per_position(junk: bytes) -> None:
+    steady = established()
+    for position in (1, 2):
+        delivered(steady, [event(A, position, "slotNotification", position)])
+        steady.receive([junk], 0.0)
+        assert isinstance(steady.outcome, Reconnect)
+        for _ in range(3):
+            steady.lost()
+            steady.connected(0.0)
+            steady.receive([junk, attached(), junk], 0.0)
+            assert steady.outcome is None
+            assert steady.phase is Phase.STEADY
+    assert steady.skipped.total == 14
+    assert steady.unreadable.skipped == 12
+
+
+def test_a_frame_that_cannot_be_read_while_creating_costs_no_second_create() -> None:
+    """Events that came before may be missing: one attach brings them."""
     machine = conversation()
     machine.connected(0.0)
-    machine.receive([b"<html>"], 0.0)
+    machine.receive([b"<html>", created(A), created(B)], 0.0)
+    assert machine.outcome is None
+    machine.receive([all_created()], 0.0)
     assert isinstance(machine.outcome, Reconnect)
-    steady = established()
-    steady.receive([b"<html>"], 0.0)
-    assert isinstance(steady.outcome, Reconnect)
-    assert steady.skipped.total == 1
+    machine.lost()
+    assert json.loads(machine.connected(1.0))["method"] == "attachParallelControlSessionV2"
+    machine.receive([attached(), b"<html>"], 1.0)
+    assert machine.outcome is None
+    assert machine.unreadable.skipped == 2
+
+
+def test_an_answer_to_the_create_that_cannot_be_read_ends_the_attempt_for_good() -> None:
+    machine = conversation(Options(create_timeout=5.0))
+    machine.connected(0.0)
+    machine.receive([created(A), b"<html>"], 0.0)
+    machine.tick(6.0)
+    assert "its answer was among the frames that are not JSON" in fatal_reason(machine)
 
 
 def test_text_that_is_no_json_is_skipped_where_nothing_could_be_attached_again() -> None:
@@ -297,6 +326,29 @@ def test_an_event_that_the_first_one_overtook_is_missing() -> None:
     assert machine.sessions[A].sequence_gaps == 1
     delivered(machine, [event(A, 1, "readyForContinue"), event(A, 2, "slotNotification", 1)])
     assert machine.sessions[A].sequence_gaps == 1
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        event(A, 2, "slotNotification", 6),
+        event(A, 2, "paused", {"slot": 6}),
+        event(A, 2, "completed", {"summary": None}),
+    ],
+)
+def test_numbers_that_start_over_behind_an_attach_fail_their_session(new: bytes) -> None:
+    machine = established()
+    delivered(machine, [event(A, number, "slotNotification", number) for number in range(1, 6)])
+    machine.lost()
+    machine.connected(2.0)
+    delivered(
+        machine, [attached(), event(A, 1, "status", {"status": "again"}), event(A, 2, "slotNotification", 2)], 2.0
+    )
+    assert machine.sessions[A].failure is None
+    (state,) = machine.receive([new], 2.0)
+    assert isinstance(state.failure, ProtocolError)
+    assert "event 2 is new, but comes after event 5: the server started the numbers over" in str(state.failure)
+    assert machine.sessions[B].failure is None
 
 
 def test_unknown_kinds_reach_the_caller_raw() -> None:

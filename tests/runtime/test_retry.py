@@ -24,7 +24,7 @@ class World:
         self.slept.append(round(seconds, 6))
         self.now += seconds
 
-    def run(self, uptimes: list[float | None]) -> None:
+    def run(self, uptimes: list[float | None], progress: bool = False) -> None:
         """One connection after the other; each is lost after its uptime, None ends well."""
         remaining = iter(uptimes)
 
@@ -32,7 +32,7 @@ class World:
             uptime = next(remaining)
             if uptime is not None:
                 self.now += uptime
-                raise Reconnectable("lost", uptime)
+                raise Reconnectable("lost", uptime, progress=progress and uptime > 0)
 
         self.policy.run(connection)
 
@@ -68,6 +68,26 @@ def test_a_flapping_server_gets_no_fresh_budget() -> None:
     with pytest.raises(Reconnectable):
         world.run([59.0] * 10)
     assert len(world.slept) == 4
+
+
+def test_progress_starts_attempts_window_and_backoff_anew() -> None:
+    """A link that drops every 50 s while events flow, for hours."""
+    world = World(Options(reconnect_attempts=3, reconnect_window=100.0, backoff_initial=1.0, backoff_jitter=0.0))
+    world.run([50.0] * 200 + [None], progress=True)
+    assert world.slept == [1.0] * 200
+
+
+def test_the_backoff_after_progress_is_short() -> None:
+    world = World(Options(backoff_initial=30.0, backoff_jitter=0.5))
+    world.run([0.1, 0.0, 0.1, None], progress=True)
+    assert world.slept == [2.0, 45.0, 2.0]
+
+
+def test_failures_behind_progress_use_up_the_budget() -> None:
+    world = World(Options(reconnect_attempts=3, backoff_jitter=0.0))
+    with pytest.raises(Reconnectable):
+        world.run([1.0, 1.0, 0.0, 0.0, 0.0, 1.0], progress=True)
+    assert world.slept == [0.5, 0.5, 1.0, 2.0]
 
 
 def test_zero_attempts_means_no_reconnect() -> None:

@@ -1,0 +1,90 @@
+"""A server, or something between, that sends frames which are no JSON: the run gets on, and coverage counts them."""
+
+from __future__ import annotations
+
+import pytest
+
+import simsync
+
+from .scripted_control import Talk, scripted
+from .wire_peer import BINARY, TEXT, encode
+
+OPTIONS = simsync.Options(backoff_initial=0.001, continue_grace=0.05, reconnect_attempts=3)
+JUNK = {"binary": encode(BINARY, b"\x80\x81\xff"), "text": encode(TEXT, b"<html>"), "broken": encode(TEXT, b"\xff{}")}
+
+
+def run(url: str) -> tuple[list[simsync.Event], simsync.ParallelSession]:
+    with simsync.Client(url, "key", options=OPTIONS).parallel(simsync.CreateSession(1, 9), timeout=20) as session:
+        (sub,) = session.sub_sessions
+        return list(sub.events(advance=1, timeout=20)), session
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_one_that_comes_on_each_connection_is_no_livelock(junk: str) -> None:
+    frame = JUNK[junk]
+
+    def first(talk: Talk) -> None:
+        talk.create()
+        talk.sock.sendall(frame)
+        talk.expect_end()
+
+    def second(talk: Talk) -> None:
+        assert talk.attach()["last_sequences"] == {"backtest_a": 2}
+        talk.sock.sendall(frame)
+        talk.expect("continueSessionV1")
+        talk.event(3, "slotNotification", 9)
+        talk.event(4, "completed", {"summary": None})
+        talk.goodbye()
+
+    with scripted(first, second) as url:
+        events, session = run(url)
+    assert [type(event).__name__ for event in events] == ["Slot", "ReadyForContinue", "Slot", "Completed"]
+    (coverage,) = session.coverage
+    assert coverage.unreadable_frames == 1
+    assert coverage.complete
+
+
+def test_one_that_was_an_event_is_a_gap() -> None:
+    def first(talk: Talk) -> None:
+        talk.create()
+        talk.expect("continueSessionV1")
+        talk.sock.sendall(JUNK["text"])
+        talk.expect_end()
+
+    def second(talk: Talk) -> None:
+        talk.attach()
+        talk.sock.sendall(JUNK["text"])  # instead of event 3
+        talk.event(4, "completed", {"summary": None})
+        talk.goodbye()
+
+    with scripted(first, second) as url:
+        _events, session = run(url)
+    (coverage,) = session.coverage
+    assert (coverage.unreadable_frames, coverage.sequence_gaps, coverage.complete) == (1, 1, False)
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_one_during_the_create_costs_no_second_create(junk: str) -> None:
+    """The ready may have been in it, so the session is attached once."""
+    frame = JUNK[junk]
+
+    def first(talk: Talk) -> None:
+        talk.expect("createBacktestSession")
+        talk.sock.sendall(frame)
+        talk.finish_create()
+        talk.expect_end()
+
+    def second(talk: Talk) -> None:
+        talk.attach()
+        talk.sock.sendall(frame)
+        talk.event(1, "slotNotification", 1)
+        talk.event(2, "readyForContinue")
+        talk.expect("continueSessionV1")
+        talk.event(3, "slotNotification", 9)
+        talk.event(4, "completed", {"summary": None})
+        talk.goodbye()
+
+    with scripted(first, second) as url:
+        events, session = run(url)
+    assert isinstance(events[-1], simsync.Completed)
+    assert session.coverage[0].unreadable_frames == 2
