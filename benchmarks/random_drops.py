@@ -44,7 +44,7 @@ def quote() -> simsync.ScheduledAction:
     me, friend = Keypair.from_seed(bytes(32)), Pubkey.from_bytes(bytes([1] * 32))
     pay = transfer(TransferParams(from_pubkey=me.pubkey(), to_pubkey=friend, lamports=1_000))
     return simsync.ScheduledAction(
-        simsync.Anchor("after_slot"),
+        simsync.Anchor("after_every_slot", every=1),
         transactions=[Transaction([me], Message([pay], me.pubkey()), Hash.default())],
         account_overrides={str(me.pubkey()): simsync.AccountData(1_000_000_000)},
         return_accounts=[str(friend)],

@@ -31,7 +31,7 @@ def quote(size: int) -> simsync.ScheduledAction:
     """What would a payment of ``size`` lamports do, at the end of every slot?"""
     payment = transfer(TransferParams(from_pubkey=ME.pubkey(), to_pubkey=MARKET, lamports=size))
     return simsync.ScheduledAction(
-        anchor=simsync.Anchor("after_slot"),
+        anchor=simsync.Anchor("after_every_slot", every=1),
         transactions=[Transaction([ME], Message([payment], ME.pubkey()), Hash.default())],
         account_overrides=PURSE,
         return_accounts=[str(MARKET)],

@@ -36,7 +36,7 @@ def leg(payer: Keypair, receiver: Keypair, lamports: int) -> Transaction:
 def round_trip(size: int) -> simsync.ScheduledAction:
     both = {str(key.pubkey()): simsync.accounts.system_account(PURSE) for key in (ME, MARKET)}
     return simsync.ScheduledAction(
-        anchor=simsync.Anchor("after_slot"),
+        anchor=simsync.Anchor("after_every_slot", every=1),
         transactions=[leg(ME, MARKET, size), leg(MARKET, ME, size)],
         account_overrides=both,
         return_accounts=[str(ME.pubkey()), str(MARKET.pubkey())],

@@ -151,7 +151,7 @@ def _action(write: Tagging, label: str, transaction: str) -> dict[str, Any]:
     variant, fields = {
         "after-slot": ("afterSlot", {}),
         "match": ("beforeMatch", {"filter": write("programExecuted", {"program": TOKEN_PROGRAM})}),
-        "every": ("beforeEverySlot", {"everyNSlots": 1}),
+        "every": ("beforeEverySlot", {"every_n_slots": 1, "everyNSlots": 1}),
     }[label]
     return {
         "anchor": write(variant, fields),

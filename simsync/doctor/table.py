@@ -310,6 +310,7 @@ OBSERVATIONS: tuple[Observation, ...] = (
 
 _NOT_SENT = "simsync does not send it"
 _MAY_LACK = "an error could also mean that the server lacks the feature"
+_NO_SUCH_SUBSCRIPTION = "no step of the capture subscribes to an account or a program"
 _UNCHANGED = "passed on unchanged, so nothing can differ"
 
 NOT_OBSERVABLE: Mapping[str, str] = {
@@ -329,7 +330,8 @@ NOT_OBSERVABLE: Mapping[str, str] = {
     "which errors are retried": "needs a busy server",
     "spelling of queries and bodies": "a build costs money, a deletion deletes; but see the window of `/usage`",
     "reroutes, replacements, diagnostics": _MAY_LACK,
-    "`intraSlotUpdates`, `encoding` and other config keys": _NOT_SENT,
+    "`encoding` of accounts and programs": _NO_SUCH_SUBSCRIPTION,
+    "spelling of `intraSlotUpdates`": _NO_SUCH_SUBSCRIPTION,
     "rejection for lack of capacity": "needs a server at capacity",
     "shapes of all other kinds": _UNCHANGED,
     "ending a subscription early": "closing a connection has no answer",

@@ -133,17 +133,13 @@ def _periodic(actions: Sequence[Action], before: bool) -> list[tuple[int, Action
 def _named(action: Action) -> Iterator[tuple[int, Due]]:
     """Yield the slots that an action names, with the transactions that run there.
 
-    If there are as many transactions as slots, and more than one, they are paired; else all run at each slot.
+    Entry i of the transactions runs at entry i of the slots.
     """
     if not isinstance(action.anchor, SlotAnchor) or action.anchor.slots is None:
         return
     slots = action.anchor.slots
-    paired = len(slots) == len(action.transactions) > 1
     for slot in sorted(set(slots)):
-        if paired:
-            yield slot, Due(action, tuple(one for at, one in zip(slots, action.transactions) if at == slot))
-        else:
-            yield slot, Due(action, action.transactions)
+        yield slot, Due(action, tuple(one for at, one in zip(slots, action.transactions) if at == slot))
 
 
 # -- results
@@ -245,11 +241,16 @@ def _action(index: int, item: Any, tagging: str) -> Action:
     anchor = fields.get("anchor")
     if tagging != "any" and (tagging == "tagged") != _is_tagged(anchor):
         raise invalid(f"the anchor of {where} must be {tagging}, not {anchor!r}")
+    due, transactions = _anchor(anchor, where), _transactions(fields, where)
+    if isinstance(due, SlotAnchor) and due.slots is not None and len(transactions) not in (0, len(due.slots)):
+        raise invalid(
+            f"{where} has {len(transactions)} transactions for {len(due.slots)} slots; it must have one per slot"
+        )
     return Action(
         index=index,
-        anchor=_anchor(anchor, where),
+        anchor=due,
         commits=commits,
-        transactions=_transactions(fields, where),
+        transactions=transactions,
         overrides=overrides,
         return_accounts=tuple(_return_account(one) for one in fields.items("returnAccounts")),
         label=label,
@@ -286,7 +287,8 @@ def _anchor(value: Any, where: str) -> Anchor:
     where = f"anchor of {where}"
     name, content = _variant(value, where)
     if name in ("afterslot", "beforeslot"):
-        return SlotAnchor(name == "beforeslot", _slots(content, where))
+        # Servers up to 0.13 know afterSlot without slots, for each slot; beforeSlot came later and always has them.
+        return SlotAnchor(name == "beforeslot", _slots(content, where, required=name == "beforeslot"))
     if name in ("beforeeveryslot", "aftereveryslot"):
         return SlotAnchor(name == "beforeeveryslot", None, _every(content, where))
     if name in ("beforematch", "aftermatch"):
@@ -295,9 +297,9 @@ def _anchor(value: Any, where: str) -> Anchor:
     raise invalid(f"unknown {where}: {value!r}")
 
 
-def _slots(content: Any, where: str) -> tuple[int, ...] | None:
+def _slots(content: Any, where: str, *, required: bool) -> tuple[int, ...] | None:
     slots = content if isinstance(content, list) else _member(content, "slots", where)
-    if slots is None:
+    if slots is None and not required:
         return None
     if not isinstance(slots, list) or not slots or not all(_is_number(slot, 0) for slot in slots):
         raise invalid(f"slots of the {where} must be a list of slots with at least one, not {slots!r}")

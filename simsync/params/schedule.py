@@ -24,13 +24,14 @@ class Anchor(JsonForm):
     Attributes:
         where: ``"before_slot"`` or ``"after_slot"`` of ``slots``, ``"before_match"`` or ``"after_match"`` of a batch
             that ``filter`` matches, ``"before_every_slot"`` or ``"after_every_slot"`` of slots that are divisible by
-            ``every``.
-        slots: Slots of ``before_slot`` and ``after_slot``; empty means each slot.
+            ``every``. For each slot, take ``every=1``.
+        slots: Slots of ``before_slot``, at least one, and of ``after_slot``. Only servers of the protocol versions 0.10
+            to 0.13 know ``after_slot`` without slots, which means each slot; later ones refuse it.
         filter: Filter of ``before_match`` and ``after_match``.
         every: Divisor of ``before_every_slot`` and ``after_every_slot``, at least 1.
     """
 
-    where: str = "after_slot"
+    where: str
     slots: Sequence[int] = ()
     filter: Optional[DiscoveryFilter] = field(default=None, metadata=config(decoder=filter_from_json))
     every: Optional[int] = None
@@ -46,6 +47,8 @@ class Anchor(JsonForm):
         checks.assign(self, slots=slots)
         if slots and self.where not in SLOT_ANCHORS:
             raise InvalidParams("slots", self.slots, f"is only allowed with {' and '.join(SLOT_ANCHORS)}")
+        if not slots and self.where == "before_slot":
+            raise InvalidParams("slots", slots, "must name at least one slot; for each slot use every=1")
         if self.where in MATCH_ANCHORS:
             checked_filter("filter", self.filter)
         elif self.filter is not None:
@@ -67,7 +70,9 @@ class ScheduledAction(JsonForm):
         anchor: When the action is executed.
         kind: ``"simulate"`` discards the changes after the action; ``"send"`` keeps them and allows no
             ``account_overrides``.
-        transactions: Transactions in order: base64 text, bytes, or objects with a byte form.
+        transactions: Transactions in order: base64 text, bytes, or objects with a byte form. If ``anchor`` names slots,
+            entry i is executed at ``slots[i]``: give one per slot, or none. To execute several at a slot, name it
+            several times. With any other anchor all are executed each time.
         account_overrides: Address → :class:`~simsync.AccountData` that the transactions see.
         return_accounts: Addresses whose states are part of the result.
         label: Any text, repeated in the result.
@@ -96,5 +101,10 @@ class ScheduledAction(JsonForm):
         )
         if self.kind == "send" and self.account_overrides:
             raise InvalidParams("account_overrides", self.account_overrides, "is not allowed with kind='send'")
+        # guess: transactions and slots of an action
+        slots = self.anchor.slots
+        if slots and self.transactions and len(slots) != len(self.transactions):
+            problem = f"must be as many as the {len(slots)} slots of the anchor: entry i is executed at slots[i]"
+            raise InvalidParams("transactions", self.transactions, problem)
         if self.label is not None:
             checks.assign(self, label=checks.text("label", self.label))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, SupportsIndex
 
 from simsync.errors import ControlClosed, InvalidParams
@@ -97,6 +97,8 @@ class Subscribing(SessionBase):
         filter: Any = None,
         decode: Callable[[str, Any], Event] | None = None,
         *,
+        config: Mapping[str, Any] | None = None,
+        intra_slot_updates: bool = False,
         from_slot: SupportsIndex | None = None,
     ) -> None:
         """Make any other subscription: ``subscribe("slotSubscribe")`` or ``subscribe("logsSubscribe", "all")``.
@@ -106,6 +108,10 @@ class Subscribing(SessionBase):
             filter: Its first parameter, sent as it is; None sends no parameter.
             decode: Makes an event from the notification's method and result. Without it, a
                 :class:`~simsync.Notification` is delivered.
+            config: Keys of its second parameter, for example ``{"filters": [{"dataSize": 165}]}``. They replace
+                simsync's own ``commitment``, and the ``encoding`` of accounts and programs, which is ``base64``.
+            intra_slot_updates: Receive each write of an account within a slot, not only its last state (for
+                ``accountSubscribe`` and ``programSubscribe``, from protocol version 0.16).
             from_slot: The first slot to deliver.
 
         Raises:
@@ -114,7 +120,9 @@ class Subscribing(SessionBase):
         """
         if decode is not None and not callable(decode):
             raise InvalidParams("decode", decode, "must be a function of (method, result)")
-        spec = pubsub.SubscribeSpec.custom(method, filter, decode, self._options.dialect.streams)
+        spec = pubsub.SubscribeSpec.custom(
+            method, filter, decode, self._options.dialect.streams, config, intra_slot_updates=intra_slot_updates
+        )
         self._subscribe([spec], from_slot)
 
     def _subscribe_kind(self, kind: str, values: Sequence[str | None], from_slot: SupportsIndex | None) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, Optional, Union
 
 from simsync.errors import InvalidParams
 from simsync.events import Event
 from simsync.params import checks
 from simsync.wire import compression, json_codec
-from simsync.wire.spelling import FoldedFields
+from simsync.wire.spelling import FoldedFields, fold
 from simsync.wire.streams import (
     Key,
     MakeEvent,
@@ -22,25 +22,37 @@ from simsync.wire.streams import (
     transaction_key,
 )
 
+_OWN_KEYS = {"replayFromSlot": "from_slot", "compression": "Options(compression=...)"}
+"""Config keys on which reading the notifications depends, and where the caller sets them."""
+
 
 @dataclass(frozen=True)
 class SubscribeSpec:
-    """One subscribe request: its method, its filter, and how to read its notifications."""
+    """One subscribe request: its method, its filter, how to read its notifications, and keys of its config."""
 
     method: str
     filter: Any
     make_event: MakeEvent
     key: Key
     single: bool = False
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.method:
             raise InvalidParams("method", self.method, "must be the name of a subscribe method")
-        checks.assign(self, method=checks.text("method", self.method), filter=checks.plain("filter", self.filter))
+        checks.assign(
+            self,
+            method=checks.text("method", self.method),
+            filter=checks.plain("filter", self.filter),
+            config=checks.plain_mapping("config", self.config),
+        )
+        for key, remedy in _OWN_KEYS.items():
+            if any(fold(given) == fold(key) for given in self.config):
+                raise InvalidParams(f"config[{key!r}]", self.config, f"is set by simsync; use {remedy}")
 
     @classmethod
     def of(cls, row: StreamRow, value: Optional[str] = None) -> SubscribeSpec:
-        return cls(row.method, row.filter(value), row.make_event, row.key, row.single)
+        return cls(row.method, row.filter(value), row.make_event, row.key, row.single, row.config)
 
     @classmethod
     def custom(
@@ -49,8 +61,11 @@ class SubscribeSpec:
         filter: Any,
         decode: Optional[Callable[[str, Any], Event]],
         streams: Mapping[str, StreamRow],
+        config: Optional[Mapping[str, Any]] = None,
+        *,
+        intra_slot_updates: bool = False,
     ) -> SubscribeSpec:
-        """A subscribe with any method. If the method is in ``streams``, its key and ``single`` apply.
+        """A subscribe with any method. If the method is in ``streams``, its key, ``single`` and ``config`` apply.
 
         ``decode``: (notification method, result) → event.
         """
@@ -62,7 +77,18 @@ class SubscribeSpec:
             def make_event(name: str, _slot: int, result: Any, _payload: bytes) -> Event:
                 return chosen(name, result)
 
-        return cls(method, filter, make_event, content if row is None else row.key, row is not None and row.single)
+        keys = dict(row.config) if row is not None else {}
+        if checks.flag("intra_slot_updates", intra_slot_updates):
+            states = [streams[kind].method for kind in ("accounts", "programs")]
+            if method not in states:
+                raise InvalidParams("intra_slot_updates", True, f"is only allowed with {' and '.join(states)}")
+            # guess: spelling of `intraSlotUpdates`
+            keys.update(intra_slot_updates=True, intraSlotUpdates=True)
+        if config is not None:
+            keys.update(checks.plain_mapping("config", config))
+        if row is None:
+            return cls(method, filter, make_event, content, config=keys)
+        return cls(method, filter, make_event, row.key, row.single, keys)
 
     @property
     def is_plain_transactions(self) -> bool:
@@ -75,16 +101,15 @@ class SubscribeSpec:
 
 # guess: a subscription without a filter
 # guess: config of a subscription
-# guess: `intraSlotUpdates`, `encoding` and other config keys
+# guess: other config keys
 def subscribe_request(
     identifier: int, spec: SubscribeSpec, *, replay_from_slot: Optional[int] = None, compressed: bool = False
 ) -> bytes:
     """The JSON-RPC request of a subscribe.
 
-    The server is believed to ignore unknown config keys, so all kinds get the same ones. ``replay_from_slot``: the
-    first slot to replay; None replays everything that the server retains.
+    ``replay_from_slot``: the first slot to replay; None replays everything that the server retains.
     """
-    config: dict[str, Any] = {"commitment": "confirmed"}
+    config: dict[str, Any] = {"commitment": "confirmed", **spec.config}
     if compressed:
         config["compression"] = compression.NAME
     if replay_from_slot is not None:

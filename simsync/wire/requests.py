@@ -97,7 +97,8 @@ def anchor(value: Anchor) -> Any:
         return {name: {"filter": discovery_filter(value.filter)}}
     # guess: anchors at every n slots, and their key
     if value.every is not None:
-        return {name: {"everyNSlots": value.every}}
+        # In both spellings, because that of the server is not known.
+        return {name: {"every_n_slots": value.every, "everyNSlots": value.every}}
     return {name: {"slots": list(value.slots)}} if value.slots else name
 
 

@@ -7,7 +7,7 @@ Filters and notification names are guesses, so each row can be replaced:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from simsync.errors import ProtocolError
@@ -45,6 +45,7 @@ class StreamRow:
         make_event: makes an event from a notification.
         key: recognises a notification that is replayed.
         single: the subscription ends after its first notification.
+        config: keys of the subscribe's config that this kind needs.
     """
 
     method: str
@@ -52,6 +53,7 @@ class StreamRow:
     make_event: MakeEvent
     key: Key
     single: bool = False
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 def notification_params(message: Mapping[str, Any]) -> FoldedFields:
@@ -178,6 +180,11 @@ def _nothing(_value: str | None) -> Any:
     return None
 
 
+# guess: `encoding` of accounts and programs
+# Without it a server that follows Agave writes base58, and an error text in place of data of more than 128 bytes.
+_BASE64 = {"encoding": "base64"}
+
+
 # guess: keys that identify a notification
 STREAMS: Mapping[str, StreamRow] = {
     "transactions": StreamRow("transactionSubscribe", _mentions, transaction, transaction_key),
@@ -186,8 +193,8 @@ STREAMS: Mapping[str, StreamRow] = {
     # guess: filter for action results
     "actions": StreamRow("actionSubscribe", _nothing, _action_result, _action_key),
     "logs": StreamRow("logsSubscribe", _mentions, notification, _log_key),
-    "accounts": StreamRow("accountSubscribe", _itself, notification, content),
-    "programs": StreamRow("programSubscribe", _itself, notification, content),
+    "accounts": StreamRow("accountSubscribe", _itself, notification, content, config=_BASE64),
+    "programs": StreamRow("programSubscribe", _itself, notification, content, config=_BASE64),
     # guess: `signatureSubscribe`
     "signatures": StreamRow("signatureSubscribe", _itself, notification, content, single=True),
     "slots": StreamRow("slotSubscribe", _nothing, notification, content),

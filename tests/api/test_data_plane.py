@@ -111,7 +111,7 @@ def test_a_refused_subscribe_is_reported_with_the_words_of_the_server(ledger: Le
                 sub.send_continue(timeout=20)
 
 
-# feature: subscriptions of any other kind
+# feature: subscriptions of any other kind, with any config keys
 def test_an_own_decoder(ledger: Ledger) -> None:
     class SlotNote(simsync.Event):
         def __init__(self, slot: int) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import simsync
+from simsync.local import Ledger, Simulator
 
 CREATE = simsync.CreateSession(1_000, slot_count=6)
 MEMO = "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"
@@ -48,3 +51,27 @@ def test_kinds_that_only_other_simulators_have(client: simsync.Client, subscribe
         subscribe(session)  # type: ignore[operator]
         with pytest.raises(simsync.SubscriptionFailed, match=method):
             list(session.events(advance=6, timeout=20))
+
+
+def states(client: simsync.Client, **more: Any) -> list[tuple[int, str, Any]]:
+    """Run a session; return slot, address and data of each state of an account of the system program."""
+    with client.session(CREATE) as session:
+        session.subscribe("programSubscribe", SYSTEM, **more)
+        found = [one.result for one in session.events(advance=6, timeout=20) if isinstance(one, simsync.Notification)]
+    return [(one["context"]["slot"], one["value"]["pubkey"], one["value"]["account"]) for one in found]
+
+
+def test_states_within_a_slot_come_on_request() -> None:
+    with Simulator(Ledger.generate(seed=3, start_slot=1_000, slots=6, transactions_per_slot=60)) as simulator:
+        client = simsync.Client(simulator.url, simulator.api_key)
+        last, every = states(client), states(client, intra_slot_updates=True)
+    assert len(every) > len(last) > 0
+    assert {(slot, address): state for slot, address, state in every} == {
+        (slot, address): state for slot, address, state in last
+    }
+    assert {state["data"][1] for _slot, _address, state in every} == {"base64"}
+
+
+def test_config_keys_reach_the_server(client: simsync.Client) -> None:
+    assert states(client, config={"filters": [{"dataSize": 1}]}) == []
+    assert {state["data"] for _slot, _address, state in states(client, config={"encoding": "binary"})} == {""}

@@ -234,7 +234,7 @@ def test_states_of_an_account(simulator: Simulator, ledger: Ledger, every: bool)
         session = control.create(1000, 1009)
         control.proceed(100)
         with Data(simulator, session) as data:
-            data.subscribe("accountSubscribe", [payer, {"intraSlotUpdates": every}])
+            data.subscribe("accountSubscribe", [payer, {"encoding": "base64", "intraSlotUpdates": every}])
             found = [(result["context"]["slot"], payer, result["value"]) for result in data.results()]
     assert found
     assert found == states(ledger, lambda diff: diff[1] == payer, every)
@@ -246,7 +246,10 @@ def test_states_of_the_accounts_of_a_program(simulator: Simulator, ledger: Ledge
         session = control.create(1000, 1009)
         control.proceed(100)
         with Data(simulator, session) as data:
-            data.subscribe("programSubscribe", [TOKEN, {"filters": [{"dataSize": 165}], "intraSlotUpdates": every}])
+            data.subscribe(
+                "programSubscribe",
+                [TOKEN, {"filters": [{"dataSize": 165}], "encoding": "base64", "intraSlotUpdates": every}],
+            )
             found = [
                 (one["context"]["slot"], one["value"]["pubkey"], one["value"]["account"]) for one in data.results()
             ]
@@ -261,7 +264,7 @@ def test_states_between_blocks_are_notified_at_once(simulator: Simulator) -> Non
     with Control(simulator) as control:
         session = control.create(1000, 1009)
         with Data(simulator, session) as data:
-            data.subscribe("accountSubscribe", [rich])
+            data.subscribe("accountSubscribe", [rich, {"encoding": "base64"}])
             rpc = Rpc(simulator, session)
             for lamports in (10**9, 2 * 10**9, 0):
                 rpc.call("modifyAccounts", {rich: account_data(lamports)})

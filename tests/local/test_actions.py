@@ -64,7 +64,7 @@ def test_simulate_sees_its_own_earlier_transactions_and_leaves_nothing(simulator
             1009,
             actions=[
                 action(
-                    {"afterSlot": {"slots": [1002]}},
+                    {"afterSlot": {"slots": [1002, 1002, 1002]}},
                     transfer(SOL),
                     transfer(SOL // 2, sender=POOR, receiver=RICH),
                     transfer(50 * SOL),
@@ -180,31 +180,36 @@ def test_send_is_committed_and_shown(simulator: Simulator, ledger: Ledger) -> No
         ({"beforeEverySlot": {"everyNSlots": 3}}, [1002, 1005, 1008]),
         ({"afterEverySlot": {"every_n_slots": 2}}, [1000, 1002, 1004, 1008]),
         ({"afterEverySlot": 5}, [1000, 1005]),
+        ({"afterEverySlot": {"every_n_slots": 5, "everyNSlots": 5}}, [1000, 1005]),
         ({"type": "afterEverySlot", "everyNSlots": 5}, [1000, 1005]),
     ],
 )
 def test_slot_anchors(simulator: Simulator, anchor: Any, slots: list[int]) -> None:
-    found = results(simulator, action(anchor, transfer(1)))
+    content = next(iter(anchor.values())) if isinstance(anchor, dict) else None
+    named = content.get("slots", ()) if isinstance(content, dict) else ()
+    found = results(simulator, action(anchor, *[transfer(1)] * (len(named) or 1)))
     assert [one["slot"] for one in found] == slots
     assert {one["batchIndex"] for one in found} == {None}
     assert all(len(one["transactionOutcomes"]) == 1 for one in found)
 
 
-def test_as_many_transactions_as_slots_are_paired(simulator: Simulator) -> None:
+def test_transactions_run_at_the_slots_that_they_are_paired_with(simulator: Simulator) -> None:
     slots = [1002, 1001, 1004]
     transactions = [transfer(SOL), transfer(2 * SOL), transfer(3 * SOL)]
     rich = {ADDRESS: account_data(100 * SOL)}
     paired = action({"afterSlot": {"slots": slots}}, *transactions, accountOverrides=rich, returnAccounts=[OTHER])
-    together = action({"afterSlot": {"slots": slots[:2]}}, *transactions, accountOverrides=rich, returnAccounts=[OTHER])
-    found = results(simulator, paired, together)
+    repeated = action(
+        {"afterSlot": {"slots": [1001, 1002, 1001]}}, *transactions, accountOverrides=rich, returnAccounts=[OTHER]
+    )
+    found = results(simulator, paired, repeated)
     assert [(one["slot"], one["actionIndex"], len(one["transactionOutcomes"])) for one in found] == [
         (1001, 0, 1),
-        (1001, 1, 3),
+        (1001, 1, 2),
         (1002, 0, 1),
-        (1002, 1, 3),
+        (1002, 1, 1),
         (1004, 0, 1),
     ]
-    assert [one["accounts"][0]["lamports"] // SOL for one in found] == [2, 6, 1, 6, 3]
+    assert [one["accounts"][0]["lamports"] // SOL for one in found] == [2, 4, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -251,7 +256,7 @@ def test_a_batch_with_several_matches_fires_once(simulate: Start, ledger: Ledger
 
 def test_a_paused_session_has_run_the_actions_before(simulator: Simulator) -> None:
     with Control(simulator) as control:
-        session = control.create(1000, 1009, actions=[action("beforeSlot"), action("afterSlot")])
+        session = control.create(1000, 1009, actions=[action({"beforeEverySlot": 1}), action("afterSlot")])
         with Data(simulator, session) as data:
             data.subscribe("actionSubscribe", [None, {"replayFromSlot": 1001}])
             control.ask("continueTo", {"slot": 1001, "batchIndex": 1})
@@ -328,6 +333,23 @@ AFTER = {"anchor": "afterSlot", "kind": "simulate"}
         ({"anchor": "afterSlot", "kind": "guess"}, "invalidRequest", "simulate or send"),
         ({"kind": "send"}, "invalidRequest", "anchor of actions[1]"),
         ({**AFTER, "anchor": "sometimes"}, "invalidRequest", "sometimes"),
+        ({**AFTER, "anchor": "beforeSlot"}, "invalidRequest", "slots of the anchor of actions[1]"),
+        ({**AFTER, "anchor": {"beforeSlot": None}}, "invalidRequest", "slots of the anchor of actions[1]"),
+        (
+            action({"afterSlot": {"slots": [1001, 1002, 1003]}}, transfer(1)),
+            "invalidRequest",
+            "actions[1] has 1 transactions for 3 slots",
+        ),
+        (
+            action({"beforeSlot": {"slots": [1001, 1002]}}, *[transfer(1)] * 3),
+            "invalidRequest",
+            "actions[1] has 3 transactions for 2 slots",
+        ),
+        (
+            {**AFTER, "anchor": {"afterSlot": {"slots": [1001, 1002]}}, "transaction": encoded(transfer(1))},
+            "invalidRequest",
+            "actions[1] has 1 transactions for 2 slots",
+        ),
         ({**AFTER, "anchor": {"afterSlot": {"slots": []}}}, "invalidRequest", "slots"),
         ({**AFTER, "anchor": {"afterSlot": {"slots": [True]}}}, "invalidRequest", "slots"),
         ({**AFTER, "anchor": {"a": 1, "b": 2}}, "invalidRequest", "one key"),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from solders.pubkey import Pubkey
 
 from simsync.local import Ledger, Simulator
+from simsync.local.encoding import encode_base58
 from simsync.local.pubsub.kinds import KINDS, OWN_KINDS
 
 from .actors import RICH, account_data, encoded, transfer
@@ -284,3 +287,38 @@ def test_replay_from_a_slot_that_is_no_longer_kept(simulate: Start, long_ledger:
 def test_bad_params(simulator: Simulator, method: str, params: Any) -> None:
     with Control(simulator) as control, Data(simulator, control.create(1000, 1009)) as data:
         assert data.call(method, params)["error"]["code"] == -32602
+
+
+SHORT, LONG = "A" * 128, "A" * 129
+TOO_LARGE = "error: data too large for bs58 encoding"
+
+
+@pytest.mark.parametrize("method", ["accountSubscribe", "programSubscribe"])
+@pytest.mark.parametrize(
+    ("config", "short", "long"),
+    [
+        ({}, encode_base58(SHORT.encode()), TOO_LARGE),
+        ({"encoding": "binary"}, encode_base58(SHORT.encode()), TOO_LARGE),
+        ({"encoding": 7}, encode_base58(SHORT.encode()), TOO_LARGE),
+        ({"encoding": "base58"}, [encode_base58(SHORT.encode()), "base58"], [TOO_LARGE, "base58"]),
+        *(
+            ({"encoding": name}, *([b64encode(data.encode()).decode(), "base64"] for data in (SHORT, LONG)))
+            for name in ("base64", "jsonParsed")
+        ),
+    ],
+)
+def test_account_data_come_in_the_encoding_that_agave_would_choose(
+    simulator: Simulator, method: str, config: Any, short: Any, long: Any
+) -> None:
+    """A subscribe never fails for an encoding: what base58 cannot hold becomes an error text in place of the data."""
+    address, owner = str(RICH.pubkey()), Pubkey(b"o" * 32)
+    with Control(simulator) as control:
+        session = control.create(1000, 1009)
+        rpc = Rpc(simulator, session)
+        with Data(simulator, session) as data:
+            data.subscribe(method, [address if method == "accountSubscribe" else str(owner), {**config, "x": 1}])
+            for text, shown in ((SHORT, short), (LONG, long)):
+                rpc.call("modifyAccounts", {address: account_data(10**9, text.encode(), owner)})
+                value = data.recv()["params"]["result"]["value"]
+                found = value if method == "accountSubscribe" else value["account"]
+                assert (found["data"], found["space"], found["owner"]) == (shown, len(text), str(owner))

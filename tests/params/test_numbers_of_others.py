@@ -101,7 +101,7 @@ def of_rpc(**more: Any) -> dict[str, Any]:
 def test_accounts_of_the_rpc_and_of_other_libraries_are_read(state: Any) -> None:
     wanted = {WALLET: simsync.AccountData(5, WALLET, b"abc")}
     assert simsync.Continue(modify_accounts={WALLET: state}).modify_accounts == wanted
-    action = simsync.ScheduledAction(simsync.Anchor(), account_overrides={WALLET: state})
+    action = simsync.ScheduledAction(simsync.Anchor("after_slot"), account_overrides={WALLET: state})
     assert action.account_overrides == wanted
     assert simsync.CreateSession(1, 2, overrides={1: {WALLET: state}}).overrides == {1: wanted}
 

@@ -37,7 +37,7 @@ def counted(**changes: Any) -> CreateSession:
 
 
 def action(**changes: Any) -> ScheduledAction:
-    return ScheduledAction(**{"anchor": Anchor(), **changes})
+    return ScheduledAction(**{"anchor": Anchor("after_slot"), **changes})
 
 
 def account(**changes: Any) -> AccountData:
@@ -144,7 +144,7 @@ BAD: list[tuple[Make, dict[str, Any], str, str, str]] = [
     (create, {"discoveries": [PROGRAM]}, "discoveries[0]", PROGRAM, "ProgramExecuted"),
     (create, {"discoveries": PROGRAM}, "discoveries", PROGRAM, "list"),
     (create, {"discoveries": {"programExecuted": PROGRAM}}, "discoveries", PROGRAM, "list"),
-    (create, {"actions": [Anchor()]}, "actions[0]", "Anchor(", "ScheduledAction"),
+    (create, {"actions": [Anchor("after_slot")]}, "actions[0]", "Anchor(", "ScheduledAction"),
     (create, {"actions": action()}, "actions", "ScheduledAction(", "list"),
     (create, {"diagnostic_probes": "x"}, "diagnostic_probes", "'x'", "list"),
     (create, {"agents": {"agentType": "x"}}, "agents", "agentType", "list"),
@@ -183,15 +183,21 @@ BAD: list[tuple[Make, dict[str, Any], str, str, str]] = [
     (create, {"agents": [{"wallet": threading}]}, "agents[0]['wallet']", "module", "module is not a JSON type"),
     (create, {"diagnostic_probes": [b"x"]}, "diagnostic_probes[0]", "b'x'", "must be a DiagnosticProbe(...)"),
     (create, {"diagnostic_probes": [{"x": b"y"}]}, "diagnostic_probes[0]['x']", "b'y'", "bytes is not a JSON type"),
-    (create, {"actions": [{"anchor": Anchor()}]}, "actions[0]['anchor']", "Anchor(", "Anchor is not a JSON type"),
+    (
+        create,
+        {"actions": [{"anchor": Anchor("after_slot")}]},
+        "actions[0]['anchor']",
+        "Anchor(",
+        "Anchor is not a JSON type",
+    ),
     (create, {"discoveries": [{"x": b"y"}]}, "discoveries[0]['x']", "b'y'", "bytes is not a JSON type"),
     (writing, {"state": {"data": b"x"}}, f"modify_accounts[{WALLET}]['data']", "b'x'", "bytes is not a JSON type"),
     # Anchors and actions.
     (Anchor, {"where": "after"}, "where", "'after'", "must be one of after_slot, before_slot, before_match"),
     (Anchor, {"where": "afterSlot"}, "where", "'afterSlot'", "must be one of"),
     (Anchor, {"where": None}, "where", "None", "must be one of"),
-    (Anchor, {"slots": [1, -1]}, "slots[1]", "-1", "from 0 to"),
-    (Anchor, {"slots": 5}, "slots", "5", "list"),
+    (Anchor, {"where": "after_slot", "slots": [1, -1]}, "slots[1]", "-1", "from 0 to"),
+    (Anchor, {"where": "after_slot", "slots": 5}, "slots", "5", "list"),
     (
         Anchor,
         {"where": "before_match", "slots": [1]},
@@ -203,14 +209,22 @@ BAD: list[tuple[Make, dict[str, Any], str, str, str]] = [
     (Anchor, {"where": "after_match", "filter": {"programExecuted": PROGRAM}}, "filter", PROGRAM, "ProgramExecuted"),
     (
         Anchor,
-        {"filter": ProgramExecuted(PROGRAM)},
+        {"where": "after_slot", "filter": ProgramExecuted(PROGRAM)},
         "filter",
         PROGRAM,
         "is only allowed with before_match and after_match",
     ),
     (Anchor, {"where": "before_every_slot"}, "every", "None", "integer"),
     (Anchor, {"where": "after_every_slot", "every": 0}, "every", "0", "from 1 to"),
-    (Anchor, {"every": 5}, "every", "5", "is only allowed with before_every_slot and after_every_slot"),
+    (
+        Anchor,
+        {"where": "after_slot", "every": 5},
+        "every",
+        "5",
+        "is only allowed with before_every_slot and after_every_slot",
+    ),
+    (Anchor, {"where": "before_slot"}, "slots", "()", "at least one slot; for each slot use every=1"),
+    (Anchor, {"where": "before_slot", "slots": []}, "slots", "()", "at least one slot"),
     (action, {"anchor": "after_slot"}, "anchor", "'after_slot'", "Anchor(...)"),
     (action, {"anchor": None}, "anchor", "None", "Anchor(...)"),
     (action, {"kind": "Simulate"}, "kind", "'Simulate'", "'simulate' or 'send'"),
@@ -221,6 +235,20 @@ BAD: list[tuple[Make, dict[str, Any], str, str, str]] = [
         "account_overrides",
         WALLET,
         "is not allowed with kind='send'",
+    ),
+    (
+        action,
+        {"anchor": Anchor("after_slot", [5, 6, 7]), "transactions": ["AQID"]},
+        "transactions",
+        "AQID",
+        "must be as many as the 3 slots of the anchor: entry i is executed at slots[i]",
+    ),
+    (
+        action,
+        {"anchor": Anchor("before_slot", [5, 5]), "transactions": ["AQID"] * 3, "kind": "send"},
+        "transactions",
+        "AQID",
+        "must be as many as the 2 slots",
     ),
     (action, {"label": 7}, "label", "7", "must be text"),
     (action, {"label": "\udfff"}, "label", "'\\udfff'", "not valid Unicode"),

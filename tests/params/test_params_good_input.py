@@ -72,7 +72,7 @@ def typed(**fields: Any) -> AccountData:
 )
 def test_transactions_in_every_form_become_base64(given_: Any) -> None:
     assert Continue(transactions=[given_]).transactions == ("AQIDBA==",)
-    assert ScheduledAction(Anchor(), transactions=[given_]).transactions == ("AQIDBA==",)
+    assert ScheduledAction(Anchor("after_slot"), transactions=[given_]).transactions == ("AQIDBA==",)
     assert EncodedBinary(given_).data == "AQIDBA=="
     assert typed(lamports=1, data=given_).data == b"\x01\x02\x03\x04"
 
@@ -129,7 +129,7 @@ def test_objects_that_print_as_an_address_are_addresses(text: str) -> None:
 def test_collections_of_any_kind_become_tuples(make: Callable[[list[Any]], Any]) -> None:
     assert OracleUpdate(make([PROGRAM]), make([WALLET])) == OracleUpdate((PROGRAM,), (WALLET,))
     assert Continue(transactions=make(["AQID"])).transactions == ("AQID",)
-    assert Anchor(slots=make([5])).slots == (5,)
+    assert Anchor("after_slot", make([5])).slots == (5,)
     assert CreateSession(1, 2, discoveries=make([ProgramExecuted(PROGRAM)])).discoveries == (ProgramExecuted(PROGRAM),)
     assert CreateSession(1, 2, signer_filter=make([WALLET])).signer_filter == (WALLET,)
 
@@ -248,16 +248,16 @@ def test_overrides_of_every_slot_of_the_range() -> None:
 
 
 def test_account_overrides_go_with_simulate_and_actions_with_replay() -> None:
-    action = ScheduledAction(Anchor(), account_overrides={WALLET: AccountData(1)}, label="")
+    action = ScheduledAction(Anchor("after_slot"), account_overrides={WALLET: AccountData(1)}, label="")
     create = CreateSession(1, 2, actions=[action], replay_account_state=True)
     assert create.actions == (action,)
-    assert ScheduledAction(Anchor(), kind="send", transactions=["AQID"]).kind == "send"
+    assert ScheduledAction(Anchor("after_slot"), kind="send", transactions=["AQID"]).kind == "send"
 
 
 @pytest.mark.parametrize(
     "anchor",
     [
-        Anchor(),
+        Anchor("after_slot"),
         Anchor("before_slot", [1, U64]),
         Anchor("before_match", filter=ProgramExecuted(PROGRAM)),
         Anchor("after_match", filter=OracleUpdate([PROGRAM], [WALLET])),
@@ -278,8 +278,8 @@ FROZEN = [
     CreateSession(1, 2),
     ProgramExecuted(PROGRAM),
     OracleUpdate(),
-    Anchor(),
-    ScheduledAction(Anchor()),
+    Anchor("after_slot"),
+    ScheduledAction(Anchor("after_slot")),
 ]
 
 
@@ -295,3 +295,19 @@ def test_a_changed_copy_is_checked_again() -> None:
     assert dataclasses.replace(create, end_slot=150).last_slot == 150
     with pytest.raises(InvalidParams, match="end_slot"):
         dataclasses.replace(create, end_slot=50)
+
+
+@pytest.mark.parametrize(
+    "anchor",
+    [
+        Anchor("after_slot", [5, 6]),
+        Anchor("after_slot", [6, 5]),
+        Anchor("before_slot", [5, 5]),
+        Anchor("after_slot"),
+        Anchor("before_match", filter=ProgramExecuted(PROGRAM)),
+        Anchor("after_every_slot", every=1),
+    ],
+)
+def test_two_transactions_where_two_may_run(anchor: Anchor) -> None:
+    assert len(ScheduledAction(anchor, transactions=["AQID", "AQIDBA=="]).transactions) == 2
+    assert ScheduledAction(anchor, return_accounts=[WALLET]).transactions == ()

@@ -53,7 +53,7 @@ def fill(**changes: Any) -> DirectFill:
 
 
 def probe(**changes: Any) -> DiagnosticProbe:
-    return DiagnosticProbe(**{"anchor": Anchor(), "markets": [POOL], "usd_values": [100], **changes})
+    return DiagnosticProbe(**{"anchor": Anchor("after_slot"), "markets": [POOL], "usd_values": [100], **changes})
 
 
 BAD: list[tuple[Callable[..., Any], dict[str, Any], str, str]] = [

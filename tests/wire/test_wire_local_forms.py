@@ -151,7 +151,7 @@ def test_actions_of_every_kind_of_anchor(ledger: Any, form: str) -> None:
     anchors = {
         "after": simsync.Anchor("after_slot", slots[1:3]),
         "before": simsync.Anchor("before_slot", slots[1:2]),
-        "after each": simsync.Anchor(),
+        "after each": simsync.Anchor("after_slot"),
         "before match": simsync.Anchor("before_match", filter=simsync.ProgramExecuted(SYSTEM)),
         "after match": simsync.Anchor("after_match", filter=simsync.ProgramExecuted(SYSTEM)),
         "every": simsync.Anchor("after_every_slot", every=2),

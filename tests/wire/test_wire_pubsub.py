@@ -48,6 +48,8 @@ def spec(kind: str, value: str | None = None) -> SubscribeSpec:
 
 
 ID = TOKEN_PROGRAM
+CONFIGS = {"accounts": {"encoding": "base64"}, "programs": {"encoding": "base64"}}
+"""What kinds ask for besides the commitment."""
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_every_kind_of_subscribe(kind: str, value: str | None, method: str, filt
         "jsonrpc": "2.0",
         "id": 7,
         "method": method,
-        "params": [filter, {"commitment": "confirmed"}],
+        "params": [filter, {"commitment": "confirmed", **CONFIGS.get(kind, {})}],
     }
 
 
@@ -107,6 +109,53 @@ def test_a_subscribe_of_the_users_own() -> None:
     assert request["params"][0] == {"address": TOKEN_PROGRAM, "address_type": "program"}
     assert str(made) == f'accountDiffSubscribe({{"address":"{TOKEN_PROGRAM}","address_type":"program"}})'
     assert made.key is STREAMS["program_diffs"].key
+
+
+def config_of(method: str, config: Any = None, **more: Any) -> Any:
+    made = SubscribeSpec.custom(method, ID, None, STREAMS, config, **more)
+    return json.loads(subscribe_request(1, made, replay_from_slot=5))["params"][1]
+
+
+@pytest.mark.parametrize("method", ["accountSubscribe", "programSubscribe"])
+def test_config_keys_of_the_users_own_replace_those_of_the_kind(method: str) -> None:
+    own_keys = {"commitment": "confirmed", "replayFromSlot": 5}
+    assert config_of(method) == {**own_keys, "encoding": "base64"}
+    assert config_of(method, {"filters": [{"dataSize": 165}]}) == {
+        **own_keys,
+        "encoding": "base64",
+        "filters": [{"dataSize": 165}],
+    }
+    assert config_of(method, {"encoding": "jsonParsed", "commitment": "processed"}) == {
+        "commitment": "processed",
+        "replayFromSlot": 5,
+        "encoding": "jsonParsed",
+    }
+    assert config_of("fooSubscribe", {"bar": None}) == {**own_keys, "bar": None}
+
+
+def test_updates_within_a_slot_are_asked_for_in_both_spellings() -> None:
+    config = config_of("programSubscribe", intra_slot_updates=True)
+    assert (config["intra_slot_updates"], config["intraSlotUpdates"], config["encoding"]) == (True, True, "base64")
+    with pytest.raises(InvalidParams, match="only allowed with accountSubscribe and programSubscribe"):
+        config_of("slotSubscribe", intra_slot_updates=True)
+    with pytest.raises(InvalidParams, match="intra_slot_updates"):
+        config_of("programSubscribe", intra_slot_updates="yes")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "remedy"),
+    [
+        ({"replayFromSlot": 7}, "use from_slot"),
+        ({"replay_from_slot": 7}, "use from_slot"),
+        ({"compression": "zstd"}, r"use Options\(compression"),
+        ({1: 2}, "config key"),
+        ({"filters": [object()]}, r"config\['filters'\]"),
+        ([], "config"),
+    ],
+)
+def test_config_keys_that_cannot_be_sent_are_refused_with_the_remedy(wrong: Any, remedy: str) -> None:
+    with pytest.raises(InvalidParams, match=remedy):
+        config_of("accountSubscribe", wrong)
 
 
 @pytest.mark.parametrize("wrong", [object(), {1: 2}, {"a": b"bytes"}, [float("nan")], {1, 2}, 2**64])

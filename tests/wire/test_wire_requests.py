@@ -254,7 +254,7 @@ def test_probes() -> None:
         {"anchor": {"beforeSlot": {"slots": [2]}}, "markets": [WALLET], "usdValues": [100, 5000], "label": "depth"},
         {"anchor": "afterSlot"},
     ]
-    assert requests.diagnostic_probe(DiagnosticProbe(Anchor(), [], [])) == {
+    assert requests.diagnostic_probe(DiagnosticProbe(Anchor("after_slot"), [], [])) == {
         "anchor": "afterSlot",
         "markets": [],
         "usdValues": [],
@@ -451,8 +451,7 @@ def test_scheduled_action_with_everything_else() -> None:
 @pytest.mark.parametrize(
     ("anchor", "expected"),
     [
-        (Anchor(), "afterSlot"),
-        (Anchor("before_slot"), "beforeSlot"),
+        (Anchor("after_slot"), "afterSlot"),
         (Anchor("after_slot", [312000004]), {"afterSlot": {"slots": [312000004]}}),
         (Anchor("before_slot", [1, 2]), {"beforeSlot": {"slots": [1, 2]}}),
         (
@@ -463,8 +462,8 @@ def test_scheduled_action_with_everything_else() -> None:
             Anchor("after_match", filter=OracleUpdate([PROGRAM])),
             {"afterMatch": {"filter": {"oracleUpdate": {"programs": [PROGRAM], "accounts": []}}}},
         ),
-        (Anchor("before_every_slot", every=10), {"beforeEverySlot": {"everyNSlots": 10}}),
-        (Anchor("after_every_slot", every=1), {"afterEverySlot": {"everyNSlots": 1}}),
+        (Anchor("before_every_slot", every=10), {"beforeEverySlot": {"every_n_slots": 10, "everyNSlots": 10}}),
+        (Anchor("after_every_slot", every=1), {"afterEverySlot": {"every_n_slots": 1, "everyNSlots": 1}}),
     ],
 )
 def test_anchors(anchor: Anchor, expected: Any) -> None:

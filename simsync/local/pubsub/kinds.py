@@ -15,7 +15,7 @@ from simsync.local.actions import ActionResult
 from simsync.local.backtest.stream import CHANGES, TRANSACTIONS, SlotBegun, SlotShown
 from simsync.local.encoding import dump_json, zstandard
 from simsync.local.rpc.params import RpcFault, account_filters
-from simsync.local.solana_json import account_json
+from simsync.local.solana_json import UnsupportedEncoding, account_json
 
 if TYPE_CHECKING:
     from simsync.local.backtest.stream import StreamItem, TransactionItem
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 NOTHING: Sequence[bytes] = ()
 _ABSENT = Account(0, b"", Pubkey.default())
+_TOO_LARGE = "error: data too large for bs58 encoding"
 
 
 class InvalidSubscription(ValueError):
@@ -84,10 +85,26 @@ def address(value: Any) -> str:
         raise InvalidSubscription(f"{value!r} is not a Solana address (base58 of 32 bytes)") from error
 
 
-def account_encoding(params: list[Any]) -> str:
+def diff_encoding(params: list[Any]) -> str:
     """Return ``base64+zstd`` if it is requested and available, else ``base64``."""
     wanted = config_of(params).get("encoding")
     return wanted if wanted == "base64+zstd" and zstandard is not None else "base64"
+
+
+def state_encoding(params: list[Any]) -> str:
+    """Return the requested encoding; without a known one base58 as bare text, the default of Agave."""
+    wanted = config_of(params).get("encoding")
+    if wanted == "base64+zstd":
+        return diff_encoding(params)
+    return wanted if wanted in ("base58", "base64", "jsonParsed") else "binary"
+
+
+def state_json(account: Account, encoding: str) -> dict[str, Any]:
+    """Return an account as Agave's subscriptions show it: they fail on long data in base58 inside the notification."""
+    try:
+        return account_json(account, encoding)
+    except UnsupportedEncoding:
+        return {**account_json(account), "data": _TOO_LARGE if encoding == "binary" else [_TOO_LARGE, encoding]}
 
 
 # -- accounts
@@ -103,7 +120,7 @@ class AccountDiffs:
     once = False
 
     def picker(self, params: list[Any]) -> Pick:
-        wanted, encoding = _diff_filter(filter_of(params)), account_encoding(params)
+        wanted, encoding = _diff_filter(filter_of(params)), diff_encoding(params)
 
         def pick(item: StreamItem) -> Sequence[bytes]:
             if not isinstance(item, CHANGES):
@@ -121,10 +138,10 @@ class Accounts:
     once = False
 
     def picker(self, params: list[Any]) -> Pick:
-        wanted, encoding = Pubkey.from_string(address(filter_of(params))), account_encoding(params)
+        wanted, encoding = Pubkey.from_string(address(filter_of(params))), state_encoding(params)
         return _states(
             lambda change: change.address == wanted,
-            lambda key, account: account_json(account or _ABSENT, encoding),
+            lambda key, account: state_json(account or _ABSENT, encoding),
             _every_write(params),
         )
 
@@ -136,7 +153,7 @@ class ProgramAccounts:
     once = False
 
     def picker(self, params: list[Any]) -> Pick:
-        program, encoding = Pubkey.from_string(address(filter_of(params))), account_encoding(params)
+        program, encoding = Pubkey.from_string(address(filter_of(params))), state_encoding(params)
         try:
             tests = account_filters(config_of(params).get("filters"))
         except RpcFault as fault:
@@ -145,7 +162,7 @@ class ProgramAccounts:
         def shape(key: Pubkey, account: Account | None) -> Any:
             if account is None or account.owner != program or not all(test(account) for test in tests):
                 return None
-            return {"pubkey": str(key), "account": account_json(account, encoding)}
+            return {"pubkey": str(key), "account": state_json(account, encoding)}
 
         return _states(lambda change: _owned(change, program), shape, _every_write(params))
 
