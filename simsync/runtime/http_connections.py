@@ -12,6 +12,7 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ProtocolError
 
 from simsync.options import Options
 from simsync.runtime.abort import Abort
@@ -168,7 +169,11 @@ class _Tracked:
         connection: Any = self
         scheme = "https" if isinstance(self, HTTPSConnection) else "http"
         host = f"[{connection.host}]" if ":" in connection.host else connection.host
-        sock = self._budget.dial(f"{scheme}://{host}:{connection.port}", self._abort)
+        try:
+            sock = self._budget.dial(f"{scheme}://{host}:{connection.port}", self._abort)
+        except ConnectionError as error:
+            # Under its own type urllib3 would take it for a failure to send, and go on without a socket.
+            raise ProtocolError(str(error), error) from error
         self._forget()
         self._duplicate = sock.dup()
         try:
