@@ -155,8 +155,8 @@ def test_a_disk_that_is_full_at_any_write(
     complete = tmp_path / f"complete.{ending}"
     assert run(arguments(simulator, complete)) == 0
     size = complete.stat().st_size
-    for step in range(1, 12 if thorough else 4):
-        limit = size * step // (12 if thorough else 4)
+    for step in range(1, 12 if thorough else 3):
+        limit = size * step // (12 if thorough else 3)
         path = tmp_path / str(step) / f"run.{ending}"
         path.parent.mkdir()
         with started(

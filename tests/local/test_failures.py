@@ -78,7 +78,7 @@ def test_a_panic_of_rust_becomes_an_error(monkeypatch: pytest.MonkeyPatch) -> No
 
     engine = Engine({})
     with pytest.raises(EngineFailed, match="index out of bounds"):
-        engine._run(panic, transfer(1), type("Keys", (), {"all": [], "writable": []})())
+        engine.run_guarded(panic, transfer(1), type("Keys", (), {"all": [], "writable": []})())
 
 
 def test_an_item_that_cannot_be_shown_fails_the_session(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:

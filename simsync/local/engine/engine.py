@@ -122,7 +122,7 @@ class Engine:
         ]
         readonly_tokens = self._readonly_token_accounts(message, keys, before)
         pre_tokens = self._token_balances(keys, before, readonly_tokens) if readonly_tokens is not None else []
-        result = self._run(self._svm.send_transaction, transaction, found)
+        result = self.run_guarded(self._svm.send_transaction, transaction, found)
         if isinstance(result, FailedTransactionMetadata):
             outcome = Outcome(result.meta(), error_json(result.err()), found)
         else:
@@ -151,7 +151,7 @@ class Engine:
         Return the outcome, without balances, and the accounts as the transaction would have written them.
         """
         keys = keys_of(transaction.message, self._svm.get_account)
-        result = self._run(self._svm.simulate_transaction, transaction, keys)
+        result = self.run_guarded(self._svm.simulate_transaction, transaction, keys)
         if isinstance(result, FailedTransactionMetadata):
             outcome, written = Outcome(result.meta(), error_json(result.err()), keys), {}
         else:
@@ -191,7 +191,7 @@ class Engine:
         budget = budget_of(message)
         return fee + -(-budget.price * budget.units // 1_000_000)
 
-    def _run(
+    def run_guarded(
         self, method: Callable[[VersionedTransaction], _Result], transaction: VersionedTransaction, keys: Keys
     ) -> _Result:
         """Have LiteSVM send or simulate a transaction."""
