@@ -1,8 +1,9 @@
 """One continue of one session: from the caller, to the server, to its answer, across lost connections.
 
 ``docs/continues.md`` holds the reasoning. In short: a continue that was not completely written is sent again. One that
-was written but not answered is decided after the re-attach: an event that it must have caused proves that it arrived;
-without one, the session's RPC is asked for its slot, and if the slot has not moved, the continue is sent again.
+was written, and of which no event proves that it arrived, is decided after the re-attach: an event that it must have
+caused proves it; without one, the session's RPC is asked for its slot, and if the slot has not moved, the continue is
+sent again.
 """
 
 from __future__ import annotations

@@ -55,6 +55,10 @@ def test_a_short_key_does_not_change_what_simsync_says(key: str) -> None:
             lambda client: client.session(simsync.CreateSession(1, 2), timeout=20),
         ):
             with pytest.raises(simsync.ConnectError) as caught:
-                call(simsync.Client("ws://127.0.0.1:9", one, options=simsync.Options(reconnect_attempts=0, rpc_timeout=0.2)))
+                call(
+                    simsync.Client(
+                        "ws://127.0.0.1:9", one, options=simsync.Options(reconnect_attempts=0, rpc_timeout=0.2)
+                    )
+                )
             told.append(str(caught.value))
     assert told[:2] == told[2:]

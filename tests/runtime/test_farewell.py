@@ -7,6 +7,7 @@ import threading
 import pytest
 
 import simsync
+from tests.until import Logged
 
 from .scripted_control import Talk, scripted
 
@@ -48,10 +49,9 @@ def test_closed_while_it_is_lost(caplog: pytest.LogCaptureFixture) -> None:
         talk.create()
         talk.drop()
 
-    with scripted(lose, end) as url:
+    with scripted(lose, end) as url, Logged("attempt 1 follows") as lost:
         session = opened(url, options)
-        changed = session._connection.changed
-        assert changed.wait_for(lambda: not session._connection.up, None)
+        lost.wait()
         session.close()
     assert "could not be told" not in caplog.text
 

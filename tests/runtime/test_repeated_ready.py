@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import simsync
-from tests.until import until
+from tests.until import Logged
 
 from .scripted_control import Talk, scripted
 
@@ -50,12 +50,12 @@ def go_on(talk: Talk) -> None:
 def test_a_loop_by_hand_goes_on(merged: bool, queue_continues: bool) -> None:
     options = simsync.Options(backoff_initial=0.001, continue_grace=0.05, queue_continues=queue_continues)
     seen: list[simsync.Event] = []
-    with scripted(stay, go_on) as url:
+    with scripted(stay, go_on) as url, Logged("the control connection is back") as back:
         create = simsync.CreateSession(1, 2)
         with simsync.Client(url, "key", options=options).parallel(create, timeout=20) as session:
             events = by_hand(session, merged)
             seen.append(next(events))
-            until(session._connection.changed, lambda: session.reconnects == 1)
+            back.wait()
             seen.extend(events)
     assert [type(event).__name__ for event in seen] == ["Slot", "ReadyForContinue", "Status", "Slot", "Completed"]
 
