@@ -58,7 +58,7 @@ def _whole(value: object) -> int | None:
     if isinstance(value, bool) or not hasattr(value, "__index__") or _is_bool_of_numpy(value):
         return None
     try:
-        return operator.index(value)
+        return int(operator.index(value))  # Python 3.9 leaves a subclass of int as it is
     except TypeError:  # numpy: an array of several numbers
         return None
 

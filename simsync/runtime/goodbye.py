@@ -89,6 +89,7 @@ class Farewell:
         self._logger = logger
         self._close_timeout = close_timeout
         self._connections_left = 1
+        self._tried = False
         self._said = False
         self.handed_over = False
         self.close_by: float | None = None
@@ -125,9 +126,8 @@ class Farewell:
         left = self.seconds_left
         timeout = self._close_timeout if left is None else left
         self._said = say_goodbye(ws, self._protocol, lock, outbox, timeout, self._logger, end_sessions=self._is_ours)
-        if self.is_owed and self._connections_left:
-            if self.close_by is None:
-                self._connections_left -= 1
+        first, self._tried = not self._tried, True
+        if self.is_owed and first and self._connections_left:
             raise LinkLost("it was lost before the server had ended the sessions")
 
     def log_if_owed(self) -> None:

@@ -25,9 +25,24 @@ class Talk:
         self.sock = sock
         self._parser = FrameParser()
         self._frames: list[tuple[int, bytes]] = []
+        self._held: list[bytes] | None = None
 
     def send(self, method: str, params: Any = None) -> None:
-        self.sock.sendall(encode(TEXT, json.dumps({"method": method, "params": params}).encode()))
+        frame = encode(TEXT, json.dumps({"method": method, "params": params}).encode())
+        if self._held is None:
+            self.sock.sendall(frame)
+        else:
+            self._held.append(frame)
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Send what is sent inside in one piece at the end, so that the client receives it together."""
+        self._held = held = []
+        try:
+            yield
+        finally:
+            self._held = None
+        self.sock.sendall(b"".join(held))
 
     def event(self, sequence: int, kind: str, params: Any = None, session_id: str = SESSION) -> None:
         inner = {"method": kind, "params": params}

@@ -24,6 +24,10 @@ def finish(talk: Talk) -> None:
     talk.expect("continueSessionV1")
     talk.event(3, "slotNotification", 9)
     talk.event(4, "completed", {"summary": None})
+
+
+def finish_and_drop(talk: Talk) -> None:
+    finish(talk)
     talk.drop()
 
 
@@ -35,7 +39,7 @@ def end(talk: Talk) -> None:
 
 @pytest.mark.parametrize("merged", [False, True])
 def test_lost_with_the_last_message(merged: bool, caplog: pytest.LogCaptureFixture) -> None:
-    with scripted(finish, end) as url, opened(url) as session:
+    with scripted(finish_and_drop, end) as url, opened(url) as session:
         (sub,) = session.sub_sessions
         events = session.events(advance=9, timeout=20) if merged else sub.events(advance=9, timeout=20)
         assert len(list(events)) == 4
@@ -72,8 +76,27 @@ def test_a_server_that_does_not_know_the_session_any_more_has_ended_it(caplog: p
         talk.send("error", "sessionNotFound")
         talk.expect_end()
 
-    with scripted(finish, refuse) as url, opened(url) as session:
+    with scripted(finish_and_drop, refuse) as url, opened(url) as session:
         assert len(list(session.events(advance=9, timeout=20))) == 4
+    assert "could not be told" not in caplog.text
+
+
+def test_closed_while_another_connection_is_made_to_tell_it(caplog: pytest.LogCaptureFixture) -> None:
+    options = simsync.Options(backoff_initial=600.0, backoff_max=600.0, reconnect_window=9000.0, continue_grace=0.05)
+
+    def drop_when_told(talk: Talk) -> None:
+        finish(talk)
+        talk.expect("closeBacktestSession")
+        talk.drop()
+
+    def tell(talk: Talk) -> None:
+        talk.attach()
+        talk.goodbye()
+
+    with scripted(drop_when_told, Talk.drop, tell) as url, Logged("attempt 2 follows") as waiting:
+        with opened(url, options) as session:
+            assert len(list(session.events(advance=9, timeout=20))) == 4
+            waiting.wait()
     assert "could not be told" not in caplog.text
 
 

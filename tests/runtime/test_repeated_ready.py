@@ -36,9 +36,10 @@ def stay(talk: Talk) -> None:
 
 
 def go_on(talk: Talk) -> None:
-    talk.attach()
-    talk.event(3, "status", {"status": "takenUp"})
-    talk.event(4, "readyForContinue")
+    with talk.at_once():  # before the caller can continue
+        talk.attach()
+        talk.event(3, "status", {"status": "takenUp"})
+        talk.event(4, "readyForContinue")
     talk.expect("continueSessionV1")
     talk.event(5, "slotNotification", 2)
     talk.event(6, "completed", {"summary": None})
