@@ -99,7 +99,7 @@ class Behaviour:
     replay_slots: int = 100
     """Slots for which subscription events are kept."""
     history_slots: int = 1_000
-    """Slots for which ``getTransaction`` and ``getSignatureStatuses`` answer."""
+    """Slots that the RPC calls that look back still know."""
     create_delay: float = 0.0
     """Seconds to wait before each ``sessionCreated``."""
     slot_delay: float = 0.0

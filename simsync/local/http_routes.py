@@ -118,7 +118,7 @@ class Routes:
             return web.Response(status=404, text="unknown or ended session")
         body = await request.read()
         # Other work ran while the body arrived.
-        if session.closed:
+        if not session.serves():
             return web.Response(status=404, text="unknown or ended session")
         try:
             session.start_engine()

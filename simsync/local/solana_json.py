@@ -49,27 +49,17 @@ def account_json(
     falls back to base64, as on a node.
     """
     data = bytes(account.data)
-    space = len(data)
-    if encoding == "jsonParsed" and find is not None:
-        parsed = parsed_account(account, find)
-        if parsed is not None:
-            return {
-                "lamports": account.lamports,
-                "owner": str(account.owner),
-                "data": parsed,
-                "executable": account.executable,
-                "rentEpoch": account.rent_epoch,
-                "space": space,
-            }
-    if data_slice is not None:
-        data = data[data_slice[0] : data_slice[0] + data_slice[1]]
+    shown: Any = parsed_account(account, find) if encoding == "jsonParsed" and find is not None else None
+    if shown is None:
+        offset, length = data_slice if data_slice is not None else (0, len(data))
+        shown = _encode(data[offset : offset + length], encoding)
     return {
         "lamports": account.lamports,
         "owner": str(account.owner),
-        "data": _encode(data, encoding),
+        "data": shown,
         "executable": account.executable,
         "rentEpoch": account.rent_epoch,
-        "space": space,
+        "space": len(data),
     }
 
 

@@ -107,8 +107,7 @@ class Backtest:
 
     def block_before(self, slot: int) -> Block | None:
         """Return the last block before a slot, None if the ledger begins later."""
-        before = self._ledger.blocks_between(0, slot - 1) if slot else ()
-        return before[-1] if before else None
+        return self._ledger.block_before(slot)
 
     @property
     def history(self) -> History:

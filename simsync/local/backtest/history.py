@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from simsync.local.backtest.stream import ShownTransaction
+    from simsync.local.backtest.stream import TransactionItem
 
 
 class History:
@@ -16,12 +16,12 @@ class History:
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
-        self._by_slot: OrderedDict[int, list[ShownTransaction]] = OrderedDict()
-        self._by_signature: dict[str, ShownTransaction] = {}
+        self._by_slot: OrderedDict[int, list[TransactionItem]] = OrderedDict()
+        self._by_signature: dict[str, TransactionItem] = {}
         self.count = 0
         """Transactions ever added."""
 
-    def add(self, shown: ShownTransaction) -> None:
+    def add(self, shown: TransactionItem) -> None:
         """Add a transaction, whose slot must not be below that of the one before, and drop what is too old."""
         self.count += 1
         # Signatures are not checked, so one may be used again: the last transaction is the one that is found.
@@ -36,15 +36,15 @@ class History:
                 if self._by_signature.get(one.signature) is one:
                     del self._by_signature[one.signature]
 
-    def get(self, signature: str) -> ShownTransaction | None:
+    def get(self, signature: str) -> TransactionItem | None:
         """Return the last transaction with that signature, None if it is not kept."""
         return self._by_signature.get(signature)
 
-    def in_slot(self, slot: int) -> Sequence[ShownTransaction]:
+    def in_slot(self, slot: int) -> Sequence[TransactionItem]:
         """Return the kept transactions of a slot, in the order of their execution."""
         return self._by_slot.get(slot, ())
 
-    def newest_first(self) -> Iterator[ShownTransaction]:
+    def newest_first(self) -> Iterator[TransactionItem]:
         """Yield the kept transactions, the newest first."""
         for slot in reversed(self._by_slot):
             yield from reversed(self._by_slot[slot])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from simsync.local.actions import ActionResult
 from simsync.local.encoding import dump_json
@@ -16,34 +16,6 @@ if TYPE_CHECKING:
     from solders.transaction import VersionedTransaction
 
     from simsync.local.engine.transactions import Outcome
-
-
-class ShownTransaction(Protocol):
-    """What subscriptions and RPC need of a transaction. ``block_time`` is in unix seconds."""
-
-    slot: int
-    block_time: int | None
-    signature: str
-
-    @property
-    def error(self) -> Any: ...
-
-    @property
-    def logs(self) -> list[str]: ...
-
-    @property
-    def mentions(self) -> frozenset[str]: ...
-
-    @property
-    def changed(self) -> Sequence[AccountChange]: ...
-
-    def involves(self, address: str) -> bool: ...
-
-    def to_json(self) -> dict[str, Any]: ...
-
-    def encoded(self) -> bytes: ...
-
-    def leave_buffer(self) -> None: ...
 
 
 class ExecutedTransaction:

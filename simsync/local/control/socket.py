@@ -73,10 +73,7 @@ class ControlConnection:
         self._group = None
         # The other connection gets these messages again.
         self._outgoing.clear()
-        self._start(self._close_replaced())
-
-    async def _close_replaced(self) -> None:
-        await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"another connection attached")
+        self._start(self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"another connection attached"))
 
     def _start(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)

@@ -148,7 +148,7 @@ class Sysvars:
 
 
 def made_up_hash(slot: int) -> bytes:
-    """Return the hash of a slot of which no block is known; the same for each session."""
+    """Return a hash for a slot whose block is not known; the same for each session."""
     return hashlib.sha256(f"simsync-local/slot/{slot}".encode()).digest()
 
 

@@ -8,7 +8,8 @@ drops become rarer over time, and so do the other faults.
 from __future__ import annotations
 
 import random
-from typing import NamedTuple
+from abc import abstractmethod
+from typing import ClassVar, NamedTuple
 
 from simsync.local.faults.control import (
     ControlMessage,
@@ -18,13 +19,13 @@ from simsync.local.faults.control import (
     ReplayControl,
 )
 from simsync.local.faults.data import DataMessage, DelayData, DropDataAt
-from simsync.local.faults.fault import FOREVER, Fault
+from simsync.local.faults.fault import FOREVER, Fault, NumberedOccasion
 
 _CLOSEST = 12
-"""Largest number of messages between two faults, until a quarter of all messages is more."""
+"""Two faults are at most this many messages apart, or a quarter of the messages so far if that is more."""
 _FIRST_DROP = 20
 _RARER = 4
-"""Between the start and a drop there are at least this many times the messages of the drop before."""
+"""The number of a drop is at least this many times that of the drop before it."""
 _LONGEST_STALL = 0.05
 """Seconds."""
 _LONGEST_REPLAY = 8
@@ -65,50 +66,14 @@ class Draws:
         return self._random.choice(_CONTROL_OTHERS) if self._control else DelayData.name
 
 
-class ControlChaos(Fault[ControlMessage]):
-    """The chaos of the control sockets."""
+class _Chaos(Fault[NumberedOccasion]):
+    """The chaos of one plane."""
+
+    plane: ClassVar[str]
 
     def __init__(self, seed: int) -> None:
         super().__init__(FOREVER)
-        self._draws = Draws(seed, "control")
-        self._draw(0)
-
-    @property
-    def place(self) -> int:
-        return self._next.number
-
-    def due(self, occasion: ControlMessage) -> bool:
-        # A replay waits until there is something to replay, so any fault may come late; none is skipped.
-        return occasion.number >= self._next.number and (self._next.name != ReplayControl.name or occasion.repeatable)
-
-    def apply(self, occasion: ControlMessage) -> None:
-        name, number, seconds, messages = self._next
-        fault: Fault[ControlMessage]
-        if name == ReplayControl.name:
-            fault = ReplayControl(number, messages)
-        elif name == DelayControl.name or not occasion.survives:
-            # Where a drop would lose something for good, the socket stalls instead.
-            fault = DelayControl(number, seconds)
-        else:
-            fault = (DropControlBefore if name == DropControlBefore.name else DropControlAfter)(number)
-        fault.apply(occasion)
-        self.name = fault.name
-
-    def occurs_again(self) -> bool:
-        self._draw(self._next.number)
-        return True
-
-    def _draw(self, number: int) -> None:
-        self._next = self._draws.after(number)
-        self.name = self._next.name
-
-
-class DataChaos(Fault[DataMessage]):
-    """The chaos of the data sockets."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__(FOREVER)
-        self._draws = Draws(seed, "data")
+        self._draws = Draws(seed, self.plane)
         self._draw(0)
 
     @property
@@ -118,15 +83,17 @@ class DataChaos(Fault[DataMessage]):
     def quiet(self, sent: int, sent_on_socket: int) -> int:
         return max(0, self._next.number - 1 - sent)
 
-    def due(self, occasion: DataMessage) -> bool:
+    def due(self, occasion: NumberedOccasion) -> bool:
         return occasion.number >= self._next.number
 
-    def apply(self, occasion: DataMessage) -> None:
-        name, number, seconds, _messages = self._next
-        drops = name == DropDataAt.name and occasion.survives
-        fault: Fault[DataMessage] = DropDataAt(number) if drops else DelayData(number, seconds)
+    def apply(self, occasion: NumberedOccasion) -> None:
+        fault = self._fault(occasion)
         fault.apply(occasion)
         self.name = fault.name
+
+    @abstractmethod
+    def _fault(self, occasion: NumberedOccasion) -> Fault[NumberedOccasion]:
+        """Return the fault that was drawn, or a milder one where it would lose something for good."""
 
     def occurs_again(self) -> bool:
         self._draw(self._next.number)
@@ -135,3 +102,33 @@ class DataChaos(Fault[DataMessage]):
     def _draw(self, number: int) -> None:
         self._next = self._draws.after(number)
         self.name = self._next.name
+
+
+class ControlChaos(_Chaos[ControlMessage]):
+    """The chaos of the control sockets."""
+
+    plane = "control"
+
+    def due(self, occasion: ControlMessage) -> bool:
+        # A replay waits until there is something to replay, so any fault may come late; none is skipped.
+        return super().due(occasion) and (self._next.name != ReplayControl.name or occasion.repeatable)
+
+    def _fault(self, occasion: ControlMessage) -> Fault[ControlMessage]:
+        name, number, seconds, messages = self._next
+        if name == ReplayControl.name:
+            return ReplayControl(number, messages)
+        if name == DelayControl.name or not occasion.survives:
+            # Where a drop would lose something for good, the socket stalls instead.
+            return DelayControl(number, seconds)
+        return (DropControlBefore if name == DropControlBefore.name else DropControlAfter)(number)
+
+
+class DataChaos(_Chaos[DataMessage]):
+    """The chaos of the data sockets."""
+
+    plane = "data"
+
+    def _fault(self, occasion: DataMessage) -> Fault[DataMessage]:
+        name, number, seconds, _messages = self._next
+        drops = name == DropDataAt.name and occasion.survives
+        return DropDataAt(number) if drops else DelayData(number, seconds)

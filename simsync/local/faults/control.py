@@ -128,8 +128,7 @@ class ControlFaults:
         self.messages: FaultList[ControlMessage] = FaultList(fired)
         self.continues: FaultList[ContinueRequest] = FaultList(fired)
         self.lists: tuple[Pending, ...] = (self.messages, self.continues)
-        self.messages_sent = 0
-        self.continues_received = 0
+        self.forget()
 
     def forget(self) -> None:
         """Remove all faults and set the counts to 0. The caller holds the lock."""

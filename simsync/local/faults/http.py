@@ -111,8 +111,7 @@ class HttpFaults:
         self.requests: FaultList[HttpRequest] = FaultList(fired)
         self.replies: FaultList[RpcReply] = FaultList(fired)
         self.lists: tuple[Pending, ...] = (self.upgrades, self.requests, self.replies)
-        self.upgrades_refused = 0
-        self.requests_received = 0
+        self.forget()
 
     def forget(self) -> None:
         """Remove all faults and set the counts to 0. The caller holds the lock."""

@@ -83,6 +83,11 @@ class Ledger:
             return self.blocks[index]
         return None
 
+    def block_before(self, slot: int) -> Block | None:
+        """Return the last block before ``slot``, or None if the ledger begins later."""
+        index = bisect_left(self._slots, slot)
+        return self.blocks[index - 1] if index else None
+
     def blocks_between(self, start_slot: int, end_slot: int) -> tuple[Block, ...]:
         """Return the blocks of the slots from ``start_slot`` to ``end_slot``, both included."""
         return self.blocks[bisect_left(self._slots, start_slot) : bisect_right(self._slots, end_slot)]

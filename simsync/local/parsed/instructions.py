@@ -27,7 +27,7 @@ _AUTHORITIES = ("mintTokens", "freezeAccount", "accountOwner", "closeAccount")
 
 
 class DoesNotFit(Exception):
-    """An instruction has not the layout that is known for it."""
+    """An instruction does not have the layout that is known for it."""
 
 
 class _Reader:

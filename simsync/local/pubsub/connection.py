@@ -179,9 +179,11 @@ class DataConnection:
             params = []
         if not is_served(method.replace("Unsubscribe", "Subscribe"), hosted_surface=self._behaviour.hosted_surface):
             await self._refuse(number, METHOD_NOT_FOUND, f"Method not found: {method}")
-        elif method in SUBSCRIBE and isinstance(params, list):
+        elif not isinstance(params, list):
+            await self._refuse(number, INVALID_PARAMS, "params must be a list")
+        elif method in SUBSCRIBE:
             await self._subscribe(number, SUBSCRIBE[method], params)
-        elif method in UNSUBSCRIBE and isinstance(params, list):
+        elif method in UNSUBSCRIBE:
             found = self._subscriptions.pop(params[0], None) if params and isinstance(params[0], int) else None
             if found is None:
                 await self._refuse(number, INVALID_PARAMS, "Invalid subscription id.")
@@ -189,10 +191,8 @@ class DataConnection:
                 found.reader.close()
                 self._out.forget(found.number)
                 await self._answer(number, True)
-        elif isinstance(params, list):
-            await self._refuse(number, METHOD_NOT_FOUND, f"Method not found: {method}")
         else:
-            await self._refuse(number, INVALID_PARAMS, "params must be a list")
+            await self._refuse(number, METHOD_NOT_FOUND, f"Method not found: {method}")
 
     async def _subscribe(self, number: Any, kind: Kind, params: list[Any]) -> None:
         planned = self._faults.subscribing(f"{kind.stem}Subscribe")
@@ -288,7 +288,7 @@ class DataConnection:
             await self._out.notify(notifications)
 
     async def _end(self, subscription: _Subscription) -> None:
-        if subscription.once and subscription.over:
+        if subscription.over:
             # As in Solana, no message tells the client, and the number becomes unknown.
             del self._subscriptions[subscription.number]
             self._ended_once += 1

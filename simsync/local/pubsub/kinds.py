@@ -77,10 +77,10 @@ def default_form(stem: str, params: list[Any], behaviour: Behaviour) -> list[Any
     return params
 
 
-def address(value: Any) -> str:
+def address(value: Any) -> Pubkey:
     """Return a checked address. Raises InvalidSubscription."""
     try:
-        return str(Pubkey.from_string(value))
+        return Pubkey.from_string(value)
     except (ValueError, TypeError) as error:
         raise InvalidSubscription(f"{value!r} is not a Solana address (base58 of 32 bytes)") from error
 
@@ -138,7 +138,7 @@ class Accounts:
     once = False
 
     def picker(self, params: list[Any]) -> Pick:
-        wanted, encoding = Pubkey.from_string(address(filter_of(params))), state_encoding(params)
+        wanted, encoding = address(filter_of(params)), state_encoding(params)
         return _states(
             lambda change: change.address == wanted,
             lambda key, account: state_json(account or _ABSENT, encoding),
@@ -153,7 +153,7 @@ class ProgramAccounts:
     once = False
 
     def picker(self, params: list[Any]) -> Pick:
-        program, encoding = Pubkey.from_string(address(filter_of(params))), state_encoding(params)
+        program, encoding = address(filter_of(params)), state_encoding(params)
         try:
             tests = account_filters(config_of(params).get("filters"))
         except RpcFault as fault:
@@ -178,7 +178,7 @@ def _diff_filter(value: Any) -> Wanted:
         raise InvalidSubscription(
             'the filter must be {"address": X, "address_type": T} with program or account as address_type'
         )
-    wanted = Pubkey.from_string(address(value.get("address")))
+    wanted = address(value.get("address"))
     if kind == "program":
         return lambda change: _owned(change, wanted)
     return lambda change: change.address == wanted
@@ -355,7 +355,7 @@ UNSUBSCRIBE = frozenset(f"{kind.stem}Unsubscribe" for kind in KINDS)
 def _mentions(value: Any) -> frozenset[str]:
     """Return the addresses of a filter by mentions; empty for another filter. Raises InvalidSubscription."""
     wanted = value.get("mentions") if isinstance(value, dict) else None
-    return frozenset(address(item) for item in wanted) if isinstance(wanted, list) else frozenset()
+    return frozenset(str(address(item)) for item in wanted) if isinstance(wanted, list) else frozenset()
 
 
 def _slot(item: StreamItem) -> Sequence[bytes]:

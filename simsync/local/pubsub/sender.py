@@ -71,7 +71,9 @@ class DataSender:
 
     async def notify(self, notifications: Sequence[Notification]) -> None:
         """Send notifications. Raises ConnectionResetError when the connection is gone, by a fault or otherwise."""
-        waiting = self._hold_back(notifications)
+        await self._send(self._hold_back(notifications))
+
+    async def _send(self, waiting: Sequence[Notification]) -> None:
         first = 0
         while first < len(waiting):
             count = self._faults.count_quiet(len(waiting) - first, self._sent)
@@ -85,21 +87,12 @@ class DataSender:
 
     async def end(self, terminal: Notification | None, number: int) -> None:
         """Send the notifications of a subscription that were held back, then its end."""
-        for one in self.forget(number):
-            await self.notify_now(one)
+        await self._send(self.forget(number))
         if terminal is None:
             return
         if self._faults.ending().drop:
             await self.drop()
         await self._sender.send([self._frame(terminal)])
-
-    async def notify_now(self, notification: Notification) -> None:
-        """Send a notification that is no longer held back."""
-        if self._faults.count_quiet(1, self._sent):
-            self._sent += 1
-            await self._sender.send([self._frame(notification)])
-        else:
-            await self._notify_with_faults(notification)
 
     def forget(self, number: int) -> list[Notification]:
         """Remove and return the notifications of a subscription that are held back."""

@@ -65,7 +65,7 @@ CALLS: dict[str, Call] = {
     "sendTransaction": sending.send_transaction,
     "simulateTransaction": sending.simulate_transaction,
 }
-"""Which of these the hosted simulator documents stands in ``surface``."""
+"""``surface`` lists those that the hosted simulator documents."""
 
 
 def answer(backtest: Backtest, body: bytes) -> bytes:

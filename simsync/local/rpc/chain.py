@@ -24,17 +24,14 @@ _GENESIS_HASH = encode_base58(hashlib.sha256(b"simsync-local/genesis").digest())
 
 
 def get_slot(backtest: Backtest, params: list[Any]) -> int:
-    backtest.ensure_started()
     return backtest.slot
 
 
 def get_block_height(backtest: Backtest, params: list[Any]) -> int:
-    backtest.ensure_started()
     return backtest.block_height
 
 
 def get_epoch_info(backtest: Backtest, params: list[Any]) -> dict[str, Any]:
-    backtest.ensure_started()
     slot = backtest.slot
     return {
         "absoluteSlot": slot,
@@ -57,7 +54,6 @@ def get_epoch_schedule(backtest: Backtest, params: list[Any]) -> dict[str, Any]:
 
 
 def get_latest_blockhash(backtest: Backtest, params: list[Any]) -> Any:
-    backtest.ensure_started()
     return with_context(backtest, latest_blockhash(backtest))
 
 
@@ -72,7 +68,6 @@ def latest_blockhash(backtest: Backtest) -> dict[str, Any]:
 def is_blockhash_valid(backtest: Backtest, params: list[Any]) -> Any:
     """Tell whether a node would accept a blockhash; this simulator accepts all of them."""
     wanted = required(params, 0, "blockhash")
-    backtest.ensure_started()
     recent = {block.blockhash for block in backtest.blocks_until_now()[-BLOCKHASH_LIFETIME:]}
     return with_context(backtest, wanted in recent or wanted == backtest.blockhash)
 
@@ -92,7 +87,6 @@ def get_recent_prioritization_fees(backtest: Backtest, params: list[Any]) -> lis
     if not isinstance(wanted, list) or len(wanted) > _MAX_FEE_ACCOUNTS:
         raise invalid(f"the addresses must be a list of at most {_MAX_FEE_ACCOUNTS}")
     accounts = [str(address(one)) for one in wanted]
-    backtest.ensure_started()
     rows = []
     for block in backtest.blocks_until_now()[-BLOCKHASH_LIFETIME:]:
         prices = [
@@ -115,7 +109,6 @@ def get_genesis_hash(backtest: Backtest, params: list[Any]) -> str:
 
 def get_transaction_count(backtest: Backtest, params: list[Any]) -> int:
     """Return how many transactions the session has executed, or replayed, so far."""
-    backtest.ensure_started()
     return backtest.history.count
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from simsync.local.backtest.backtest import Backtest
-    from simsync.local.backtest.stream import ShownTransaction
+    from simsync.local.backtest.stream import TransactionItem
     from simsync.local.ledger.blocks import Block
 
 MAX_SIGNATURES = 256
@@ -40,7 +40,6 @@ def get_signature_statuses(backtest: Backtest, params: list[Any]) -> Any:
     wanted = required(params, 0, "signatures")
     if not isinstance(wanted, list) or len(wanted) > MAX_SIGNATURES:
         raise invalid(f"the signatures must be a list of at most {MAX_SIGNATURES}")
-    backtest.ensure_started()
     statuses: list[Any] = []
     for signature in wanted:
         shown = backtest.history.get(signature) if isinstance(signature, str) else None
@@ -62,7 +61,6 @@ def get_signature_statuses(backtest: Backtest, params: list[Any]) -> Any:
 def get_transaction(backtest: Backtest, params: list[Any]) -> Any:
     signature = required(params, 0, "signature")
     config = _encoding_config(params, 1)
-    backtest.ensure_started()
     shown = backtest.history.get(signature) if isinstance(signature, str) else None
     return None if shown is None else _shown(shown, config)
 
@@ -74,7 +72,6 @@ def get_signatures_for_address(backtest: Backtest, params: list[Any]) -> list[di
     if not 1 <= limit <= _MAX_HISTORY:
         raise invalid(f"limit must be from 1 to {_MAX_HISTORY}")
     before, until = config.get("before"), config.get("until")
-    backtest.ensure_started()
     return [_signature_row(one) for one in islice(_between(backtest, wanted, before, until), limit)]
 
 
@@ -108,7 +105,6 @@ def get_block(backtest: Backtest, params: list[Any]) -> dict[str, Any]:
 
 def get_blocks(backtest: Backtest, params: list[Any]) -> list[int]:
     start = unsigned(required(params, 0, "start slot"), "start slot")
-    backtest.ensure_started()
     given = params[1] if len(params) > 1 else None
     end = unsigned(given, "end slot") if given is not None and not isinstance(given, dict) else backtest.slot
     if end - start > _MAX_BLOCKS:
@@ -121,7 +117,6 @@ def get_blocks_with_limit(backtest: Backtest, params: list[Any]) -> list[int]:
     limit = unsigned(required(params, 1, "limit"), "limit")
     if limit > _MAX_BLOCKS:
         raise invalid(f"Limit too large; max {_MAX_BLOCKS}")
-    backtest.ensure_started()
     return [block.slot for block in backtest.blocks_until_now() if block.slot >= start][:limit]
 
 
@@ -130,7 +125,6 @@ def get_block_time(backtest: Backtest, params: list[Any]) -> int:
 
 
 def get_first_available_block(backtest: Backtest, params: list[Any]) -> int:
-    backtest.ensure_started()
     return _first_available(backtest)
 
 
@@ -143,7 +137,6 @@ def _first_available(backtest: Backtest) -> int:
 
 
 def _block(backtest: Backtest, slot: int) -> Block:
-    backtest.ensure_started()
     if slot > backtest.slot:
         raise RpcFault(BLOCK_NOT_AVAILABLE, f"Block not available for slot {slot}")
     first = _first_available(backtest)
@@ -169,7 +162,7 @@ def _encoding_config(params: list[Any], index: int) -> dict[str, Any]:
     return config
 
 
-def _shown(shown: ShownTransaction, config: dict[str, Any], *, short: bool = False) -> dict[str, Any]:
+def _shown(shown: TransactionItem, config: dict[str, Any], *, short: bool = False) -> dict[str, Any]:
     """Return a transaction in the requested encoding. Refuses versions that the client does not ask for."""
     reply = shown.to_json()
     version = reply.get("version", "legacy")
@@ -199,7 +192,7 @@ def _without_instructions(reply: dict[str, Any]) -> dict[str, Any]:
     return {**reply, "transaction": names, "meta": meta}
 
 
-def _between(backtest: Backtest, wanted: str, before: Any, until: Any) -> Iterator[ShownTransaction]:
+def _between(backtest: Backtest, wanted: str, before: Any, until: Any) -> Iterator[TransactionItem]:
     """Yield the transactions that name an account, newest first, between two signatures."""
     started = not isinstance(before, str)
     for one in backtest.history.newest_first():
@@ -210,7 +203,7 @@ def _between(backtest: Backtest, wanted: str, before: Any, until: Any) -> Iterat
         started = started or one.signature == before
 
 
-def _signature_row(shown: ShownTransaction) -> dict[str, Any]:
+def _signature_row(shown: TransactionItem) -> dict[str, Any]:
     return {
         "signature": shown.signature,
         "slot": shown.slot,
