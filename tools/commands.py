@@ -30,7 +30,7 @@ def page() -> str:
 
 
 def _command(path: str, command: click.Command, level: int) -> Iterator[str]:
-    arguments = " ".join(one.name.upper() for one in command.params if isinstance(one, click.Argument) and one.name)
+    arguments = " ".join(_argument(one) for one in command.params if isinstance(one, click.Argument))
     yield f"{'#' * level} `{path}{' ' + arguments if arguments else ''}`\n"
     yield f"{inspect.cleandoc(command.help or '')}\n"
     options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
@@ -43,9 +43,20 @@ def _command(path: str, command: click.Command, level: int) -> Iterator[str]:
             yield from _command(f"{path} {name}", command.commands[name], min(level + 1, 4))
 
 
+def _argument(argument: click.Argument) -> str:
+    name = _choices(argument) or argument.metavar or (argument.name or "").upper()
+    several = "..." if argument.nargs == -1 and not name.endswith("...") else ""
+    return f"{name}{several}" if argument.required else f"[{name}{several}]"
+
+
+def _choices(parameter: click.Parameter) -> str:
+    return "|".join(map(str, parameter.type.choices)) if isinstance(parameter.type, click.Choice) else ""
+
+
 def _option(option: click.Option) -> str:
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
-    takes = "" if option.is_flag or option.count else (option.metavar or option.type.name.replace(" range", "")).upper()
+    value = option.metavar or _choices(option) or option.type.name.replace(" range", "").upper()
+    takes = "" if option.is_flag or option.count else value.replace("|", "\\|")
     meaning = (option.help or "").replace("|", "\\|")
     if option.required:
         meaning += " Required."
