@@ -98,6 +98,7 @@ def read_token_account(account: Account) -> TokenAccount:
 
     Raises:
         InvalidParams: It is not a token account, or not an initialized one.
+        ProtocolError: The account is JSON, or a state of a diff, that cannot be read.
     """
     data = _token_data("account", account)
     if not _is(data, TOKEN_ACCOUNT_SIZE, _IS_ACCOUNT) or data[108] not in (_INITIALIZED, _FROZEN):
@@ -116,7 +117,11 @@ def read_token_account(account: Account) -> TokenAccount:
 
 
 def is_token_account(account: Account) -> bool:
-    """Return True for what :func:`read_token_account` reads."""
+    """Return True for what :func:`read_token_account` reads.
+
+    Raises:
+        ProtocolError: The account is JSON, or a state of a diff, that cannot be read.
+    """
     try:
         read_token_account(account)
     except InvalidParams:
@@ -132,6 +137,7 @@ def read_mint(account: Account) -> Mint:
 
     Raises:
         InvalidParams: It is not a mint, or not an initialized one.
+        ProtocolError: The account is JSON, or a state of a diff, that cannot be read.
     """
     data = _token_data("account", account)
     if not _is(data, MINT_SIZE, _IS_MINT) or data[45] != _INITIALIZED:

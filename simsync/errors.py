@@ -103,7 +103,8 @@ _KEY_STATUSES = frozenset({401, 403})
 class HttpStatusError(ConnectError):
     """The server answered an HTTP request or a WebSocket upgrade with an error status.
 
-    For 401 and 403 this makes an :class:`AuthenticationError`. ``retryable`` for 408, 425, 429, 502, 503 and 504.
+    A status of 401 or 403 creates an :class:`AuthenticationError`. ``retryable`` is True for 408, 425, 429, 502, 503
+    and 504.
 
     Attributes:
         url: The address.
@@ -173,7 +174,8 @@ class ControlClosed(SimsyncError):
 class ControlFailed(SimsyncError):
     """The control connection failed for good; the message gives the reason.
 
-    ``retryable`` if it was lost and could not be made again, not if the server ended the session with an error.
+    ``retryable`` is True if the connection was lost and could not be restored, False if the server ended the session
+    with an error.
     """
 
     retryable = True

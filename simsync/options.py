@@ -28,14 +28,14 @@ class Options:
     """Settings of a :class:`~simsync.Client`. Times are in seconds.
 
     Attributes:
-        connect_timeout: For a connection as a whole, in seconds: its name, all its addresses, the proxy, TLS and the
-            WebSocket upgrade.
+        connect_timeout: Limit for making a connection, in seconds: name resolution, all addresses, the proxy, TLS and
+            the WebSocket upgrade.
         handshake_timeout: For each reply of a handshake, such as creating or attaching, in seconds.
         create_timeout: For the time between two messages while a parallel session is created, in seconds. The server
             may be waiting for capacity.
         retry_first_connect: Also retry if the very first attempt finds that nothing listens at the address or that the
             host does not resolve. By default, this fails at once.
-        ssl_context: Context for ``wss`` and ``https``, for example with a client certificate. None makes one.
+        ssl_context: Context for ``wss`` and ``https``, for example with a client certificate. None creates one.
         ca_bundle: File or folder with the CA certificates that are trusted instead of those of the system, see
             ``docs/network.md``. None reads ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, ``SSL_CERT_FILE`` and
             ``SSL_CERT_DIR``. Not together with ``ssl_context``.
@@ -78,8 +78,8 @@ class Options:
             alone, with equal results, to find out whether the fast path causes a fault.
         dialect: The assumptions about the wire format that can be replaced, see :class:`~simsync.Dialect`.
         on_frame: Called with a :class:`~simsync.Frame` for each frame of each connection and each HTTP message, in the
-            thread that writes or reads it. An exception is logged and ends the calls for that connection. None calls
-            nothing.
+            thread that writes or reads it. An exception is logged and ends the calls for that connection. None
+            turns this off.
     """
 
     # guess: time to connect

@@ -57,7 +57,7 @@ class Rpc:
         self._options = options
         self._http = _http_client(options)
         self._numbers = itertools.count(1)
-        self.keeps: object = None  # what the session lives as long as; see ``sessions/owner.py``
+        self.keeps: object = None  # keeps the session open while this object is in use, see ``sessions/owner.py``
 
     def __repr__(self) -> str:
         return f"Rpc({self.endpoint!r})"
@@ -221,7 +221,7 @@ class Rpc:
             replace_blockhash: Let the server replace the blockhash by a valid one.
         """
         call = wire.simulate_transaction(
-            wire.transaction_text("transaction", transaction),
+            checks.transaction("transaction", transaction),
             checks.addresses("accounts", accounts),
             replace_blockhash=checks.flag("replace_blockhash", replace_blockhash),
         )
@@ -237,7 +237,7 @@ class Rpc:
         Returns:
             Its signature, base58.
         """
-        text = wire.transaction_text("transaction", transaction)
+        text = checks.transaction("transaction", transaction)
         return self._once(wire.send_transaction(text, skip_preflight=checks.flag("skip_preflight", skip_preflight)))
 
     def modify_accounts(self, accounts: AccountModifications) -> None:

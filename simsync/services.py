@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 from simsync.cancel import CancelToken
@@ -17,7 +17,7 @@ from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, 
 from simsync.runtime.http_retry import HttpRetry, is_transient
 from simsync.runtime.http_wait import HttpWait
 from simsync.runtime.waiting import deadline_after
-from simsync.times import utc_time
+from simsync.times import http_date, utc_time
 from simsync.wire import services as wire
 from simsync.wire import urls
 
@@ -224,15 +224,8 @@ class HttpServices:
 
     def server_time(self) -> datetime | None:
         """Return the time of the server's clock, to the second, or None if it sends none. Not retried."""
-        from email.utils import parsedate_to_datetime  # late, because most programs do not need it
-
         with self._http() as http:
-            header = http.get_date(self._address(wire.HEALTH))
-        try:
-            told = parsedate_to_datetime(header or "")
-        except (TypeError, ValueError):  # Python 3.9 raises TypeError for text that is not a date
-            return None
-        return told if told.tzinfo is not None else told.replace(tzinfo=timezone.utc)
+            return http_date(http.get_date(self._address(wire.HEALTH)))
 
     def _get(self, path: str, read: Callable[[bytes], T]) -> T:
         retry = self._retry()

@@ -14,6 +14,25 @@ _TIME = re.compile(
 )
 
 
+def http_date(text: str | None) -> datetime | None:
+    """The time of an HTTP date, None if it cannot be read."""
+    from email.utils import parsedate_to_datetime  # late, because most programs do not need it
+
+    try:
+        time = parsedate_to_datetime(text or "")
+    except (TypeError, ValueError, OverflowError):  # Python 3.9 raises TypeError for text that is not a date
+        return None
+    return time if time.tzinfo is not None else time.replace(tzinfo=timezone.utc)
+
+
+def unix_time(seconds: float | None) -> datetime | None:
+    """The time that is ``seconds`` of Unix time, None if no calendar has it."""
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def parse_time(text: str) -> datetime:
     """Parse an RFC 3339 time, or a date as its first moment. A time without a zone is in UTC.
 

@@ -1,3 +1,3 @@
-"""The command line (extra ``[cli]``). It uses the public API of simsync only."""
+"""The command line (extra ``[cli]``). It uses nothing of ``wire``, ``protocol`` or ``runtime``."""
 
 from __future__ import annotations

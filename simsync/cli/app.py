@@ -127,8 +127,13 @@ for command in (
     cli.add_command(with_global_options(command))
 
 
+_NO_ARGUMENTS: tuple[type[click.UsageError], ...] = tuple(
+    filter(None, [getattr(click.exceptions, "NoArgsIsHelpError", None)])  # since click 8.2; before, click printed it
+)
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Parse the arguments and run a command. An error is one line on standard error, never a traceback.
+    """Parse the arguments and run a command. An error is one line on standard error; ``--verbose`` shows where.
 
     Args:
         arguments: The words of the command line after ``simsync``; by default those of this process.
@@ -140,6 +145,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         with signals_end_the_command(), pipes_are_kept():
             code = cli.main(arguments, prog_name="simsync", standalone_mode=False)
             sys.stdout.flush()
+    except _NO_ARGUMENTS as error:
+        click.echo(error.format_message(), err=True)  # the help
+        return error.exit_code
     except click.ClickException as error:
         hint = f" (see: {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
         _say(f"{_one_line(error.format_message())}{hint}")

@@ -9,12 +9,7 @@ import click
 
 from simsync.cli import options
 from simsync.cli.output import show_json
-from simsync.cli.probe import probe_and_show
 from simsync.cli.settings import Settings, pass_settings
-from simsync.doctor import check_up
-from simsync.doctor.checkup import FAILED, OK
-
-_STYLES = {OK: "green", FAILED: "red"}
 
 
 @click.command()
@@ -30,15 +25,21 @@ _STYLES = {OK: "green", FAILED: "red"}
 @pass_settings
 def doctor(settings: Settings, capture: Optional[Path], hide: tuple[str, ...], verbose: bool, as_json: bool) -> int:
     """Check Python, packages, address, connection, key, ranges and clock. Exit code 1 if a check fails."""
+    # Imported here, because no other command needs it and it takes long.
+    from simsync.doctor.checkup import FAILED, OK, check_up
+
     if capture is not None:
+        from simsync.cli.probe import probe_and_show
+
         return probe_and_show(settings, capture, hide, verbose=verbose, as_json=as_json)
     if hide or verbose:
         raise click.UsageError("--hide and --verbose need --capture")
+    styles = {OK: "green", FAILED: "red"}
     results = []
     for one in check_up(settings.client() if settings.url else None):
         results.append(one)
         if not as_json:
-            mark = click.style(f"{one.result:<8}", fg=_STYLES.get(one.result, "yellow"))
+            mark = click.style(f"{one.result:<8}", fg=styles.get(one.result, "yellow"))
             click.echo(f"{mark} {one.check:<14} {one.detail}")
             if one.advice:
                 click.echo(f"{'':<8} {'':<14} → {one.advice}")

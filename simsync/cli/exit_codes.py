@@ -34,9 +34,6 @@ MEANINGS = {
 }
 """What each code means, in every command."""
 
-_UNAUTHORISED = (401, 403)
-"""HTTP status codes of a rejected key."""
-
 
 def exit_code(error: BaseException) -> int:
     """The exit code for an exception that ended a command."""
@@ -46,8 +43,8 @@ def exit_code(error: BaseException) -> int:
         return BUSY
     if isinstance(error, (simsync.InvalidParams, simsync.MissingExtra)):
         return USAGE
-    if isinstance(error, simsync.HttpStatusError):
-        return NOT_REACHABLE if error.status in _UNAUTHORISED else FAILED
+    if isinstance(error, simsync.HttpStatusError) and not isinstance(error, simsync.AuthenticationError):
+        return FAILED
     return NOT_REACHABLE if isinstance(error, simsync.ConnectError) else FAILED
 
 

@@ -16,6 +16,8 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from simsync.times import unix_time
+
 _GAP = 2
 """Spaces between two columns."""
 _NARROWEST = 8
@@ -105,7 +107,4 @@ def one_line(text: str) -> str:
 
 def time_of_ms(milliseconds: int | None) -> datetime | None:
     """The time of a Unix timestamp in milliseconds; None if there is none, or no calendar has it."""
-    try:
-        return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
-    except (ValueError, OverflowError, OSError):
-        return None
+    return unix_time(None if milliseconds is None else milliseconds / 1000)

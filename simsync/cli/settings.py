@@ -13,7 +13,7 @@ import simsync
 
 @dataclass(frozen=True)
 class Settings:
-    """The options before the command. The API key never shows in a repr."""
+    """The global options. The API key never shows in a repr."""
 
     url: Optional[str]
     api_key: Optional[str] = field(repr=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from simsync.cli import options
 from simsync.cli.output import Link, one_line, show_json, show_table
 from simsync.run.database import RecordingDatabase
 from simsync.run.lookup import FoundTransaction, TransactionFilter, find_transactions, parse_slots
+from simsync.times import unix_time
 
 
 @click.command()
@@ -103,7 +103,7 @@ def _show_details(one: FoundTransaction, balances: list[dict[str, Any]]) -> None
         [
             ("signature", one.signature),
             ("slot", str(one.slot)),
-            ("time of the block (UTC)", _time(one.timestamp)),
+            ("time of the block (UTC)", unix_time(one.timestamp)),
             ("result", one.error or "ok"),
             ("compute units", None if one.compute_units is None else f"{one.compute_units:,}"),
             ("fee in lamports", None if one.fee is None else f"{one.fee:,}"),
@@ -124,10 +124,3 @@ def _show_details(one: FoundTransaction, balances: list[dict[str, Any]]) -> None
         click.echo("\nlogs")
         for line in one.logs.splitlines():
             click.echo("  " + one_line(line))
-
-
-def _time(seconds: int | None) -> datetime | None:
-    try:
-        return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
-    except (ValueError, OverflowError, OSError):
-        return None

@@ -191,9 +191,9 @@ def _services(client: simsync.Client) -> Iterator[CheckResult]:
 def _key(client: simsync.Client) -> CheckResult:
     try:
         name = client.usage().api_key_name
+    except simsync.AuthenticationError:
+        return CheckResult("key", FAILED, "the server rejected it", "check --api-key or SIMULATOR_API_KEY")
     except simsync.SimsyncError as error:
-        if isinstance(error, simsync.HttpStatusError) and error.status in (401, 403):
-            return CheckResult("key", FAILED, "the server rejected it", "check --api-key or SIMULATOR_API_KEY")
         return CheckResult("key", WARNING, str(error), "create a session to find out whether the key is accepted")
     return CheckResult("key", OK, f"accepted, its name is {name!r}" if name else "accepted")
 

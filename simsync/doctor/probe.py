@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +29,7 @@ from simsync.doctor.candidates import (
 )
 from simsync.doctor.capture import CaptureFile, Record
 from simsync.doctor.conversation import Capture, Control
+from simsync.run.workers import cancel_after
 
 Made = TypeVar("Made")
 
@@ -38,7 +38,6 @@ SLOTS = 6
 UNKNOWN_SESSION = "backtest_00000000-0000-7000-8000-000000000000"
 INVALID_TRANSACTION = "AQIDBA=="
 _DISCONNECT_TIMEOUT = 120
-_REFUSED_KEY = (401, 403)
 _LONG_AGO = timedelta(days=2)
 
 
@@ -89,14 +88,10 @@ def probe(
         reconnect_attempts=6,
         reconnect_window=limits.wait,
     )
-    timer = threading.Timer(limits.total, token.cancel)
-    timer.daemon = True
-    timer.start()
     try:
-        return _Probe(url, api_key, options, capture, limits, token).run()
+        with cancel_after(limits.total, token):
+            return _Probe(url, api_key, options, capture, limits, token).run()
     finally:
-        timer.cancel()
-        timer.join()
         capture.check()
 
 
@@ -132,7 +127,7 @@ class _Probe:
                 return f"not done within {self.limits.total:g} s, in the step {name!r}"
             except simsync.SimsyncError as error:
                 self.capture.note("failed", f"{name}: {error}")
-                if isinstance(error, simsync.HttpStatusError) and error.status in _REFUSED_KEY:
+                if isinstance(error, simsync.AuthenticationError):
                     raise
                 if isinstance(error, simsync.ConnectError):
                     return f"the step {name!r} could not reach the server: {error}"
@@ -194,9 +189,9 @@ class _Probe:
         now = datetime.now(timezone.utc)
         try:
             client.usage(now - _LONG_AGO, now)
+        except simsync.AuthenticationError:
+            raise
         except simsync.SimsyncError as error:
-            if isinstance(error, simsync.HttpStatusError) and error.status in _REFUSED_KEY:
-                raise
             self.capture.note("refused", str(error))
         listing = self._quietly(client.bundle_builds)
         if listing is not None and listing.builds:

@@ -2,7 +2,7 @@
 
 Control events (:class:`Slot` to :class:`Completed`) are small objects with slots. Data-plane events
 (:class:`Transaction`, :class:`AccountDiff`, :class:`ActionResult`) decode their content when it is read. Nothing here
-does I/O or knows the wire format.
+does I/O or knows the simulator's messages; only Solana's JSON for errors and token balances is read here.
 """
 
 from __future__ import annotations

@@ -6,12 +6,20 @@ import base64
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple, Optional
 
-from simsync.events import transaction_error
 from simsync.events.account_diff import AccountState
 from simsync.events.event import DecodedEvent
+from simsync.events.transaction_error import ErrorInWords
 
 
-class TransactionOutcome(NamedTuple):
+class _OutcomeFields(NamedTuple):
+    error: Any
+    logs: Sequence[str]
+    compute_units: Optional[int]
+    fee: Optional[int]
+    return_data: Any
+
+
+class TransactionOutcome(ErrorInWords, _OutcomeFields):
     """Outcome of one transaction of an action.
 
     Attributes:
@@ -22,26 +30,7 @@ class TransactionOutcome(NamedTuple):
         return_data: Return data as JSON values.
     """
 
-    error: Any
-    logs: Sequence[str]
-    compute_units: Optional[int]
-    fee: Optional[int]
-    return_data: Any
-
-    @property
-    def error_text(self) -> str | None:
-        """The error as one line of text, None if the transaction succeeded."""
-        return transaction_error.error_text(self.error)
-
-    @property
-    def error_code(self) -> int | None:
-        """The number with which a program failed, None for any other error."""
-        return transaction_error.error_code(self.error)
-
-    @property
-    def error_instruction(self) -> int | None:
-        """Index of the instruction that failed, None if the error does not name one."""
-        return transaction_error.error_instruction(self.error)
+    __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields and the error in words, by name, as JSON values."""

@@ -112,7 +112,7 @@ class AccountLike(Protocol):
 
 
 AccountModifications = Mapping[Any, Union[AccountData, AccountLike, Mapping[str, Any]]]
-"""Address → state to write: an :class:`AccountData`, an account as ``getAccountInfo`` or another library gives it.
+"""Address → state to write: an :class:`AccountData`, or an account from ``getAccountInfo`` or another library.
 
 Any other plain mapping in place of an ``AccountData`` is sent unchanged.
 """

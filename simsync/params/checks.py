@@ -46,6 +46,13 @@ def integer(argument: str, value: object, low: int, high: int) -> int:
     return whole
 
 
+def integers(argument: str, values: object, low: int, high: int) -> tuple[int, ...]:
+    """A list of integers."""
+    return tuple(
+        integer(f"{argument}[{index}]", value, low, high) for index, value in enumerate(items(argument, values))
+    )
+
+
 def is_integer(value: object) -> bool:
     """True for what :func:`integer` takes, whatever its size."""
     return _whole(value) is not None
@@ -130,11 +137,6 @@ def _base58_text(argument: str, value: object, what: str, size: int, longest: in
     return text
 
 
-def optional_address(argument: str, value: object) -> str | None:
-    """An address, or None."""
-    return None if value is None else address(argument, value)
-
-
 def address_bytes(argument: str, value: object) -> bytes:
     """The 32 bytes of an address."""
     return base58.decode(address(argument, value))
@@ -171,13 +173,15 @@ def transactions(argument: str, values: Iterable[object]) -> tuple[str, ...]:
     """A list of transactions, as base64."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise InvalidParams(argument, values, "must be a list of transactions")
-    checked = []
-    for index, value in enumerate(values):
-        text = base64_text(f"{argument}[{index}]", value)
-        if not text:
-            raise InvalidParams(f"{argument}[{index}]", value, "must not be empty")
-        checked.append(text)
-    return tuple(checked)
+    return tuple(transaction(f"{argument}[{index}]", value) for index, value in enumerate(values))
+
+
+def transaction(argument: str, value: object) -> str:
+    """A transaction, as base64."""
+    text = base64_text(argument, value)
+    if not text:
+        raise InvalidParams(argument, value, "must not be empty")
+    return text
 
 
 def mapping(argument: str, value: object) -> Mapping[Any, Any]:

@@ -31,10 +31,7 @@ class DiagnosticProbe(JsonForm):
     def __post_init__(self) -> None:
         if not isinstance(self.anchor, Anchor):
             raise InvalidParams("anchor", self.anchor, "must be an Anchor(...)")
-        usd_values = tuple(
-            checks.integer(f"usd_values[{index}]", value, 0, checks.U32)
-            for index, value in enumerate(checks.items("usd_values", self.usd_values))
-        )
+        usd_values = checks.integers("usd_values", self.usd_values, 0, checks.U32)
         checks.assign(self, markets=checks.addresses("markets", self.markets), usd_values=usd_values)
         if self.label is not None:
             checks.assign(self, label=checks.text("label", self.label))

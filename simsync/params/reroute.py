@@ -105,10 +105,7 @@ class FillTaker(JsonForm):
     output_token_account: int
 
     def __post_init__(self) -> None:
-        user = tuple(
-            checks.integer(f"user[{index}]", place, 0, checks.U32)
-            for index, place in enumerate(checks.items("user", self.user))
-        )
+        user = checks.integers("user", self.user, 0, checks.U32)
         checks.assign(
             self,
             user=user,

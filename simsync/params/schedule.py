@@ -40,10 +40,7 @@ class Anchor(JsonForm):
         kinds = SLOT_ANCHORS + MATCH_ANCHORS + EVERY_ANCHORS
         if self.where not in kinds:
             raise InvalidParams("where", self.where, "must be one of " + ", ".join(kinds))
-        slots = tuple(
-            checks.integer(f"slots[{index}]", slot, 0, checks.U64)
-            for index, slot in enumerate(checks.items("slots", self.slots))
-        )
+        slots = checks.integers("slots", self.slots, 0, checks.U64)
         checks.assign(self, slots=slots)
         if slots and self.where not in SLOT_ANCHORS:
             raise InvalidParams("slots", self.slots, f"is only allowed with {' and '.join(SLOT_ANCHORS)}")

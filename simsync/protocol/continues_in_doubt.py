@@ -18,7 +18,7 @@ from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 logger = logging.getLogger("simsync.control")
 
 PATIENCE = 12
-"""How many times ``continue_grace`` a session that only its slot has shown to go on may be without an event."""
+"""A session whose progress only its slot has shown may be silent for this many times ``continue_grace``."""
 
 
 class ContinuesInDoubt:

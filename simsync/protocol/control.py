@@ -238,7 +238,6 @@ class ControlProtocol(ABC):
                 cycle.replay(event)
         if not session.open:
             if not session.released:
-                session.late_events += 1
                 self.skipped.note("an event of a session that has ended", session.session_id)
             return None
         if isinstance(event, Completed):

@@ -8,7 +8,7 @@ from typing import Optional
 
 @dataclass(frozen=True)
 class UnprovenSlots:
-    """Slots of a subscription of which it cannot be proven that every event was delivered.
+    """Slots for which it cannot be proven that a subscription delivered every event.
 
     A connection was lost while the stream was quiet, and the server dropped these slots before the stream was resumed.
 
@@ -40,7 +40,7 @@ class Coverage:
         sequence_gaps: How many sequence numbers the server jumped over.
         replays_dropped: How many replayed events were dropped after reconnects.
         tolerance: How many slots at the end may carry no block.
-        unproven: Slots of quiet subscriptions of which completeness cannot be proven.
+        unproven: Slots for which quiet subscriptions cannot be proven complete.
         unreadable_frames: How many frames of the control connection were skipped because they are not JSON; if one
             was an event, ``sequence_gaps`` counts it.
     """

@@ -39,7 +39,6 @@ class SessionState:
         "_paused_batch",
         "announced",
         "attached",
-        "completed",
         "completion",
         "cursor",
         "cycle",
@@ -51,7 +50,6 @@ class SessionState:
         "first_sequence",
         "handled_before",
         "highest_slot",
-        "late_events",
         "learned_slot",
         "news",
         "open",
@@ -92,9 +90,7 @@ class SessionState:
         self.news = 0
         self.sequence_gaps = 0
         self.replays_dropped = 0
-        self.late_events = 0
         self.open = True
-        self.completed = False
         self.completion: Completed | None = None
         self.released = False
         self.failure: SimsyncError | None = None
@@ -106,6 +102,10 @@ class SessionState:
         self.start_slot = start_slot
         self.end_slot = end_slot
         self.range_known = True
+
+    @property
+    def completed(self) -> bool:
+        return self.completion is not None
 
     # Where the engine is.
 
@@ -175,7 +175,6 @@ class SessionState:
     # The end.
 
     def complete(self, completion: Completed) -> None:
-        self.completed = True
         self.completion = completion
         self._close(completion)
 

@@ -169,7 +169,7 @@ class SingleProtocol(ControlProtocol):
         if self.phase is not Phase.RESUMING:
             super()._no_answer(now)
             return
-        # It is only likely that a resume is answered, and whatever is sent now is read after it.
+        # A server may not answer a resume; it reads what is sent now after it anyway.
         logger.warning("session %s: the server did not answer the resume; continuing", self._session.session_id)
         self._finish_attach(now)
 
@@ -177,7 +177,6 @@ class SingleProtocol(ControlProtocol):
         session = self._session
         session.session_id = message.session_id
         self._use_session()
-        session.announced = True
         session.rpc_endpoint = message.rpc_endpoint
         session.task_id = message.task_id
         self.progress.append(Created(message.session_id, message.task_id))

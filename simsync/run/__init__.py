@@ -1,8 +1,8 @@
 """Recorded runs: driving and recording them, reading their files, summing up, comparing.
 
-It uses the public API of simsync only, and the command line (``simsync run``, ``summarize``, ``compare``) is a thin
-layer above it. Pages are in :mod:`simsync.run.report` and tables in :mod:`simsync.run.export`, because they need the
-extra ``[report]``.
+It uses nothing of ``wire``, ``protocol`` or ``runtime``, and the command line (``simsync run``, ``summarize``,
+``compare``) is a thin layer above it. Pages are in :mod:`simsync.run.report` and tables in :mod:`simsync.run.export`,
+because they need the extra ``[report]``.
 """
 
 from __future__ import annotations

@@ -13,9 +13,8 @@ from typing import Any, Optional
 
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm
-from simsync.params import checks
 from simsync.run import fingerprint
-from simsync.run.database import DEFAULT_MEMORY, RecordingDatabase
+from simsync.run.database import DEFAULT_MEMORY, RecordingDatabase, limit_clause
 from simsync.run.record_file import PathLike
 from simsync.run.recorded_state import RecordedState, state_from
 
@@ -299,7 +298,7 @@ class Comparison:
         _columns, rows = self._database.rows(
             "SELECT found.slot AS slot, signature, before, after, found.units AS units"
             f" FROM (SELECT * FROM pair WHERE {_CONDITIONS[kind]}) AS found"
-            f" JOIN run_0 AS one ON one.rowid = found.base ORDER BY {order} {_limit(limit)}"
+            f" JOIN run_0 AS one ON one.rowid = found.base ORDER BY {order} {limit_clause(limit)}"
         )
         return (Difference(*row) for row in rows)
 
@@ -315,7 +314,7 @@ class Comparison:
         Raises:
             InvalidParams: The limit is not valid.
         """
-        counts, text = (self.totals().only_base, self.totals().only_experiment), _limit(limit)
+        counts, text = (self.totals().only_base, self.totals().only_experiment), limit_clause(limit)
         for number, (count, side) in enumerate(zip(counts, ("base", "experiment"))):
             if count:
                 _columns, rows = self._database.rows(
@@ -337,11 +336,11 @@ class Comparison:
             InvalidParams: The limit is not valid.
         """
         self._state(0)
-        rows = self._database.query(f"{_GAINS} {_limit(limit)}")
+        rows = self._database.query(f"{_GAINS} {limit_clause(limit)}")
         return [BalanceDifference(*row) for row in rows]
 
     def programs(self) -> list[ProgramDifference]:
-        """Count the regressions and improvements of each program that the logs of either run name.
+        """Count the matched transactions whose outcome changed, by the programs that their logs in the first run name.
 
         Returns:
             The programs with the most regressions first.
@@ -357,7 +356,3 @@ def _options(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         name: metadata[name] for name in ("start_slot", "end_slot", "program_ids", "program_so") if name in metadata
     }
-
-
-def _limit(limit: int | None) -> str:
-    return "" if limit is None else f"LIMIT {checks.integer('limit', limit, 0, checks.U32)}"

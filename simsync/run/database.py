@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 from simsync.errors import InvalidParams, MissingExtra, SimsyncError
 from simsync.params import checks
 from simsync.run import views
-from simsync.run.compressed_file import open_decompressed
+from simsync.run.compressed_file import LARGEST_LINE, open_decompressed
 from simsync.run.record_file import PathLike, line_of, read_records
 
 if TYPE_CHECKING:
@@ -35,9 +35,10 @@ _OUTSIDE = 224
 _THREAD_MEMORY = 96
 """MiB for each thread, because each has two buffers for the largest line."""
 _LARGEST_LINE = 16 * 1024 * 1024
-_LARGEST_LINE_OF_ALL = 256 * 1024 * 1024
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
+_INTERRUPT_AGAIN = 0.2
+"""Seconds after which a query that is still running is interrupted once more."""
 _PIECE = 1_000
 """Rows of a large result that are in memory at a time."""
 
@@ -49,8 +50,8 @@ class RecordingDatabase:
     """Recorded runs opened for queries; a context manager.
 
     Each table of :mod:`simsync.run.tables` is a view over all files. With a number behind its name, as in
-    ``transactions_0``, it is a view over one of them. ``small_0`` holds the records that are neither transactions nor
-    account diffs.
+    ``transactions_0``, it is a view over one of them. ``small_0`` holds all records except transactions; of an account
+    diff, only its session.
 
     Args:
         paths: The files; ``-`` is standard input.
@@ -85,10 +86,10 @@ class RecordingDatabase:
             target, settings = f"{self._folder.name}/runs.duckdb", self._settings()
             with _errors():
                 self._connection = self._on_own_thread(lambda: duckdb.connect(target, config=settings))
-            self._execute(views.MACROS)
+            self.execute(views.MACROS)
             for number, path in enumerate(self.paths):
                 self._open(number, path)
-            self._execute(views.over_all(len(self.paths)))
+            self.execute(views.over_all(len(self.paths)))
         except BaseException:
             self._close()
             raise
@@ -111,11 +112,16 @@ class RecordingDatabase:
         }
 
     def _close(self) -> None:
-        if self._connection is not None:
-            for one in (self._connection, *self._cursors):
-                one.interrupt()  # after Ctrl-C a query may still be running
-            self._cursors.clear()
         if self._worker is not None:
+            idle = self._worker.submit(lambda: None)
+            # After Ctrl-C a query may still be running. DuckDB forgets an interrupt that comes just before one starts.
+            while True:
+                for one in (self._connection, *self._cursors):
+                    if one is not None:
+                        one.interrupt()
+                if wait([idle], _INTERRUPT_AGAIN).done:
+                    break
+            self._cursors.clear()
             self._worker.shutdown(wait=True)
             self._worker = None
         if self._connection is not None:
@@ -135,7 +141,7 @@ class RecordingDatabase:
             self._make_views(number, path, link, compression, _LARGEST_LINE)
         except SimsyncError as error:
             if "maximum_object_size" in str(error):
-                self._make_views(number, path, link, compression, _LARGEST_LINE_OF_ALL)
+                self._make_views(number, path, link, compression, LARGEST_LINE)
             elif compression is not None:
                 # Compressed data that was cut off: what came before the cut is read.
                 self._make_views(number, path, _rewritten(link), None, _LARGEST_LINE)
@@ -145,7 +151,7 @@ class RecordingDatabase:
         self.cut.append(bool(unreadable) and _is_cut(path if Path(path).is_file() else link))
 
     def _make_views(self, number: int, path: PathLike, link: Path, compression: str | None, largest: int) -> None:
-        self._execute(views.over_file(number, str(path), str(link), compression or "uncompressed", largest))
+        self.execute(views.over_file(number, str(path), str(link), compression or "uncompressed", largest))
 
     def query(self, text: str, *values: Value) -> list[tuple[Any, ...]]:
         """The rows of a query. Raises SimsyncError if it fails."""
@@ -185,9 +191,6 @@ class RecordingDatabase:
 
     def execute(self, text: str, *values: Value) -> None:
         """Execute a statement that has no result."""
-        self._execute(text, *values)
-
-    def _execute(self, text: str, *values: Value) -> None:
         with _errors():
             self._on_own_thread(lambda: self._run(text, values))
 
@@ -266,6 +269,11 @@ def _readable(path: PathLike, link: Path) -> tuple[Path, str | None]:
     return (link, compression) if _holds_lines(link) else (_rewritten(link), None)
 
 
+def limit_clause(limit: int | None) -> str:
+    """The end of a query for at most ``limit`` rows. Raises InvalidParams."""
+    return "" if limit is None else f"LIMIT {checks.integer('limit', limit, 0, checks.U32)}"
+
+
 def _holds_lines(link: Path) -> bool:
     """True if the file begins with a record, or is empty; False if it has to be rewritten first."""
     try:
@@ -274,9 +282,10 @@ def _holds_lines(link: Path) -> bool:
     except MissingExtra:
         return True  # DuckDB itself reads zstd
     try:
-        return isinstance(json.loads(first), dict) and "transactions" not in json.loads(first)
+        value = json.loads(first)
     except ValueError:
         return first.startswith(b'{"type"')
+    return isinstance(value, dict) and "transactions" not in value
 
 
 def _rewritten(link: Path) -> Path:

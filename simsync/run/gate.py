@@ -29,7 +29,7 @@ _WHOLES: dict[str, Callable[[ComparisonTotals], int]] = {
 }
 """What a share in percent is a share of; else of the transactions in both runs."""
 NAMES = (*_COUNTS, "differences")
-"""What a threshold can be about; ``differences`` is any of them, and any balance."""
+"""What a threshold can be about; ``differences`` is any of them except ``failed``, and any balance."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from typing import Optional, Union
 
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm
-from simsync.params import checks
-from simsync.run.database import RecordingDatabase
+from simsync.run.database import RecordingDatabase, limit_clause
 
 EXPLORER = "https://explorer.solana.com"
 """Where links lead: a page about each transaction and address of the main network."""
@@ -104,7 +103,7 @@ def find_transactions(
         InvalidParams: The limit is not valid.
     """
     condition, values = wanted.condition()
-    end = "" if limit is None else f"LIMIT {checks.integer('limit', limit, 0, checks.U32)}"
+    end = limit_clause(limit)
     text = f"SELECT {_COLUMNS} FROM transactions WHERE {condition} ORDER BY slot, signature {end}"
     rows = database.query(text, *values)
     # Logs are read for these only: sorting the logs of all would take much memory.

@@ -65,17 +65,22 @@ def existing(path: PathLike) -> Existing:
 
 def _last_kind(path: PathLike) -> str:
     """The kind of the last record."""
-    last = b""
+    before = last = b""
     with open_decompressed(path) as lines:
         for line in lines:
             if line.strip():
-                last = line
-    with contextlib.suppress(ValueError):
-        value = json.loads(last)
-        if isinstance(value, Mapping) and "type" in value:
-            return str(value["type"])
+                before, last = last, line
+    for line in (last, before):  # the last one may have been cut off
+        with contextlib.suppress(ValueError):
+            value = json.loads(line)
+            if (
+                isinstance(value, Mapping)
+                and "type" in value
+                and (line is last or isinstance(value.get("data"), Mapping))
+            ):
+                return str(value["type"])
     kind = ""
-    for record in read_records(path, skip_damaged=True):  # the last line was cut off, or the file is one object
+    for record in read_records(path, skip_damaged=True):  # the file is one object
         kind = record.kind
     return kind
 
@@ -124,11 +129,6 @@ class Recorder:
         self._lines: list[str] = []
         self._size = 0
         self._end = 0  # of the last whole block, in bytes
-
-    @property
-    def old(self) -> Existing:
-        """What was under the name of the file before."""
-        return self._old
 
     def __enter__(self) -> Recorder:
         with contextlib.ExitStack() as context:

@@ -9,7 +9,7 @@ from typing import Any, Optional
 _PER_WORKER = 2
 """Ranges in flight for each worker: the one that it runs, and the next one."""
 _UNKNOWN_WORKERS = 8
-"""Workers of an executor that does not tell."""
+"""Workers of an executor that does not say how many it has."""
 _INTERVAL = 5.0
 """Seconds between two looks at the number of workers; a cluster can grow and shrink."""
 
@@ -19,7 +19,7 @@ class InFlight:
 
     Args:
         executor: The executor of the caller; None for threads of the sweep's own.
-        workers: How many threads these are.
+        workers: How many threads the sweep has.
         fixed: The number that the caller asks for; None to follow the executor.
         max_bytes: Bytes that results may have before they are taken.
     """

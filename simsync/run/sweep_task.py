@@ -34,9 +34,6 @@ T = TypeVar("T")
 SweepSession = Union[BacktestSession, ParallelSession]
 ClientSource = Union[Client, Callable[[], Client], None]
 
-FAILURES = ("refused", "temporary", "strategy", "worker", "cancelled")
-"""The classes of failures, see :attr:`RangeResult.failure`."""
-
 _OF_THE_SERVER = (ConnectError, ControlFailed, CreateError, SubscriptionFailed)
 _REFUSING_STATUSES = frozenset({400, 401, 402, 403, 405, 407, 410, 426})
 """HTTP statuses that the same request would get again."""

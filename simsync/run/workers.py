@@ -50,7 +50,7 @@ def call_for_each(
     Args:
         function: Called with one item.
         items: The items.
-        workers: How many threads at most; None for one an item.
+        workers: How many threads at most; None for one per item.
         cancel: Ends the waiting; fired by an interrupt.
 
     Returns:

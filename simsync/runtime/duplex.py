@@ -91,8 +91,6 @@ class DuplexWebSocket(websocket.WebSocket):
         self._end: LinkLost | None = None
         self.drain_limit = DRAIN_LIMIT
         """Bytes after which a batch is returned even if more could be read."""
-        self.was_waiting = False
-        """True if the last :meth:`recv_batch` had to wait. Then it saw whatever arrived, the end included, at once."""
         self.binary: Callable[[bytes], bytes] = BinaryMessage
         """Applied to the payload of each binary frame. Plain ``bytes`` if binary frames are treated like text."""
         self.outgoing: Callable[[bytes, int], None] | None = None
@@ -129,7 +127,6 @@ class DuplexWebSocket(websocket.WebSocket):
         self._deadline = deadline
         self._waker = waker
         self._library_reads = 0
-        self.was_waiting = False
         try:
             while True:
                 if self._end is not None:
@@ -228,11 +225,7 @@ class DuplexWebSocket(websocket.WebSocket):
         """
         while not self._drain():
             # wait: the thread that reads | bytes | the peer; the waker of `recv_batch` | the deadline of `recv_batch`
-            # First without waiting, to learn whether the bytes were there before we asked for them.
-            ready, woken = wait(self.sock, self._wait_for, self._waker, 0.0)
-            self.was_waiting = not ready
-            if not ready and not woken:
-                ready, woken = wait(self.sock, self._wait_for, self._waker, self._deadline)
+            ready, woken = wait(self.sock, self._wait_for, self._waker, self._deadline)
             if not ready and (woken or self._deadline is not None):
                 return False
             self._more_at_hand = True

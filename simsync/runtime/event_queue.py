@@ -321,9 +321,10 @@ class EventQueue(queue.Queue[Event]):
 
     def _timed_out(self) -> EventTimeout:
         state = self.state
+        of = f" of {state.end_slot}" if state.range_known else ""
         return EventTimeout(
-            f"timed out waiting for an event of session {state.session_id} (at slot {state.position} of"
-            f" {state.end_slot}, {state.cycle.state.value}); no event is lost, call again to keep waiting"
+            f"timed out waiting for an event of session {state.session_id} (at slot {state.position}{of},"
+            f" {state.cycle.state.value}); no event is lost, call again to keep waiting"
         )
 
     def _get(self) -> Iterator[Event] | None:  # type: ignore[override]

@@ -31,10 +31,10 @@ class _Outcome:
 class HttpWait:
     """A wait made of HTTP calls and pauses; a context manager.
 
-    requests cannot be interrupted while it resolves a name or waits for a reply. So each call runs in a thread of its
-    own, and the caller waits for the outcome on a queue, where a deadline, a cancel token and Ctrl-C end the wait at
-    once. A caller that leaves early aborts the HTTP client: its sockets are shut down, so that the thread ends too.
-    Only a thread that is still resolving or connecting outlives the wait; it sends nothing any more.
+    The caller's wait must end at once, and requests has no way to be told. So each call runs in a thread of its own,
+    and the caller waits for the outcome on a queue, where a deadline, a cancel token and Ctrl-C end the wait. A caller
+    that leaves early aborts the HTTP client: its sockets are shut down, so that the thread ends too. Only a thread that
+    still resolves a name may outlive the wait; it sends nothing any more.
 
     Args:
         http: The client that the calls use. It cannot be used again after the wait was ended early.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import time
 
+from simsync.times import http_date
+
 LONGEST = 7 * 86_400.0
 """Seconds; what asks for more is understood as this."""
 
@@ -19,17 +21,9 @@ def seconds_to_wait(value: str | None, date: str | None = None) -> float:
     text = (value or "").strip()
     if text.isascii() and text.replace(".", "", 1).isdigit():
         return min(float(text), LONGEST)
-    until = _moment(text)
-    now = _moment(date)
+    until = http_date(text)
     if until is None:
         return 0.0
-    return min(max(0.0, math.ceil(until - (time.time() if now is None else now))), LONGEST)
-
-
-def _moment(text: str | None) -> float | None:
-    from email.utils import parsedate_to_datetime  # late, because most programs do not need it
-
-    try:
-        return parsedate_to_datetime(text or "").timestamp()
-    except (TypeError, ValueError, OverflowError):  # Python 3.9 raises TypeError for text that is not a date
-        return None
+    now = http_date(date)
+    left = until.timestamp() - (time.time() if now is None else now.timestamp())
+    return min(max(0.0, math.ceil(left)), LONGEST)

@@ -1,7 +1,7 @@
-"""Every way to wait in simsync: for a socket, for a change of shared state, for a deadline.
+"""Waiting for a socket, for a change of shared state, and for a deadline.
 
-Each wait here can be ended by another thread, and Ctrl-C ends it without leaving a lock taken. Nothing else in the
-client blocks, except for the calls of libraries that are named in ``docs/threads.md``.
+Each wait here can be ended by another thread, and Ctrl-C ends it without leaving a lock taken. ``docs/threads.md``
+lists the other ways to wait.
 """
 
 from __future__ import annotations
@@ -156,7 +156,8 @@ def wait(sock: Any, wanted: int, waker: Waker | None, deadline: float | None) ->
 
     Returns ``(socket is ready, waker was woken)``; both are False if the deadline has passed.
     """
-    timeout = None if deadline is None else min(max(0.0, deadline - time.monotonic()), LONGEST_WAIT)
+    left = seconds_until(deadline)
+    timeout = None if left is None else min(left, LONGEST_WAIT)
     if not hasattr(select, "poll"):
         return _wait_with_select(sock, wanted, waker, timeout)
     poll = select.poll()

@@ -57,12 +57,7 @@ class EventStream(Iterator[Event]):
             batch = self._next_batch()
             if batch is None:
                 return
-            yield from batch if self._deadline is None else self._in_time(batch)
-
-    def _in_time(self, batch: Iterator[Event]) -> Iterator[Event]:
-        for event in batch:
-            yield event
-            _check_deadline(self._deadline, self._seconds)  # before the next event is taken
+            yield from batch if self._deadline is None else _in_time(batch, self._deadline, self._seconds)
 
     def __next__(self) -> Event:
         for event in self._next_batch() or ():
@@ -101,6 +96,12 @@ def _check_deadline(deadline: float | None, seconds: float | None) -> None:
         raise EventTimeout(f"the deadline of the loop has passed ({seconds:g} s); no event is lost, a new loop goes on")
 
 
+def _in_time(items: Iterator[T], deadline: float | None, seconds: float | None) -> Iterator[T]:
+    for item in items:
+        yield item
+        _check_deadline(deadline, seconds)  # before the next one is taken
+
+
 class MergedSession(Protocol):
     """What a merged loop needs of a session."""
 
@@ -115,6 +116,7 @@ class MergedSession(Protocol):
     def release(self) -> None: ...
 
 
+T = TypeVar("T")
 Merged = TypeVar("Merged", bound=MergedSession)
 
 
@@ -164,8 +166,7 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
         draining: set[EventQueue] = set()
         failures: list[SimsyncError] = []
         while open_queues:
-            if self._deadline is not None:
-                _check_deadline(self._deadline, self._seconds)
+            _check_deadline(self._deadline, self._seconds)
             if not ready:
                 ready.extend(self._wait(draining, open_queues))
             queue = ready.popleft()
@@ -196,17 +197,12 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
             pairs: Iterator[tuple[Merged, Event]] = zip(repeat(session), batch)
             if self._watched:
                 pairs = first_mistakes.watched(pairs, self._watched)
-            yield from pairs if self._deadline is None else self._in_time(pairs)
+            yield from pairs if self._deadline is None else _in_time(pairs, self._deadline, self._seconds)
             self._take_turn(queue)
             if more:
                 self._ready_queues.announce(queue)
         if failures:
             raise fresh(failures[0])
-
-    def _in_time(self, pairs: Iterator[tuple[Merged, Event]]) -> Iterator[tuple[Merged, Event]]:
-        for pair in pairs:
-            yield pair
-            _check_deadline(self._deadline, self._seconds)  # before the next event is taken
 
     def _take_turn(self, queue: EventQueue) -> None:
         take_turn = self._turns.get(queue)

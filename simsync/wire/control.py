@@ -214,8 +214,7 @@ def _completed(payload: Any) -> Completed:
         return Completed(None, fields.get("agent_stats"))
     numbers = FoldedFields(raw)
     values = {name: numbers.number(name) or 0 for name in SUMMARY_COUNTS}
-    summary = SessionSummary.from_dict({**values, "reroute_stats": numbers.get("reroute_stats")})
-    summary.raw = raw
+    summary = SessionSummary(**values, reroute_stats=numbers.get("reroute_stats"), raw=raw)
     return Completed(summary, fields.get("agent_stats"))
 
 

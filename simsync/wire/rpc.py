@@ -181,18 +181,11 @@ def transaction_config(**more: Any) -> dict[str, Any]:
 
 def message_text(argument: str, value: object) -> str:
     """Return a transaction's message as base64. The bytes of a ``MessageV0`` of solders lack the version."""
-    text = transaction_text(argument, value)
+    text = checks.transaction(argument, value)
     if not hasattr(value, "address_table_lookups"):
         return text
     data = base64.b64decode(text)
     return text if data[0] & 0x80 else base64.b64encode(b"\x80" + data).decode("ascii")
-
-
-def transaction_text(argument: str, value: object) -> str:
-    text = checks.base64_text(argument, value)
-    if not text:
-        raise InvalidParams(argument, value, "must not be empty")
-    return text
 
 
 def size_filter(size: int) -> dict[str, Any]:

@@ -107,15 +107,11 @@ def notification(method: str, _slot: int, result: Any, _payload: bytes) -> Event
     return Notification(method, result)
 
 
-def _path(*names: str) -> Key:
-    """A key function: the value at a path of keys, or None."""
-
-    def find(result: Any) -> Any:
-        for name in names:
-            result = result.get(name) if isinstance(result, Mapping) else None
-        return result
-
-    return find
+def _at(result: Any, *names: str) -> Any:
+    """The value at a path of keys, or None."""
+    for name in names:
+        result = result.get(name) if isinstance(result, Mapping) else None
+    return result
 
 
 def content(result: Any) -> Any:
@@ -128,12 +124,12 @@ def content(result: Any) -> Any:
 
 def _text(result: Any, *names: str) -> str | None:
     """The text at a path of keys, or None. Only text is hashable for certain."""
-    value = _path(*names)(result)
+    value = _at(result, *names)
     return value if isinstance(value, str) and value else None
 
 
 def transaction_key(result: Any) -> Any:
-    signatures = _path("transaction", "signatures")(result)
+    signatures = _at(result, "transaction", "signatures")
     first = signatures[0] if isinstance(signatures, list) and signatures else None
     return first if isinstance(first, str) else content(result)
 
@@ -144,7 +140,7 @@ def _diff_key(result: Any) -> Any:
 
 
 def _action_key(result: Any) -> Any:
-    parts = [_path(name)(result) for name in ("batchIndex", "actionIndex", "label", "matched")]
+    parts = [_at(result, name) for name in ("batchIndex", "actionIndex", "label", "matched")]
     return content(parts) if any(part is not None for part in parts[:3]) else content(result)
 
 

@@ -95,6 +95,14 @@ def test_any_other_exception_is_one_line(
     assert "in raise_it" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [[], ["ledger"], ["bundle"]])
+def test_a_group_without_a_command_shows_its_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command) == 2
+    shown = "".join(capsys.readouterr())
+    assert shown.startswith(f"Usage: {' '.join(['simsync', *command])} [OPTIONS] COMMAND")
+    assert "\n\nCommands:\n" in shown
+
+
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def import_it() -> None:
         raise ImportError("No module named 'pyarrow'")

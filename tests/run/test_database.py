@@ -18,10 +18,10 @@ import pytest
 import simsync
 from simsync.run import read_records, summarize
 from simsync.run.database import RecordingDatabase
-from simsync.run.event_records import transaction_of
 from simsync.run.tables import TABLES
 
 from .files import ALICE, BOB, METADATA, MINT, tx, write_lines, write_object
+from .transaction_reader import transaction_of
 
 TRANSACTIONS = [
     tx(

@@ -16,9 +16,9 @@ import pytest
 import simsync
 from simsync.run import compressed_file, read_records
 from simsync.run.compressed_file import pipes_are_kept
-from simsync.run.event_records import BalanceChange, transaction_of
 
 from .files import ALICE, BOB, METADATA, MINT, PROGRAM, summary, tx, write_lines, write_object
+from .transaction_reader import BalanceChange, transaction_of
 
 TRANSACTIONS = [tx(10, "s1"), tx(11, "s2", error="custom program error: 0x1"), tx(12, "s3")]
 

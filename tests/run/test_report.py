@@ -190,6 +190,16 @@ def test_the_page_says_when_no_conclusion_can_be_drawn(tmp_path: Path) -> None:
     assert (row["kind"], row["cells"][2]) == ("only in the first", "s2")
 
 
+def test_a_page_does_not_replace_a_recording(tmp_path: Path) -> None:
+    run = write_lines(tmp_path / "run.ndjson", [tx(10, "s1")])
+    before = run.read_bytes()
+    with pytest.raises(simsync.InvalidParams, match="target"):
+        write_report(run, run)
+    with Comparison(run, run) as comparison, pytest.raises(simsync.InvalidParams, match="target"):
+        write_comparison(comparison, run)
+    assert run.read_bytes() == before
+
+
 def test_a_history_of_three_nights(tmp_path: Path) -> None:
     nights = [[tx(10, "s1"), tx(11, "s2")], [tx(10, "s1", error="boom"), tx(11, "s2")], [tx(10, "s1", error="boom")]]
     for number, transactions in enumerate(nights):

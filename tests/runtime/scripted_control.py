@@ -28,7 +28,9 @@ class Talk:
         self._held: list[bytes] | None = None
 
     def send(self, method: str, params: Any = None) -> None:
-        frame = encode(TEXT, json.dumps({"method": method, "params": params}).encode())
+        self.send_frame(encode(TEXT, json.dumps({"method": method, "params": params}).encode()))
+
+    def send_frame(self, frame: bytes) -> None:
         if self._held is None:
             self.sock.sendall(frame)
         else:
@@ -37,7 +39,8 @@ class Talk:
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
         """Send what is sent inside in one piece at the end, so that the client receives it together."""
-        self._held = held = []
+        held: list[bytes] = []
+        self._held = held
         try:
             yield
         finally:

@@ -149,6 +149,8 @@ def test_an_outage_that_the_server_says_is_too_long_ends_at_once() -> None:
         (formatdate(100, usegmt=True), formatdate(90, usegmt=True), 10.0),
         (formatdate(90, usegmt=True), formatdate(100, usegmt=True), 0.0),
         (formatdate(0, usegmt=True), None, 0.0),
+        (formatdate(100, usegmt=True), "Thu, 01 Jan 1970 00:01:30 -0000", 10.0),
+        ("Thu, 01 Jan 99999999999999999999 00:00:00 GMT", None, 0.0),
         ("99999999999999", None, 7 * 86_400.0),
         ("-5", None, 0.0),
         ("soon", None, 0.0),

@@ -24,8 +24,9 @@ def test_one_that_comes_on_each_connection_is_no_livelock(junk: str) -> None:
     frame = JUNK[junk]
 
     def first(talk: Talk) -> None:
-        talk.create()
-        talk.sock.sendall(frame)
+        with talk.at_once():  # before the caller can continue
+            talk.create()
+            talk.send_frame(frame)
         talk.expect_end()
 
     def second(talk: Talk) -> None:

@@ -8,6 +8,7 @@ import simsync
 from simsync.run.comparison import Comparison
 from simsync.run.gate import incomparable_because
 from simsync.run.lookup import logs_of
+from simsync.run.output_file import refuse_same_file
 from simsync.run.record_file import PathLike
 from simsync.run.report import figures
 from simsync.run.report.page import TransactionTable, write_page
@@ -39,6 +40,7 @@ def write_comparison(comparison: Comparison, target: PathLike) -> None:
         OSError: The page cannot be written.
         SimsyncError: The memory limit is too small, or the temporary folder is full.
     """
+    refuse_same_file("target", target, comparison.paths)
     totals = comparison.totals()
     units = list(comparison.differences("units", _BARS))
     balances = comparison.balances(_BALANCES)

@@ -7,13 +7,13 @@ import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional
 
 from simsync.errors import MissingExtra
 from simsync.run.output_file import replaced
 from simsync.run.record_file import PathLike, number
+from simsync.times import unix_time
 
 try:
     import jinja2
@@ -92,8 +92,5 @@ def write_page(target: PathLike, template: str, values: Mapping[str, Any], table
 
 def time_text(seconds: object) -> Optional[str]:
     """A time of a recording in UTC; None if it has none, or one that no calendar has."""
-    at = number(seconds)
-    try:
-        return None if at is None else datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return None
+    at = unix_time(number(seconds))
+    return None if at is None else at.strftime("%Y-%m-%d %H:%M:%S")

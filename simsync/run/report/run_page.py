@@ -11,6 +11,7 @@ import simsync
 from simsync.params import checks
 from simsync.run.database import DEFAULT_MEMORY, RecordingDatabase
 from simsync.run.lookup import TransactionFilter, find_transactions
+from simsync.run.output_file import refuse_same_file
 from simsync.run.record_file import PathLike, whole_number
 from simsync.run.recorded_state import small_records
 from simsync.run.report import figures
@@ -48,6 +49,7 @@ def write_report(
         SimsyncError: The memory limit is too small, or the temporary folder is full.
     """
     wanted = checks.addresses("accounts", accounts)
+    refuse_same_file("target", target, [path])
     with RecordingDatabase(path, max_memory=max_memory) as database:
         totals = totals_of(database)
         first, last = _range(totals)
