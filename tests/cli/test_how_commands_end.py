@@ -97,7 +97,7 @@ def test_any_other_exception_is_one_line(
 
 @pytest.mark.parametrize("command", [[], ["ledger"], ["bundle"]])
 def test_a_group_without_a_command_shows_its_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(command) == 2
+    assert run(command) in (0, 2)  # click ends so with 0 before its 8.2, which needs Python 3.10
     shown = "".join(capsys.readouterr())
     assert shown.startswith(f"Usage: {' '.join(['simsync', *command])} [OPTIONS] COMMAND")
     assert "\n\nCommands:\n" in shown

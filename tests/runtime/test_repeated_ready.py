@@ -62,10 +62,11 @@ def test_a_loop_by_hand_goes_on(merged: bool, queue_continues: bool) -> None:
 
 
 def test_a_step_is_not_ended_by_it() -> None:
-    with scripted(stay, go_on) as url:
+    with scripted(stay, go_on) as url, Logged("attempt 1 follows") as lost:
         create = simsync.CreateSession(1, 2)
         with simsync.Client(url, "key", options=OPTIONS).parallel(create, timeout=20) as session:
             (sub,) = session.sub_sessions
+            lost.wait()  # a continue that the lost connection took with it would be in doubt
             result = sub.advance(timeout=20)
     assert result.slots == (2,)
     assert result.completed
