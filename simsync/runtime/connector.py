@@ -21,7 +21,7 @@ from simsync.params.api_key import NO_KEY, ApiKey
 from simsync.runtime.abort import Abort
 from simsync.runtime.addresses import Unreachable
 from simsync.runtime.dial import dial
-from simsync.runtime.duplex import DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
 from simsync.runtime.frame_observer import FrameObserver
 from simsync.runtime.proxies import target
 from simsync.runtime.retry_after import seconds_to_wait
@@ -33,7 +33,7 @@ from simsync.wire.payloads import BinaryMessage
 _SWITCHING_PROTOCOLS = 101
 _MOMENT = 0.1
 """Seconds for the thread to say what it was waiting for when the time was up."""
-_ORDINARY = (websocket.WebSocketException, OSError, LinkLost, ValueError, LookupError, AttributeError)
+_ORDINARY = (websocket.WebSocketException, OSError, ConnectionLost, ValueError, LookupError, AttributeError)
 """What the library raises if there is no server, or something that is not a WebSocket server."""
 # guess: a rejected upgrade, control and data plane
 _FINAL_STATUSES = (400, 401, 403, 404)

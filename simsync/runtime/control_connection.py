@@ -31,7 +31,7 @@ from simsync.runtime import at_exit
 from simsync.runtime.connection_log import control_log
 from simsync.runtime.connector import connection_failure
 from simsync.runtime.control_opener import ControlOpener
-from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import DRAIN_LIMIT, ConnectionLost, DuplexWebSocket
 from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
 from simsync.runtime.exhaustion import Exhausted
 from simsync.runtime.failure import chain_of, fresh, given_up
@@ -266,7 +266,7 @@ class ControlConnection:
             self._converse(ws, writer)
         except Exhausted as limit:
             raise self._opener.lost_attempt(limit) from limit
-        except LinkLost as lost:
+        except ConnectionLost as lost:
             if ws.observer is not None:
                 ws.observer.ended(lost.reason, lost.code)
             if self._protocol.all_ended:
@@ -303,7 +303,7 @@ class ControlConnection:
         return ws
 
     def _converse(self, ws: DuplexWebSocket, writer: Writer) -> None:
-        """Receive until nobody needs the connection any more. Raises LinkLost, or the failure if it is final."""
+        """Receive until nobody needs the connection any more. Raises ConnectionLost, or the failure if it is final."""
         protocol = self._protocol
         while True:
             payloads = receive(ws, self._next_deadline(ws), self._waker)
@@ -327,19 +327,19 @@ class ControlConnection:
             for state, number in inquiries:
                 self.inquiries.ask(state, partial(self._decided, state, number), reference, protocol.doubts)
             if self._drop_asked:
-                raise LinkLost("it was dropped on request")
+                raise ConnectionLost("it was dropped on request")
             if outcome is not None:
                 if isinstance(outcome, GiveUp):
                     raise self._given_up(outcome)
-                raise LinkLost(outcome.reason)
+                raise ConnectionLost(outcome.reason)
             if finished or self._closing:
                 self._farewell.say(ws, self.lock, self.outbox)
                 return
             if writer.failure is not None:
-                raise LinkLost(writer.failure)
+                raise ConnectionLost(writer.failure)
             if protocol.phase is not Phase.CREATING and now - ws.last_inbound >= self._options.dead_after:
                 # safeguard: a silent peer times out
-                raise LinkLost(f"nothing was received for {self._options.dead_after:g} s")
+                raise ConnectionLost(f"nothing was received for {self._options.dead_after:g} s")
 
     def _next_deadline(self, ws: DuplexWebSocket) -> float:
         silence = ws.last_inbound + self._options.dead_after

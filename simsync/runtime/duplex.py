@@ -46,7 +46,7 @@ CHECK_EVERY = 256
 empty fragments would keep the reader busy for ever."""
 
 
-class LinkLost(Exception):
+class ConnectionLost(Exception):
     """The connection has ended; ``code`` is the close code if a close frame came."""
 
     def __init__(self, reason: str, code: int | None = None) -> None:
@@ -88,7 +88,7 @@ class DuplexWebSocket(websocket.WebSocket):
         self._deadline: float | None = None
         self._close_by: float | None = None
         self._waker: Waker | None = None
-        self._end: LinkLost | None = None
+        self._end: ConnectionLost | None = None
         self.drain_limit = DRAIN_LIMIT
         """Bytes after which a batch is returned even if more could be read."""
         self.binary: Callable[[bytes], bytes] = BinaryMessage
@@ -122,7 +122,7 @@ class DuplexWebSocket(websocket.WebSocket):
             The payloads of at least one message; empty if the deadline passed or the waker was woken.
 
         Raises:
-            LinkLost: the connection has ended, and all messages before its end were returned.
+            ConnectionLost: the connection has ended, and all messages before its end were returned.
         """
         self._deadline = deadline
         self._waker = waker
@@ -130,7 +130,7 @@ class DuplexWebSocket(websocket.WebSocket):
         try:
             while True:
                 if self._end is not None:
-                    raise LinkLost(self._end.reason, self._end.code)
+                    raise ConnectionLost(self._end.reason, self._end.code)
                 if self._library_mode:
                     message = self._library_frame()
                     if message is not None:
@@ -143,12 +143,12 @@ class DuplexWebSocket(websocket.WebSocket):
                     return Payloads()
         except websocket.WebSocketTimeoutException:
             return Payloads()
-        except LinkLost as lost:
+        except ConnectionLost as lost:
             self._end = lost
             raise
         except (websocket.WebSocketException, OSError, struct.error) as error:
-            self._end = LinkLost(f"{type(error).__name__}: {error}")
-            raise LinkLost(self._end.reason) from error
+            self._end = ConnectionLost(f"{type(error).__name__}: {error}")
+            raise ConnectionLost(self._end.reason) from error
 
     @property
     def is_drained(self) -> bool:
@@ -169,8 +169,8 @@ class DuplexWebSocket(websocket.WebSocket):
             self._buffer, self._position = b"", 0  # an idle connection holds no memory
         return cut.payloads
 
-    def _oversized(self, length: int) -> LinkLost:
-        return LinkLost(f"a message of {length} bytes is larger than the limit of {self.max_message} bytes")
+    def _oversized(self, length: int) -> ConnectionLost:
+        return ConnectionLost(f"a message of {length} bytes is larger than the limit of {self.max_message} bytes")
 
     def _library_frame(self) -> bytes | None:
         """Let the library read one frame or one fragment; returns the message if that completes one.
@@ -187,7 +187,7 @@ class DuplexWebSocket(websocket.WebSocket):
             code = struct.unpack("!H", frame.data[:2])[0] if len(frame.data) >= 2 else None
             reason = bytes(frame.data[2:]).decode("utf-8", "replace")
             text = f"the server closed the connection (code {code if code is not None else 'none'}"
-            raise LinkLost(f"{text}: {reason})" if reason else f"{text})", code)
+            raise ConnectionLost(f"{text}: {reason})" if reason else f"{text})", code)
         if opcode == websocket.ABNF.OPCODE_TEXT:
             return bytes(frame.data)
         if opcode == websocket.ABNF.OPCODE_BINARY:
@@ -245,7 +245,7 @@ class DuplexWebSocket(websocket.WebSocket):
         Returns True if at least ``_needed`` bytes have been collected.
         """
         if self.sock is None:
-            raise LinkLost("the connection is closed")
+            raise ConnectionLost("the connection is closed")
         if not self._more_at_hand:
             return False
         chunks = self._chunks
@@ -289,7 +289,7 @@ class DuplexWebSocket(websocket.WebSocket):
         if collected >= self._needed:
             return True
         self._more_at_hand = False
-        raise LinkLost(reason) from cause
+        raise ConnectionLost(reason) from cause
 
     # Writing: one thread at a time.
 
@@ -307,14 +307,14 @@ class DuplexWebSocket(websocket.WebSocket):
             How many bytes the kernel has taken; 0 if the deadline passed or the waker was woken.
 
         Raises:
-            LinkLost: the connection has ended.
+            ConnectionLost: the connection has ended.
         """
         part = data[: RECORD_SIZE if self._is_tls else WRITE_SIZE]
         while True:
             wanted = WRITE
             try:
                 if self.sock is None:
-                    raise LinkLost("the connection is closed")
+                    raise ConnectionLost("the connection is closed")
                 if not self._is_tls:
                     return int(self.sock.send(part))
                 with self._tls_call:
@@ -324,7 +324,7 @@ class DuplexWebSocket(websocket.WebSocket):
             except ssl.SSLWantReadError:
                 wanted = READ
             except OSError as error:
-                raise LinkLost(f"writing failed: {error}") from error
+                raise ConnectionLost(f"writing failed: {error}") from error
             # wait: the thread that writes | room in the kernel's buffer | the peer; the waker | the deadline given
             ready, woken = wait(self.sock, wanted, waker, deadline)
             if not ready and (woken or deadline is not None):
@@ -351,7 +351,7 @@ class DuplexWebSocket(websocket.WebSocket):
         # wait: subscription, sending | room in the kernel's buffer | the peer; its waker | 10 s
         sent = self.write_some(raw, deadline, self._waker)
         if not sent:
-            raise LinkLost("the peer does not read")
+            raise ConnectionLost("the peer does not read")
         return sent
 
     def close(self, status: int = 1000, reason: str | bytes = b"", timeout: float | None = 3) -> None:
@@ -360,7 +360,7 @@ class DuplexWebSocket(websocket.WebSocket):
             self.shutdown()
             return
         self._close_by = deadline = None if timeout is None else time.monotonic() + timeout
-        with contextlib.suppress(LinkLost, OSError, websocket.WebSocketException):
+        with contextlib.suppress(ConnectionLost, OSError, websocket.WebSocketException):
             super().send_close(status, reason)
             while deadline is None or time.monotonic() < deadline:
                 # wait: the thread that reads | the answer to a close frame | the peer | the timeout given
@@ -371,7 +371,7 @@ class DuplexWebSocket(websocket.WebSocket):
         """Send a close frame if the connection is up; the library does the same when it receives one."""
         if self.connected:
             # The peer may be gone already. Its close frame, which is still to be read, says why; this error does not.
-            with contextlib.suppress(LinkLost):
+            with contextlib.suppress(ConnectionLost):
                 super().send_close(status, reason)
 
     def shutdown(self) -> None:

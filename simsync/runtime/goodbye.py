@@ -12,7 +12,7 @@ import websocket
 from simsync.protocol.control import ControlProtocol
 from simsync.protocol.outcome import GiveUp
 from simsync.runtime.connection_log import Adapter
-from simsync.runtime.duplex import DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
 from simsync.runtime.outbox import Outbox
 from simsync.runtime.waiting import Waker
 
@@ -67,7 +67,7 @@ def say_goodbye(
         while time.monotonic() < end:
             receive(ws, end, None)
         logger.warning("the server did not close the connection within %g s", close_timeout)
-    except LinkLost as lost:
+    except ConnectionLost as lost:
         if ws.observer is not None:
             ws.observer.ended(lost.reason, lost.code)
         logger.debug("closed: %s", lost.reason)
@@ -122,13 +122,13 @@ class Farewell:
         return self._connections_left >= 0 and self.is_owed
 
     def say(self, ws: DuplexWebSocket, lock: contextlib.AbstractContextManager[Any], outbox: Outbox) -> None:
-        """Raises LinkLost if the connection was lost too early, and another one may be made."""
+        """Raises ConnectionLost if the connection was lost too early, and another one may be made."""
         left = self.seconds_left
         timeout = self._close_timeout if left is None else left
         self._said = say_goodbye(ws, self._protocol, lock, outbox, timeout, self._logger, end_sessions=self._is_ours)
         first, self._tried = not self._tried, True
         if self.is_owed and first and self._connections_left:
-            raise LinkLost("it was lost before the server had ended the sessions")
+            raise ConnectionLost("it was lost before the server had ended the sessions")
 
     def log_if_owed(self) -> None:
         if self.close_by is not None and self.is_owed:

@@ -17,7 +17,7 @@ from simsync.runtime.connection_log import data_log
 from simsync.runtime.connector import ConnectFailed, Connector
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
-from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import DRAIN_LIMIT, ConnectionLost, DuplexWebSocket
 from simsync.runtime.event_queue import DataBatch, EventQueue
 from simsync.runtime.failure import chain_of
 from simsync.runtime.frame_observer import FrameObserver
@@ -201,7 +201,7 @@ class SubscriptionReader:
             self._subscribe(ws)
             turn.close()
             self._stream(ws)
-        except LinkLost as lost:
+        except ConnectionLost as lost:
             if ws.observer is not None:
                 ws.observer.ended(lost.reason, lost.code)
             uptime = time.monotonic() - began if self.status.up else 0.0
@@ -227,7 +227,7 @@ class SubscriptionReader:
             if self._stopping:
                 return
             if time.monotonic() >= answer_by:
-                raise LinkLost(f"no answer to the subscribe within {self._options.handshake_timeout:g} s")
+                raise ConnectionLost(f"no answer to the subscribe within {self._options.handshake_timeout:g} s")
             self._receive_alive(ws, answer_by)
             self._check_early_events()
         self.reconnects += self._ever_up
@@ -246,7 +246,7 @@ class SubscriptionReader:
         """Before all subscribes are up, the buffer cannot wait for the caller: it may be waiting for just that."""
         limit = self._options.buffer_bytes + self._options.max_message
         if not self._protocol.acknowledged and self._buffer.waiting[1] > limit:
-            raise LinkLost(f"more than {limit} bytes came before every subscribe was answered")
+            raise ConnectionLost(f"more than {limit} bytes came before every subscribe was answered")
 
     def _stream(self, ws: DuplexWebSocket) -> None:
         while not (self._stopping or self._protocol.ended):
@@ -259,7 +259,7 @@ class SubscriptionReader:
         self._receive(ws, min(deadline, self._next_ping, ws.last_inbound + self._options.dead_after))
         now = time.monotonic()
         if now - ws.last_inbound >= self._options.dead_after:
-            raise LinkLost(f"nothing was received for {self._options.dead_after:g} s")
+            raise ConnectionLost(f"nothing was received for {self._options.dead_after:g} s")
         if now >= self._next_ping:
             ws.ping()
             self._next_ping = now + self._options.ping_interval
@@ -296,7 +296,7 @@ class SubscriptionReader:
             if self._broken_streams >= _BROKEN_STREAMS:
                 self._logger.warning("%s: the compressed stream is broken; not compressing", self.status.label)
                 self._protocol.disable_compression()
-            raise LinkLost(str(error)) from error
+            raise ConnectionLost(str(error)) from error
         return texts
 
     def _take(self, texts: list[bytes]) -> None:
@@ -321,7 +321,7 @@ class SubscriptionReader:
         if isinstance(outcome, GiveUp):
             raise _GaveUp(outcome.reason)
         if outcome is not None:
-            raise LinkLost(outcome.reason)
+            raise ConnectionLost(outcome.reason)
 
     # guess: a slow caller
     def _wait_for_room(self, ws: DuplexWebSocket) -> None:

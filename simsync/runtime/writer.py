@@ -11,7 +11,7 @@ from typing import Any, Callable
 import websocket
 
 from simsync.protocol.continue_cycle import ContinueCycle
-from simsync.runtime.duplex import DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
 from simsync.runtime.failure import chain_of
 from simsync.runtime.outbox import PING, TEXT, Outbox, OutgoingFrame
 from simsync.runtime.threads import join, spawn
@@ -59,7 +59,7 @@ class Writer:
     def _run(self) -> None:
         try:
             self._write_until_stopped()
-        except LinkLost as lost:
+        except ConnectionLost as lost:
             self.failure = lost.reason
         except Exception as error:
             logger.exception("the writer failed")
@@ -93,7 +93,7 @@ class Writer:
                 # wait: writer | room in the kernel's buffer | the peer; its waker | the dead-peer check of the reader
                 count = self._ws.write_some(data[sent:], waker=self._waker)
                 if not count:
-                    raise LinkLost("the connection was closed while writing")
+                    raise ConnectionLost("the connection was closed while writing")
                 sent += count
         except BaseException:
             self._put_back(frames, encoded, sent)

@@ -18,8 +18,8 @@ from simsync.runtime.duplex import (
     DRAIN_LIMIT,
     READ_SIZE,
     WRITE_SIZE,
+    ConnectionLost,
     DuplexWebSocket,
-    LinkLost,
 )
 from simsync.runtime.waiting import Waker
 from simsync.wire.payloads import PLAIN, BinaryMessage, cut_frames
@@ -133,7 +133,7 @@ def test_the_socket_does_not_block_although_it_was_opened_with_a_timeout(ws: Dup
         ws.connect(url, timeout=30, http_no_proxy=["*"])
         assert ws.sock is not None
         assert ws.sock.gettimeout() == 0.0
-        with pytest.raises(LinkLost, match="ended without a close frame"):
+        with pytest.raises(ConnectionLost, match="ended without a close frame"):
             ws.recv_batch(soon())
 
 
@@ -146,9 +146,9 @@ def test_messages_that_come_with_the_response(ws: DuplexWebSocket) -> None:
 
 
 def test_reading_and_writing_without_a_connection_fails(ws: DuplexWebSocket) -> None:
-    with pytest.raises(LinkLost, match="closed"):
+    with pytest.raises(ConnectionLost, match="closed"):
         ws.recv_batch()
-    with pytest.raises(LinkLost, match="closed"):
+    with pytest.raises(ConnectionLost, match="closed"):
         ws.write_some(b"x")
     ws.close()
 
@@ -171,7 +171,7 @@ def test_what_the_library_wants_to_send_may_be_left_to_a_writer(ws: DuplexWebSoc
     ws.outgoing = lambda payload, opcode: left.append((payload, opcode))
     peer.deliver(encode(PING, b"ping") + encode(TEXT, b"text") + close_frame(1001, b"bye"))
     assert list(ws.recv_batch()) == [b"text"]
-    with pytest.raises(LinkLost, match="code 1001: bye"):
+    with pytest.raises(ConnectionLost, match="code 1001: bye"):
         ws.recv_batch()
     ws.close()
     assert left == [(b"ping", PONG), (b"\x03\xe8", CLOSE)]
@@ -207,7 +207,7 @@ def test_whether_everything_was_handed_out(ws: DuplexWebSocket, peer: Pair) -> N
     assert list(ws.recv_batch(0.0)) == [b"last"]
     assert ws.is_drained
     peer.deliver(close_frame(1000))
-    with pytest.raises(LinkLost):
+    with pytest.raises(ConnectionLost):
         ws.recv_batch()
     assert ws.is_drained
 
@@ -386,7 +386,7 @@ def test_a_waker_that_was_pulled_does_not_keep_from_writing(ws: DuplexWebSocket,
 
 def test_writing_to_a_peer_that_is_gone(ws: DuplexWebSocket, peer: Pair) -> None:
     peer.close()
-    with pytest.raises(LinkLost, match="writing failed"):
+    with pytest.raises(ConnectionLost, match="writing failed"):
         ws.write_some(b"x")
 
 
@@ -394,7 +394,7 @@ def test_a_pong_that_the_peer_does_not_take_ends_the_connection(ws: DuplexWebSoc
     ws.send_timeout = 0.02
     fill(ws)
     peer.deliver(encode(PING, b"ping"))
-    with pytest.raises(LinkLost, match="does not read"):
+    with pytest.raises(ConnectionLost, match="does not read"):
         ws.recv_batch(soon())
 
 
@@ -450,7 +450,7 @@ def test_the_announcement_of_a_larger_message_ends_the_connection(
         peer.deliver(encode(TEXT, b"one") + encode(BINARY, b"two") + header + b"x")
         assert list(ws.recv_batch(soon())) == [b"one", b"two"]
         for _ in range(2):
-            with pytest.raises(LinkLost, match=f"{size} bytes is larger than the limit of {MAX_MESSAGE} bytes"):
+            with pytest.raises(ConnectionLost, match=f"{size} bytes is larger than the limit of {MAX_MESSAGE} bytes"):
                 ws.recv_batch(soon())
         _now, peak = tracemalloc.get_traced_memory()
     finally:
@@ -461,7 +461,7 @@ def test_the_announcement_of_a_larger_message_ends_the_connection(
 def fed_until_lost(ws: DuplexWebSocket, peer: Pair, piece: bytes) -> int:
     """Bytes that the client took of a stream of ``piece`` before it had enough."""
     fed = 0
-    with pytest.raises(LinkLost, match=f"larger than the limit of {MAX_MESSAGE} bytes"):
+    with pytest.raises(ConnectionLost, match=f"larger than the limit of {MAX_MESSAGE} bytes"):
         while fed < 100 * MAX_MESSAGE:
             peer.deliver(piece)
             fed += len(piece)
@@ -583,7 +583,7 @@ def test_messages_before_the_end_come_first(ws: DuplexWebSocket, peer: Pair) -> 
     peer.close()
     assert list(ws.recv_batch()) == [b"one", b"two"]
     for _ in range(2):
-        with pytest.raises(LinkLost) as caught:
+        with pytest.raises(ConnectionLost) as caught:
             ws.recv_batch()
         assert caught.value.code == 1001  # although the answer to the close frame could not be sent
         assert str(caught.value) == caught.value.reason == "the server closed the connection (code 1001: bye)"
@@ -637,7 +637,7 @@ def test_close_with_a_peer_that_sends_without_end(ws: DuplexWebSocket) -> None:
 
 def test_close_after_the_peer_has_closed(ws: DuplexWebSocket, peer: Pair) -> None:
     peer.deliver(close_frame(1001))
-    with pytest.raises(LinkLost, match="code 1001"):
+    with pytest.raises(ConnectionLost, match="code 1001"):
         ws.recv_batch()
     ws.close(timeout=None)
     assert peer.frames() == [NORMAL_CLOSE]
@@ -675,9 +675,9 @@ def test_close_again_and_again(ws: DuplexWebSocket, peer: Pair) -> None:
         ws.close(timeout=0)
         ws.shutdown()
     assert peer.frames() == [NORMAL_CLOSE]
-    with pytest.raises(LinkLost, match="closed"):
+    with pytest.raises(ConnectionLost, match="closed"):
         ws.recv_batch()
-    with pytest.raises(LinkLost, match="closed"):
+    with pytest.raises(ConnectionLost, match="closed"):
         ws.write_some(b"x")
 
 
@@ -685,7 +685,7 @@ def test_shutdown_ends_it_at_once_and_says_nothing(ws: DuplexWebSocket, peer: Pa
     assert list(ws.recv_batch(0.0)) == []
     ws.shutdown()
     assert (ws.connected, peer.sock.recv(100)) == (False, b"")
-    with pytest.raises(LinkLost, match="closed"):
+    with pytest.raises(ConnectionLost, match="closed"):
         ws.recv_batch()
 
 

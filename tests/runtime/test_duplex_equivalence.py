@@ -20,7 +20,7 @@ import websocket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simsync.runtime.duplex import DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
 from simsync.wire.payloads import BinaryMessage
 
 from .wire_peer import (
@@ -184,7 +184,7 @@ def as_sent(batch: Iterable[bytes]) -> list[tuple[int, bytes]]:
     return [(BINARY if isinstance(message, BinaryMessage) else TEXT, bytes(message)) for message in batch]
 
 
-def ending_of(lost: LinkLost) -> str | tuple[str, int | None, str]:
+def ending_of(lost: ConnectionLost) -> str | tuple[str, int | None, str]:
     if isinstance(lost.__cause__, websocket.WebSocketProtocolException):
         assert lost.code is None
         return "protocol error"
@@ -211,9 +211,9 @@ def with_duplex(pieces: list[bytes], early: bytes = b"", *, bulk: bool = True) -
             peer.end()
             while True:
                 messages += as_sent(ws.recv_batch(time.monotonic() + SAFETY_NET))
-        except LinkLost as lost:
+        except ConnectionLost as lost:
             ending = ending_of(lost)
-            with pytest.raises(LinkLost) as again:
+            with pytest.raises(ConnectionLost) as again:
                 ws.recv_batch(0.0)
             assert (again.value.reason, again.value.code) == (lost.reason, lost.code)
         replies = peer.frames()
@@ -261,7 +261,7 @@ def test_the_same_over_a_connection_that_trickles(script: str) -> None:
         try:
             while True:
                 messages += as_sent(ws.recv_batch(time.monotonic() + SAFETY_NET))
-        except LinkLost as lost:
+        except ConnectionLost as lost:
             ending = ending_of(lost)
         assert sent.wait(SAFETY_NET)
         ws.shutdown()

@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from simsync.runtime import waiting as ways_to_wait
-from simsync.runtime.duplex import DuplexWebSocket, LinkLost
+from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
 from simsync.runtime.waiting import Waker
 from tests import tls
 
@@ -111,9 +111,9 @@ def read(ws: DuplexWebSocket, count: int) -> list[bytes]:
     return messages
 
 
-def read_to_the_end(ws: DuplexWebSocket) -> tuple[list[bytes], LinkLost]:
+def read_to_the_end(ws: DuplexWebSocket) -> tuple[list[bytes], ConnectionLost]:
     messages: list[bytes] = []
-    with pytest.raises(LinkLost) as caught:
+    with pytest.raises(ConnectionLost) as caught:
         while True:
             messages += ws.recv_batch(soon())
     return messages, caught.value
