@@ -39,6 +39,8 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 _INTERRUPT_AGAIN = 0.2
 """Seconds after which a query that is still running is interrupted once more."""
+_SIGNALS_NOTICED_WITHIN = 1.0
+"""Seconds. A signal that arrives while CPython begins to wait for a lock is noted, but does not end the wait."""
 _PIECE = 1_000
 """Rows of a large result that are in memory at a time."""
 
@@ -187,7 +189,10 @@ class RecordingDatabase:
         """
         if self._worker is None:
             raise InvalidParams("recordings", self, "must be used in a with statement")
-        return self._worker.submit(action).result()
+        future = self._worker.submit(action)
+        while not wait([future], _SIGNALS_NOTICED_WITHIN).done:
+            pass
+        return future.result()
 
     def execute(self, text: str, *values: Value) -> None:
         """Execute a statement that has no result."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Callable
 
 from simsync.runtime.exhaustion import no_thread
+from simsync.runtime.waiting import SIGNALS_NOTICED_WITHIN, seconds_until
 
 
 def spawn(name: str, target: Callable[[], None], release: Callable[[], None] = lambda: None) -> threading.Thread:
@@ -26,5 +28,9 @@ def join(thread: threading.Thread | None, timeout: float | None = None) -> bool:
     """Wait for the end of ``thread``; True when it has ended. A thread never waits for itself."""
     if thread is None or thread is threading.current_thread():
         return True
-    thread.join(None if timeout is None else max(0.0, timeout))
+    deadline = None if timeout is None else time.monotonic() + timeout
+    left = seconds_until(deadline)
+    while thread.is_alive() and (left is None or left > 0):
+        thread.join(SIGNALS_NOTICED_WITHIN if left is None else min(left, SIGNALS_NOTICED_WITHIN))
+        left = seconds_until(deadline)
     return not thread.is_alive()

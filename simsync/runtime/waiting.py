@@ -25,6 +25,10 @@ WRITE = 2
 LONGEST_WAIT = 2_000_000.0
 """Seconds. ``poll`` counts milliseconds in 31 bits; a longer wait ends here as if its deadline had passed."""
 
+SIGNALS_NOTICED_WITHIN = 1.0
+"""Seconds. A signal that arrives while CPython makes the main thread wait for a lock is noted, but does not end that
+wait, and Ctrl-C would be lost until something else happens. So the main thread looks again after this time."""
+
 
 # Deadlines: moments on the clock of time.monotonic(), in seconds. None means no deadline.
 
@@ -83,10 +87,15 @@ class InterruptSafeCondition:
                 return value
 
     def wait_past(self, version: int, deadline: float | None) -> bool:
-        """Wait until there was a notification after ``version``. False if ``deadline`` had passed before the call."""
+        """Wait until there was a notification after ``version``. False if ``deadline`` had passed before the call.
+
+        May return True earlier: the caller looks at the state and calls again.
+        """
         left = seconds_until(deadline)
         if left is not None and left <= 0:
             return False
+        if threading.current_thread() is threading.main_thread():
+            left = SIGNALS_NOTICED_WITHIN if left is None else min(left, SIGNALS_NOTICED_WITHIN)
         woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         with self.lock:
             if self._version != version:

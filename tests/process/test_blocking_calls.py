@@ -283,6 +283,27 @@ def test_ctrl_c_ends_the_wait_and_closing_works(name: str) -> None:
         close(subject)
 
 
+@pytest.mark.parametrize("name", ["next_event", "session.events", "map", "send_continue", "close", "parallel"])
+def test_ctrl_c_is_noticed_if_it_did_not_end_the_wait(name: str) -> None:
+    """CPython notes a signal that comes right before a wait, or in another thread, and waits all the same."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    def note() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    call = CALLS[name]
+    with controlled(call) as (client, released):
+        subject = call.prepare(client)
+        with handling(interrupt), once_blocked(note):
+            with pytest.raises(KeyboardInterrupt):
+                call.call(subject)
+        assert not released.is_set()
+        released.set()
+        close(subject)
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_a_handler_that_returns_lets_the_call_go_on(name: str) -> None:
     call = CALLS[name]
