@@ -162,3 +162,12 @@ def test_waiting_for_records(path: Path) -> None:
         assert not capture.wait(lambda record: record.text == "two", 0, since=capture.place)
         assert not capture.wait(lambda record: record.kind == "step", 0, count=3)
         assert capture.wait(lambda record: record.kind == "step", 0, count=2)
+
+
+def test_the_former_name_of_the_package_warns() -> None:
+    from simsync.run import probing
+
+    with pytest.warns(DeprecationWarning, match=r"from simsync\.doctor"):
+        assert probing.CaptureFile is CaptureFile
+    with pytest.raises(AttributeError, match=r"simsync\.doctor"):
+        _ = probing.Nothing
