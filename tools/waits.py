@@ -22,6 +22,7 @@ PRIMITIVES = {
     "wait": "a socket or a waker",
     "waker.sleep": "a waker",
     "recv_batch": "bytes",
+    "recv_observed": "bytes",
     "write_some": "room in the kernel's buffer",
     "changed.wait_for": "a change of shared state",
     "changed.wait_past": "a change of shared state",
@@ -79,7 +80,10 @@ def called(call: ast.Call) -> tuple[str, str]:
 
 def is_primitive(receiver: str, name: str) -> bool:
     """Whether this call is one of :data:`PRIMITIVES`."""
-    return name in ("recv_batch", "write_some") or (f"{receiver}.{name}" if receiver else name) in PRIMITIVES
+    return (
+        name in ("recv_batch", "recv_observed", "write_some")
+        or (f"{receiver}.{name}" if receiver else name) in PRIMITIVES
+    )
 
 
 def waits() -> list[Wait]:

@@ -36,11 +36,12 @@ class Continue(JsonForm):
         ) -> None: ...
 
     def __post_init__(self) -> None:
+        modifications = checks.mapping("modify_accounts", self.modify_accounts)
         checks.assign(
             self,
             advance_count=checks.integer("advance_count", self.advance_count, 1, checks.U64),
             transactions=checks.transactions("transactions", self.transactions),
-            modify_accounts=checked_modifications("modify_accounts", self.modify_accounts),
+            modify_accounts=checked_modifications("modify_accounts", modifications) if modifications else {},
         )
 
 

@@ -27,7 +27,8 @@ class ContinuesInDoubt:
     def __init__(self, options: Options) -> None:
         self._resend = options.resend_continue
         self._patience = PATIENCE * options.continue_grace
-        self._watched: dict[SessionState, float | None] = {}
+        self.watched: dict[SessionState, float | None] = {}
+        """Sessions that only their slot has shown to go on, and when to ask again; None until :meth:`due` sets it."""
         self.offset: int | None = None
         """The slot that an RPC names less the last slot that was executed; None while it is not known."""
 
@@ -50,22 +51,22 @@ class ContinuesInDoubt:
 
     def connection_lost(self) -> None:
         """The events may come with the next connection."""
-        self._watched = dict.fromkeys(self._watched)
+        self.watched = dict.fromkeys(self.watched)
 
     def earlier_deadline(self, other: float | None) -> float | None:
         """When :meth:`due` must be called at the latest, or ``other`` if that is earlier."""
-        return min((deadline for deadline in (*self._watched.values(), other) if deadline is not None), default=None)
+        return min((deadline for deadline in (*self.watched.values(), other) if deadline is not None), default=None)
 
     def due(self, now: float) -> list[SessionState]:
         """The sessions to ask again, because nothing has come from them for long."""
         due = []
-        for session, deadline in list(self._watched.items()):
+        for session, deadline in list(self.watched.items()):
             if session.cycle.told_slot is None or not session.open:
-                del self._watched[session]
+                del self.watched[session]
             elif deadline is None:
-                self._watched[session] = now + self._patience
+                self.watched[session] = now + self._patience
             elif now >= deadline:
-                del self._watched[session]
+                del self.watched[session]
                 due.append(session)
         return due
 
@@ -92,7 +93,7 @@ class ContinuesInDoubt:
             else:
                 cycle.arrived(slot if self.offset is None else None)
                 if cycle.told_slot is not None:
-                    self._watched[session] = None
+                    self.watched[session] = None
                 return False
         elif self._resend:
             logger.warning("%s and its slot is still %d: sending the continue again", where, slot)

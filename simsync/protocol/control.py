@@ -323,7 +323,7 @@ class ControlProtocol(ABC):
         """When :meth:`tick` must be called at the latest."""
         if self._handshake_deadline is not None:
             return self._handshake_deadline
-        return self.doubts.earlier_deadline(self._proof_deadline)
+        return self.doubts.earlier_deadline(self._proof_deadline) if self.doubts.watched else self._proof_deadline
 
     def tick(self, now: float) -> list[tuple[SessionState, int]]:
         """Do what is due. Returns the sessions that must be asked for their slot, each with the inquiry's number.
@@ -332,7 +332,7 @@ class ControlProtocol(ABC):
         """
         if self._handshake_deadline is not None and now >= self._handshake_deadline:
             self._no_answer(now)
-        to_ask = self.doubts.due(now) if self.phase is Phase.STEADY else []
+        to_ask = self.doubts.due(now) if self.doubts.watched and self.phase is Phase.STEADY else []
         if self._proof_deadline is not None and now >= self._proof_deadline:
             self._proof_deadline = None
             to_ask += in_doubt(self.sessions.values())

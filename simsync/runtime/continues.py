@@ -107,10 +107,11 @@ class Continues:
 
     def _check_can_continue(self) -> None:
         state = self._queue.state
-        if state.completed:
+        ended = state.cycle.state is CycleState.FINISHED
+        if ended and state.completed:
             raise ContinueSendError(f"session {state.session_id} is completed: there is nothing to continue")
         self._check_alive()
-        if state.cycle.state is CycleState.FINISHED:
+        if ended:
             raise ContinueSendError(f"session {state.session_id} has ended: there is nothing to continue")
         if state.cycle.is_outstanding and not self._queue_continues:
             raise ContinueSendError(

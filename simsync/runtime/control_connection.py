@@ -14,13 +14,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Callable
 
-from simsync.errors import (
-    Cancelled,
-    ControlClosed,
-    EventTimeout,
-    InvalidParams,
-    SimsyncError,
-)
+from simsync.errors import Cancelled, ControlClosed, EventTimeout, InvalidParams, SimsyncError
 from simsync.events import DiscoveryBatch, Event
 from simsync.options import Options
 from simsync.params.api_key import ApiKey
@@ -35,7 +29,7 @@ from simsync.runtime.duplex import DRAIN_LIMIT, ConnectionLost, DuplexWebSocket
 from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
 from simsync.runtime.exhaustion import Exhausted
 from simsync.runtime.failure import chain_of, fresh, given_up
-from simsync.runtime.goodbye import Farewell, receive
+from simsync.runtime.goodbye import Farewell
 from simsync.runtime.outbox import Outbox
 from simsync.runtime.retry import Reconnectable, ReconnectPolicy
 from simsync.runtime.slot_inquiries import AskSlot, SlotInquiries
@@ -306,7 +300,8 @@ class ControlConnection:
         """Receive until nobody needs the connection any more. Raises ConnectionLost, or the failure if it is final."""
         protocol = self._protocol
         while True:
-            payloads = receive(ws, self._next_deadline(ws), self._waker)
+            # wait: reader | bytes | the peer; its waker | handshake and dead-peer timeouts
+            payloads = ws.recv_observed(self._next_deadline(ws), self._waker)
             if not payloads:
                 self._waker.clear()
             now = time.monotonic()

@@ -19,6 +19,7 @@ import ssl
 import struct
 import threading
 import time
+from collections.abc import Collection
 from typing import Any, Callable
 
 import websocket
@@ -149,6 +150,15 @@ class DuplexWebSocket(websocket.WebSocket):
         except (websocket.WebSocketException, OSError, struct.error) as error:
             self._end = ConnectionLost(f"{type(error).__name__}: {error}")
             raise ConnectionLost(self._end.reason) from error
+
+    def recv_observed(self, deadline: float, waker: Waker | None = None) -> Collection[bytes]:
+        """The same as :meth:`recv_batch`; the observer, if there is one, is shown the messages."""
+        # wait: the thread that reads | bytes | the peer; the waker | the deadline given
+        payloads = self.recv_batch(deadline, waker)
+        if self.observer is None:
+            return payloads
+        self.observer.received(payloads)
+        return [bytes(payload) for payload in payloads]
 
     @property
     def is_drained(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection
 from typing import Any
 
 import websocket
@@ -14,17 +13,6 @@ from simsync.protocol.outcome import GiveUp
 from simsync.runtime.connection_log import Adapter
 from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
 from simsync.runtime.outbox import Outbox
-from simsync.runtime.waiting import Waker
-
-
-def receive(ws: DuplexWebSocket, deadline: float, waker: Waker | None) -> Collection[bytes]:
-    """Receive from a control connection, and show the frames to the observer if there is one."""
-    # wait: reader | bytes; the answer to the close | the peer; its waker | handshake, dead-peer and close timeouts
-    payloads = ws.recv_batch(deadline, waker)
-    if ws.observer is not None:
-        ws.observer.received(payloads)
-        return [bytes(payload) for payload in payloads]
-    return payloads
 
 
 # guess: closing a connection with all its sessions
@@ -60,12 +48,14 @@ def say_goodbye(
             and protocol.outcome is None
             and time.monotonic() < acknowledged_by
         ):
-            payloads = receive(ws, acknowledged_by, None)
+            # wait: reader | the answer to the close | the peer | `close_timeout`
+            payloads = ws.recv_observed(acknowledged_by)
             with lock:
                 protocol.receive(payloads, time.monotonic())
         ws.send_close(websocket.STATUS_NORMAL)
         while time.monotonic() < end:
-            receive(ws, end, None)
+            # wait: reader | the close frame of the server | the peer | `close_timeout`
+            ws.recv_observed(end)
         logger.warning("the server did not close the connection within %g s", close_timeout)
     except ConnectionLost as lost:
         if ws.observer is not None:

@@ -23,7 +23,13 @@ from simsync.params import (
 )
 from simsync.wire import json_codec
 from simsync.wire.dialect import Dialect
-from simsync.wire.spelling import camel_case, without_none
+from simsync.wire.spelling import camel_case
+
+
+# guess: options that are not given: null or omitted
+def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are set. Whether the server accepts null for an absent option is not documented."""
+    return {key: value for key, value in fields.items() if value is not None}
 
 
 # guess: `params` of messages without content

@@ -25,7 +25,8 @@ from simsync.reports import (
 )
 from simsync.times import format_time, parse_time
 from simsync.wire import json_codec
-from simsync.wire.spelling import FoldedFields, fold, without_none
+from simsync.wire.requests import without_none
+from simsync.wire.spelling import FoldedFields, fold
 
 T = TypeVar("T")
 

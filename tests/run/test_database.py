@@ -180,7 +180,11 @@ def test_ctrl_c_ends_a_query(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "run.ndjson", TRANSACTIONS)
     began = tmp_path / "began.csv"
     query = "select i, sqrt(i) from range(100000000000) a(i) where i % 7 = sqrt(i) or i < 10_000_000"
-    command = [sys.executable, "-m", "simsync", "sql", str(path), f"copy ({query}) to '{began}'"]
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"  # a shell may have ignored it
+        "from simsync.__main__ import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", program, "sql", str(path), f"copy ({query}) to '{began}'"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             while not began.exists():
