@@ -19,9 +19,12 @@ from solders.system_program import TransferParams, transfer
 from solders.transaction import Transaction
 
 import simsync
-from simsync.local import Ledger, Simulator
+from simsync.local import Ledger, Simulator, action_blob
 
 SOL = 1_000_000_000  # lamports
+# The protocol version of the simulator. How actions are sent depends on it.
+GENERATION = os.environ.get("SIMULATOR_GENERATION", "0.13")
+OPTIONS = simsync.Options(dialect=simsync.Dialect.for_generation(GENERATION, action_blob=action_blob))
 START, END = (int(slot) for slot in (sys.argv[1:] or (1_000, 1_039)))
 ME, MARKET = Keypair.from_seed(bytes(32)), Pubkey.from_bytes(bytes([1] * 32))
 PURSE = {str(ME.pubkey()): simsync.AccountData(lamports=5 * SOL)}
@@ -40,12 +43,12 @@ def quote(size: int) -> simsync.ScheduledAction:
 
 
 with contextlib.ExitStack() as stack:
-    client = simsync.Client() if os.environ.get("SIMULATOR_URL") else None
+    client = simsync.Client(options=OPTIONS) if os.environ.get("SIMULATOR_URL") else None
     if client is None:
         slots = END - START + 1
         ledger = Ledger.generate(seed=1, start_slot=START, slots=slots, transactions_per_slot=5, bundle_size=10)
         simulator = stack.enter_context(Simulator(ledger))
-        client = simsync.Client(simulator.url, simulator.api_key)
+        client = simsync.Client(simulator.url, simulator.api_key, options=OPTIONS)
     create = simsync.CreateSession(START, END, actions=[quote(size) for size in (SOL // 10, SOL, 4 * SOL, 6 * SOL)])
     session = stack.enter_context(client.parallel(create))
     for sub in session.sub_sessions:

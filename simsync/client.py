@@ -133,7 +133,7 @@ class Client(HttpServices):
             EventTimeout: The session was not created within ``timeout``.
             Cancelled: ``cancel`` was fired.
         """
-        protocol = ParallelProtocol(_checked_create(create), self.options)
+        protocol = ParallelProtocol(self._checked(create), self.options)
         return self._open(ParallelSession, protocol, cancel, timeout, on_progress)
 
     def session(
@@ -149,7 +149,7 @@ class Client(HttpServices):
         The range must begin at the start of an available range and end inside it, see :meth:`available_ranges` and
         :func:`simsync.split_range`. Arguments and exceptions are those of :meth:`parallel`.
         """
-        protocol = SingleProtocol(self.options, _checked_create(create))
+        protocol = SingleProtocol(self.options, self._checked(create))
         return self._open(BacktestSession, protocol, cancel, timeout, on_progress)
 
     def attach(
@@ -216,6 +216,11 @@ class Client(HttpServices):
             forget_token()
             connection.close()
             raise
+
+    def _checked(self, create: object) -> CreateSession:
+        checked = _checked_create(create)
+        self.options.dialect.check_create(checked)
+        return checked
 
     def _ask_slot(self, state: SessionState, until: CancelToken) -> int:
         return ask_slot(urls.rpc_url(state.rpc_endpoint, self._control_url), self.options, until)

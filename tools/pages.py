@@ -6,6 +6,7 @@
 page                   part                           made from
 =====================  =============================  ==================================================
 ``compatibility.md``   the column "where"             ``# guess: NAME`` above the code that makes it
+..                     the table of generations       ``simsync.wire.generations.RULES``
 ``features.md``        the column "shown by"          ``# feature: NAME`` above a test
 ``threads.md``         the table of waits             ``# wait: …`` above each call that may block
 ``reliability.md``     the table of safeguards        ``# safeguard: NAME`` at a statement
@@ -23,11 +24,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Callable
 
+from simsync.wire import generations
 from tests import safeguards
 from tools import commands, waits
 from tools.markers import ROOT, marked_places
 
 DOCS = ROOT / "docs"
+_GENERATIONS = "<!-- table of generations: python -m tools.pages -->\n"
+_GENERATIONS_END = "<!-- end of the table of generations -->"
 NOT_HERE = "left out: "
 """How the second cell of a row of ``features.md`` begins that needs no test."""
 
@@ -37,7 +41,10 @@ class Incomplete(Exception):
 
 
 def compatibility(text: str) -> str:
-    return with_column(text, "where", "guess", marked_places("guess", "simsync", relative_to="simsync"))
+    text = with_column(text, "where", "guess", marked_places("guess", "simsync", relative_to="simsync"))
+    rows = [f"| {rule.what} | {rule.versions} | {rule.instead} |" for rule in generations.RULES]
+    table = "\n".join(["| in a create | servers | with others |", "| --- | --- | --- |", *rows])
+    return _between(text, _GENERATIONS, _GENERATIONS_END, f"\n{table}\n\n")
 
 
 def features(text: str) -> str:

@@ -53,6 +53,13 @@ _HOST_HELP = "Address to listen on. Other machines can connect unless it is a lo
     show_default=True,
     help="End of a subscription: a a message with completed, b a message of its own, c a clean close.",
 )
+@click.option(
+    "--generation",
+    default="any",
+    show_default=True,
+    metavar="VERSION",
+    help="Read only the requests that a server of this protocol version knows, such as 0.13; any reads all.",
+)
 @click.option("--hosted-surface", is_flag=True, help="Serve only the methods that the hosted simulator documents.")
 @options.as_json
 def local(
@@ -62,6 +69,7 @@ def local(
     api_key: str,
     chaos: int | None,
     end_of_stream: str,
+    generation: str,
     hosted_surface: bool,
     as_json: bool,
 ) -> None:
@@ -96,5 +104,6 @@ def local(
         faults=Faults(seed=chaos),
         allow_remote=True,
         end_of_stream=end_of_stream,
+        generation=generation,
         hosted_surface=hosted_surface,
     )

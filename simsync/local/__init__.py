@@ -18,6 +18,7 @@ try:
 except ImportError as error:
     raise MissingExtra("simsync.local", "local") from error
 
+from simsync.local.action_blob import action_blob
 from simsync.local.behaviour import Behaviour
 from simsync.local.engine.programs import TINY_PROGRAM, tiny_program
 from simsync.local.faults.faults import Faults
@@ -34,5 +35,6 @@ __all__ = [
     "HistoricalTransaction",
     "Ledger",
     "Simulator",
+    "action_blob",
     "tiny_program",
 ]

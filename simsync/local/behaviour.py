@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from simsync.errors import InvalidParams
@@ -32,6 +33,8 @@ class Behaviour:
         InvalidParams: A field has an unknown choice or a number out of range.
     """
 
+    generation: str = "any"
+    """The version of the vendor's crates whose requests are read, such as ``0.13``; ``any`` reads those of all."""
     statuses: bool = False
     """Also send the statuses of every continue, not only those of the start."""
     notify_start: bool = True
@@ -107,7 +110,14 @@ class Behaviour:
     build_delay: float = 0.0
     """Seconds until the build of a bundle is completed. With 0 it is in progress only in the answer to its request."""
 
+    @property
+    def minor(self) -> int | None:
+        """The N of the generation ``0.N``; None for any."""
+        return None if self.generation == "any" else int(self.generation[2:])
+
     def __post_init__(self) -> None:
+        if self.generation != "any" and not re.fullmatch(r"0\.[1-9]\d", self.generation):
+            raise InvalidParams("generation", self.generation, "must be a version from 0.10 on, or any")
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             if value not in choices:

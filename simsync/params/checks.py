@@ -169,7 +169,7 @@ def binary(argument: str, value: object) -> bytes:
     return base64.b64decode(base64_text(argument, value))
 
 
-def transactions(argument: str, values: Iterable[object]) -> tuple[str, ...]:
+def transactions(argument: str, values: object) -> tuple[str, ...]:
     """A list of transactions, as base64."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise InvalidParams(argument, values, "must be a list of transactions")

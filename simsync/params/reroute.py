@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm, config
@@ -16,6 +16,8 @@ AGGREGATORS = ("jupiter", "okx", "titan", "dflow")
 FILL_MODES = ("ExactIn", "ExactOut")
 
 _AMOUNT_SIZE = 8
+_MOST_ACCOUNTS = 255
+"""Largest index of an account, which is one byte in an instruction."""
 
 
 @dataclass(frozen=True)
@@ -94,24 +96,59 @@ class FillInstruction(JsonForm):
 class FillTaker(JsonForm):
     """The accounts of a :class:`FillInstruction` that the server replaces by those of the taker.
 
+    Indices are at most 255. Several token accounts on one side, and ``derived``, are for servers from 0.28 on.
+
     Attributes:
-        user: Indices of the accounts to be replaced by the taker's wallet.
-        input_token_account: Index of the account to be replaced by the taker's account of the input mint.
-        output_token_account: Index of the account to be replaced by the taker's account of the output mint.
+        user: Indices of the accounts to be replaced by the taker's wallet, at least one.
+        input_token_account: Index, or list of indices, of the accounts to be replaced by the taker's account of the
+            input mint.
+        output_token_account: The same for the output mint.
+        derived: Addresses that the server derives anew for each taker: mappings with ``program``, ``seeds`` and
+            ``slots``, which are sent unchanged because the forms of the seeds are not documented.
     """
 
     user: Sequence[int]
-    input_token_account: int
-    output_token_account: int
+    input_token_account: Union[int, Sequence[int]]
+    output_token_account: Union[int, Sequence[int]]
+    derived: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
-        user = checks.integers("user", self.user, 0, checks.U32)
         checks.assign(
             self,
-            user=user,
-            input_token_account=checks.integer("input_token_account", self.input_token_account, 0, checks.U32),
-            output_token_account=checks.integer("output_token_account", self.output_token_account, 0, checks.U32),
+            user=_indices("user", self.user),
+            input_token_account=_one_or_more("input_token_account", self.input_token_account),
+            output_token_account=_one_or_more("output_token_account", self.output_token_account),
+            derived=tuple(
+                checks.plain_mapping(f"derived[{index}]", one)
+                for index, one in enumerate(checks.items("derived", self.derived))
+            ),
         )
+
+    @property
+    def token_accounts(self) -> tuple[int, ...]:
+        """Indices of the token accounts of both sides."""
+        sides = (self.input_token_account, self.output_token_account)
+        return tuple(index for side in sides for index in ((side,) if isinstance(side, int) else side))
+
+    @property
+    def needs_lists(self) -> bool:
+        """True if only servers from 0.28 on can read it."""
+        return len(self.token_accounts) > 2 or bool(self.derived)
+
+
+def _indices(argument: str, values: object) -> tuple[int, ...]:
+    indices = checks.integers(argument, values, 0, _MOST_ACCOUNTS)
+    if not indices:
+        raise InvalidParams(argument, values, "must name at least one account")
+    return indices
+
+
+def _one_or_more(argument: str, value: object) -> int | tuple[int, ...]:
+    """One index is kept bare, because servers before 0.28 read nothing else."""
+    if isinstance(value, (list, tuple)):
+        indices = _indices(argument, value)
+        return indices[0] if len(indices) == 1 else indices
+    return checks.integer(argument, value, 0, _MOST_ACCOUNTS)
 
 
 @dataclass(frozen=True)
@@ -119,7 +156,7 @@ class DirectFill(JsonForm):
     """An instruction of your own against which historical swaps in one direction are priced.
 
     Attributes:
-        label: Unique name in the summary.
+        label: Unique name in the summary, not blank.
         input_mint: Address of the mint that is paid.
         output_mint: Address of the mint that is received.
         instruction: The instruction.
@@ -137,8 +174,8 @@ class DirectFill(JsonForm):
     mode: str = "ExactIn"
 
     def __post_init__(self) -> None:
-        if not checks.text("label", self.label):
-            raise InvalidParams("label", self.label, "must not be empty")
+        if not checks.text("label", self.label).strip():
+            raise InvalidParams("label", self.label, "must not be blank")
         checks.assign(
             self,
             input_mint=checks.address("input_mint", self.input_mint),
@@ -152,17 +189,24 @@ class DirectFill(JsonForm):
             raise InvalidParams("instruction", self.instruction, "must be a FillInstruction(...)")
         if not isinstance(self.taker, FillTaker):
             raise InvalidParams("taker", self.taker, "must be a FillTaker(...)")
-        checks.assign(self, amount_offset=checks.integer("amount_offset", self.amount_offset, 0, checks.U64))
+        checks.assign(self, amount_offset=checks.integer("amount_offset", self.amount_offset, 0, checks.U32))
         size = len(self.instruction.data)
         if self.amount_offset + _AMOUNT_SIZE > size:
             rule = f"the amount needs {_AMOUNT_SIZE} bytes from there, but the data has {size} bytes"
             raise InvalidParams("amount_offset", self.amount_offset, rule)
-        count = len(self.instruction.accounts)
-        for place in (*self.taker.user, self.taker.input_token_account, self.taker.output_token_account):
-            if place >= count:
+        accounts = self.instruction.accounts
+        for place in (*self.taker.user, *self.taker.token_accounts):
+            if place >= len(accounts):
                 raise InvalidParams(
-                    "taker", self.taker, f"refers to account {place} of an instruction with {count} accounts"
+                    "taker", self.taker, f"refers to account {place} of an instruction with {len(accounts)} accounts"
                 )
+        # One template that breaks these rules makes the server refuse the whole create.
+        for place in self.taker.user:
+            if not accounts[place].signer:
+                raise InvalidParams("taker", self.taker, f"account {place} is the user, so it must be a signer")
+        for place in self.taker.token_accounts:
+            if not accounts[place].writable:
+                raise InvalidParams("taker", self.taker, f"account {place} holds tokens, so it must be writable")
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class SingleProtocol(ControlProtocol):
             self._changed = []
             self._replies = set()
             self._await_answer(Phase.CREATING, now + self._options.create_timeout)
-            return requests.create_session(self._create, parallel=False)
+            return requests.create_session(self._create, self._options.dialect, parallel=False)
         self._await_answer(Phase.ATTACHING, now + self._options.handshake_timeout)
         cursor = self._session.cursor
         last_sequence = None if cursor == NOTHING_SEEN else cursor

@@ -1,4 +1,4 @@
-"""Accounts in the JSON of RPC and pub/sub, with ``data`` as ``[text, encoding]``."""
+"""Accounts in JSON: ``data`` is ``[text, encoding]`` in RPC and pub/sub, an object in control requests."""
 
 from __future__ import annotations
 
@@ -78,3 +78,25 @@ def account_json(account: AccountData) -> dict[str, Any]:
         "rentEpoch": 0,
         "space": account.space,
     }
+
+
+def encoded_binary(data: bytes) -> dict[str, str]:
+    """Bytes in a request of the control socket."""
+    return {"data": base64.b64encode(data).decode("ascii"), "encoding": "base64"}
+
+
+def account(state: AccountData | Mapping[str, Any]) -> Any:
+    """One account of a request. A mapping is passed through."""
+    if not isinstance(state, AccountData):
+        return dict(state)
+    return {
+        "data": encoded_binary(state.data),
+        "executable": state.executable,
+        "lamports": state.lamports,
+        "owner": state.owner,
+        "space": state.space,
+    }
+
+
+def account_modifications(states: Mapping[str, AccountData | Mapping[str, Any]]) -> dict[str, Any]:
+    return {address: account(state) for address, state in states.items()}

@@ -6,16 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from simsync.errors import InvalidParams
 from simsync.events import BacktestError
-from simsync.params import checks
-from simsync.wire import server_errors
+from simsync.params import CreateSession, checks
+from simsync.wire import generations, server_errors
 from simsync.wire.spelling import fold
 from simsync.wire.streams import STREAMS, StreamRow
+
+logger = logging.getLogger("simsync.control")
 
 _END_KEYS = frozenset(("completed", "done", "eof", "endofstream"))
 _END_SUFFIXES = ("Completed", "Complete", "End")
@@ -60,6 +63,10 @@ class Dialect:
         ends_stream: takes the method and the result of a notification and returns True if it ends its subscription.
         is_capacity: takes the code and the message of a rejected subscribe and returns True if it should be retried.
         streams: the table of subscriptions, by kind.
+        generation: the version of the vendor's crates that the server was built with, such as ``"0.13"``. If it is
+            given, requests take the form that it knows, and what it cannot read is rejected before anything is sent.
+        action_blob: takes the transactions of an action and returns the text that servers from 0.14 on want instead of
+            a list. What is in this text is not documented.
 
     Raises:
         InvalidParams: a choice is not valid.
@@ -72,6 +79,22 @@ class Dialect:
     ends_stream: Callable[[str, Any], bool] = ends_stream
     is_capacity: Callable[[int, str], bool] = is_capacity
     streams: Mapping[str, StreamRow] = field(default_factory=lambda: STREAMS, repr=False)
+    generation: Optional[str] = None
+    action_blob: Optional[Callable[[Sequence[bytes]], str]] = None
+
+    @classmethod
+    def for_generation(cls, generation: str, **choices: Any) -> Dialect:
+        """The dialect of servers of one generation.
+
+        Args:
+            generation: the version of the vendor's crates, from ``"0.10"`` on.
+            **choices: any other arguments of :class:`Dialect`.
+
+        Raises:
+            InvalidParams: it is no such version, or a choice is not valid.
+        """
+        generations.minor_version(generation)
+        return cls(generation=generation, **choices)
 
     def __post_init__(self) -> None:
         for name in ("nested_continue", "both_id_spellings"):
@@ -81,6 +104,35 @@ class Dialect:
         for name in ("is_terminal", "ends_stream", "is_capacity"):
             if not callable(getattr(self, name)):
                 raise InvalidParams(name, getattr(self, name), "must be a function")
+        if self.action_blob is not None and not callable(self.action_blob):
+            raise InvalidParams("action_blob", self.action_blob, "must be a function")
+        if self.generation is not None:
+            generations.minor_version(self.generation)
         rows = checks.mapping("streams", self.streams)
         if not set(STREAMS) <= set(rows) or not all(isinstance(row, StreamRow) for row in rows.values()):
             raise InvalidParams("streams", rows, f"must have a StreamRow for each of {', '.join(STREAMS)}")
+
+    @property
+    def minor(self) -> int | None:
+        """The minor version of the generation; None if it is not known."""
+        return None if self.generation is None else generations.minor_version(self.generation)
+
+    # guess: transactions of an action
+    def check_create(self, create: CreateSession) -> None:
+        """Raise InvalidParams if the server cannot read ``create``. A list of transactions is never sent silently."""
+        minor = self.minor
+        if self.generation is None or minor is None:
+            if generations.sends_list(create):
+                logger.warning(
+                    "the transactions of scheduled actions are sent as a list, which servers from 0.14 on refuse: name"
+                    " the generation of yours with Options(dialect=Dialect.for_generation(...))"
+                )
+            return
+        generations.check(create, self.generation)
+        if minor >= generations.BLOB_OF_TRANSACTIONS and self.action_blob is None and generations.sends_list(create):
+            raise InvalidParams(
+                "actions",
+                create.actions,
+                f"a server of {self.generation} takes no list of transactions: give transactions= the compressed"
+                " text, or Dialect.for_generation(..., action_blob=function) a function that makes it",
+            )

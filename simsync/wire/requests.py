@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simsync.params import (
-    AccountData,
-    Anchor,
     Continue,
     ContinueTo,
     CreateSession,
     DiagnosticProbe,
     DirectFill,
-    DiscoveryFilter,
     MintPair,
-    OracleUpdate,
-    ProgramExecuted,
     Reroute,
-    ScheduledAction,
 )
 from simsync.wire import json_codec
+from simsync.wire.accounts import account_modifications, encoded_binary
+from simsync.wire.actions import anchor, discovery_filter, scheduled_actions
 from simsync.wire.dialect import Dialect
-from simsync.wire.spelling import camel_case
-
-
-# guess: options that are not given: null or omitted
-def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that are set. Whether the server accepts null for an absent option is not documented."""
-    return {key: value for key, value in fields.items() if value is not None}
+from simsync.wire.spelling import camel_case, without_none
 
 
 # guess: `params` of messages without content
@@ -50,91 +39,6 @@ def _inline(fields: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     if dialect.inline_case == "camel":
         return {camel_case(key): value for key, value in fields.items()}
     return dict(fields)
-
-
-def _encoded_binary(data: bytes) -> dict[str, str]:
-    return {"data": base64.b64encode(data).decode("ascii"), "encoding": "base64"}
-
-
-def account(state: AccountData | Mapping[str, Any]) -> Any:
-    """One account state. A mapping is passed through."""
-    if not isinstance(state, AccountData):
-        return dict(state)
-    return {
-        "data": _encoded_binary(state.data),
-        "executable": state.executable,
-        "lamports": state.lamports,
-        "owner": state.owner,
-        "space": state.space,
-    }
-
-
-def account_modifications(states: Mapping[str, AccountData | Mapping[str, Any]]) -> dict[str, Any]:
-    return {address: account(state) for address, state in states.items()}
-
-
-# guess: tagging of discovery filters
-def discovery_filter(value: DiscoveryFilter | Mapping[str, Any]) -> Any:
-    """External tagging."""
-    if isinstance(value, ProgramExecuted):
-        return {"programExecuted": value.program}
-    # guess: oracle updates
-    if isinstance(value, OracleUpdate):
-        return {"oracleUpdate": {"programs": list(value.programs), "accounts": list(value.accounts)}}
-    return dict(value) if isinstance(value, Mapping) else value
-
-
-_ANCHOR_NAMES = {
-    "after_slot": "afterSlot",
-    "before_slot": "beforeSlot",
-    "before_match": "beforeMatch",
-    "after_match": "afterMatch",
-    "before_every_slot": "beforeEverySlot",
-    "after_every_slot": "afterEverySlot",
-}
-
-
-# guess: tagging of anchors
-def anchor(value: Anchor) -> Any:
-    """External tagging."""
-    name = _ANCHOR_NAMES[value.where]
-    # guess: match anchors
-    if value.filter is not None:
-        return {name: {"filter": discovery_filter(value.filter)}}
-    # guess: anchors at every n slots, and their key
-    if value.every is not None:
-        # In both spellings, because that of the server is not known.
-        return {name: {"every_n_slots": value.every, "everyNSlots": value.every}}
-    return {name: {"slots": list(value.slots)}} if value.slots else name
-
-
-# guess: other keys of an action
-def scheduled_action(action: ScheduledAction | Mapping[str, Any]) -> Any:
-    if not isinstance(action, ScheduledAction):
-        return dict(action)
-    fields = {
-        "anchor": anchor(action.anchor),
-        "kind": action.kind,
-        # guess: transactions of an action
-        "transactions": list(action.transactions),
-        "accountOverrides": account_modifications(action.account_overrides),
-        "returnAccounts": list(action.return_accounts),
-        "label": action.label,
-        "feedsReroute": action.feeds_reroute or None,
-    }
-    return without_none(fields)
-
-
-# guess: overrides per slot
-# guess: overrides of a slot without a block
-# guess: overrides per slot when the range is split
-def override_actions(overrides: Mapping[int, Mapping[str, AccountData | Mapping[str, Any]]]) -> list[Any]:
-    """Overrides per slot become actions before that slot that contain only overrides."""
-    return [
-        scheduled_action(ScheduledAction(Anchor("before_slot", [slot]), account_overrides=states))
-        for slot, states in sorted(overrides.items())
-        if states
-    ]
 
 
 # guess: aggregators
@@ -166,13 +70,14 @@ def direct_fill(fill: DirectFill | Mapping[str, Any]) -> Any:
         "instruction": {
             "programId": fill.instruction.program_id,
             "accounts": accounts,
-            "data": _encoded_binary(fill.instruction.data),
+            "data": encoded_binary(fill.instruction.data),
         },
         "amountOffset": fill.amount_offset,
         "taker": {
             "user": list(fill.taker.user),
             "inputTokenAccount": fill.taker.input_token_account,
             "outputTokenAccount": fill.taker.output_token_account,
+            **({"derived": list(fill.taker.derived)} if fill.taker.derived else {}),
         },
     }
 
@@ -210,10 +115,8 @@ def diagnostic_probe(probe: DiagnosticProbe | Mapping[str, Any]) -> Any:
 
 
 # guess: keys of all other requests
-def create_session(create: CreateSession, *, parallel: bool) -> bytes:
+def create_session(create: CreateSession, dialect: Dialect, *, parallel: bool) -> bytes:
     """``createBacktestSession``: one flat object."""
-    # The caller's actions come first, because results refer to an action by its index in the list.
-    actions = [scheduled_action(value) for value in create.actions] + override_actions(create.overrides)
     fields = {
         "startSlot": create.start_slot,
         "endSlot": create.last_slot,
@@ -226,7 +129,7 @@ def create_session(create: CreateSession, *, parallel: bool) -> bytes:
         "disconnectTimeoutSecs": create.disconnect_timeout,
         "extraComputeUnits": create.extra_compute_units,
         "discoveries": [discovery_filter(value) for value in create.discoveries] or None,
-        "actions": actions or None,
+        "actions": scheduled_actions(create, dialect) or None,
         "agents": list(create.agents) or None,
         "replayAccountState": create.replay_account_state or None,
         "reroute": reroute(create.reroute),
@@ -240,15 +143,15 @@ def create_session(create: CreateSession, *, parallel: bool) -> bytes:
 
 # guess: a continue by more blocks than are left
 def _continue_fields(request: Continue) -> dict[str, Any]:
-    fields = {
-        # guess: default of `advanceCount`
-        # Always sent, because the server's default is not documented for certain.
-        "advanceCount": request.advance_count,
-        # guess: when the transactions of a continue run
-        "transactions": list(request.transactions) or None,
-        "modifyAccountStates": account_modifications(request.modify_accounts) or None,
-    }
-    return without_none(fields)
+    # guess: default of `advanceCount`
+    # Always sent, because the server's default is not documented for certain.
+    fields: dict[str, Any] = {"advanceCount": request.advance_count}
+    # guess: when the transactions of a continue run
+    if request.transactions:
+        fields["transactions"] = list(request.transactions)
+    if request.modify_accounts:
+        fields["modifyAccountStates"] = account_modifications(request.modify_accounts)
+    return fields
 
 
 # guess: fields of `continueTo`

@@ -14,7 +14,7 @@ from typing import Any, Callable, Generic, Optional, TypeVar
 from simsync.errors import InvalidParams, ProtocolError, RpcError
 from simsync.params import AccountData, base58, checks
 from simsync.reports import SignatureStatus, Simulation
-from simsync.wire import accounts, json_codec, requests
+from simsync.wire import accounts, json_codec
 from simsync.wire.spelling import FoldedFields
 
 T = TypeVar("T")
@@ -164,7 +164,7 @@ def send_transaction(transaction: str, *, skip_preflight: bool = False) -> Call[
 
 
 def modify_accounts(states: Mapping[str, AccountData | Mapping[str, Any]]) -> Call[Any]:
-    return Call("modifyAccounts", [requests.account_modifications(states)], _unchanged)
+    return Call("modifyAccounts", [accounts.account_modifications(states)], _unchanged)
 
 
 # Arguments.

@@ -25,8 +25,7 @@ from simsync.reports import (
 )
 from simsync.times import format_time, parse_time
 from simsync.wire import json_codec
-from simsync.wire.requests import without_none
-from simsync.wire.spelling import FoldedFields, fold
+from simsync.wire.spelling import FoldedFields, fold, without_none
 
 T = TypeVar("T")
 

@@ -54,3 +54,9 @@ def camel_case(name: str) -> str:
     """``start_slot`` → ``startSlot``."""
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
+
+
+# guess: options that are not given: null or omitted
+def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are set. Whether the server accepts null for an absent option is not documented."""
+    return {key: value for key, value in fields.items() if value is not None}

@@ -194,6 +194,7 @@ READINGS: list[tuple[dict[str, Any], dict[str, Told]]] = [
 ]
 
 NO_READINGS = {
+    "generation": "the capture sends what every generation reads",
     "strict_continue": "a continue to a busy engine is never sent",
     "refuse_old_replay": "slots that are no longer kept are not asked for",
     "serve_completed": "what a completed session answers is not asked",

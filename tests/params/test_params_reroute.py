@@ -20,6 +20,7 @@ from simsync.params import (
     MintPair,
     Reroute,
 )
+from simsync.wire import requests
 
 SOL = "So11111111111111111111111111111111111111112"
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
@@ -72,8 +73,18 @@ BAD: list[tuple[Callable[..., Any], dict[str, Any], str, str]] = [
     (taker, {"user": [0, -1]}, "user[1]", "from 0"),
     (taker, {"input_token_account": None}, "input_token_account", "integer"),
     (taker, {"output_token_account": True}, "output_token_account", "integer"),
-    (fill, {"label": ""}, "label", "must not be empty"),
+    (fill, {"label": " "}, "label", "must not be blank"),
     (fill, {"label": None}, "label", "must be text"),
+    (fill, {"taker": taker(user=[1])}, "taker", "account 1 is the user, so it must be a signer"),
+    (fill, {"taker": taker(input_token_account=0)}, "taker", "account 0 holds tokens, so it must be writable"),
+    (fill, {"taker": taker(output_token_account=[2, 0])}, "taker", "account 0 holds tokens, so it must be writable"),
+    (fill, {"taker": taker(output_token_account=[2, 3])}, "taker", "account 3 of an instruction with 3 accounts"),
+    (fill, {"amount_offset": 2**32}, "amount_offset", "from 0 to 4294967295"),
+    (taker, {"user": []}, "user", "at least one account"),
+    (taker, {"user": [256]}, "user[0]", "from 0 to 255"),
+    (taker, {"input_token_account": []}, "input_token_account", "at least one account"),
+    (taker, {"output_token_account": 256}, "output_token_account", "from 0 to 255"),
+    (taker, {"derived": ["x"]}, "derived[0]", "mapping"),
     (fill, {"input_mint": "x"}, "input_mint", "32 bytes"),
     (fill, {"output_mint": "x"}, "output_mint", "32 bytes"),
     (fill, {"output_mint": SOL}, "output_mint", "must differ from input_mint"),
@@ -161,3 +172,11 @@ def test_a_session_takes_objects_and_mappings() -> None:
     assert create.diagnostic_probes == (probe(), {"anchor": "afterSlot"})
     with pytest.raises(InvalidParams, match="reroute"):
         CreateSession(1, 2, reroute=probe())  # type: ignore[arg-type]
+
+
+def test_one_account_of_a_taker_is_sent_bare_and_several_as_a_list() -> None:
+    one = requests.direct_fill(fill(taker=taker(input_token_account=[1])))["taker"]
+    assert one == {"user": [0], "inputTokenAccount": 1, "outputTokenAccount": 2}
+    derived = {"program": POOL, "seeds": [{"literal": "AQ=="}], "slots": [1]}
+    several = requests.direct_fill(fill(taker=taker(output_token_account=[2, 1], derived=[derived])))["taker"]
+    assert several == {"user": [0], "inputTokenAccount": 1, "outputTokenAccount": (2, 1), "derived": [derived]}

@@ -92,6 +92,15 @@ def test_the_decay_of_quotes(given: dict[str, str]) -> None:
         assert 0 < shares[-1] <= shares[0] < 100
 
 
+def test_scheduled_actions_on_each_generation(given: dict[str, str]) -> None:
+    pytest.importorskip("zstandard")
+    generations = ("0.13", "0.14", "0.23", "0.28")
+    outputs = {run("scheduled_actions.py", "2000", "2059", SIMULATOR_GENERATION=one, **given) for one in generations}
+    ((code, output),) = outputs
+    assert code == 0
+    assert output.endswith("coverage: complete\n")
+
+
 # feature: liquidity and spread by scheduled actions
 def test_a_sweep_of_spreads(given: dict[str, str]) -> None:
     for arguments, variables in (((), {}), (("2000", "2039"), given)):

@@ -19,7 +19,8 @@ if not PAGE.is_file():
     pytest.skip("an installed simsync comes without its documents", allow_module_level=True)
 
 TEXT = PAGE.read_text(encoding="utf-8")
-ROWS = [cells_of(line) for line in TEXT.splitlines() if line.startswith("| ")]
+GUESSES = TEXT[TEXT.index("## Connecting") :]
+ROWS = [cells_of(line) for line in GUESSES.splitlines() if line.startswith("| ")]
 BODY = [row for row in ROWS if row[0] != "what" and not set("".join(row)) <= set("- ")]
 CERTAINTIES = {"certain", "likely", "guess", "decision"}
 

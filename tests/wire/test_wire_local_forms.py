@@ -115,6 +115,7 @@ def test_every_dialect_gives_the_same_run(ledger: Any, usual: Run, dialect: Dial
 def test_every_switch_about_forms_is_tried() -> None:
     no_forms = {"replay_before_attached", "replay_slots", "history_slots", "create_delay", "slot_delay", "build_delay"}
     no_forms |= {"serve_next_port", "hosted_surface", "max_engines"}
+    no_forms |= {"generation"}  # tests/local/test_generations.py tries them
     # These need a setting of the client each; tests/cli/test_doctor_readings.py tries both.
     readings = {"continue_layout", "inline_keys", "create_keys", "discovery_tagging", "anchor_tagging"}
     readings |= {"transaction_filter", "diff_filter"}

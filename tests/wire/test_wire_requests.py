@@ -27,7 +27,7 @@ from simsync.params import (
     Reroute,
     ScheduledAction,
 )
-from simsync.wire import requests
+from simsync.wire import accounts, actions, requests
 from simsync.wire.dialect import Dialect
 
 WALLET = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"
@@ -44,7 +44,7 @@ def same(payload: bytes, documented: str) -> bool:
 
 
 def create_params(create: CreateSession, *, parallel: bool = False) -> dict[str, Any]:
-    message = json.loads(requests.create_session(create, parallel=parallel))
+    message = json.loads(requests.create_session(create, Dialect(), parallel=parallel))
     assert set(message) == {"method", "params"}
     assert message["method"] == "createBacktestSession"
     params: dict[str, Any] = message["params"]
@@ -57,7 +57,7 @@ def create_params(create: CreateSession, *, parallel: bool = False) -> dict[str,
 def test_create_of_a_single_session() -> None:
     create = CreateSession(312000000, 312000999, signer_filter=[WALLET], send_summary=True, capacity_wait_timeout=300)
     assert same(
-        requests.create_session(create, parallel=False),
+        requests.create_session(create, Dialect(), parallel=False),
         '{"method":"createBacktestSession","params":{"startSlot":312000000,"endSlot":312000999,"signerFilter":'
         '["9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"],"sendSummary":true,"disconnectTimeoutSecs":900,'
         '"capacityWaitTimeoutSecs":300}}',
@@ -67,7 +67,7 @@ def test_create_of_a_single_session() -> None:
 def test_create_of_a_parallel_session() -> None:
     create = CreateSession(312000000, 312009999, discoveries=[ProgramExecuted(PROGRAM)])
     assert same(
-        requests.create_session(create, parallel=True),
+        requests.create_session(create, Dialect(), parallel=True),
         '{"method":"createBacktestSession","params":{"startSlot":312000000,"endSlot":312009999,"parallel":true,'
         '"disconnectTimeoutSecs":900,"discoveries":[{"programExecuted":"whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc"}]}}',
     )
@@ -123,7 +123,6 @@ def test_every_create_option_has_its_key() -> None:
             {
                 "anchor": {"afterSlot": {"slots": [2]}},
                 "kind": "simulate",
-                "transactions": [],
                 "accountOverrides": {},
                 "returnAccounts": [],
             },
@@ -172,12 +171,11 @@ def test_overrides_are_actions_before_their_slots_behind_those_of_the_caller() -
     assert second == {
         "anchor": {"beforeSlot": {"slots": [3]}},
         "kind": "simulate",
-        "transactions": [],
-        "accountOverrides": {WALLET: requests.account(AccountData(3)), PROGRAM: {"lamports": 1}},
+        "accountOverrides": {WALLET: accounts.account(AccountData(3)), PROGRAM: {"lamports": 1}},
         "returnAccounts": [],
     }
     assert third["anchor"] == {"beforeSlot": {"slots": [7]}}
-    assert third["accountOverrides"] == {WALLET: requests.account(AccountData(7))}
+    assert third["accountOverrides"] == {WALLET: accounts.account(AccountData(7))}
 
 
 def test_no_overrides_are_no_actions() -> None:
@@ -394,7 +392,7 @@ def test_attach_of_a_parallel_session_that_has_seen_nothing() -> None:
 @pytest.mark.parametrize("data", [b"", b"\x00", b"abc" * 11, bytes(range(256))])
 def test_an_account_carries_all_five_keys_and_the_length_of_its_data(data: bytes) -> None:
     encoded = base64.b64encode(data).decode()
-    assert requests.account(AccountData(2**64 - 1, TOKEN_PROGRAM, data, executable=True)) == {
+    assert accounts.account(AccountData(2**64 - 1, TOKEN_PROGRAM, data, executable=True)) == {
         "data": {"data": encoded, "encoding": "base64"},
         "executable": True,
         "lamports": 2**64 - 1,
@@ -421,7 +419,7 @@ def test_scheduled_action() -> None:
         '"AQIDBA=="],"accountOverrides":{},"returnAccounts":["9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"],'
         '"label":"probe-a"}'
     )
-    assert requests.scheduled_action(action) == json.loads(documented)
+    assert actions.scheduled_action(action, CreateSession(1, 2), Dialect()) == json.loads(documented)
 
 
 def test_scheduled_action_with_everything_else() -> None:
@@ -430,10 +428,9 @@ def test_scheduled_action_with_everything_else() -> None:
         account_overrides={WALLET: AccountData(1, PROGRAM, b"ab")},
         feeds_reroute=True,
     )
-    assert requests.scheduled_action(action) == {
+    assert actions.scheduled_action(action, CreateSession(1, 2), Dialect()) == {
         "anchor": {"beforeSlot": {"slots": [4]}},
         "kind": "simulate",
-        "transactions": [],
         "accountOverrides": {
             WALLET: {
                 "data": {"data": "YWI=", "encoding": "base64"},
@@ -467,7 +464,7 @@ def test_scheduled_action_with_everything_else() -> None:
     ],
 )
 def test_anchors(anchor: Anchor, expected: Any) -> None:
-    assert requests.anchor(anchor) == expected
+    assert actions.anchor(anchor) == expected
 
 
 @pytest.mark.parametrize(
@@ -479,4 +476,4 @@ def test_anchors(anchor: Anchor, expected: Any) -> None:
     ],
 )
 def test_discovery_filters(filter_: Any, expected: Any) -> None:
-    assert requests.discovery_filter(filter_) == expected
+    assert actions.discovery_filter(filter_) == expected

@@ -10,7 +10,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
 
-from simsync.local.actions import read_actions
+from simsync.local.action_requests import read_actions
 from simsync.local.backtest.messages import (
     Acknowledged,
     Advance,
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 MAX_DISCONNECT_TIMEOUT = 900
 """Longest time in seconds for which a session may outlive its control socket."""
+_REROUTE_STATISTICS = 23
+"""Minor version from which the summary has them, and the number of transactions that could not be sanitized."""
+_DISCOVERED_INDICES = 28
+"""Minor version from which discoveries have the indices of their transactions."""
 _U32 = 2**32 - 1
 _NOTHING = object()
 """A message without params."""
@@ -191,7 +195,7 @@ def _create(fields: Fields, behaviour: Behaviour) -> Create:
         send_summary=fields.flag("sendSummary"),
         disconnect_timeout=fields.integer("disconnectTimeoutSecs", 0, MAX_DISCONNECT_TIMEOUT),
         discover_programs=tuple(_program(item, behaviour.discovery_tagging) for item in fields.items("discoveries")),
-        actions=read_actions(fields.items("actions"), behaviour.anchor_tagging),
+        actions=read_actions(fields.items("actions"), behaviour),
         extra_units=fields.integer("extraComputeUnits", 0, _U32),
     )
     fields.integer("capacityWaitTimeoutSecs", 0)
@@ -299,6 +303,10 @@ class Encoder:
     def _announcement(self, session_id: str, endpoint: str) -> dict[str, Any]:
         return self._inline({"session_id": session_id, "rpc_endpoint": endpoint, "task_id": None})
 
+    def _knows(self, since: int) -> bool:
+        minor = self._behaviour.minor
+        return minor is None or minor >= since
+
     def _inline(self, params: dict[str, Any]) -> dict[str, Any]:
         if self._behaviour.inline_case == "camel":
             return {_camel(key): value for key, value in params.items()}
@@ -314,9 +322,10 @@ class Encoder:
         if isinstance(event, StatusChanged):
             return "status", {"status": event.status}
         if isinstance(event, Completed):
-            return "completed", {"summary": None if event.summary is None else _summary(event.summary)}
+            summary = None if event.summary is None else _summary(event.summary, self._knows(_REROUTE_STATISTICS))
+            return "completed", {"summary": summary}
         if isinstance(event, Discovered):
-            return "discoveryBatch", _discovered(event)
+            return "discoveryBatch", _discovered(event, self._knows(_DISCOVERED_INDICES))
         if isinstance(event, Acknowledged):
             return "success", _NOTHING
         return "error", self._error(event)
@@ -332,25 +341,24 @@ def _camel(key: str) -> str:
     return head + "".join(part.capitalize() for part in rest)
 
 
-def _summary(summary: Summary) -> dict[str, Any]:
-    return {
+def _summary(summary: Summary, whole: bool) -> dict[str, Any]:
+    numbers: dict[str, Any] = {
         "correctSimulation": summary.correct,
         "incorrectSimulation": summary.incorrect,
         "executionErrors": summary.execution_errors,
         "balanceDiff": summary.balance_diff,
         "logDiff": summary.log_diff,
-        "unsanitizable": summary.unsanitizable,
-        "rerouteStats": None,
     }
+    return {**numbers, "unsanitizable": summary.unsanitizable, "rerouteStats": None} if whole else numbers
 
 
-def _discovered(event: Discovered) -> dict[str, Any]:
-    return {
+def _discovered(event: Discovered, with_indices: bool) -> dict[str, Any]:
+    found = {
         "slot": event.slot,
         "batchIndex": event.batch_index,
         "matched": [{"programExecuted": program} for program in event.programs],
         "transactions": [
             {"data": base64.b64encode(wire).decode(), "encoding": "base64"} for wire in event.transactions
         ],
-        "transactionIndices": list(event.indices),
     }
+    return {**found, "transactionIndices": list(event.indices)} if with_indices else found
