@@ -176,6 +176,34 @@ class BundleListing(JsonForm):
 
 
 @dataclass(frozen=True)
+class DatasetCredentials:
+    """Temporary keys of the bucket with the vendor's prepared data sets.
+
+    ``boto3.client("s3", **credentials.for_s3())`` uses them. The keys are left out of ``repr`` and of logs.
+
+    Attributes:
+        access_key_id: Id of the key.
+        secret_access_key: The secret.
+        session_token: Token of the temporary session.
+        region: Region of the bucket.
+    """
+
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+    region: str
+
+    def for_s3(self) -> dict[str, str]:
+        """The arguments of ``boto3.client`` and of ``s3fs.S3FileSystem(client_kwargs=...)``."""
+        return {
+            "aws_access_key_id": self.access_key_id,
+            "aws_secret_access_key": self.secret_access_key,
+            "aws_session_token": self.session_token,
+            "region_name": self.region,
+        }
+
+
+@dataclass(frozen=True)
 class SignatureStatus(ErrorInWords):
     """The status of a transaction. ``error_text`` says an error in words.
 

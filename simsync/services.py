@@ -13,7 +13,7 @@ from simsync.errors import HttpStatusError, InvalidParams
 from simsync.options import Options
 from simsync.params import checks
 from simsync.params.api_key import ApiKey
-from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, UsageReport
+from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, DatasetCredentials, UsageReport
 from simsync.runtime.http_retry import HttpRetry, is_transient
 from simsync.runtime.http_wait import HttpWait
 from simsync.runtime.waiting import deadline_after
@@ -213,6 +213,20 @@ class HttpServices:
         with self._http() as http:
             # wait: caller | a reply | the peer | `rpc_timeout`
             return wire.read_deleted(http.delete(self._address(path)))
+
+    def dataset_credentials(self) -> DatasetCredentials:
+        """Ask for temporary keys of the bucket with the vendor's prepared data sets. Not retried.
+
+        The vendor's page on prebuilt data sets names the bucket and the columns. The prefixes are
+        ``datasets/depth/v2``, ``datasets/depth-diagnostic/v2`` and ``datasets/estimated_fills/v2``. simsync reads none
+        of them.
+
+        Returns:
+            The keys.
+        """
+        with self._http() as http:
+            # wait: caller | a reply | the peer | `rpc_timeout`
+            return wire.read_dataset_credentials(http.post_json(self._address(wire.DATASET_CREDENTIALS), b"{}"))
 
     def health(self) -> bool:
         """Return True if the server reports that it is healthy."""

@@ -58,6 +58,7 @@ class Routes:
         application.router.add_get("/health", self._health)
         application.router.add_get("/ready", self._ready)
         application.router.add_get("/usage", self._with_key(self._usage))
+        application.router.add_post("/datasets/credentials", self._with_key(self._dataset_credentials))
         application.router.add_post("/build-bundle", self._with_key(self._request_build))
         application.router.add_get("/build-bundle", self._with_key(self._list_builds))
         application.router.add_get("/build-bundle/{request_id}", self._with_key(self._build_status))
@@ -175,6 +176,11 @@ class Routes:
             return _json(self._table.usage.report(request.query.get("since"), request.query.get("until")))
         except BadWindow as error:
             return web.Response(status=400, text=str(error))
+
+    async def _dataset_credentials(self, request: web.Request) -> web.Response:
+        """There are no data sets here: the keys open nothing."""
+        names = ("access_key_id", "secret_access_key", "session_token", "region")
+        return _json({name: f"embedded-{name.replace('_', '-')}" for name in names})
 
     async def _request_build(self, request: web.Request) -> web.Response:
         try:

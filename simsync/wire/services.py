@@ -21,6 +21,7 @@ from simsync.reports import (
     Bundle,
     BundleBuild,
     BundleListing,
+    DatasetCredentials,
     UsageReport,
 )
 from simsync.times import format_time, parse_time
@@ -34,6 +35,7 @@ HEALTH = "/health"
 READY = "/ready"
 RANGES = "/available-ranges"
 BUILDS = "/build-bundle"
+DATASET_CREDENTIALS = "/datasets/credentials"
 
 _STATUSES = {fold(status): status for status in (IN_PROGRESS, COMPLETED, FAILED, NEEDS_INVESTIGATION)}
 
@@ -108,6 +110,16 @@ def read_usage(body: bytes) -> UsageReport:
         bundle_builds_requested=builds.number("requested"),
         raw=report,
     )
+
+
+def read_dataset_credentials(body: bytes) -> DatasetCredentials:
+    """Read the keys of the data sets. Raises ProtocolError, without the keys."""
+    names = ("access_key_id", "secret_access_key", "session_token", "region")
+    fields = _fields("data sets", _json("data sets", body))
+    missing = [name for name in names if not fields.text(name)]
+    if missing:
+        raise ProtocolError(f"data sets: the reply has no {', '.join(missing)}")
+    return DatasetCredentials(*(fields.text(name) or "" for name in names))
 
 
 def read_build(body: bytes) -> BundleBuild:

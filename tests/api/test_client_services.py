@@ -58,3 +58,14 @@ def test_a_wrong_key_is_explained(simulator: Simulator) -> None:
         simsync.Client(simulator.url, "wrong-key-of-mine").usage()
     assert refused.value.status == 401
     assert "wrong-key-of-mine" not in str(refused.value)
+
+
+# feature: data-set credentials
+def test_keys_of_the_data_sets_are_not_shown(client: simsync.Client, simulator: Simulator) -> None:
+    keys = client.dataset_credentials()
+    assert keys.secret_access_key == "embedded-secret-access-key"
+    assert keys.for_s3()["region_name"] == keys.region == "embedded-region"
+    shown = repr(keys)
+    assert not any(text in shown for text in (keys.access_key_id, keys.secret_access_key, keys.session_token))
+    with pytest.raises(simsync.AuthenticationError):
+        simsync.Client(simulator.url, "wrong").dataset_credentials()

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simsync.errors import ProtocolError
-from simsync.reports import AvailableRange, Bundle, BundleBuild, BundleListing, UsageReport
+from simsync.reports import AvailableRange, Bundle, BundleBuild, BundleListing, DatasetCredentials, UsageReport
 from simsync.wire import services
 
 pytestmark = pytest.mark.usefixtures("codec")
@@ -284,3 +284,11 @@ def test_reports_survive_the_way_through_json() -> None:
         assert "raw" not in json.loads(text)
         assert type(report).from_json(text) == report
     assert json.loads(first.to_json())["start_time"] == "2026-06-01T00:00:00Z"
+
+
+def test_keys_of_data_sets_in_any_spelling_and_never_in_an_error() -> None:
+    body = b'{"accessKeyId": "A", "secretAccessKey": "B", "session_token": "C", "region": "D"}'
+    assert services.read_dataset_credentials(body) == DatasetCredentials("A", "B", "C", "D")
+    with pytest.raises(ProtocolError, match="no session_token") as caught:
+        services.read_dataset_credentials(b'{"access_key_id": "A", "secret_access_key": "hidden", "region": "D"}')
+    assert "hidden" not in f"{caught.value!r} {caught.value.raw}"
