@@ -7,6 +7,9 @@ session of 32 sub-sessions after the other, each with transactions, account diff
 loop or with a thread for each sub-session, with callers that are slow at random and with buffers that are small at
 random. After each run the events of every stream are compared with those of an undisturbed run, and threads and
 descriptors are counted. Exits with 1 when an event is wrong, a thread or a descriptor is left, or memory has grown.
+
+A message that is spoilt again after the reconnect is skipped, and the coverage of the sub-session says that it is not
+complete. That is counted as admitted; events that are wrong while the coverage is complete are not forgiven.
 """
 
 from __future__ import annotations
@@ -74,6 +77,7 @@ class Soak:
     runs: int = 0
     events: int = 0
     reconnects: int = 0
+    admitted: int = 0
     most_threads: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     memory: list[float] = field(default_factory=list)
@@ -139,8 +143,16 @@ def thread_each(session: simsync.ParallelSession, taken: Taken, chance: random.R
         result.get()
 
 
-def run(server: Server, sub_sessions: int, soak: Soak, chance: random.Random | None) -> list[dict[str, str]]:
-    """The digests of one run, by sub-session and stream. Without ``chance`` it is not disturbed."""
+@dataclass(frozen=True)
+class Received:
+    """The digests of the streams of a sub-session, and whether its coverage says that they are complete."""
+
+    digests: dict[str, str]
+    complete: bool
+
+
+def run(server: Server, sub_sessions: int, soak: Soak, chance: random.Random | None) -> list[Received]:
+    """What each sub-session of one run has received. Without ``chance`` it is not disturbed."""
     options = replace(OPTIONS, continue_grace=0.5)
     if chance is not None:
         options = replace(options, buffer_events=chance.choice([8, 100, 50_000]))
@@ -165,7 +177,7 @@ def run(server: Server, sub_sessions: int, soak: Soak, chance: random.Random | N
     soak.faults.update(server.behave())
     soak.events += sum(streams.events for streams in taken.values())
     soak.runs += 1
-    return [streams.digests() for streams in taken.values()]
+    return [Received(streams.digests(), sub.coverage.complete) for sub, streams in taken.items()]
 
 
 def left(expected: Left | None = None) -> Left:
@@ -188,7 +200,8 @@ def soak_for(seconds: float, server: Server, sub_sessions: int, seed: int) -> So
     chance = random.Random(seed)
     expected = run(server, sub_sessions, soak, None)
     first = left(Left(0.0, 1, 0))
-    print(f"undisturbed: {soak.events:,} events in {sum(map(len, expected))} streams", flush=True)
+    streams = sum(len(one.digests) for one in expected)
+    print(f"undisturbed: {soak.events:,} events in {streams} streams", flush=True)
     print(table(HEADER, [soak.row(time.monotonic(), first)]), flush=True)
     began = time.monotonic()
     shown = 0
@@ -199,9 +212,11 @@ def soak_for(seconds: float, server: Server, sub_sessions: int, seed: int) -> So
         except simsync.SimsyncError as error:
             soak.problems.append(f"run {number}: {type(error).__name__}: {error}")
             break
-        wrong = sum(mine != theirs for mine, theirs in zip(found, expected))
+        differing = [mine for mine, theirs in zip(found, expected) if mine.digests != theirs.digests]
+        wrong = sum(mine.complete for mine in differing)
+        soak.admitted += len(differing) - wrong
         if wrong:
-            soak.problems.append(f"run {number}: the events of {wrong} sub-sessions are wrong")
+            soak.problems.append(f"run {number}: the events of {wrong} complete sub-sessions are wrong")
         after = left(first)
         if after.threads > first.threads or after.descriptors > first.descriptors:
             soak.problems.append(f"run {number} has left something: {after} instead of {first}")
@@ -238,6 +253,7 @@ def main() -> int:
     for problem in soak.problems:
         print("WRONG:", problem)
     total = sum(soak.faults.values())
+    print(f"sub-sessions whose coverage admits that a message was spoilt twice: {soak.admitted:,}")
     print(f"{soak.runs:,} runs, {soak.events:,} events, {total:,} faults, {len(soak.problems)} problems")
     return min(len(soak.problems), 1)
 
