@@ -22,6 +22,7 @@ from simsync.events.control import (
     Slot,
     Status,
 )
+from simsync.events.discovered import DiscoveredTransaction
 from simsync.events.event import Event, Notification, Reading, UnknownEvent
 from simsync.events.transaction import Instruction, Transaction, TransactionFields
 from simsync.events.transaction_error import ErrorInWords
@@ -36,6 +37,7 @@ __all__ = [
     "BacktestError",
     "Completed",
     "Created",
+    "DiscoveredTransaction",
     "DiscoveryBatch",
     "ErrorInWords",
     "Event",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
+from simsync.events.discovered import DiscoveredTransaction
 from simsync.events.event import Event
 from simsync.json_form import JsonForm, config
 
@@ -103,13 +104,37 @@ class DiscoveryBatch(Event):
         raw: The payload as JSON values.
     """
 
-    __slots__ = ("batch_index", "matched", "raw", "slot", "transactions")
+    __slots__ = ("_decode", "batch_index", "matched", "raw", "slot", "transactions")
 
     slot: int
     batch_index: Optional[int]
     matched: Sequence[Any]
     transactions: Sequence[Any]
     raw: Any
+
+    def __init__(
+        self,
+        slot: int,
+        batch_index: Optional[int],
+        matched: Sequence[Any],
+        transactions: Sequence[Any],
+        raw: Any,
+        decode: Optional[Callable[[Any], DiscoveredTransaction]] = None,
+    ) -> None:
+        self.slot = slot
+        self.batch_index = batch_index
+        self.matched = matched
+        self.transactions = transactions
+        self.raw = raw
+        self._decode = decode
+
+    def decoded(self) -> list[DiscoveredTransaction]:
+        """Decode the transactions of the batch.
+
+        Raises:
+            ProtocolError: One of them cannot be read; ``transactions`` has it as the server sent it.
+        """
+        return [] if self._decode is None else [self._decode(one) for one in self.transactions]
 
     __hash__ = Event.__hash__
 

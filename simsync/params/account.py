@@ -127,6 +127,16 @@ def checked_modifications(argument: str, values: object) -> dict[str, AccountDat
     return checked
 
 
+def checked_overrides(argument: str, values: object) -> dict[str, AccountData | Mapping[str, Any]]:
+    """The same for overrides that the server applies by itself: it does not accept programs there."""
+    checked = checked_modifications(argument, values)
+    for address, state in checked.items():
+        if state.get("executable") if isinstance(state, Mapping) else state.executable:
+            rule = "must not be executable; write programs with modify_program of a session, or of its rpc"
+            raise InvalidParams(f"{argument}[{address}]", state, rule)
+    return checked
+
+
 def _checked_state(argument: str, state: Any) -> AccountData | Mapping[str, Any]:
     if isinstance(state, AccountData):
         return state

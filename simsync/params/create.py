@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional, SupportsIndex, Union
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm, config
 from simsync.params import checks
-from simsync.params.account import AccountModifications, checked_modifications, modifications_from_json
+from simsync.params.account import AccountModifications, checked_overrides, modifications_from_json
 from simsync.params.discovery import checked_filter, filters_from_json
 from simsync.params.plain_mappings import (
     instance_of,
@@ -46,7 +46,8 @@ class CreateSession(JsonForm):
     Attributes:
         start_slot: First slot.
         end_slot: Last slot, included.
-        slot_count: Number of slots.
+        slot_count: Number of slots n: the last one is ``start_slot + n - 1``. The vendor's own builder seems to mean
+            ``start_slot + n``, which is one more.
         signer_filter: Addresses; historical transactions that one of them signed are skipped.
         send_summary: Request the statistics of :attr:`Completed.summary <simsync.Completed>`.
         capacity_wait_timeout: Seconds for which the server may wait for capacity (up to 65,535); None fails at once
@@ -137,7 +138,7 @@ class CreateSession(JsonForm):
             discoveries=objects_or_mappings("discoveries", self.discoveries, checked_filter),
             actions=objects_or_mappings("actions", self.actions, self._checked_action),
             overrides={
-                checks.integer("overrides key", slot, self.start_slot, self.last_slot): checked_modifications(
+                checks.integer("overrides key", slot, self.start_slot, self.last_slot): checked_overrides(
                     f"overrides[{slot}]", states
                 )
                 for slot, states in checks.mapping("overrides", self.overrides).items()

@@ -10,7 +10,7 @@ from typing import Any, Optional, Union
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm, config
 from simsync.params import checks
-from simsync.params.account import checked_modifications, modifications_from_json
+from simsync.params.account import checked_modifications, checked_overrides, modifications_from_json
 from simsync.params.discovery import DiscoveryFilter, checked_filter, filter_from_json
 
 SLOT_ANCHORS = ("after_slot", "before_slot")
@@ -100,6 +100,8 @@ class ScheduledAction(JsonForm):
             return_accounts=checks.addresses("return_accounts", self.return_accounts),
             feeds_reroute=checks.flag("feeds_reroute", self.feeds_reroute),
         )
+        if not self.transactions:
+            checked_overrides("account_overrides", self.account_overrides)
         if self.kind == "send" and self.account_overrides:
             raise InvalidParams("account_overrides", self.account_overrides, "is not allowed with kind='send'")
         # guess: transactions and slots of an action

@@ -37,6 +37,7 @@ from simsync.wire.control_messages import (
     Succeeded,
 )
 from simsync.wire.dialect import Dialect
+from simsync.wire.discovered import discovered_transaction
 from simsync.wire.payloads import Block, Payloads
 from simsync.wire.quick_events import READY
 from simsync.wire.server_errors import decode_error
@@ -196,6 +197,7 @@ def _discovery_batch(payload: Any) -> DiscoveryBatch:
         tuple(fields.list("matched")),
         tuple(fields.list("transactions")),
         payload,
+        discovered_transaction,
     )
 
 

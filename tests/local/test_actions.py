@@ -362,6 +362,11 @@ AFTER = {"anchor": "afterSlot", "kind": "simulate"}
         ),
         ({**AFTER, "anchor": {"afterMatch": {"filter": {"programExecuted": "x"}}}}, "invalidRequest", "address"),
         ({**AFTER, "transactions": "KLUv/Q=="}, "invalidTransactionEncoding", "actions[1]"),
+        (
+            {**AFTER, "accountOverrides": {MEMO: account_data(1, executable=True)}},
+            "invalidRequest",
+            "actions[1] overrides a program",
+        ),
         ({**AFTER, "transactions": ["AQ=="], "transaction": "AQ=="}, "invalidRequest", "use transactions"),
         ({**AFTER, "transactions": ["%"]}, "invalidTransactionEncoding", ""),
         ({**AFTER, "transactions": ["AQID"]}, "invalidTransactionFormat", ""),

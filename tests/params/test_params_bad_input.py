@@ -160,6 +160,20 @@ BAD: list[tuple[Make, dict[str, Any], str, str, str]] = [
     (create, {"overrides": {"100": {}}}, "overrides key", "'100'", "integer, not str"),
     (create, {"overrides": {100: None}}, "overrides[100]", "None", "mapping"),
     (create, {"overrides": {100: {"me": AccountData(1)}}}, "overrides[100] key", "'me'", "base58 of 32 bytes"),
+    (
+        create,
+        {"overrides": {100: {WALLET: AccountData(1, executable=True)}}},
+        f"overrides[100][{WALLET}]",
+        "AccountData(",
+        "must not be executable",
+    ),
+    (
+        create,
+        {"overrides": {100: {WALLET: {"executable": True}}}},
+        f"overrides[100][{WALLET}]",
+        "{",
+        "not be executable",
+    ),
     (create, {"overrides": {100: {WALLET: 7}}}, f"overrides[100][{WALLET}]", "7", "AccountData"),
     (create, {"overrides": {100: AccountData(1)}}, "overrides[100]", "AccountData(", "mapping"),
     # What is sent as it is has to be JSON.

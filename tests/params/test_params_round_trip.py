@@ -35,6 +35,7 @@ WALLET = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"
 PROGRAM = "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc"
 
 STATE = AccountData(5, PROGRAM, b"abc", executable=True)
+PLAIN = AccountData(5, PROGRAM, b"abc")
 ACTION = ScheduledAction(
     Anchor("after_match", filter=OracleUpdate([PROGRAM], [WALLET])),
     transactions=[b"\x01\x02"],
@@ -93,7 +94,7 @@ PARAMS: list[Any] = [
     CreateSession(
         1,
         20,
-        overrides={5: {WALLET: STATE, PROGRAM: {"lamports": 1}}, 20: {WALLET: AccountData(0)}, 1: {}},
+        overrides={5: {WALLET: PLAIN, PROGRAM: {"lamports": 1}}, 20: {WALLET: AccountData(0)}, 1: {}},
         reroute=REROUTE,
         diagnostic_probes=[PROBE, {"anchor": "afterSlot"}],
     ),
@@ -185,9 +186,9 @@ def test_what_is_read_is_checked(kind: Any, text: str, argument: str) -> None:
 
 
 def test_objects_come_back_as_objects_and_mappings_as_mappings() -> None:
-    create = CreateSession(1, 9, overrides={5: {WALLET: STATE}}, reroute=REROUTE, diagnostic_probes=[PROBE, {"a": 1}])
+    create = CreateSession(1, 9, overrides={5: {WALLET: PLAIN}}, reroute=REROUTE, diagnostic_probes=[PROBE, {"a": 1}])
     again = CreateSession.from_json(create.to_json())
-    assert again.overrides == {5: {WALLET: STATE}}
+    assert again.overrides == {5: {WALLET: PLAIN}}
     assert isinstance(again.reroute, Reroute)
     assert again.reroute.direct_fill == (FILL, {"label": "raw"})
     assert again.diagnostic_probes == (PROBE, {"a": 1})

@@ -41,6 +41,8 @@ _REROUTE_STATISTICS = 23
 """Minor version from which the summary has them, and the number of transactions that could not be sanitized."""
 _DISCOVERED_INDICES = 28
 """Minor version from which discoveries have the indices of their transactions."""
+_NOT_EXECUTED = bytes(4)
+"""The error, balances, logs and inner instructions of a discovered transaction: four options without a value."""
 _U32 = 2**32 - 1
 _NOTHING = object()
 """A message without params."""
@@ -358,7 +360,8 @@ def _discovered(event: Discovered, with_indices: bool) -> dict[str, Any]:
         "batchIndex": event.batch_index,
         "matched": [{"programExecuted": program} for program in event.programs],
         "transactions": [
-            {"data": base64.b64encode(wire).decode(), "encoding": "base64"} for wire in event.transactions
+            {"data": base64.b64encode(wire + _NOT_EXECUTED).decode(), "encoding": "base64"}
+            for wire in event.transactions
         ],
     }
     return {**found, "transactionIndices": list(event.indices)} if with_indices else found

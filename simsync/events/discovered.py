@@ -1,0 +1,50 @@
+"""The transactions of a discovery batch, decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from simsync.errors import MissingExtra
+from simsync.events.transaction_error import ErrorInWords
+
+
+@dataclass(frozen=True)
+class DiscoveredTransaction(ErrorInWords):
+    """A transaction of a :class:`~simsync.DiscoveryBatch`, as it was recorded. ``error_text`` says its error in words.
+
+    The fields behind ``transaction`` are None if the server does not send them. If their layout is another than the
+    documented one, they are None from there on, and ``undecoded`` has the bytes.
+
+    Attributes:
+        data: All bytes that the server sent.
+        transaction: The bytes of the transaction, as a node takes them.
+        error: The error as JSON values of the RPC.
+        balances: ``pre_balances`` and ``post_balances`` in lamports, ``pre_token_balances`` and
+            ``post_token_balances`` as the RPC lists them.
+        logs: Log lines of the programs.
+        inner_instructions: Instructions that programs have called, by ``index`` of the outer one.
+        undecoded: The bytes behind the last field that could be decoded.
+    """
+
+    data: bytes = field(repr=False)
+    transaction: bytes = field(repr=False)
+    error: Any = None
+    balances: Optional[dict[str, Any]] = None
+    logs: Optional[Sequence[str]] = None
+    inner_instructions: Optional[Sequence[dict[str, Any]]] = None
+    undecoded: bytes = field(default=b"", repr=False)
+
+    def versioned_transaction(self) -> Any:
+        """The transaction as a ``VersionedTransaction`` of solders.
+
+        Raises:
+            MissingExtra: solders is not installed (``pip install 'simsync[local]'``).
+            ValueError: The bytes are no transaction.
+        """
+        try:
+            from solders.transaction import VersionedTransaction
+        except ImportError as error:
+            raise MissingExtra("a transaction as an object of solders", "local") from error
+        return VersionedTransaction.from_bytes(self.transaction)
