@@ -9,6 +9,7 @@ Start with :class:`Client`. The embedded simulator is in ``simsync.local``.
 
 from __future__ import annotations
 
+import importlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,7 @@ from simsync.reports import (
 from simsync.rpc import Rpc
 from simsync.run_summary import RunSummary
 from simsync.sessions.backtest_session import BacktestSession
+from simsync.sessions.collected import Collected
 from simsync.sessions.first_mistakes import UsageWarning
 from simsync.sessions.own_transactions import OwnTransaction
 from simsync.sessions.parallel_session import ParallelSession, SubResult
@@ -106,6 +108,9 @@ from simsync.wire.dialect import Dialect
 logging.getLogger("simsync").addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
+    from simsync.progress_bar import progress
+    from simsync.run.record_range import record
+    from simsync.run.recording import Recording, read_run
     from simsync.run.sweep import sweep
 
 __all__ = [
@@ -125,6 +130,7 @@ __all__ = [
     "Cancelled",
     "CapacityError",
     "Client",
+    "Collected",
     "Completed",
     "ConnectError",
     "ConnectionReport",
@@ -167,6 +173,7 @@ __all__ = [
     "ProtocolError",
     "RangeBound",
     "ReadyForContinue",
+    "Recording",
     "RemoteError",
     "Reroute",
     "Rpc",
@@ -195,6 +202,9 @@ __all__ = [
     "base58",
     "filter_ranges",
     "programs",
+    "progress",
+    "read_run",
+    "record",
     "split_range",
     "sweep",
     "to_arrow",
@@ -202,14 +212,20 @@ __all__ = [
     "to_polars",
 ]
 
+_ON_FIRST_USE = {
+    "Recording": "simsync.run.recording",
+    "read_run": "simsync.run.recording",
+    "progress": "simsync.progress_bar",
+    "record": "simsync.run.record_range",
+    "sweep": "simsync.run.sweep",
+}
+
 if not TYPE_CHECKING:  # otherwise type checkers would accept every name
 
     def __getattr__(name: str) -> object:
-        """Import ``sweep`` on first use: it is built on the rest of the package, and most programs do not need it."""
-        if name == "sweep":
-            from simsync.run.sweep import sweep
-
-            return sweep
+        """Import on first use what is built on the rest of the package: most programs do not need it."""
+        if name in _ON_FIRST_USE:
+            return getattr(importlib.import_module(_ON_FIRST_USE[name]), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Optional
 
 from simsync.events import ErrorInWords
+from simsync.html_form import html_table
 from simsync.json_form import JsonForm, config
 from simsync.params import AccountData
 from simsync.times import format_time, parse_time
@@ -73,6 +74,11 @@ class AvailableRange(JsonForm):
     kind: str = BLOCKS
     scope: Optional[str] = None
     raw: Any = field(default=None, repr=False, compare=False, metadata=_NOT_IN_JSON)
+
+    def _repr_html_(self) -> str:
+        names = ("start_slot", "end_slot", "start_time", "end_time", "size", "kind", "scope")
+        rows = {name: getattr(self, name) for name in names}
+        return html_table("AvailableRange", {name: None if rows[name] is None else str(rows[name]) for name in names})
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from simsync.events import SUMMARY_COUNTS, SessionSummary
+from simsync.html_form import html_table
 from simsync.json_form import JsonForm
 from simsync.protocol.coverage import Coverage
 
@@ -39,6 +40,19 @@ class RunSummary(JsonForm):
     replays_dropped: int
     sequence_gaps: int
     totals: Optional[SessionSummary]
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "run": "complete" if self.complete else "INCOMPLETE",
+            "reasons": self.reasons or None,
+            "sessions": self.sessions,
+            "completed": self.completed,
+            "slots seen": self.slots_seen,
+            "highest slot": None if self.highest_slot is None else str(self.highest_slot),
+            "reconnects": self.reconnects,
+            "sequence gaps": self.sequence_gaps,
+        }
+        return html_table("RunSummary", rows)
 
 
 def run_summary(

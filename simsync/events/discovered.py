@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from simsync.errors import MissingExtra
 from simsync.events.transaction_error import ErrorInWords
 
 
@@ -40,11 +39,11 @@ class DiscoveredTransaction(ErrorInWords):
         """The transaction as a ``VersionedTransaction`` of solders.
 
         Raises:
-            MissingExtra: solders is not installed (``pip install 'simsync[local]'``).
+            ImportError: solders is not installed (extra ``[local]``).
             ValueError: The bytes are no transaction.
         """
         try:
             from solders.transaction import VersionedTransaction
         except ImportError as error:
-            raise MissingExtra("a transaction as an object of solders", "local") from error
+            raise ImportError("an object of solders needs the extra: pip install 'simsync[local]'") from error
         return VersionedTransaction.from_bytes(self.transaction)

@@ -13,7 +13,9 @@ from simsync.run.driver import record_run
 from simsync.run.output_file import OutputBusy
 from simsync.run.plan import RunPlan
 from simsync.run.record_file import Record, read_records
+from simsync.run.record_range import record
 from simsync.run.recorder import Recorder
+from simsync.run.recording import Recording, read_run
 from simsync.run.resuming import Kept, keep_finished
 from simsync.run.strategy import RecordedSession, Strategy, StrategyFailed
 from simsync.run.totals import RunTotals, summarize
@@ -26,6 +28,7 @@ __all__ = [
     "Record",
     "RecordedSession",
     "Recorder",
+    "Recording",
     "RunPlan",
     "RunTotals",
     "Strategy",
@@ -33,6 +36,8 @@ __all__ = [
     "check_complete",
     "keep_finished",
     "read_records",
+    "read_run",
+    "record",
     "record_run",
     "summarize",
 ]

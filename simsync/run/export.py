@@ -49,22 +49,35 @@ def export_run(
     target = Path(folder)
     counts = {}
     with RecordingDatabase(path, max_memory=max_memory) as database, contextlib.ExitStack() as stack:
-        misfits = database.query("SELECT one.name, one.value, one.kind FROM misfits_0 LIMIT 1")
-        for name, value, kind in misfits:
-            raise InvalidParams(name, _plain(value), f"does not fit a column of type {kind}")
+        _refuse_misfits(database)
         target.mkdir(parents=True, exist_ok=True)
         # No file is replaced until every table has been written to its end.
         parts = {name: stack.enter_context(replaced(target / f"{name}.{format}")) for name in TABLES}
         for name, part in parts.items():
-            columns = ", ".join(
-                f"CAST({column.name} AS {_CASTS[column.kind]}) AS {column.name}"
-                if column.kind in _CASTS
-                else column.name
-                for column in TABLES[name]
-            )
-            text = str(part).replace("'", "''")
-            (counts[name],) = database.one(f"COPY (SELECT {columns} FROM {name}_0) TO '{text}' ({FORMATS[format]})")
+            counts[name] = _copy(database, name, part, format)
     return counts
+
+
+def export_table(database: RecordingDatabase, table: str, file: Path, format: str) -> None:
+    """Write one table of the only recording of a database. Raises InvalidParams for a value that does not fit."""
+    _refuse_misfits(database)
+    _copy(database, table, file, format)
+
+
+def _refuse_misfits(database: RecordingDatabase) -> None:
+    for name, value, kind in database.query("SELECT one.name, one.value, one.kind FROM misfits_0 LIMIT 1"):
+        raise InvalidParams(name, _plain(value), f"does not fit a column of type {kind}")
+
+
+def _copy(database: RecordingDatabase, table: str, file: Path, format: str) -> int:
+    """Write a table; its number of rows."""
+    columns = ", ".join(
+        f"CAST({column.name} AS {_CASTS[column.kind]}) AS {column.name}" if column.kind in _CASTS else column.name
+        for column in TABLES[table]
+    )
+    text = str(file).replace("'", "''")
+    (count,) = database.one(f"COPY (SELECT {columns} FROM {table}_0) TO '{text}' ({FORMATS[format]})")
+    return int(count)
 
 
 def _plain(text: str) -> object:

@@ -51,6 +51,11 @@ class EventStream(Iterator[Event]):
         self._seconds = deadline
         self._deadline = deadline_after(deadline)
 
+    @property
+    def slots(self) -> int | None:
+        """Number of slots in the range of the session; None for one that was attached without its ``create``."""
+        return _slots_of(self._queue)
+
     def __iter__(self) -> Iterator[Event]:
         # A generator over whole batches: it costs Python code once per batch, and next() would cost it once per event.
         while True:
@@ -89,6 +94,11 @@ class EventStream(Iterator[Event]):
             if on_idle():
                 self._on_idle = None
                 return self._queue.next_batch(deadline)
+
+
+def _slots_of(queue: EventQueue) -> int | None:
+    state = queue.state
+    return state.end_slot - state.start_slot + 1 if state.range_known else None
 
 
 def _check_deadline(deadline: float | None, seconds: float | None) -> None:
@@ -148,6 +158,11 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
         self._deadline = deadline_after(deadline)
         self._watched = [None] * first_mistakes.WATCHED_PAIRS
         self._may_warn = not turns
+
+    @property
+    def slots(self) -> int | None:
+        """Number of slots in the ranges of all sub-sessions."""
+        return sum(_slots_of(queue) or 0 for queue in self._sessions)
 
     def __next__(self) -> tuple[Merged, Event]:
         if self._generator is None:

@@ -11,15 +11,18 @@ from typing import Callable, Generic, Optional, SupportsIndex, TypeVar
 
 from simsync.errors import Cancelled
 from simsync.events import Event
+from simsync.html_form import html_table
 from simsync.options import Options
 from simsync.params import checks
 from simsync.protocol.coverage import Coverage
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.reconnect_turns import ReconnectTurns
 from simsync.runtime.threads import join, spawn
+from simsync.sessions.collected import Collected, OnEvent
 from simsync.sessions.event_stream import MergedEventStream
 from simsync.sessions.owner import ConnectionOwner
 from simsync.sessions.sub_session import SubSession
+from simsync.sessions.subscribing_all import SubscribingAll
 
 logger = logging.getLogger("simsync.parallel")
 
@@ -47,7 +50,7 @@ class SubResult(Generic[T]):
         return self.value  # type: ignore[return-value]
 
 
-class ParallelSession(ConnectionOwner):
+class ParallelSession(ConnectionOwner, SubscribingAll):
     """Many sub-sessions on one control connection. :meth:`simsync.Client.parallel` makes it.
 
     Use it as a context manager: leaving it ends all sub-sessions on the server.
@@ -69,6 +72,10 @@ class ParallelSession(ConnectionOwner):
 
     def __repr__(self) -> str:
         return f"<ParallelSession {self.control_session_id} with {len(self._sessions)} sub-sessions>"
+
+    def _repr_html_(self) -> str:
+        rows = {f"slots {sub.start_slot} to {sub.end_slot}": sub.status for sub in self.sub_sessions}
+        return html_table(repr(self).strip("<>"), rows)
 
     def _owned(self) -> tuple[SubSession, ...]:
         return self.sub_sessions
@@ -110,6 +117,35 @@ class ParallelSession(ConnectionOwner):
 
     def __iter__(self) -> Iterator[tuple[SubSession, Event]]:
         return iter(self.events())
+
+    def collect(
+        self,
+        *,
+        advance: SupportsIndex = 100,
+        timeout: checks.Number | None = None,
+        deadline: checks.Number | None = None,
+        on_progress: OnEvent[SubSession] | None = None,
+    ) -> Collected[SubSession]:
+        """Run all sub-sessions to their end and keep all events in memory.
+
+        Args:
+            advance: Blocks per continue of each sub-session.
+            timeout: Seconds to wait for each event; None waits without a limit.
+            deadline: Seconds for the whole run; None has no limit.
+            on_progress: Called with the sub-session and each event, as it comes.
+
+        Returns:
+            The events, and whether they are complete.
+
+        Raises:
+            SimsyncError: As the loop over :meth:`events`.
+        """
+        pairs: list[tuple[SubSession, Event]] = []
+        for sub, event in self.events(timeout, advance, deadline=deadline):
+            pairs.append((sub, event))
+            if on_progress is not None:
+                on_progress(sub, event)
+        return Collected(pairs, self.run_summary)
 
     def map(self, fn: Callable[[SubSession], T], *, workers: int | None = None) -> list[SubResult[T]]:
         """Call ``fn(sub_session)`` for each sub-session, each in its own thread, and wait for all.

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import SupportsIndex, TypeVar
 
 from simsync import programs
-from simsync.params import AccountData, AccountModifications
+from simsync.events import Event
+from simsync.html_form import html_table
+from simsync.params import AccountData, AccountModifications, checks
+from simsync.run_summary import run_summary
+from simsync.sessions.collected import Collected, OnEvent
 from simsync.sessions.continuing import Continuing
 from simsync.sessions.subscribing import Subscribing
+
+Self = TypeVar("Self", bound="Session")
 
 
 class Session(Continuing, Subscribing):
@@ -17,6 +24,42 @@ class Session(Continuing, Subscribing):
     one thread at a time. Stepping (:meth:`ensure_ready`, :meth:`advance`, …) moves the engine and takes no events: they
     wait for :meth:`events` or :meth:`pending`. One thread may step while another takes events.
     """
+
+    def _repr_html_(self) -> str:
+        slots = None if self.start_slot is None else f"{self.start_slot} to {self.end_slot}"
+        seen = self.coverage.slots_seen
+        rows = {"slots": slots, "slots seen": seen, "status": self.status, "RPC": self.rpc_endpoint}
+        return html_table(f"{type(self).__name__} {self.session_id}", rows)
+
+    def collect(
+        self: Self,
+        *,
+        advance: SupportsIndex = 100,
+        timeout: checks.Number | None = None,
+        deadline: checks.Number | None = None,
+        on_progress: OnEvent[Self] | None = None,
+    ) -> Collected[Self]:
+        """Run to the end and keep all events in memory.
+
+        Args:
+            advance: Blocks per continue.
+            timeout: Seconds to wait for each event; None waits without a limit.
+            deadline: Seconds for the whole run; None has no limit.
+            on_progress: Called with this session and each event, as it comes.
+
+        Returns:
+            The events, and whether they are complete.
+
+        Raises:
+            SimsyncError: As the loop over :meth:`events`.
+        """
+        pairs: list[tuple[Self, Event]] = []
+        for event in self.events(timeout, advance, deadline=deadline):
+            pairs.append((self, event))
+            if on_progress is not None:
+                on_progress(self, event)
+        sent = None if self.completion is None else self.completion.summary
+        return Collected(pairs, run_summary([self.coverage], [sent], self._connection.reconnects))
 
     def modify_accounts(self, accounts: AccountModifications) -> None:
         """Write whole account states now, over the RPC of this session. See :meth:`simsync.Rpc.modify_accounts`.

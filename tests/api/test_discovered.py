@@ -29,5 +29,5 @@ def test_without_solders_the_bytes_are_there(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(__import__("sys").modules, "solders.transaction", None)
     found = simsync.DiscoveredTransaction(b"data", b"transaction")
     assert found.transaction == b"transaction"
-    with pytest.raises(simsync.MissingExtra, match=r"simsync\[local\]"):
+    with pytest.raises(ImportError, match=r"simsync\[local\]"):
         found.versioned_transaction()

@@ -92,6 +92,15 @@ def test_the_decay_of_quotes(given: dict[str, str]) -> None:
         assert 0 < shares[-1] <= shares[0] < 100
 
 
+def test_a_run_as_a_table_and_as_a_file() -> None:
+    pytest.importorskip("pandas")
+    code, output = run("collect.py")
+    assert code == 0
+    assert re.match(r"200 transactions, \d+ failed, \d+ lamports of fees\ncomplete\n", output)
+    assert output.endswith("complete\n")
+    assert sum(int(count) for count in re.findall(r"'n': (\d+)", output)) == 200
+
+
 def test_scheduled_actions_on_each_generation(given: dict[str, str]) -> None:
     pytest.importorskip("zstandard")
     generations = ("0.13", "0.14", "0.23", "0.28")

@@ -1,0 +1,103 @@
+"""Running a range and recording it, in one call: what ``simsync run`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Optional
+
+import simsync
+from simsync.errors import InvalidParams
+from simsync.params import checks
+from simsync.run.driver import CreateReport, ProgressReport, record_run
+from simsync.run.plan import RunPlan
+from simsync.run.record_file import PathLike
+from simsync.run.recorder import Recorder
+from simsync.run.recording import Recording
+from simsync.run.resuming import keep_finished
+from simsync.run.strategy import Strategy
+from simsync.run.workers import cancel_after
+
+
+def record(
+    create: simsync.CreateSession,
+    path: PathLike,
+    *,
+    client: simsync.Client | None = None,
+    parallel: bool = False,
+    program_ids: Sequence[object] = (),
+    binaries: Mapping[str, bytes] | None = None,
+    account_diffs: bool = False,
+    advance: int = 100,
+    strategy: Strategy | None = None,
+    workers: int | None = None,
+    resume: bool = False,
+    force: bool = False,
+    wait: float = 0.0,
+    deadline: float | None = None,
+    on_progress: ProgressReport | None = None,
+    on_create: CreateReport | None = None,
+    cancel: simsync.CancelToken | None = None,
+) -> Recording:
+    """Run a range to its end and record every transaction.
+
+    An existing file is replaced only by a better one: a run that could not start leaves it as it was.
+
+    Args:
+        create: The range and its options; ``send_summary=True`` adds the statistics of the server.
+        path: The file; ``.gz`` and ``.zst`` are compressed.
+        client: The client of the simulator; by default that of the environment, ``simsync.Client()``.
+        parallel: Let the server split the range into sub-sessions.
+        program_ids: Record only transactions that mention any of these programs.
+        binaries: ELF files that replace programs, by program id.
+        account_diffs: Also record the diffs of the accounts that ``program_ids`` own.
+        advance: Blocks per continue.
+        strategy: Called with each session to drive it; what it leaves of the range is run to the end.
+        workers: How many sub-sessions are driven at the same time; None for all.
+        resume: Continue an interrupted run: run what the file lacks. A complete file is left as it is.
+        force: Replace a complete recording once the new one is complete, too.
+        wait: Seconds to wait for another process that writes this file.
+        deadline: Seconds after which the run is cancelled.
+        on_progress: Called after each recorded event with the :class:`~simsync.run.progress.Progress`.
+        on_create: Called with each event while a session is created.
+        cancel: Ends the run when it fires.
+
+    Returns:
+        The recording; its ``complete`` says whether the whole range is in it.
+
+    Raises:
+        InvalidParams: An argument is not valid, or with ``resume`` the file is that of another run.
+        OutputBusy: Another process writes this file.
+        SimsyncError: A session failed, or no slot was executed. The reason is in the file.
+        StrategyFailed: A strategy raised. The other sessions were run to their end first.
+        Cancelled: ``cancel`` fired, or the deadline passed.
+        OSError: The file could not be written.
+    """
+    if not isinstance(create, simsync.CreateSession):
+        raise InvalidParams("create", create, "must be a CreateSession(...): the recorder creates the sessions itself")
+    if checks.flag("resume", resume) and checks.flag("force", force):
+        raise InvalidParams("force", force, "replaces a recording, resume continues it: give one of them")
+    limit: Optional[float] = checks.optional_seconds("deadline", deadline)
+    plan = RunPlan(
+        create,
+        parallel=checks.flag("parallel", parallel),
+        program_ids=checks.addresses("program_ids", program_ids),
+        binaries=dict(binaries or {}),
+        account_diffs=account_diffs,
+        advance=advance,
+        strategy=strategy,
+        workers=workers,
+    )
+    token = simsync.CancelToken() if cancel is None else cancel
+    with Recorder(path, append=resume, force=force, wait=wait) as recorder:
+        kept = keep_finished(path, plan) if resume else None
+        with cancel_after(limit, token):
+            record_run(
+                simsync.Client() if client is None else client,
+                plan,
+                recorder,
+                kept=kept,
+                report=on_progress,
+                on_create=on_create,
+                cancel=token,
+            )
+    return Recording(path)

@@ -1,0 +1,106 @@
+"""The events of a whole run in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Callable, Generic, TypeVar
+
+from simsync import tables
+from simsync.events import AccountDiff, ActionResult, Event, Transaction
+from simsync.html_form import html_table
+from simsync.run_summary import RunSummary
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+
+S = TypeVar("S")
+E = TypeVar("E", bound=Event)
+
+OnEvent = Callable[[S, Event], object]
+
+
+class Collected(Generic[S]):
+    """What ``collect()`` of a session has received, from the first event to the last.
+
+    All of it is in memory; for long ranges, :func:`simsync.record` writes to a file.
+
+    Attributes:
+        pairs: Each event with the (sub-)session that it is from, as they came.
+        summary: The totals, and whether the run is complete.
+    """
+
+    def __init__(self, pairs: list[tuple[S, Event]], summary: RunSummary) -> None:
+        self.pairs = pairs
+        self.summary = summary
+
+    def __repr__(self) -> str:
+        return f"<Collected {len(self.pairs)} events, {self._state}>"
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "sessions": self.summary.sessions,
+            "slots": self.summary.slots_seen,
+            "events": len(self.pairs),
+            "transactions": len(self.transactions),
+            "failed": len(self.failures),
+            "run": self._state,
+        }
+        return html_table("Collected", rows)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __iter__(self) -> Iterator[Event]:
+        return (event for _session, event in self.pairs)
+
+    @property
+    def _state(self) -> str:
+        return "complete" if self.complete else "INCOMPLETE: " + "; ".join(self.summary.reasons)
+
+    @property
+    def complete(self) -> bool:
+        """True if every session is proven complete."""
+        return self.summary.complete
+
+    @property
+    def events(self) -> list[Event]:
+        """All events, as they came."""
+        return list(self)
+
+    def of(self, kind: type[E]) -> list[E]:
+        """The events of one class, such as ``simsync.Slot``."""
+        return [event for event in self if isinstance(event, kind)]
+
+    @property
+    def transactions(self) -> list[Transaction]:
+        """The transactions, if they were subscribed to."""
+        return self.of(Transaction)
+
+    @property
+    def failures(self) -> list[Transaction]:
+        """The transactions that failed."""
+        return [one for one in self.transactions if one.error is not None]
+
+    @property
+    def account_diffs(self) -> list[AccountDiff]:
+        """The account diffs, if they were subscribed to."""
+        return self.of(AccountDiff)
+
+    @property
+    def action_results(self) -> list[ActionResult]:
+        """The results of scheduled actions, if they were subscribed to."""
+        return self.of(ActionResult)
+
+    def to_arrow(self, kind: tables.Kind | None = None) -> pyarrow.Table:
+        """The events as :func:`simsync.to_arrow` makes a table of them, with the column ``session_id``."""
+        return tables.to_arrow(self.pairs, kind)
+
+    def to_pandas(self, kind: tables.Kind | None = None) -> pandas.DataFrame:
+        """The events as :func:`simsync.to_pandas` makes a data frame of them."""
+        return tables.to_pandas(self.pairs, kind)
+
+    def to_polars(self, kind: tables.Kind | None = None) -> polars.DataFrame:
+        """The events as :func:`simsync.to_polars` makes a data frame of them."""
+        return tables.to_polars(self.pairs, kind)

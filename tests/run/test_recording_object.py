@@ -1,0 +1,144 @@
+"""Recorded runs from Python: ``simsync.record``, ``simsync.read_run`` and the object they give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import simsync
+from simsync.local import Ledger, Simulator
+from simsync.run.record_file import read_records
+
+CREATE = simsync.CreateSession(1_000, 1_015, send_summary=True)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[simsync.Client]:
+    ledger = Ledger.generate(seed=6, slots=16, bundle_size=8, transactions_per_slot=5)
+    with Simulator(ledger) as simulator:
+        yield simsync.Client(simulator.url, simulator.api_key)
+
+
+@pytest.fixture(scope="module")
+def recording(client: simsync.Client, tmp_path_factory: pytest.TempPathFactory) -> simsync.Recording:
+    path = tmp_path_factory.mktemp("recorded") / "run.ndjson.gz"
+    return simsync.record(CREATE, path, client=client, parallel=True, advance=4)
+
+
+def test_what_the_file_says_of_itself(recording: simsync.Recording) -> None:
+    assert recording.complete
+    assert recording.reason is None
+    assert (recording.metadata["start_slot"], recording.metadata["end_slot"]) == (1_000, 1_015)
+    assert recording.summary["total_transactions"] == 80
+    assert next(recording.records()).kind == "metadata"
+    again = simsync.read_run(recording.path)
+    assert again.complete
+    assert "complete" in again._repr_html_()
+    assert str(recording.path) in repr(again)
+
+
+def test_its_transactions_by_condition(recording: simsync.Recording) -> None:
+    everything = recording.transactions()
+    assert len(everything) == 80
+    assert [one.slot for one in everything] == sorted(one.slot or 0 for one in everything)
+    failed = recording.failures
+    assert failed == [one for one in everything if one.error is not None] != []
+    some = recording.transactions(slots=(1_002, 1_003))
+    assert {one.slot for one in some} == {1_002, 1_003}
+    assert recording.transactions(slots=(1_002, 1_003), limit=1) == some[:1]
+    signature = str(everything[5].signature)
+    assert recording.transactions(signature=signature) == [everything[5]]
+    assert recording.transactions(program="1" * 32) == [one for one in everything if "1" * 32 in one.logs]
+    assert recording.transactions(error="no such error") == []
+    with pytest.raises(simsync.InvalidParams):
+        recording.transactions(slots=(5, 4))
+    with pytest.raises(simsync.InvalidParams):
+        recording.transactions(program="me")
+
+
+def test_its_tables_agree_with_each_other(recording: simsync.Recording) -> None:
+    pytest.importorskip("pyarrow")
+    assert recording.to_arrow().num_rows == 80
+    assert sorted(recording.to_arrow("sessions").column("start_slot").to_pylist()) == [1_000, 1_008]
+    (row,) = recording.sql("select count(*) n, sum(fee) fees from transactions where slot >= ?", 1_008)
+    assert row["n"] == 40
+    assert row["fees"] == sum(one.fee or 0 for one in recording.transactions(slots=(1_008, 1_015)))
+    frame = recording.to_pandas()
+    assert frame["fee"].sum() == recording.to_polars()["fee"].sum()
+    assert str(frame["fee"].dtype).startswith("uint64")
+    account = recording.sql("select account from balances where mint is null limit 1")[0]["account"]
+    assert recording.transactions(account=account)
+    (trace,) = [one for one in recording.balances(account) if one.mint is None]
+    assert (trace.closing or 0) - (trace.opening or 0) == trace.change
+    assert recording.totals().transactions == 80
+    with pytest.raises(simsync.InvalidParams, match="transactions, balances"):
+        recording.to_arrow("accounts")
+    with pytest.raises(simsync.SimsyncError, match="query failed"):
+        recording.sql("select nothing from nowhere")
+
+
+def test_an_interrupted_run_is_resumed(client: simsync.Client, tmp_path: Path) -> None:
+    path = tmp_path / "run.ndjson"
+    fail = [True]
+
+    def strategy(session: simsync.run.RecordedSession) -> None:
+        if fail[0] and session.start_slot == 1_008:
+            raise RuntimeError("stands for a kill")
+
+    with pytest.raises(simsync.SimsyncError):
+        simsync.record(CREATE, path, client=client, parallel=True, strategy=strategy)
+    interrupted = simsync.read_run(path)
+    assert not interrupted.complete
+    assert "INCOMPLETE" in interrupted._repr_html_()
+    assert interrupted.reason
+    fail[0] = False
+    executed: list[int] = []
+    resumed = simsync.record(
+        CREATE,
+        path,
+        client=client,
+        parallel=True,
+        strategy=strategy,
+        resume=True,
+        on_progress=lambda progress: executed.append(progress.executed),
+    )
+    assert resumed.complete
+    assert executed[-1] == 16
+    signatures = [record.data["signature"] for record in read_records(path) if record.kind == "tx"]
+    assert len(signatures) == len(set(signatures)) == 80
+
+
+def test_what_protects_a_file_protects_it_here_too(client: simsync.Client, tmp_path: Path) -> None:
+    path = tmp_path / "run.ndjson"
+    simsync.record(CREATE, path, client=client, parallel=True)
+    whole = path.read_bytes()
+    with pytest.raises(simsync.SimsyncError, match="complete"):
+        simsync.record(CREATE, path, client=client, parallel=True)
+    with pytest.raises(simsync.InvalidParams, match=r"another run|differs|end_slot"):
+        simsync.record(simsync.CreateSession(1_000, 1_007), path, client=client, parallel=True, resume=True)
+    assert path.read_bytes() == whole
+    assert simsync.record(CREATE, path, client=client, parallel=True, force=True).complete
+    for wrong in ({"resume": True, "force": True}, {"deadline": -1}, {"parallel": 1}):
+        with pytest.raises(simsync.InvalidParams):
+            simsync.record(CREATE, path, client=client, **wrong)
+    with pytest.raises(simsync.InvalidParams, match="CreateSession"):
+        simsync.record("1000", path, client=client, parallel=True)  # type: ignore[arg-type]
+
+
+def test_a_deadline_and_a_token_end_it(client: simsync.Client, tmp_path: Path) -> None:
+    token = simsync.CancelToken()
+    token.cancel()
+    for more in ({"deadline": 0.0}, {"cancel": token}):
+        with pytest.raises(simsync.SimsyncError):
+            simsync.record(CREATE, tmp_path / "run.ndjson", client=client, parallel=True, **more)
+
+
+def test_no_file_is_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        simsync.read_run(tmp_path / "missing.ndjson")
+    odd = tmp_path / "odd.ndjson"
+    odd.write_text("not a recording\n")
+    with pytest.raises(simsync.InvalidParams):
+        _ = simsync.read_run(odd).complete
