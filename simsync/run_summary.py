@@ -11,6 +11,8 @@ from simsync.html_form import html_table
 from simsync.json_form import JsonForm
 from simsync.protocol.coverage import Coverage
 
+__all__ = ["Coverage", "RunSummary", "run_summary"]
+
 
 @dataclass(frozen=True)
 class RunSummary(JsonForm):

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Callable, Optional
 
-import simsync
-from simsync.errors import InvalidParams, SimsyncError
+from simsync.cancel import CancelToken
+from simsync.client import Client
+from simsync.errors import Cancelled, CreateError, InvalidParams, SimsyncError, SubscriptionFailed
+from simsync.events import AccountDiff, Completed, Event, ReadyForContinue, Slot, Transaction
 from simsync.run.event_records import diff_record, transaction_record
 from simsync.run.open_session import OpenSession
 from simsync.run.plan import RunPlan
@@ -21,26 +23,27 @@ from simsync.run.recorder import Recorder
 from simsync.run.resuming import FinishedSession, Kept, kept_records
 from simsync.run.strategy import RecordedSession, Session, StrategyFailed
 from simsync.run.workers import GRACE, call_for_each
-from simsync.run_summary import run_summary
+from simsync.run_summary import Coverage, RunSummary, run_summary
+from simsync.sessions.parallel_session import ParallelSession
 
 logger = logging.getLogger("simsync.run")
 
 _SECONDS_DIGITS = 3
 
 ProgressReport = Callable[[Progress], object]
-CreateReport = Callable[[simsync.Event], object]
+CreateReport = Callable[[Event], object]
 
 
 def record_run(
-    client: simsync.Client,
+    client: Client,
     plan: RunPlan,
     recorder: Recorder,
     *,
     kept: Kept | None = None,
     report: ProgressReport | None = None,
     on_create: CreateReport | None = None,
-    cancel: simsync.CancelToken | None = None,
-) -> simsync.RunSummary:
+    cancel: CancelToken | None = None,
+) -> RunSummary:
     """Run a range to its end and record everything.
 
     The last record is ``summary`` if every slot was seen, else ``stopped`` with the reasons.
@@ -68,7 +71,7 @@ def record_run(
         OSError: The file could not be written.
     """
     if kept is not None and kept.complete:
-        return simsync.RunSummary.from_dict(kept.summary, infer_missing=True)
+        return RunSummary.from_dict(kept.summary, infer_missing=True)
     run = _Run(client, plan, recorder, kept, report, on_create, cancel)
     reasons: list[str] = []
     try:
@@ -80,7 +83,7 @@ def record_run(
         for first, last in run.spans:
             run.execute(first, last)
         if not run.progress.executed:
-            raise simsync.SimsyncError("no slot was executed: the range contains no block")
+            raise SimsyncError("no slot was executed: the range contains no block")
         summary = run.summary()
         reasons += summary.reasons
         if summary.complete:
@@ -101,19 +104,19 @@ class _Run:
 
     def __init__(
         self,
-        client: simsync.Client,
+        client: Client,
         plan: RunPlan,
         recorder: Recorder,
         kept: Kept | None,
         report: ProgressReport | None,
         on_create: CreateReport | None,
-        cancel: simsync.CancelToken | None,
+        cancel: CancelToken | None,
     ) -> None:
         create = plan.create
         self.spans = [(create.start_slot, create.last_slot)] if kept is None else kept.spans
         self._client, self._plan, self._on_create, self._kept = client, plan, on_create, kept
         # A token of its own: an interrupt of this run must not fire that of the caller.
-        self._cancel = simsync.CancelToken() if cancel is None else cancel.child()
+        self._cancel = CancelToken() if cancel is None else cancel.child()
         # The threads of the sessions share the recorder, the report and everything below.
         self._recording = threading.Lock()
         self._ended = False
@@ -122,7 +125,7 @@ class _Run:
         self._metadata: Mapping[str, Any] = {}
         self._finished: list[FinishedSession] = []
         self._others: Counter[str] = Counter()
-        self._coverages: list[simsync.Coverage] = []
+        self._coverages: list[Coverage] = []
         self._reconnects = 0
         self._data_reconnects: dict[str, int] = {}
         self._open: Optional[OpenSession] = None
@@ -174,9 +177,7 @@ class _Run:
         open_session = self._client.parallel if self._plan.parallel else self._client.session
         create = replace(self._plan.create, start_slot=first, end_slot=last, slot_count=None)
         with open_session(create, cancel=self._cancel, on_progress=self._on_create) as session:
-            sessions: Sequence[Session] = (
-                session.sub_sessions if isinstance(session, simsync.ParallelSession) else (session,)
-            )
+            sessions: Sequence[Session] = session.sub_sessions if isinstance(session, ParallelSession) else (session,)
             for one in sessions:
                 self._prepare(one)
             reconnects_before = self._reconnects
@@ -210,7 +211,7 @@ class _Run:
                 self._coverages.append(session.coverage)
                 if error is not None:
                     raise error
-        except (simsync.CreateError, simsync.SubscriptionFailed) as error:
+        except (CreateError, SubscriptionFailed) as error:
             if not self._recorder.begin_again():
                 raise
             logger.warning(
@@ -241,7 +242,7 @@ class _Run:
     def _drive(self, session: Session, reconnects: Callable[[], int]) -> None:
         """Let the strategy drive a session, then run what it left of the range."""
 
-        def take(event: simsync.Event) -> None:
+        def take(event: Event) -> None:
             self._take(session, event, reconnects)
 
         def record(kind: str, data: Mapping[str, Any]) -> None:
@@ -266,29 +267,29 @@ class _Run:
             for _event in recorded.events(advance=self._plan.advance):
                 pass
 
-    def _take(self, session: Session, event: simsync.Event, reconnects: Callable[[], int]) -> None:
+    def _take(self, session: Session, event: Event, reconnects: Callable[[], int]) -> None:
         """Record an event. ``reconnects``: how often the control connection has reconnected in this run."""
         session_id = session.session_id
         with self._recording:
             self._check_running()
             recorder, progress, own = self._recorder, self.progress, self.progress.sessions[session_id]
-            if isinstance(event, simsync.Transaction) and self._is_known(event):
+            if isinstance(event, Transaction) and self._is_known(event):
                 return
-            if isinstance(event, simsync.Transaction):
+            if isinstance(event, Transaction):
                 recorder.write("tx", transaction_record(event, session_id))
                 progress.add_transaction(failed=event.error is not None)
                 own.transactions += 1
                 own.failed += event.error is not None
-            elif isinstance(event, simsync.AccountDiff):
+            elif isinstance(event, AccountDiff):
                 recorder.write("diff", diff_record(event, session_id))
                 progress.diffs += 1
                 own.diffs += 1
-            elif isinstance(event, simsync.Slot):
+            elif isinstance(event, Slot):
                 progress.executed += 1
                 own.executed += 1
-            elif isinstance(event, (simsync.ReadyForContinue, simsync.Completed)):
+            elif isinstance(event, (ReadyForContinue, Completed)):
                 self._note_reconnects(session, reconnects())
-                if isinstance(event, simsync.Completed):
+                if isinstance(event, Completed):
                     own.finished = True
                     self._finish(session, event)
                 # The engine waits, so everything up to this slot has been recorded. "progress" flushes the block:
@@ -297,7 +298,7 @@ class _Run:
             if self._report is not None:
                 self._report(progress)
 
-    def _is_known(self, event: simsync.Transaction) -> bool:
+    def _is_known(self, event: Transaction) -> bool:
         """True for a transaction that the older file holds: the server sends the slot of its last one again."""
         if self._open is None or event.slot > self._open.from_slot:
             return False
@@ -318,7 +319,7 @@ class _Run:
     def _check_running(self) -> None:
         """Keep a strategy that was left behind from recording into a file that has its end."""
         if self._ended:
-            raise simsync.Cancelled("the run has ended; nothing more is recorded")
+            raise Cancelled("the run has ended; nothing more is recorded")
 
     def _note_reconnects(self, session: Session, control: int) -> None:
         """Record the reconnects since the last stop of an engine; those of the control connection once for all."""
@@ -331,7 +332,7 @@ class _Run:
             reconnected = {"connection": "data", "session_id": session.session_id, **_now()}
             self._recorder.write("reconnected", reconnected)
 
-    def _finish(self, session: Session, event: simsync.Completed) -> None:
+    def _finish(self, session: Session, event: Completed) -> None:
         """Record that the whole range of a session is in the file; resuming keeps only such sessions."""
         coverage, own = session.coverage, self.progress.sessions[session.session_id]
         if coverage.complete and session.start_slot is not None and session.end_slot is not None:
@@ -349,7 +350,7 @@ class _Run:
             self._finished.append(finished)
             self._recorder.write("session_completed", {**finished.to_dict(), **_now()})
 
-    def summary(self) -> simsync.RunSummary:
+    def summary(self) -> RunSummary:
         """The summary of the whole file: the sessions of this process, and those that were finished before."""
         this_process = run_summary(self._coverages, [one.summary for one in self._finished], self._reconnects)
         unfinished = sum(not coverage.complete for coverage in self._coverages)

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-import simsync
+from simsync._version import __version__
 from simsync.errors import InvalidParams
-from simsync.params import checks
+from simsync.params import CreateSession, checks
 from simsync.run import fingerprint
 from simsync.run.strategy import Strategy
 
@@ -33,7 +33,7 @@ class RunPlan:
         InvalidParams: A value is not valid; nothing was sent.
     """
 
-    create: simsync.CreateSession
+    create: CreateSession
     parallel: bool = False
     program_ids: Sequence[str] = ()
     binaries: Mapping[str, bytes] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class RunPlan:
             "program_ids": sorted(self.program_ids),
             "binaries": {program: fingerprint.hash_of(binary) for program, binary in self.binaries.items()},
             "account_diffs": self.account_diffs,
-            "simsync": simsync.__version__,
+            "simsync": __version__,
         }
         if self.strategy is not None:
             parts.update(fingerprint.parts_of_function(self.strategy))
@@ -82,7 +82,7 @@ class RunPlan:
             "program_so": list(self.binary_names),
             "ran_at_unix_secs": int(time.time()),
             "session_ids": [],
-            "recorded_by": f"simsync {simsync.__version__}",
+            "recorded_by": f"simsync {__version__}",
             "fingerprint": fingerprint.digest(parts),
             "options": parts,
         }

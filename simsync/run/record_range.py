@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
-import simsync
+from simsync.cancel import CancelToken
+from simsync.client import Client
 from simsync.errors import InvalidParams
-from simsync.params import checks
+from simsync.params import CreateSession, checks
 from simsync.run.driver import CreateReport, ProgressReport, record_run
 from simsync.run.plan import RunPlan
 from simsync.run.record_file import PathLike
@@ -19,10 +20,10 @@ from simsync.run.workers import cancel_after
 
 
 def record(
-    create: simsync.CreateSession,
+    create: CreateSession,
     path: PathLike,
     *,
-    client: simsync.Client | None = None,
+    client: Client | None = None,
     parallel: bool = False,
     program_ids: Sequence[object] = (),
     binaries: Mapping[str, bytes] | None = None,
@@ -36,7 +37,7 @@ def record(
     deadline: float | None = None,
     on_progress: ProgressReport | None = None,
     on_create: CreateReport | None = None,
-    cancel: simsync.CancelToken | None = None,
+    cancel: CancelToken | None = None,
 ) -> Recording:
     """Run a range to its end and record every transaction.
 
@@ -72,7 +73,7 @@ def record(
         Cancelled: ``cancel`` fired, or the deadline passed.
         OSError: The file could not be written.
     """
-    if not isinstance(create, simsync.CreateSession):
+    if not isinstance(create, CreateSession):
         raise InvalidParams("create", create, "must be a CreateSession(...): the recorder creates the sessions itself")
     if checks.flag("resume", resume) and checks.flag("force", force):
         raise InvalidParams("force", force, "replaces a recording, resume continues it: give one of them")
@@ -87,12 +88,12 @@ def record(
         strategy=strategy,
         workers=workers,
     )
-    token = simsync.CancelToken() if cancel is None else cancel
+    token = CancelToken() if cancel is None else cancel
     with Recorder(path, append=resume, force=force, wait=wait) as recorder:
         kept = keep_finished(path, plan) if resume else None
         with cancel_after(limit, token):
             record_run(
-                simsync.Client() if client is None else client,
+                Client() if client is None else client,
                 plan,
                 recorder,
                 kept=kept,

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Callable, Optional, Union
 
-import simsync
 from simsync.errors import InvalidParams, SimsyncError
+from simsync.events import Event
+from simsync.sessions.backtest_session import BacktestSession
+from simsync.sessions.sub_session import SubSession
 
-Session = Union[simsync.BacktestSession, simsync.SubSession]
+Session = Union[BacktestSession, SubSession]
 
 
 class StrategyFailed(SimsyncError):
@@ -33,7 +35,7 @@ class RecordedSession:
     def __init__(
         self,
         session: Session,
-        take: Callable[[simsync.Event], object],
+        take: Callable[[Event], object],
         record: Callable[[str, Mapping[str, Any]], object],
         resumed_after: Optional[int] = None,
     ) -> None:
@@ -43,10 +45,10 @@ class RecordedSession:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
 
-    def __iter__(self) -> Iterator[simsync.Event]:
+    def __iter__(self) -> Iterator[Event]:
         return self.events()
 
-    def events(self, timeout: Optional[float] = None, advance: Optional[int] = None) -> Iterator[simsync.Event]:
+    def events(self, timeout: Optional[float] = None, advance: Optional[int] = None) -> Iterator[Event]:
         """Like :meth:`simsync.SubSession.events`; each event is recorded before it is yielded.
 
         Args:
@@ -58,7 +60,7 @@ class RecordedSession:
         """
         return self._recorded(self._session.events(timeout, advance))
 
-    def next_event(self, timeout: Optional[float] = None) -> simsync.Event:
+    def next_event(self, timeout: Optional[float] = None) -> Event:
         """Like :meth:`simsync.SubSession.next_event`; the event is recorded.
 
         Args:
@@ -71,7 +73,7 @@ class RecordedSession:
         self._take(event)
         return event
 
-    def pending(self) -> Iterator[simsync.Event]:
+    def pending(self) -> Iterator[Event]:
         """Like :meth:`simsync.SubSession.pending`; each event is recorded before it is yielded.
 
         Returns:
@@ -92,7 +94,7 @@ class RecordedSession:
         """
         self._record(kind, data)
 
-    def _recorded(self, events: Iterator[simsync.Event]) -> Iterator[simsync.Event]:
+    def _recorded(self, events: Iterator[Event]) -> Iterator[Event]:
         for event in events:
             # Before the caller sees it: a strategy that raises or stops here must not leave a gap in the file.
             self._take(event)
