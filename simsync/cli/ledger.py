@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simsync.cli import options
+from simsync.cli.ledger_accounts import account_options, with_accounts
 from simsync.cli.output import show_json
 from simsync.run.output_file import is_written_through, replaced
 
@@ -52,8 +53,17 @@ def make_ledger(path: Path, as_json: bool, **settings: Any) -> None:
     "--output", type=click.Path(path_type=Path), help="Ledger file to write; by default the last FILE.", metavar="PATH"
 )
 @click.option("--bundle-size", type=click.IntRange(1), help="Slots per bundle; by default there is one bundle.")
+@account_options
 @options.as_json
-def import_ledger(paths: tuple[Path, ...], output: Path | None, bundle_size: int | None, as_json: bool) -> None:
+def import_ledger(
+    paths: tuple[Path, ...],
+    output: Path | None,
+    bundle_size: int | None,
+    accounts: tuple[Path, ...],
+    programs: tuple[str, ...],
+    mints: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Make a ledger of getBlock replies, which are served unchanged. FILE is a file or a folder of them.
 
     A file holds one reply (.json, named by its slot), or one a line (.jsonl, .ndjson), as the node gave them; .gz and
@@ -72,6 +82,7 @@ def import_ledger(paths: tuple[Path, ...], output: Path | None, bundle_size: int
     else:
         sources = list(paths)
     made = Ledger.from_files(*sources, bundle_size=bundle_size)
+    made = with_accounts(made, accounts, programs, mints)
     with replaced(output) as part:
         made.save(part)
     if as_json and not is_written_through(output):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simsync.cli import options
+from simsync.cli.ledger_accounts import account_options, with_accounts
 from simsync.cli.output import show_json
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ _HOST_HELP = "Address to listen on. Other machines can connect unless it is a lo
     show_default=True,
     help="Empty for none.",
 )
+@account_options
 @click.option("--chaos", type=int, metavar="SEED", help="Inject faults chosen by this seed: drops, stalls and replays.")
 @click.option(
     "--end-of-stream",
@@ -71,6 +73,9 @@ def local(
     end_of_stream: str,
     generation: str,
     hosted_surface: bool,
+    accounts: tuple[Path, ...],
+    programs: tuple[str, ...],
+    mints: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Run the embedded simulator as a server until it is interrupted (extra [local])."""
@@ -82,6 +87,7 @@ def local(
         ledger = Ledger.generate()
     else:
         ledger = Ledger.from_files(path) if path.is_dir() else Ledger.load(path)
+    ledger = with_accounts(ledger, accounts, programs, mints)
 
     def announce(simulator: Simulator) -> None:
         if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from simsync.errors import InvalidParams
@@ -119,6 +120,16 @@ class Ledger:
         if not self.blocks or self._slots[0] <= first:
             return self.time_of(first)
         return int(self.blocks[0].time - (self._slots[0] - first) * SLOT_SECONDS)
+
+    def with_accounts(self, accounts: Mapping[Pubkey, Account]) -> Ledger:
+        """Return a ledger with the same blocks, in which every bundle starts with these accounts too.
+
+        Args:
+            accounts: The accounts by address; they replace those that a bundle has. ``read_account_files``,
+                ``program_accounts`` and ``mint_account`` of :mod:`simsync.local` make them.
+        """
+        bundles = [replace(bundle, accounts={**bundle.accounts, **accounts}) for bundle in self.bundles]
+        return Ledger(self.blocks, bundles, origin=self.origin)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the ledger to one file of JSON lines.

@@ -45,6 +45,11 @@ def read_json(path: Path) -> Any:
         raise InvalidParams("path", str(path), f"is not JSON: {error}") from error
 
 
+def plain_name(path: Path) -> str:
+    """Return the name of a file without its endings."""
+    return _plain(path).stem
+
+
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]

@@ -1,0 +1,71 @@
+"""The options that give accounts, programs and mints to a ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from solders.pubkey import Pubkey
+
+    from simsync.local import Ledger
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_ACCOUNT_HELP = (
+    "Accounts to start with: a file as `solana account ADDRESS --output json` writes it, or a folder of them."
+    " May be given several times."
+)
+
+
+def account_options(command: Command) -> Command:
+    """Add ``--account``, ``--program`` and ``--mint``."""
+    for option in (
+        click.option(
+            "--mint",
+            "mints",
+            multiple=True,
+            metavar="ADDRESS=DECIMALS",
+            help="A token mint without supply.",
+        ),
+        click.option(
+            "--program", "programs", multiple=True, metavar="ID=FILE", help="A compiled program (.so) at this address."
+        ),
+        click.option(
+            "--account", "accounts", multiple=True, metavar="PATH", type=click.Path(path_type=Path), help=_ACCOUNT_HELP
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def with_accounts(
+    ledger: Ledger, accounts: tuple[Path, ...], programs: tuple[str, ...], mints: tuple[str, ...]
+) -> Ledger:
+    """The ledger with what these options name. Raises InvalidParams, OSError or click.UsageError."""
+    from simsync.local import mint_account, program_accounts, read_account_files
+
+    found = read_account_files(*accounts)
+    for text in programs:
+        address, path = _pair("--program", text, "ID=FILE")
+        found.update(program_accounts(address, Path(path).read_bytes()))
+    for text in mints:
+        address, decimals = _pair("--mint", text, "ADDRESS=DECIMALS")
+        if not decimals.isdecimal():
+            raise click.UsageError(f"--mint {text}: the decimals must be a number, as in {address}=6")
+        found[address] = mint_account(int(decimals))
+    return ledger.with_accounts(found) if found else ledger
+
+
+def _pair(option: str, text: str, form: str) -> tuple[Pubkey, str]:
+    from solders.pubkey import Pubkey
+
+    name, sign, value = text.partition("=")
+    if not sign or not value:
+        raise click.UsageError(f"{option} {text}: must be {form}")
+    try:
+        return Pubkey.from_string(name), value
+    except ValueError as error:
+        raise click.UsageError(f"{option} {text}: {name!r} is not a Solana address (base58 of 32 bytes)") from error
