@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 from simsync.cli import options
 from simsync.cli.ledger_accounts import account_options, with_accounts
 from simsync.cli.output import show_json
+from simsync.run.lookup import parse_slots
 from simsync.run.output_file import is_written_through, replaced
 
 if TYPE_CHECKING:
@@ -89,6 +91,32 @@ def import_ledger(
         show_json(_numbers(made))
     else:
         click.echo(describe(made), err=is_written_through(output))
+
+
+@ledger.command("capture")
+@click.argument("folder", type=options.FOLDER)
+@click.option("--rpc", "rpc_url", required=True, envvar="SOLANA_RPC_URL", help="RPC of a node.  [env: SOLANA_RPC_URL]")
+@click.option("--slots", required=True, metavar="A-B", help="First and last slot, both included.")
+@click.option("--program", metavar="ID", help="Keep only transactions that mention this program.")
+@click.option("--accounts", is_flag=True, help="Also fetch the accounts that they name, as the node has them now.")
+@click.option("--per-second", type=click.FloatRange(0.01), default=5.0, show_default=True, help="Requests at most.")
+@options.as_json
+def capture_ledger(
+    folder: Path, rpc_url: str, slots: str, program: str | None, accounts: bool, per_second: float, as_json: bool
+) -> None:
+    """Fetch blocks from a node into a folder; again after an interruption to fetch the rest.
+
+    simsync ledger import FOLDER/blocks --account FOLDER/accounts --output LEDGER then makes a ledger of them.
+    """
+    from simsync.run.ledger_capture import capture_blocks
+
+    first, last = parse_slots(slots)
+    done = capture_blocks(rpc_url, first, last, folder, program=program, accounts=accounts, per_second=per_second)
+    if as_json:
+        show_json(asdict(done))
+    else:
+        text = f"{folder}: {done.blocks} blocks, {done.skipped} slots without one, {done.fetched} fetched now"
+        click.echo(text + (f", {done.accounts} accounts" if accounts else ""))
 
 
 @ledger.command("show")

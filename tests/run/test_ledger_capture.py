@@ -1,0 +1,180 @@
+"""Blocks that are fetched from a node: the embedded simulator, and one that refuses, skips and breaks off."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from solders.transaction import VersionedTransaction
+
+import simsync
+from simsync.cli.app import run
+from simsync.local import Ledger, Simulator, read_account_files
+from simsync.run.ledger_capture import Captured, capture_blocks
+
+KEY = "key-in-the-address"
+Answer = Callable[[str, list[Any]], tuple[int, dict[str, str], Any]]
+
+
+@contextlib.contextmanager
+def node(answer: Answer) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
+    """A node whose replies are those of ``answer``: status, headers, body. Yields its address and what was asked."""
+    asked: list[tuple[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append((request["method"], request["params"][0]))
+            status, headers, body = answer(request["method"], request["params"])
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(data))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/?api-key={KEY}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def block(slot: int) -> dict[str, Any]:
+    def transaction(signature: str, *keys: str) -> dict[str, Any]:
+        message = {"accountKeys": list(keys), "instructions": [], "recentBlockhash": "1" * 32}
+        return {"transaction": {"signatures": [signature], "message": message}, "meta": {"err": None}}
+
+    transactions = [transaction(f"a{slot}", "A" * 32, "B" * 32), transaction(f"b{slot}", "C" * 32)]
+    return {"blockhash": "1" * 32, "parentSlot": slot - 1, "blockTime": 1, "transactions": transactions}
+
+
+def result(value: Any) -> tuple[int, dict[str, str], Any]:
+    return 200, {}, {"jsonrpc": "2.0", "id": 1, "result": value}
+
+
+def error(code: int) -> tuple[int, dict[str, str], Any]:
+    return 200, {}, {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": "no"}}
+
+
+def test_blocks_of_the_embedded_simulator_become_an_equal_ledger(tmp_path: Path) -> None:
+    ledger = Ledger.generate(seed=8, slots=8, bundle_size=8, transactions_per_slot=3, skip_every=5)
+    with Simulator(ledger) as simulator:
+        client = simsync.Client(simulator.url, simulator.api_key)
+        with client.session(simsync.CreateSession(1_000, slot_count=8), timeout=20) as session:
+            while session.coverage.highest_slot != 1_006:
+                session.advance(1, timeout=20)
+            done = capture_blocks(session.rpc_endpoint, 1_000, 1_006, tmp_path, accounts=True, per_second=1_000)
+    assert (done.blocks, done.skipped, done.fetched) == (6, 1, 7)
+    accounts = read_account_files(tmp_path / "accounts")
+    assert len(accounts) == done.accounts > 0
+    captured = Ledger.from_files(tmp_path / "blocks").with_accounts(accounts)
+    with Simulator(captured) as simulator:
+        client = simsync.Client(simulator.url, simulator.api_key)
+        with client.session(simsync.CreateSession(1_000, 1_006), timeout=20) as session:
+            session.subscribe_transactions()
+            again = session.collect(timeout=20)
+    wires = [one.wire for found in ledger.blocks_between(1_000, 1_006) for one in found.transactions]
+    signatures = [str(VersionedTransaction.from_bytes(wire).signatures[0]) for wire in wires]
+    assert [one.signature for one in again.transactions] == signatures
+
+
+def test_it_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
+    broken = [True]
+
+    def answer(method: str, params: list[Any]) -> tuple[int, dict[str, str], Any]:
+        slot = params[0]
+        if slot == 13 and broken[0]:
+            return 403, {}, "no"
+        return error(-32009) if slot == 11 else result(None) if slot == 12 else result(block(slot))
+
+    told: list[int] = []
+    with node(answer) as (url, asked):
+        with pytest.raises(simsync.HttpStatusError) as caught:
+            capture_blocks(url, 10, 14, tmp_path, per_second=1_000, on_block=told.append)
+        assert KEY not in f"{caught.value!r} {caught.value}"
+        assert told == [10, 11, 12]
+        broken[0] = False
+        asked.clear()
+        assert capture_blocks(url, 10, 14, tmp_path, per_second=1_000) == Captured(3, 2, 2, 0)
+        assert [slot for _method, slot in asked] == [13, 14]
+    assert [one.slot for one in Ledger.from_files(tmp_path / "blocks").blocks] == [10, 13, 14]
+
+
+def test_only_transactions_that_mention_a_program(tmp_path: Path) -> None:
+    program = "11111111111111111111111111111111"
+
+    def answer(method: str, params: list[Any]) -> tuple[int, dict[str, str], Any]:
+        made = block(params[0])
+        made["transactions"][1]["meta"]["loadedAddresses"] = {"writable": [], "readonly": [program]}
+        return result(made)
+
+    with node(answer) as (url, _asked):
+        capture_blocks(url, 5, 5, tmp_path, program=program, per_second=1_000)
+    (only,) = Ledger.from_files(tmp_path / "blocks").blocks
+    assert [row["transaction"]["signatures"] for row in only.recorded] == [["b5"]]
+
+
+def test_a_busy_node_is_asked_later_and_never_too_often(tmp_path: Path) -> None:
+    refusals = [(429, {"Retry-After": "1"}, "later"), (503, {}, "later")]
+
+    def answer(method: str, params: list[Any]) -> tuple[int, dict[str, str], Any]:
+        return refusals.pop(0) if refusals else result(block(params[0]))
+
+    began = time.monotonic()
+    with node(answer) as (url, asked):
+        capture_blocks(url, 1, 1, tmp_path, per_second=50)
+    assert len(asked) == 3
+    assert time.monotonic() - began >= 1.0
+    began = time.monotonic()
+    with node(answer) as (url, asked):
+        capture_blocks(url, 2, 6, tmp_path, per_second=20)
+    assert time.monotonic() - began >= 4 / 20
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (error(-32000), simsync.RpcError),
+        ((401, {}, "no"), simsync.HttpStatusError),
+        ((429, {"Retry-After": "9999"}, "no"), simsync.HttpStatusError),
+        ((200, {}, ["odd"]), simsync.ConnectError),
+    ],
+)
+def test_what_does_not_pass_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: Any, expected: type[Exception]
+) -> None:
+    monkeypatch.setattr("simsync.run.ledger_capture.ATTEMPTS", 1)
+    with node(lambda _method, _params: reply) as (url, asked):
+        with pytest.raises(expected) as caught:
+            capture_blocks(url, 1, 1, tmp_path, per_second=1_000)
+    assert KEY not in str(caught.value)
+    assert len(asked) == 1
+    assert not list((tmp_path / "blocks").iterdir())
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with node(lambda _method, params: result(block(params[0]))) as (url, _asked):
+        assert run(["ledger", "capture", str(tmp_path), "--rpc", url, "--slots", "7-9", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"blocks": 3, "skipped": 0, "fetched": 3, "accounts": 0}
+        assert run(["ledger", "capture", str(tmp_path), "--rpc", url, "--slots", "9-7"]) == 2
+        assert run(["ledger", "capture", str(tmp_path), "--rpc", "ftp://x", "--slots", "7"]) == 2
+    output, errors = capsys.readouterr()
+    assert KEY not in output + errors
+    (tmp_path / "blocks" / "block-7.json.gz").write_bytes(b"cut")
+    with node(lambda _method, params: result(block(params[0]))) as (url, _asked):
+        assert run(["ledger", "capture", str(tmp_path), "--rpc", url, "--slots", "7-9"]) == 2
+    assert "block-7.json.gz" in capsys.readouterr().err
