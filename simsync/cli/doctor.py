@@ -20,10 +20,13 @@ from simsync.cli.settings import Settings, pass_settings
     " ids), and show which guesses about the wire format hold. Exit code 1 if a guess needs a setting or a step fails.",
 )
 @click.option("--hide", multiple=True, metavar="TEXT", help="With --capture: also remove this text from the file.")
+@click.option("--review", is_flag=True, help="With --capture: also list the texts of the server that are in the file.")
 @click.option("--verbose", is_flag=True, help="With --capture: also list the guesses that no capture shows.")
 @options.as_json
 @pass_settings
-def doctor(settings: Settings, capture: Optional[Path], hide: tuple[str, ...], verbose: bool, as_json: bool) -> int:
+def doctor(
+    settings: Settings, capture: Optional[Path], hide: tuple[str, ...], review: bool, verbose: bool, as_json: bool
+) -> int:
     """Check Python, packages, address, connection, key, ranges and clock. Exit code 1 if a check fails."""
     # Imported here, because no other command needs it and it takes long.
     from simsync.doctor.checkup import FAILED, OK, check_up
@@ -31,9 +34,9 @@ def doctor(settings: Settings, capture: Optional[Path], hide: tuple[str, ...], v
     if capture is not None:
         from simsync.cli.probe import probe_and_show
 
-        return probe_and_show(settings, capture, hide, verbose=verbose, as_json=as_json)
-    if hide or verbose:
-        raise click.UsageError("--hide and --verbose need --capture")
+        return probe_and_show(settings, capture, hide, review=review, verbose=verbose, as_json=as_json)
+    if hide or review or verbose:
+        raise click.UsageError("--hide, --review and --verbose need --capture")
     styles = {OK: "green", FAILED: "red"}
     results = []
     for one in check_up(settings.client() if settings.url else None):

@@ -13,7 +13,18 @@ import click
 import simsync
 from simsync.cli.output import show_json, show_table
 from simsync.cli.settings import Settings
-from simsync.doctor import CaptureFile, Finding, Redaction, findings, probe, read_capture
+from simsync.doctor import (
+    CaptureFile,
+    Finding,
+    Record,
+    Redaction,
+    findings,
+    generation_of,
+    probe,
+    read_capture,
+    remaining_texts,
+    removed,
+)
 from simsync.doctor.observation import ALSO, DIFFERS, HIDDEN, HOLDS, NOT_SEEN
 from simsync.run.output_file import only_writer, replaced
 
@@ -21,7 +32,9 @@ _COLUMNS = ("guess", "simsync assumes", "this server", "setting")
 _UNSETTLED = {DIFFERS: "set or edit", ALSO: "nothing to set", HOLDS: "", NOT_SEEN: "not seen", HIDDEN: "not observable"}
 
 
-def probe_and_show(settings: Settings, path: Path, hidden: Sequence[str], *, verbose: bool, as_json: bool) -> int:
+def probe_and_show(
+    settings: Settings, path: Path, hidden: Sequence[str], *, review: bool, verbose: bool, as_json: bool
+) -> int:
     """Run the probe and print the table. Returns the exit code: 0 if no setting is needed and no step failed."""
     client = settings.client()
     redaction = Redaction.of(settings.api_key or "", client.url, hidden)
@@ -35,13 +48,15 @@ def probe_and_show(settings: Settings, path: Path, hidden: Sequence[str], *, ver
                     raise  # the older capture shows more than this one
                 failure = error
         # From the file, so that everyone who has it gets the same table.
-        found = findings(read_capture(part))
+        records = read_capture(part)
+        found = findings(records)
     if failure is not None:
         raise failure
     if as_json:
         show_json([finding.to_dict() for finding in found])
     else:
         _show(found, path, verbose=verbose)
+        _show_what_was_removed(records, review=review)
     failed = any(record.kind == "failed" for record in capture.records if record.plane == "probe")
     if ended_early is not None:
         click.echo(f"simsync: {ended_early}; {path} has the frames up to then", err=True)
@@ -58,6 +73,19 @@ def _show(found: Sequence[Finding], path: Path, *, verbose: bool) -> None:
         f"{'' if verbose else ' (--verbose lists them)'}."
         f"\nEvery frame is in {path}, without the key, the host and session ids; docs/capture.md describes the file."
     )
+
+
+def _show_what_was_removed(records: Sequence[Record], *, review: bool) -> None:
+    counts = ", ".join(f"{name} {count:,}" for name, count in sorted(removed(records).items()))
+    texts = remaining_texts(records)
+    click.echo(f"Removed: {counts or 'nothing'}.")
+    click.echo(
+        f"{len(texts)} texts of the server stayed, because only a reader can tell what is in them"
+        f"{'' if review or not texts else ' (--review lists them)'}."
+    )
+    if review and texts:
+        show_table(("line", "times", "key", "text"), texts)
+    click.echo(generation_of(records).words)
 
 
 @contextlib.contextmanager

@@ -9,20 +9,27 @@ from __future__ import annotations
 
 from simsync.doctor.capture import CaptureFile, Record, read_capture
 from simsync.doctor.checkup import CheckResult, check_up
+from simsync.doctor.generation import Generation, generation_of
 from simsync.doctor.observation import Finding
 from simsync.doctor.probe import Limits, probe
 from simsync.doctor.redaction import Redaction
+from simsync.doctor.review import RemainingText, remaining_texts, removed
 from simsync.doctor.table import findings
 
 __all__ = [
     "CaptureFile",
     "CheckResult",
     "Finding",
+    "Generation",
     "Limits",
     "Record",
     "Redaction",
+    "RemainingText",
     "check_up",
     "findings",
+    "generation_of",
     "probe",
     "read_capture",
+    "remaining_texts",
+    "removed",
 ]

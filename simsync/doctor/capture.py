@@ -124,7 +124,7 @@ class CaptureFile:
     def note(self, kind: str, text: str) -> None:
         """Record what the probe does."""
         with self._lock:
-            self._add(Record(self._now(), "probe", 0, "", kind, text=self._redaction.text(text)))
+            self._add(Record(self._now(), "probe", 0, "", kind, text=self._redaction.sentence(text)))
 
     @property
     def place(self) -> int:
@@ -177,7 +177,7 @@ class CaptureFile:
             self._redaction.text(frame.url),
             frame.status,
             self._redaction.value(kept),
-            None if text is None else self._redaction.text(text[:_LARGE]),
+            None if text is None else self._redaction.sentence(text[:_LARGE]),
             len(frame.payload),
             kept is not message,
         )

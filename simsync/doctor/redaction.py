@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,12 +13,28 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from simsync.doctor.fields import fold, folded
+from simsync.doctor.protocol_words import KEYS, TEXT_KEYS, is_key, is_plain_shape, may_stay
 
 KEY, HOST, OTHER_HOST, PRIVATE = "<api-key>", "<host>", "<other-host>", "<private>"
 
+_LARGE_NUMBER = 1_000_000
+"""A number under a key that is not of the protocol may be one of a person or an account."""
 _SHORT = 8
 """Characters. A shorter secret is replaced only as a whole word; it may be a part of many other words."""
 _ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
+_IPV6 = re.compile(r"(?<![\w:.])\[?[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}\]?(?![\w:])")
+_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*")
+_BARE_HOST = re.compile(r"(?<![\w.<@/-])(?:[a-zA-Z0-9][a-zA-Z0-9-]*\.)+[a-zA-Z]{2,}(?::\d{1,5})?(?![\w(])")
+_UUID = re.compile(r"(?:\w+_)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SOME_ID = re.compile(r"\b(?:backtest|parallel|session|control|task|build|req|org|acct|user|cus)_[\w-]{4,}")
+_TOKEN = re.compile(r"\b(?:sk|pk|rk|ghp|gho|xox[a-z]|AKIA|ASIA|eyJ|key|api|tok|token)[-_]?[\w.-]{8,}\b")
+_RANDOM = re.compile(r"(?<![\w/+])(?=[\w+/=-]*\d)(?=[\w+/=-]*[A-Za-z])[\w+/=-]{20,}(?![\w+/])")
+_ASSIGNED = re.compile(
+    r"\b((?:api[-_ ]?key|access[-_ ]?token|token|password|passwd|secret|sid|cookie|user(?:[-_ ]?name)?"
+    r"|account[-_ ]?name"
+    r"|owner|customer|organi[sz]ation|tenant|team|phone)\s*[=:]\s*)(?!<)(\"[^\"]*\"|'[^']*'|[^\s,;\"'<>]+)",
+    re.IGNORECASE,
+)
 _AUTHORITY = re.compile(r"\b(wss?|https?)://(?!<)[^/\s\"'?#<]+", re.IGNORECASE)
 _ID_KEYS = {
     "sessionid": "session",
@@ -76,20 +93,53 @@ class Redaction:
             text = self._pattern.sub(lambda found: self._placeholders[found.group().lower()], text)
         text = _CREDENTIALS.sub(lambda found: f"{found.group(1)} {PRIVATE}", text)
         text = _AUTHORITY.sub(lambda found: f"{found.group(1)}://{OTHER_HOST}", text)
-        return _ADDRESS.sub("<address>", text)
+        text = _ADDRESS.sub("<address>", text)
+        return _IPV6.sub(_address_or_not, text)
+
+    def sentence(self, text: str) -> str:
+        """A text of a server, which may hold anything, without what looks like a secret."""
+        text = _ASSIGNED.sub(lambda found: f"{found.group(1)}{PRIVATE}", self.text(text))
+        for pattern, placeholder in (
+            (_MAIL, "<mail>"),
+            (_UUID, "<id>"),
+            (_SOME_ID, "<id>"),
+            (_TOKEN, PRIVATE),
+            (_BARE_HOST, OTHER_HOST),
+        ):
+            text = pattern.sub(placeholder, text)
+        return _RANDOM.sub(lambda found: found.group() if is_plain_shape(found.group()) else PRIVATE, text)
 
     def value(self, value: Any) -> Any:
-        """A JSON value without secrets in its strings and keys, and without the values of private keys."""
+        """A JSON value of which only what is known to be harmless stays: keys and shapes of the protocol."""
+        return self._value(value, "message")
+
+    def _value(self, value: Any, key: str) -> Any:
+        """``key``: the nearest key around the value."""
         if isinstance(value, str):
-            return self.text(value)
+            return self._string(value, key)
         if isinstance(value, list):
-            return [self.value(one) for one in value]
+            return [self._value(one, key) for one in value]
         if isinstance(value, dict):
-            return {
-                self.text(key): PRIVATE if _is_private(key) and one is not None else self.value(one)
-                for key, one in value.items()
-            }
+            return {self._name(name): self._field(name, one) for name, one in value.items()}
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return value if fold(key) in KEYS or is_plain_shape(key) or abs(value) < _LARGE_NUMBER else PRIVATE
         return value
+
+    def _field(self, key: str, value: Any) -> Any:
+        return PRIVATE if _is_private(key) and value is not None else self._value(value, key)
+
+    def _name(self, key: str) -> str:
+        found = self.text(key)
+        return found if is_key(found) or _is_private(found) else "<key>"
+
+    def _string(self, value: str, key: str) -> str:
+        if fold(key) not in KEYS | TEXT_KEYS:
+            found = self.sentence(value)
+            return found if is_plain_shape(found) else PRIVATE
+        found = self.text(value)
+        if fold(key) in TEXT_KEYS:
+            return self.sentence(value)
+        return found if may_stay(key, found) else PRIVATE
 
     @cached_property
     def _placeholders(self) -> Mapping[str, str]:
@@ -105,6 +155,14 @@ class Redaction:
     def _expression(self, text: str) -> str:
         alone = len(text) < _SHORT or self._placeholders[text.lower()] == HOST
         return rf"(?<![\w.-]){re.escape(text)}(?![\w-])" if alone else re.escape(text)
+
+
+def _address_or_not(found: re.Match[str]) -> str:
+    try:
+        ipaddress.IPv6Address(found.group().strip("[]"))
+    except ValueError:
+        return found.group()  # a time, or anything else with colons
+    return "<address>"
 
 
 def _is_private(key: str) -> bool:

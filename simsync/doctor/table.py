@@ -314,6 +314,7 @@ _NO_SUCH_SUBSCRIPTION = "no step of the capture subscribes to an account or a pr
 _UNCHANGED = "passed on unchanged, so nothing can differ"
 
 NOT_OBSERVABLE: Mapping[str, str] = {
+    "transactions of a discovery": "long messages are shortened; DiscoveryBatch.decoded() shows it",
     "create options that simsync does not have": _NOT_SENT,
     "oracle updates": _MAY_LACK,
     "overrides per slot when the range is split": "needs a range over several bundles",

@@ -68,7 +68,7 @@ def test_the_table_and_what_it_says_below(simulator: Simulator, path: Path, caps
         'accepts {"mentions": [id]}',
         '[string, "base64"]',
         "0 need a setting",
-        "25 are not observable",
+        "26 are not observable",
         str(path),
     ):
         assert words in captured.out
@@ -225,4 +225,4 @@ def _spoiled(value: Any, chance: random.Random) -> Any:
 
 def test_options_that_need_a_capture(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--url", "ws://127.0.0.1:1", "doctor", "--verbose"]) == 2
-    assert "--hide and --verbose need --capture" in capsys.readouterr().err
+    assert "--hide, --review and --verbose need --capture" in capsys.readouterr().err

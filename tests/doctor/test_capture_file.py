@@ -23,7 +23,7 @@ def frame(message: Any, plane: str = "control", kind: str = "text", **more: Any)
 
 
 def notification(slot: int, filling: int) -> dict[str, Any]:
-    result = {"slot": slot, "transaction": {"signatures": [f"sig{slot}", "other"]}, "logs": ["x" * 200] * filling}
+    result = {"slot": slot, "transaction": {"signatures": [f"{slot}" * 32, "other"]}, "logs": ["x" * 200] * filling}
     return {"method": "transactionNotification", "params": {"subscription": 1, "result": result}}
 
 
@@ -91,7 +91,7 @@ def test_many_large_notifications_are_shortened_then_only_placed(path: Path) -> 
     results = [line["message"]["params"]["result"] for line in lines]
     assert all(len(result["logs"]) == 30 for result in results[:3])
     assert all(len(result["logs"]) == 10 and result["logs"][0].endswith("…") for result in results[3:20])
-    assert results[25] == {"slot": 25, "transaction": {"signatures": ["sig25"]}}
+    assert results[25] == {"slot": 25, "transaction": {"signatures": ["25" * 32]}}
     assert [bool(line.get("shortened")) for line in lines] == [False] * 3 + [True] * 27
     assert all(line["size"] > 5_000 for line in lines)
 

@@ -91,10 +91,11 @@ def test_keys_that_name_a_secret_or_a_person(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["preTokenBalances", "uiTokenAmount", "token_program", "signature", "account", "owner"]
+    "name", ["preTokenBalances", "uiTokenAmount", "token_program", "signature", "account", "owner", "brandNew"]
 )
-def test_keys_of_the_chain_stay(name: str) -> None:
-    assert REDACTION.value({name: "value"}) == {name: "value"}
+def test_values_of_the_chain_stay(name: str) -> None:
+    for value in ("So11111111111111111111111111111111111111112", "5" * 88, 7, True, None, "1761000000", "2026-07-01"):
+        assert REDACTION.value({name: value}) == {name: value}
 
 
 def test_credentials_inside_a_text() -> None:
@@ -153,3 +154,61 @@ def test_the_shape_of_a_value() -> None:
         "none": None,
         "empty": [],
     }
+
+
+SECRETS: list[tuple[dict[str, Any], str]] = [
+    ({"authorization": "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.sig"}, "eyJzdWIiOiJ4In0"),
+    ({"message": "token=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.sig"}, "eyJzdWIiOiJ4In0"),
+    ({"accessToken": "at-55aa"}, "at-55aa"),
+    ({"set_cookie": "sid=cookie-77; Path=/"}, "cookie-77"),
+    ({"message": "cookie sid=cookie-77; expired"}, "cookie-77"),
+    ({"password": "pw-1"}, "pw-1"),
+    ({"error": "password: hunter2 is wrong"}, "hunter2"),
+    ({"account_name": "Some-Fund"}, "Some-Fund"),
+    ({"desk": "Some-Fund"}, "Some-Fund"),
+    ({"anything": {"new": ["Some-Fund"]}}, "Some-Fund"),
+    ({"Some-Fund": 1}, "Some-Fund"),
+    ({"status": "Some-Fund is waiting"}, "Some-Fund"),
+    ({"scope": "desk of Jane"}, "Jane"),
+    ({"owner_email": "x@fund.example"}, "x@fund.example"),
+    ({"message": "mail x@fund.example about it"}, "x@fund.example"),
+    ({"error": "connect to db7.internal.fund.example failed"}, "fund.example"),
+    ({"error": "connect to db7.fund.example:5432 failed"}, "db7"),
+    ({"message": "see https://status.fund.example/x"}, "fund.example"),
+    ({"note": "http://user:pass@fund.example"}, "pass"),
+    ({"error": "peer 10.20.30.40 closed"}, "10.20.30.40"),
+    ({"error": "peer 2001:db8::8a2e:370:7334 closed"}, "2001:db8"),
+    ({"error": "peer [fe80::1]:443 closed"}, "fe80::1"),
+    ({"ip": "10.20.30.40"}, "10.20.30.40"),
+    ({"error": "session backtest_01a22382-ae35-74eb-9334-65700931e655 is gone"}, "01a22382"),
+    ({"error": "unknown session session_abc123def"}, "abc123def"),
+    ({"message": "request 01a22382-ae35-74eb-9334-65700931e655"}, "01a22382"),
+    ({"message": "key sk_live_9fQ2pLx7Vb is over quota"}, "9fQ2pLx7Vb"),
+    ({"message": "AKIAIOSFODNN7EXAMPLE expired"}, "IOSFODNN7"),
+    ({"trace": "d41d8cd98f00b204e9800998ecf8427e"}, "d41d8cd98f00"),
+    ({"message": "trace d41d8cd98f00b204e9800998ecf8427e0"}, "d41d8cd98f00"),
+    ({"phone": 4915112345678}, "4915112345678"),
+    ({"contact_number": 4915112345678}, "4915112345678"),
+    ({"error": {"unknownAccount": {"user": "jane"}}}, "jane"),
+    ({"message": 'customer: "Jane Doe" has no quota'}, "Jane Doe"),
+    ({"credentials": {"a": 1, "b": ["c"]}}, '"c"'),
+]
+
+
+@pytest.mark.parametrize(("message", "secret"), SECRETS)
+def test_nothing_of_a_secret_is_left(message: dict[str, Any], secret: str) -> None:
+    assert secret not in json.dumps(REDACTION.value({"method": "status", "params": message}))
+
+
+def test_what_a_capture_is_for_stays() -> None:
+    message = {
+        "method": "sessionEventV2",
+        "params": {
+            "seq_id": 3,
+            "event": {"method": "status", "params": {"status": "warmingUpEngines", "newField": 7, "newFlag": True}},
+            "error": {"invalidRequest": {"error": "startSlot 5 is below the first slot 1000"}},
+            "data": ["AQIDBA==", "base64"],
+            "bundleStartSlotUtc": "2026-06-01T00:00:00Z",
+        },
+    }
+    assert REDACTION.value(message) == message

@@ -1,0 +1,79 @@
+"""What a capture may show: the keys of the protocol, and the shapes of values that tell nothing about a user."""
+
+from __future__ import annotations
+
+import re
+
+from simsync.doctor.fields import fold, folded
+
+KEYS = folded(
+    "account accountDiffs accountEvents accountIndex accountKeys accountOverrides accounts actionIndex actions"
+    " address addressTableLookups addressType advanceCount after afterEverySlot afterMatch afterSlot agentStats"
+    " agentType agents aggregator aggregators amount amountOffset anchor apiVersion appliedAccountModifications"
+    " balanceDiff batchIndex before beforeEverySlot beforeMatch beforeSlot blockHeight blockTime blockhash"
+    " builds bundleBuilds bundleSize bundleStartSlot bundleStartSlotUtc bundles capacityWaitTimeoutSecs"
+    " circularArbs code commitment committed comparison completed completedAtUnixMs compression compute"
+    " computeUnits computeUnitsConsumed confirmationStatus confirmations content context controlSessionId core"
+    " correctSimulation cost createdAtUnixMs daily data decimals deferCleanup derived detectFailedL1Swaps"
+    " diagnosticProbes directFill disconnectTimeoutSecs discoveries done encoding end endOfStream endSlot"
+    " endSlots eof err error event everyNSlots executable executedSlotCount executionDiffs executionErrors"
+    " expectedSlots extraComputeUnits extraMarkets failed failures fee feedsReroute filter global header id"
+    " idempotencyKey incorrectSimulation index innerInstructions inputMint inputTokenAccount instruction"
+    " instructions intraSlotUpdates jsonrpc kind label lamports lastSequence lastSequences lastSlot legs"
+    " loadedAddresses logDiff logMessages logs market markets matched maxBundleEndSlot maxBundleEndSlotUtc"
+    " maxBundleSize mentions message meta metadata method mint mints mode modifyAccountStates"
+    " needsInvestigation numReadonlySignedAccounts numReadonlyUnsignedAccounts numRequiredSignatures ok"
+    " oracleUpdate original originalQuotedOut originalRealizedOutputAmount originalRoutePlan originalSignature"
+    " outputMint outputTokenAccount owner pair pairs parallel params parent parentSlot paused post postBalances"
+    " postLamports postTokenBalances pre preBalances preLamports preTokenBalances preloadAccountBundles"
+    " preloadPrograms pricing program programExecuted programId programIdIndex programs pubkey quoteFailure"
+    " readonly realizedOutputAmount realizedRoutePlan reason recentBlockhash rentEpoch replayAccountState"
+    " replayFromSlot request requestId requested requote reroute rerouteOrderFlow rerouteStats result results"
+    " returnAccounts returnData rewards root routePlan routeSummary routedTransaction rpcEndpoint scope seeds"
+    " send sendSummary seqId sessionDurationMs sessionId sessionIds sessions signature signatures signer"
+    " signerFilter since size sizeBytes slippageBps slot slots snapshotSlot snapshotSlotUtc solana-core space"
+    " start startSlot startSlots started status step subscription success summary swapInfo swapMode taker"
+    " taskId taskIds timestamp transaction transactionIndices transactionOutcomes transactions txIndex type"
+    " uiAmount uiAmountString uiTokenAmount unitsConsumed unsanitizable until usdValues user value venue"
+    " version wallet writable"
+)
+"""Keys whose values are looked at by their shape; of any other key only numbers, addresses and times stay."""
+
+WORD_KEYS = folded(
+    "addressType agentType aggregator aggregators anchor commitment compression confirmationStatus encoding"
+    " err error event jsonrpc kind label method mode result scope status swapMode type venue version params"
+    " filter value"
+)
+"""Keys whose values may be a word of the protocol, also one that simsync does not know."""
+TEXT_KEYS = folded("err error logs logMessages message reason returnLogs text")
+"""Keys whose values are sentences: they stay, without what looks like a secret, and can be reviewed."""
+DATA_KEYS = folded("data returnData transaction transactions seeds")
+"""Keys whose values are bytes of the chain, in base64 or base58."""
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,40}")
+_CHAIN = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}|[1-9A-HJ-NP-Za-km-z]{64,88}")
+_PLAIN = re.compile(r"[-+]?\d{1,20}(\.\d{1,20})?|\d\.\d+(\.\d+)?")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?")
+_BYTES = re.compile(r"[A-Za-z0-9+/=…]*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
+_PLACEHOLDERS = re.compile(r"((https?|wss?)://)?(/?(backtest|build-bundle|available-ranges|<[a-z]+(-[a-z0-9]+)*>))+/?")
+
+
+def is_plain_shape(text: str) -> bool:
+    """An address, a signature, a number, a time, or a placeholder."""
+    return any(shape.fullmatch(text) for shape in (_CHAIN, _PLAIN, _TIME, _PLACEHOLDERS)) or not text
+
+
+def may_stay(key: str, text: str) -> bool:
+    """True if ``text`` under a key of the protocol tells nothing about a user, or is text that can be reviewed."""
+    name = fold(key)
+    if name in TEXT_KEYS or is_plain_shape(text):
+        return True
+    if name in WORD_KEYS and _WORD.fullmatch(text):
+        return True
+    return name in DATA_KEYS and _BYTES.fullmatch(text) is not None
+
+
+def is_key(key: str) -> bool:
+    """A key of the protocol, or one that may be: an address, a placeholder, or a name as programs have it."""
+    return fold(key) in KEYS or is_plain_shape(key) or _NAME.fullmatch(key) is not None

@@ -1,0 +1,63 @@
+"""What is to be read before a capture is passed on: how much was removed, and the texts that stayed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from simsync.doctor.capture import Record
+from simsync.doctor.fields import fold
+from simsync.doctor.protocol_words import TEXT_KEYS, is_plain_shape
+
+_PLACEHOLDER = re.compile(r"<(api-key|host|other-host|private|address|mail|id|key|text|hidden-\d+|[a-z-]+-\d+)>")
+
+
+class RemainingText(NamedTuple):
+    """A text of the server that stayed in the file.
+
+    ``line`` is its first line in the file, ``times`` how often it occurs, and ``key`` the key that it is under.
+    """
+
+    line: int
+    times: int
+    key: str
+    text: str
+
+
+def removed(records: Iterable[Record]) -> Counter[str]:
+    """How often each placeholder stands in the file; numbered ones count together."""
+    found: Counter[str] = Counter()
+    for record in records:
+        for name in _PLACEHOLDER.findall(record.line()):
+            found[re.sub(r"-\d+$", "", name)] += 1
+    return found
+
+
+def remaining_texts(records: Iterable[Record]) -> list[RemainingText]:
+    """The texts that stayed because they are sentences: nobody but a reader can tell what is in them."""
+    seen: dict[tuple[str, str], list[int]] = {}
+    for number, record in enumerate(records, 1):
+        if record.plane == "probe":
+            continue  # words of simsync
+        for key, text in _texts(record):
+            seen.setdefault((key, text), []).append(number)
+    return [RemainingText(lines[0], len(lines), key, text) for (key, text), lines in seen.items()]
+
+
+def _texts(record: Record) -> Iterator[tuple[str, str]]:
+    if record.text:
+        yield "text", record.text
+    yield from _inside(record.message, "message")
+
+
+def _inside(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str) and fold(key) in TEXT_KEYS and not is_plain_shape(value) and " " in value:
+        yield key, value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _inside(one, key)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield from _inside(one, name)
