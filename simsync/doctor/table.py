@@ -314,6 +314,7 @@ _NO_SUCH_SUBSCRIPTION = "no step of the capture subscribes to an account or a pr
 _UNCHANGED = "passed on unchanged, so nothing can differ"
 
 NOT_OBSERVABLE: Mapping[str, str] = {
+    "names of the counters of reroutes": "the probe reroutes nothing, because that needs the router",
     "transactions of a discovery": "long messages are shortened; DiscoveryBatch.decoded() shows it",
     "create options that simsync does not have": _NOT_SENT,
     "oracle updates": _MAY_LACK,

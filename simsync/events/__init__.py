@@ -24,6 +24,7 @@ from simsync.events.control import (
 )
 from simsync.events.discovered import DiscoveredTransaction
 from simsync.events.event import Event, Notification, Reading, UnknownEvent
+from simsync.events.reroute_stats import RerouteStats
 from simsync.events.transaction import Instruction, Transaction, TransactionFields
 from simsync.events.transaction_error import ErrorInWords
 
@@ -46,6 +47,7 @@ __all__ = [
     "Paused",
     "Reading",
     "ReadyForContinue",
+    "RerouteStats",
     "SessionError",
     "SessionSummary",
     "Slot",

@@ -9,6 +9,7 @@ from typing import Any, Callable, Optional
 
 from simsync.events.discovered import DiscoveredTransaction
 from simsync.events.event import Event
+from simsync.events.reroute_stats import RerouteStats, reroute_stats
 from simsync.json_form import JsonForm, config
 
 
@@ -239,7 +240,7 @@ class SessionSummary(JsonForm):
         balance_diff: The balances differ from those on chain.
         log_diff: The logs differ from those on chain.
         unsanitizable: Skipped, because the transaction could not be executed.
-        reroute_stats: Statistics of :class:`~simsync.Reroute` as JSON values.
+        reroute_stats: Statistics of :class:`~simsync.Reroute` as JSON values; :attr:`reroute` reads them.
         raw: The whole summary as JSON values.
     """
 
@@ -251,6 +252,11 @@ class SessionSummary(JsonForm):
     unsanitizable: int = 0
     reroute_stats: Optional[Any] = None
     raw: Any = field(default=None, repr=False, compare=False, metadata=config(exclude=lambda _value: True))
+
+    @property
+    def reroute(self) -> RerouteStats | None:
+        """The statistics of :class:`~simsync.Reroute`; None if the server sends none."""
+        return reroute_stats(self.reroute_stats)
 
 
 # guess: names of the summary's numbers

@@ -68,7 +68,7 @@ def test_the_table_and_what_it_says_below(simulator: Simulator, path: Path, caps
         'accepts {"mentions": [id]}',
         '[string, "base64"]',
         "0 need a setting",
-        "26 are not observable",
+        "27 are not observable",
         str(path),
     ):
         assert words in captured.out

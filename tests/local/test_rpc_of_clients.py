@@ -135,6 +135,19 @@ def test_signatures_of_an_address_newest_first(rpc: Rpc) -> None:
     assert rpc.error("getSignaturesForAddress", str(OWNER), {"limit": 1001})["code"] == -32602
 
 
+def test_null_in_a_configuration_is_no_entry(rpc: Rpc) -> None:
+    nothing = {"limit": None, "before": None, "until": None, "commitment": None, "minContextSlot": None}
+    assert rpc.call("getSignaturesForAddress", str(OWNER), nothing) == rpc.call("getSignaturesForAddress", str(OWNER))
+    account = {"encoding": None, "dataSlice": None, "minContextSlot": None, "commitment": None}
+    for method, params in (
+        ("getAccountInfo", [str(MINT)]),
+        ("getProgramAccounts", [str(TOKEN_PROGRAM)]),
+        ("getTokenAccountsByOwner", [str(OWNER), {"mint": str(MINT)}]),
+    ):
+        config = {**account, **({"filters": None, "withContext": None} if method == "getProgramAccounts" else {})}
+        assert rpc.call(method, *params, config) == rpc.call(method, *params)
+
+
 def test_an_airdrop_can_be_confirmed(rpc: Rpc) -> None:
     fresh = str(Keypair.from_seed(b"f" * 32).pubkey())
     signatures = [rpc.call("requestAirdrop", fresh, SOL) for _ in range(2)]

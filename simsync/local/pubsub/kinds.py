@@ -50,8 +50,9 @@ class Kind(Protocol):
 
 
 def config_of(params: list[Any]) -> dict[str, Any]:
-    """Return the configuration behind the filter, empty if it is missing."""
-    return next((item for item in params[1:] if isinstance(item, dict)), {})
+    """Return the configuration behind the filter, empty if it is missing. A null in it is the same as no entry."""
+    found = next((item for item in params[1:] if isinstance(item, dict)), {})
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def filter_of(params: list[Any]) -> Any:

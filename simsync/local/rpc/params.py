@@ -63,13 +63,13 @@ def required(params: list[Any], index: int, what: str) -> Any:
 
 
 def config_at(params: list[Any], index: int) -> dict[str, Any]:
-    """Return the configuration object at ``index``, empty if it is missing."""
+    """Return the configuration object at ``index``, empty if it is missing. A null in it is the same as no entry."""
     value = params[index] if index < len(params) else None
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise invalid("the configuration must be an object")
-    return value
+    return {key: one for key, one in value.items() if one is not None}
 
 
 def address(value: Any) -> Pubkey:
