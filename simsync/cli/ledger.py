@@ -55,18 +55,24 @@ def make_ledger(path: Path, as_json: bool, **settings: Any) -> None:
     "--output", type=click.Path(path_type=Path), help="Ledger file to write; by default the last FILE.", metavar="PATH"
 )
 @click.option("--bundle-size", type=click.IntRange(1), help="Slots per bundle; by default there is one bundle.")
+@click.option(
+    "--execute",
+    is_flag=True,
+    help="Execute the transactions instead of serving them unchanged; needs the accounts before the first block.",
+)
 @account_options
 @options.as_json
 def import_ledger(
     paths: tuple[Path, ...],
     output: Path | None,
     bundle_size: int | None,
+    execute: bool,
     accounts: tuple[Path, ...],
     programs: tuple[str, ...],
     mints: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Make a ledger of getBlock replies, which are served unchanged. FILE is a file or a folder of them.
+    """Make a ledger of getBlock replies. FILE is a file or a folder of them.
 
     A file holds one reply (.json, named by its slot), or one a line (.jsonl, .ndjson), as the node gave them; .gz and
     .zst are decompressed.
@@ -83,7 +89,7 @@ def import_ledger(
             raise click.UsageError(text)
     else:
         sources = list(paths)
-    made = Ledger.from_files(*sources, bundle_size=bundle_size)
+    made = Ledger.from_files(*sources, bundle_size=bundle_size, execute=execute)
     made = with_accounts(made, accounts, programs, mints)
     with replaced(output) as part:
         made.save(part)

@@ -34,7 +34,13 @@ def account_options(command: Command) -> Command:
             "--program", "programs", multiple=True, metavar="ID=FILE", help="A compiled program (.so) at this address."
         ),
         click.option(
-            "--account", "accounts", multiple=True, metavar="PATH", type=click.Path(path_type=Path), help=_ACCOUNT_HELP
+            "--account",
+            "--accounts",
+            "accounts",
+            multiple=True,
+            metavar="PATH",
+            type=click.Path(path_type=Path),
+            help=_ACCOUNT_HELP,
         ),
     ):
         command = option(command)

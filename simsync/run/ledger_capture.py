@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 from urllib.parse import urlsplit
 
-import requests
 import tenacity
 
-from simsync._version import __version__
 from simsync.errors import ConnectError, HttpStatusError, InvalidParams, RpcError
+from simsync.options import Options
 from simsync.params import checks
+from simsync.rpc import Rpc
 from simsync.run.output_file import PathLike, replaced
-from simsync.times import http_date
 
 BLOCKS, ACCOUNTS = "blocks", "accounts"
 """The folders with the blocks, one file each, and with the accounts that they name."""
@@ -27,7 +26,6 @@ ATTEMPTS = 6
 _TIMEOUT = 60.0
 _LONGEST_WAIT = 120.0
 """Seconds; a node that asks for more is left alone."""
-_TRANSIENT = frozenset({429, 502, 503, 504})
 _SKIPPED = frozenset({-32007, -32009})
 """RPC errors for a slot without a block."""
 _AT_ONCE = 100
@@ -119,11 +117,10 @@ class _Node:
         self._host = f"{parts.scheme}://{parts.hostname}"
         self._pause = 1 / per_second
         self._next = 0.0
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = f"simsync/{__version__}"
+        self._rpc = Rpc(rpc_url, Options(rpc_timeout=_TIMEOUT))
 
     def close(self) -> None:
-        self._session.close()
+        self._rpc.close()
 
     def block(self, slot: int) -> Optional[dict[str, Any]]:
         """A block; None for a slot without one."""
@@ -142,9 +139,8 @@ class _Node:
         return block if block is None else {**block, "slot": slot}
 
     def accounts(self, addresses: list[str]) -> list[Optional[dict[str, Any]]]:
-        found: list[Optional[dict[str, Any]]] = self._ask("getMultipleAccounts", [addresses, {"encoding": "base64"}])[
-            "value"
-        ]
+        reply = self._ask("getMultipleAccounts", [addresses, {"encoding": "base64"}])
+        found: list[Optional[dict[str, Any]]] = reply["value"]
         return found
 
     def _ask(self, method: str, params: list[Any]) -> Any:
@@ -159,53 +155,25 @@ class _Node:
     def _once(self, method: str, params: list[Any]) -> Any:
         time.sleep(max(0.0, self._next - time.monotonic()))
         self._next = time.monotonic() + self._pause
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         try:
-            reply = self._session.post(self._url, json=body, timeout=_TIMEOUT)
-        except requests.RequestException as error:
-            # The text of these errors has the whole address, with the key.
-            raise ConnectError(f"the node {self._host} does not answer ({type(error).__name__})") from None
-        if reply.status_code != requests.codes.ok:
-            raise _refusal(self._host, reply)
-        try:
-            value = reply.json()
-            if value.get("error") is None:
-                return value.get("result")
-            code, message = value["error"].get("code", 0), str(value["error"].get("message", ""))
-        except (ValueError, AttributeError) as error:
-            raise ConnectError(f"the node {self._host} answered {method} with something that is no reply") from error
-        raise RpcError(method, code, message)
-
-
-class _Refused(HttpStatusError):
-    """With the seconds that the node asks for."""
-
-    seconds = 0.0
-
-
-def _refusal(host: str, reply: requests.Response) -> HttpStatusError:
-    refused = _Refused(host, reply.status_code, reply.text[:200])
-    refused.seconds = _seconds(reply.headers.get("Retry-After"))
-    return refused
-
-
-def _seconds(text: str | None) -> float:
-    if text is not None and text.strip().isdigit():
-        return float(text)
-    until = http_date(text or "")
-    return 0.0 if until is None else max(0.0, until.timestamp() - time.time())
+            return self._rpc.call(method, params)
+        except HttpStatusError as error:
+            # What simsync raises has the whole address, and with it the key.
+            raise HttpStatusError(self._host, error.status, error.body, retry_after=error.retry_after) from None
+        except ConnectError as error:
+            raise ConnectError(str(error).replace(self._url, self._host)) from None
 
 
 def _passes(error: BaseException) -> bool:
     if isinstance(error, HttpStatusError):
-        return error.status in _TRANSIENT and getattr(error, "seconds", 0.0) <= _LONGEST_WAIT
+        return error.retryable and error.retry_after <= _LONGEST_WAIT
     return isinstance(error, ConnectError)
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome is not None else None
     backoff = tenacity.wait_exponential(multiplier=0.5, max=30)(state)
-    return max(float(getattr(error, "seconds", 0.0)), backoff)
+    return max(error.retry_after, backoff) if isinstance(error, HttpStatusError) else backoff
 
 
 def _only(block: Optional[dict[str, Any]], program: str | None) -> Optional[dict[str, Any]]:

@@ -151,7 +151,7 @@ def test_a_busy_node_is_asked_later_and_never_too_often(tmp_path: Path) -> None:
         (error(-32000), simsync.RpcError),
         ((401, {}, "no"), simsync.HttpStatusError),
         ((429, {"Retry-After": "9999"}, "no"), simsync.HttpStatusError),
-        ((200, {}, ["odd"]), simsync.ConnectError),
+        ((200, {}, ["odd"]), simsync.ProtocolError),
     ],
 )
 def test_what_does_not_pass_is_not_repeated(
@@ -164,6 +164,13 @@ def test_what_does_not_pass_is_not_repeated(
     assert KEY not in str(caught.value)
     assert len(asked) == 1
     assert not list((tmp_path / "blocks").iterdir())
+
+
+def test_a_node_that_is_not_there_is_named_without_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simsync.run.ledger_capture.ATTEMPTS", 1)
+    with pytest.raises(simsync.ConnectError, match=r"127\.0\.0\.1") as caught:
+        capture_blocks(f"http://127.0.0.1:1/{KEY}?api-key={KEY}", 1, 1, tmp_path)
+    assert KEY not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -247,6 +247,20 @@ def token_balance(index: int, account: Account, find: FindAccount) -> TokenBalan
     )
 
 
+def trace_of(logs: Iterable[str]) -> str:
+    """Return a digest of which programs ran, how deep, and how each ended.
+
+    Log messages and compute units are left out: they depend on the builds of the token and memo programs in the
+    installed LiteSVM.
+    """
+    lines = [
+        line
+        for line in logs
+        if line.startswith("Program ") and (line.endswith((" success", "]")) or " failed: " in line)
+    ]
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
+
+
 class Outcome:
     """The effects of one executed or simulated transaction. Amounts are in lamports, ``units`` in compute units."""
 
@@ -300,14 +314,5 @@ class Outcome:
         return tuple(change.after.lamports if change.after is not None else 0 for change in self.changes)
 
     def trace(self) -> str:
-        """Return a digest of which programs ran, how deep, and how each ended.
-
-        Log messages and compute units are left out: they depend on the builds of the token and memo programs in the
-        installed LiteSVM.
-        """
-        lines = [
-            line
-            for line in self.meta.logs()
-            if line.startswith("Program ") and (line.endswith((" success", "]")) or " failed: " in line)
-        ]
-        return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
+        """Return the digest of its logs, see :func:`trace_of`."""
+        return trace_of(self.meta.logs())

@@ -25,7 +25,7 @@ class HistoricalTransaction(NamedTuple):
         wire: The signed transaction as bytes.
         error: The error in JSON-RPC form, None for success.
         written_balances: Lamports of the writable accounts afterwards, in the order of the account keys.
-        trace: Digest of the programs that ran and of how each ended.
+        trace: Digest of the programs that ran and of how each ended; empty if it was not recorded.
     """
 
     wire: bytes

@@ -10,6 +10,7 @@ from simsync.errors import InvalidParams
 from simsync.local.engine.sysvars import SLOT_HASHES_KEPT, SLOT_SECONDS, SLOTS_PER_EPOCH, PastSlot
 from simsync.local.ledger import file
 from simsync.local.ledger.blocks import blocks_of_replies, blocks_of_transactions, bundles_over
+from simsync.local.ledger.execution import executable
 from simsync.local.ledger.generate import generate_blocks
 from simsync.local.ledger.reply_files import read_replies
 
@@ -206,13 +207,26 @@ class Ledger:
         return cls(blocks, bundles, origin=f"generated with seed {seed}")
 
     @classmethod
-    def from_blocks(cls, blocks: Iterable[Any], *, bundle_size: int | None = None) -> Ledger:
-        """Make a ledger of recorded ``getBlock`` replies. Their transactions are served unchanged, not executed.
+    def from_blocks(
+        cls,
+        blocks: Iterable[Any],
+        *,
+        bundle_size: int | None = None,
+        accounts: Mapping[Pubkey, Account] | None = None,
+        execute: bool = False,
+    ) -> Ledger:
+        """Make a ledger of recorded ``getBlock`` replies.
+
+        Their transactions are served unchanged; with ``execute`` they are executed, and the summary of a session says
+        how many came out as they did on chain. That needs the accounts as they were before the first block: with those
+        of another time most transactions come out differently, or cannot run.
 
         Args:
             blocks: Pairs of slot and reply, replies with a key ``slot``, or a mapping from slots to replies. Replies
                 may be in their JSON-RPC envelope. Gaps, None and errors for skipped slots are slots without a block.
             bundle_size: The number of slots in each bundle; by default there is one bundle.
+            accounts: The accounts at the start of every bundle, see :meth:`with_accounts`.
+            execute: Execute the transactions. There is one bundle then, as the accounts of later slots are not known.
 
         Returns:
             The ledger.
@@ -220,16 +234,24 @@ class Ledger:
         Raises:
             InvalidParams: A reply cannot be used.
         """
-        return cls._recorded(blocks_of_replies(blocks), bundle_size)
+        return cls._recorded(blocks_of_replies(blocks), bundle_size, accounts, execute)
 
     @classmethod
-    def from_files(cls, *paths: str | os.PathLike[str], bundle_size: int | None = None) -> Ledger:
+    def from_files(
+        cls,
+        *paths: str | os.PathLike[str],
+        bundle_size: int | None = None,
+        accounts: Mapping[Pubkey, Account] | None = None,
+        execute: bool = False,
+    ) -> Ledger:
         """Make a ledger of files that hold ``getBlock`` replies, see :meth:`from_blocks`.
 
         Args:
             *paths: Files and folders. A file holds one reply (``.json``; its name may give the slot), a list of them,
                 or one a line (``.jsonl``, ``.ndjson``); ``.gz`` and ``.zst`` are decompressed.
             bundle_size: The number of slots in each bundle; by default there is one bundle.
+            accounts: The accounts at the start of every bundle.
+            execute: Execute the transactions.
 
         Returns:
             The ledger.
@@ -239,7 +261,7 @@ class Ledger:
             MissingExtra: A name ends in ``.zst`` and zstandard is not installed.
             InvalidParams: A file or a reply cannot be used.
         """
-        return cls.from_blocks(read_replies(paths), bundle_size=bundle_size)
+        return cls._recorded(blocks_of_replies(read_replies(paths)), bundle_size, accounts, execute)
 
     @classmethod
     def from_transactions(cls, transactions: Iterable[Any], *, bundle_size: int | None = None) -> Ledger:
@@ -258,6 +280,18 @@ class Ledger:
         return cls._recorded(blocks_of_transactions(transactions), bundle_size)
 
     @classmethod
-    def _recorded(cls, blocks: list[Block], bundle_size: int | None) -> Ledger:
+    def _recorded(
+        cls,
+        blocks: list[Block],
+        bundle_size: int | None,
+        accounts: Mapping[Pubkey, Account] | None = None,
+        execute: bool = False,
+    ) -> Ledger:
         blocks.sort(key=lambda block: block.slot)
-        return cls(blocks, bundles_over(blocks, bundle_size), origin="recorded")
+        if execute:
+            if bundle_size is not None:
+                rule = "is not allowed with execute: only the accounts before the first block are known"
+                raise InvalidParams("bundle_size", bundle_size, rule)
+            blocks = [executable(block) for block in blocks]
+        origin = "recorded, to be executed" if execute else "recorded"
+        return cls(blocks, bundles_over(blocks, bundle_size), origin=origin).with_accounts(accounts or {})
