@@ -57,7 +57,8 @@ class Client(HttpServices):
         if url is None:
             url = os.environ.get(URL_VARIABLE)
         if not url:
-            raise InvalidParams("url", url, f"pass the address of a simulator or set {URL_VARIABLE}")
+            embedded = "'simsync local' starts an embedded one"
+            raise InvalidParams("url", url, f"pass the address of a simulator or set {URL_VARIABLE} ({embedded})")
         if options is None:
             options = Options()
         control_url = urls.control_url(url)

@@ -201,5 +201,5 @@ def check(create: CreateSession, generation: str) -> None:
     for rule in RULES:
         if rule.is_used(create) and not rule.since <= minor <= (minor if rule.until is None else rule.until):
             raise InvalidParams(
-                "create", create, f"{rule.what} are for servers {rule.versions}, not for {generation}: {rule.instead}"
+                "generation", generation, f"does not know {rule.what} (known {rule.versions}): {rule.instead}"
             )

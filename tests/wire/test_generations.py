@@ -138,7 +138,7 @@ def test_what_each_generation_cannot_read_is_refused(options: dict[str, Any], re
     for generation in ("0.13", "0.14", "0.23", "0.28"):
         dialect = Dialect.for_generation(generation, action_blob=blob)
         if generation in refused:
-            with pytest.raises(simsync.InvalidParams, match=rf"not for {generation}"):
+            with pytest.raises(simsync.InvalidParams, match=rf"generation='{generation}': does not know"):
                 dialect.check_create(create)
         else:
             dialect.check_create(create)
