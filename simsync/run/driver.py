@@ -8,13 +8,14 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from simsync.cancel import CancelToken
 from simsync.client import Client
 from simsync.errors import Cancelled, CreateError, InvalidParams, SimsyncError, SubscriptionFailed
 from simsync.events import AccountDiff, Completed, Event, ReadyForContinue, Slot, Transaction
 from simsync.run.event_records import diff_record, transaction_record
+from simsync.run.given_session import GivenSession
 from simsync.run.open_session import OpenSession
 from simsync.run.plan import RunPlan
 from simsync.run.progress import Progress, SessionProgress
@@ -35,7 +36,7 @@ CreateReport = Callable[[Event], object]
 
 
 def record_run(
-    client: Client,
+    client: Union[Client, GivenSession],
     plan: RunPlan,
     recorder: Recorder,
     *,
@@ -52,7 +53,7 @@ def record_run(
     :data:`~simsync.run.workers.GRACE` seconds to end; a strategy that does not is left behind and records nothing more.
 
     Args:
-        client: The client of the simulator.
+        client: The client of the simulator, or a session that is open.
         plan: What to run.
         recorder: An open recorder. It must append if ``kept`` is given.
         kept: What the file already holds, from :func:`~simsync.run.keep_finished`; only the rest is run.
@@ -104,7 +105,7 @@ class _Run:
 
     def __init__(
         self,
-        client: Client,
+        client: Union[Client, GivenSession],
         plan: RunPlan,
         recorder: Recorder,
         kept: Kept | None,

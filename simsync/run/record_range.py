@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Optional
+from typing import Optional, Union
 
 from simsync.cancel import CancelToken
 from simsync.client import Client
 from simsync.errors import InvalidParams
 from simsync.params import CreateSession, checks
 from simsync.run.driver import CreateReport, ProgressReport, record_run
+from simsync.run.given_session import Given, GivenSession, create_of
 from simsync.run.plan import RunPlan
 from simsync.run.record_file import PathLike
 from simsync.run.recorder import Recorder
@@ -17,10 +18,12 @@ from simsync.run.recording import Recording
 from simsync.run.resuming import keep_finished
 from simsync.run.strategy import Strategy
 from simsync.run.workers import cancel_after
+from simsync.sessions.backtest_session import BacktestSession
+from simsync.sessions.parallel_session import ParallelSession
 
 
 def record(
-    create: CreateSession,
+    create: Union[CreateSession, Given],
     path: PathLike,
     *,
     client: Client | None = None,
@@ -44,7 +47,9 @@ def record(
     An existing file is replaced only by a better one: a run that could not start leaves it as it was.
 
     Args:
-        create: The range and its options; ``send_summary=True`` adds the statistics of the server.
+        create: The range and its options; ``send_summary=True`` adds the statistics of the server. Or an open session,
+            of which nothing was executed yet: it is recorded and stays open, and ``client``, ``parallel``, ``resume``,
+            ``deadline`` and ``cancel`` belong to the call that has opened it.
         path: The file; ``.gz`` and ``.zst`` are compressed.
         client: The client of the simulator; by default that of the environment, ``simsync.Client()``.
         parallel: Let the server split the range into sub-sessions.
@@ -73,8 +78,16 @@ def record(
         Cancelled: ``cancel`` fired, or the deadline passed.
         OSError: The file could not be written.
     """
-    if not isinstance(create, CreateSession):
-        raise InvalidParams("create", create, "must be a CreateSession(...): the recorder creates the sessions itself")
+    if isinstance(create, (BacktestSession, ParallelSession)):
+        for name, value in (("client", client), ("resume", resume or None), ("deadline", deadline), ("cancel", cancel)):
+            if value is not None:
+                raise InvalidParams(name, value, "is not allowed with an open session: pass a CreateSession instead")
+        opener: Union[Client, GivenSession] = GivenSession(create)
+        parallel, create = isinstance(create, ParallelSession), create_of(create)
+    elif not isinstance(create, CreateSession):
+        raise InvalidParams("create", create, "must be a CreateSession(...) or an open session")
+    else:
+        opener = Client() if client is None else client
     if checks.flag("resume", resume) and checks.flag("force", force):
         raise InvalidParams("force", force, "replaces a recording, resume continues it: give one of them")
     limit: Optional[float] = checks.optional_seconds("deadline", deadline)
@@ -93,7 +106,7 @@ def record(
         kept = keep_finished(path, plan) if resume else None
         with cancel_after(limit, token):
             record_run(
-                Client() if client is None else client,
+                opener,
                 plan,
                 recorder,
                 kept=kept,

@@ -127,6 +127,20 @@ def test_what_protects_a_file_protects_it_here_too(client: simsync.Client, tmp_p
         simsync.record("1000", path, client=client, parallel=True)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("is_parallel", [False, True])
+def test_an_open_session_is_recorded_and_stays_open(client: simsync.Client, tmp_path: Path, is_parallel: bool) -> None:
+    path = tmp_path / "run.ndjson"
+    open_it = client.parallel if is_parallel else client.session
+    with open_it(simsync.CreateSession(1_000, 1_007 + 8 * is_parallel), timeout=20) as session:
+        recording = simsync.record(session, path, advance=4)
+        assert recording.complete
+        assert session.run_summary.complete
+        assert len(recording.transactions()) == (80 if is_parallel else 40)
+        for wrong in ({"client": client}, {"resume": True}, {"deadline": 1.0}, {"cancel": simsync.CancelToken()}):
+            with pytest.raises(simsync.InvalidParams, match="open session"):
+                simsync.record(session, path, **wrong)
+
+
 def test_a_deadline_and_a_token_end_it(client: simsync.Client, tmp_path: Path) -> None:
     token = simsync.CancelToken()
     token.cancel()

@@ -1,0 +1,43 @@
+"""A session that the caller has opened, in the place of a client that would create one."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Union
+
+from simsync.errors import InvalidParams
+from simsync.params import CreateSession
+from simsync.sessions.backtest_session import BacktestSession
+from simsync.sessions.parallel_session import ParallelSession
+
+Given = Union[BacktestSession, ParallelSession]
+
+
+class GivenSession:
+    """Has the methods of a client that open sessions, and answers with one that is open, and stays so.
+
+    Args:
+        session: The session. Nothing of it may have been executed yet, or that is not recorded.
+    """
+
+    def __init__(self, session: Given) -> None:
+        self._session = session
+
+    def session(self, *_arguments: Any, **_options: Any) -> Any:
+        """The session, which the end of a ``with`` statement leaves open."""
+        return contextlib.nullcontext(self._session)
+
+    parallel = session
+
+    def attach(self, *_arguments: Any, **_options: Any) -> Any:
+        raise InvalidParams("create", self._session, "is open already; it cannot be resumed")
+
+
+def create_of(session: Given) -> CreateSession:
+    """The range of a session, as a request. Raises InvalidParams if it is not known."""
+    parts = session.sub_sessions if isinstance(session, ParallelSession) else (session,)
+    starts = [one.start_slot for one in parts if one.start_slot is not None]
+    ends = [one.end_slot for one in parts if one.end_slot is not None]
+    if len(starts) != len(parts) or len(ends) != len(parts):
+        raise InvalidParams("create", session, "must have a range: pass create= to attach()")
+    return CreateSession(min(starts), max(ends))
