@@ -7,6 +7,7 @@ page                   part                           made from
 =====================  =============================  ==================================================
 ``compatibility.md``   the column "where"             ``# guess: NAME`` above the code that makes it
 ..                     the table of generations       ``simsync.wire.generations.RULES``
+..                     what a capture settles         ``simsync.doctor.table``
 ``features.md``        the column "shown by"          ``# feature: NAME`` above a test
 ``threads.md``         the table of waits             ``# wait: …`` above each call that may block
 ``reliability.md``     the table of safeguards        ``# safeguard: NAME`` at a statement
@@ -24,6 +25,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Callable
 
+from simsync.doctor import table as observations
 from simsync.wire import generations
 from tests import safeguards
 from tools import commands, waits
@@ -31,6 +33,8 @@ from tools.markers import ROOT, marked_places
 
 DOCS = ROOT / "docs"
 _GENERATIONS = "<!-- table of generations: python -m tools.pages -->\n"
+_SETTLED = "<!-- what a capture settles: python -m tools.pages -->\n"
+_SETTLED_END = "<!-- end of what a capture settles -->"
 _GENERATIONS_END = "<!-- end of the table of generations -->"
 NOT_HERE = "left out: "
 """How the second cell of a row of ``features.md`` begins that needs no test."""
@@ -44,7 +48,22 @@ def compatibility(text: str) -> str:
     text = with_column(text, "where", "guess", marked_places("guess", "simsync", relative_to="simsync"))
     rows = [f"| {rule.what} | {rule.versions} | {rule.instead} |" for rule in generations.RULES]
     table = "\n".join(["| in a create | servers | with others |", "| --- | --- | --- |", *rows])
-    return _between(text, _GENERATIONS, _GENERATIONS_END, f"\n{table}\n\n")
+    text = _between(text, _GENERATIONS, _GENERATIONS_END, f"\n{table}\n\n")
+    return _between(text, _SETTLED, _SETTLED_END, f"\n{_settled()}\n\n")
+
+
+def _settled() -> str:
+    """Which guesses a capture settles, and in which step; why it does not settle the others."""
+    steps: dict[str, list[str]] = {}
+    for row in observations.OBSERVATIONS:
+        steps.setdefault(row.step, []).append(row.guess)
+    rows = [f"| {step} | {'; '.join(guesses)} |" for step, guesses in steps.items()]
+    reasons: dict[str, list[str]] = {}
+    for guess, reason in observations.NOT_OBSERVABLE.items():
+        reasons.setdefault(reason, []).append(guess)
+    others = [f"| {'; '.join(guesses)} | {reason} |" for reason, guesses in reasons.items()]
+    settled = ["| step of the capture | guesses that it settles |", "| --- | --- |", *rows]
+    return "\n".join([*settled, "", "| guesses that no capture settles | why |", "| --- | --- |", *others])
 
 
 def features(text: str) -> str:
