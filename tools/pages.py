@@ -61,9 +61,9 @@ def _settled() -> str:
     reasons: dict[str, list[str]] = {}
     for guess, reason in observations.NOT_OBSERVABLE.items():
         reasons.setdefault(reason, []).append(guess)
-    others = [f"| {'; '.join(guesses)} | {reason} |" for reason, guesses in reasons.items()]
+    others = [f"| {reason} | {'; '.join(guesses)} |" for reason, guesses in reasons.items()]
     settled = ["| step of the capture | guesses that it settles |", "| --- | --- |", *rows]
-    return "\n".join([*settled, "", "| guesses that no capture settles | why |", "| --- | --- |", *others])
+    return "\n".join([*settled, "", "| why no capture settles it | guesses |", "| --- | --- |", *others])
 
 
 def features(text: str) -> str:
