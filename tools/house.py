@@ -98,7 +98,8 @@ class Source:
 
 
 def _is_private(name: str) -> bool:
-    return name.startswith("_") and not name.endswith("__") and name not in {"_", *NAMED_TUPLE}
+    """Whether a name begins with an underscore; one that also ends with one, as ``_repr_html_``, is that of a protocol."""
+    return name.startswith("_") and not name.endswith("_")
 
 
 def _is_own(value: ast.expr) -> bool:
