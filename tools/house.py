@@ -98,8 +98,8 @@ class Source:
 
 
 def _is_private(name: str) -> bool:
-    """Whether a name begins with an underscore; one that also ends with one, as ``_repr_html_``, is that of a protocol."""
-    return name.startswith("_") and not name.endswith("_")
+    # With an underscore at both ends, as in `_repr_html_`, it is the name of a protocol.
+    return name.startswith("_") and not name.endswith("_") and name not in NAMED_TUPLE
 
 
 def _is_own(value: ast.expr) -> bool:
