@@ -57,9 +57,9 @@ def _action(index: int, item: Any, tagging: str, minor: int | None) -> Action:
     anchor = fields.get("anchor")
     if tagging != "any" and (tagging == "tagged") != _is_tagged(anchor):
         raise invalid(f"the anchor of {where} must be {tagging}, not {anchor!r}")
-    if not fields.get("transactions") and any(account.executable for _address, account in overrides):
-        raise invalid(f"{where} overrides a program")
     due, transactions = _anchor(anchor, where, minor), _transactions(fields, where, minor)
+    if not transactions and any(account.executable for _address, account in overrides):
+        raise invalid(f"{where} overrides a program")
     if isinstance(due, SlotAnchor) and due.slots is not None and len(transactions) not in (0, len(due.slots)):
         raise invalid(
             f"{where} has {len(transactions)} transactions for {len(due.slots)} slots; it must have one per slot"
