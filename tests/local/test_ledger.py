@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from solders.transaction import VersionedTransaction
 
+import simsync
 from simsync.errors import InvalidParams
 from simsync.local import TINY_PROGRAM, Block, Bundle, Ledger, tiny_program
 from simsync.local.command import describe
@@ -172,3 +174,16 @@ def test_a_tiny_program_is_called_by_some_transactions_and_can_be_swapped() -> N
 def test_results_of_a_tiny_program_are_checked(result: int) -> None:
     with pytest.raises(InvalidParams, match="result"):
         tiny_program(result)
+
+
+def test_generating_leaves_the_floating_point_unit_of_the_caller_alone() -> None:
+    numpy = pytest.importorskip("numpy")
+    Ledger.generate(slots=4, transactions_per_slot=2, bundle_size=4)
+    assert numpy.longdouble(-1) / numpy.longdouble(10) == -numpy.longdouble("0.1")
+
+
+def test_what_generating_raises_comes_out() -> None:
+    before = threading.active_count()
+    with pytest.raises(simsync.InvalidParams, match="slots"):
+        Ledger.generate(slots=0)
+    assert threading.active_count() == before

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from simsync.errors import InvalidParams
+from simsync.local.engine.own_thread import in_own_thread
 from simsync.local.engine.sysvars import SLOT_HASHES_KEPT, SLOT_SECONDS, SLOTS_PER_EPOCH, PastSlot
 from simsync.local.ledger import file
 from simsync.local.ledger.blocks import blocks_of_replies, blocks_of_transactions, bundles_over
@@ -194,15 +195,17 @@ class Ledger:
         Raises:
             InvalidParams: An argument is out of range.
         """
-        blocks, bundles = generate_blocks(
-            seed=seed,
-            start_slot=start_slot,
-            slots=slots,
-            transactions_per_slot=transactions_per_slot,
-            bundle_size=bundle_size,
-            skip_every=skip_every,
-            accounts=accounts,
-            with_tiny_program=tiny_program,
+        blocks, bundles = in_own_thread(
+            lambda: generate_blocks(
+                seed=seed,
+                start_slot=start_slot,
+                slots=slots,
+                transactions_per_slot=transactions_per_slot,
+                bundle_size=bundle_size,
+                skip_every=skip_every,
+                accounts=accounts,
+                with_tiny_program=tiny_program,
+            )
         )
         return cls(blocks, bundles, origin=f"generated with seed {seed}")
 
