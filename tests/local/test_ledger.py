@@ -178,7 +178,7 @@ def test_results_of_a_tiny_program_are_checked(result: int) -> None:
 
 def test_generating_leaves_the_floating_point_unit_of_the_caller_alone() -> None:
     numpy = pytest.importorskip("numpy")
-    Ledger.generate(slots=4, transactions_per_slot=2, bundle_size=4)
+    Ledger.generate(slots=40, transactions_per_slot=5, bundle_size=40)
     assert numpy.longdouble(-1) / numpy.longdouble(10) == -numpy.longdouble("0.1")
 
 
