@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -178,15 +179,15 @@ def test_results_of_a_tiny_program_are_checked(result: int) -> None:
 
 
 def test_generating_leaves_the_floating_point_unit_of_the_caller_alone() -> None:
-    numpy = pytest.importorskip("numpy")
-
-    def generate_and_divide() -> bool:
-        Ledger.generate(slots=40, transactions_per_slot=5, bundle_size=40)
-        return bool(numpy.longdouble(-1) / numpy.longdouble(10) == -numpy.longdouble("0.1"))
-
-    # In a thread of its own, because other tests execute transactions in the main thread.
-    with ThreadPoolExecutor(1) as caller:
-        assert caller.submit(generate_and_divide).result()
+    pytest.importorskip("numpy")
+    program = (
+        "import numpy; from simsync.local import Ledger;"
+        "Ledger.generate(slots=40, transactions_per_slot=5, bundle_size=40);"
+        "print(numpy.longdouble(-1) / numpy.longdouble(10) == -numpy.longdouble('0.1'))"
+    )
+    # In a process of its own, because other tests execute transactions in this thread.
+    command = [sys.executable, "-W", "error", "-c", program]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
 
 
 def test_what_generating_raises_comes_out() -> None:
