@@ -20,9 +20,9 @@ except ImportError as error:
 
 from simsync.local.action_blob import action_blob
 from simsync.local.behaviour import Behaviour
-from simsync.local.engine.programs import TINY_PROGRAM, tiny_program
+from simsync.local.engine.programs import TINY_PROGRAM, mint_account, program_accounts, tiny_program
 from simsync.local.faults.faults import Faults
-from simsync.local.ledger.account_files import mint_account, program_accounts, read_account_files
+from simsync.local.ledger.account_files import read_account_files
 from simsync.local.ledger.blocks import Block, Bundle, HistoricalTransaction
 from simsync.local.ledger.ledger import Ledger
 from simsync.local.simulator import Simulator

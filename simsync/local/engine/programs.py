@@ -54,8 +54,11 @@ TINY_PROGRAM: Pubkey = Keypair.from_seed(hashlib.sha256(b"simsync-local/tiny-pro
 """The address at which ``Ledger.generate(tiny_program=True)`` deploys a program that does nothing."""
 
 _MINT_SIZE = 82
-_NATIVE_MINT_LAMPORTS = 1_461_600
-"""Enough to be exempt from rent."""
+_RENT_PER_BYTE = 6_960
+"""Lamports for each byte that exempt an account from rent."""
+_RENT_HEADER = 128
+"""Bytes for which every account pays besides its data."""
+_ELF = b"\x7fELF"
 _INITIALIZE_MINT, _MINT_TO, _CLOSE_ACCOUNT, _TRANSFER_CHECKED = 20, 7, 9, 12
 _EXIT = b"\x95" + bytes(7)
 _INVALID_ACCOUNT_DATA = 4 << 32
@@ -139,10 +142,49 @@ def close_account(token_account: Pubkey, owner: Pubkey) -> Instruction:
     return Instruction(TOKEN_PROGRAM, bytes([_CLOSE_ACCOUNT]), accounts)
 
 
+def program_accounts(program_id: Pubkey, elf: bytes, deploy_slot: int = 0) -> dict[Pubkey, Account]:
+    """Return an upgradeable program without an authority: its account and its ProgramData.
+
+    Args:
+        program_id: Where it is deployed.
+        elf: The compiled program.
+        deploy_slot: The slot in which it was deployed.
+
+    Raises:
+        InvalidParams: It is no ELF file.
+    """
+    if not elf.startswith(_ELF):
+        raise InvalidParams("elf", elf[:16], "must be a compiled program (an ELF file)")
+    (data_address, _bump) = Pubkey.find_program_address([bytes(program_id)], UPGRADEABLE_LOADER)
+    program = struct.pack("<I", 2) + bytes(data_address)
+    program_data = struct.pack("<IQB", 3, deploy_slot, 0) + bytes(32) + elf
+    return {
+        data_address: Account(_rent(program_data), program_data, UPGRADEABLE_LOADER),
+        program_id: Account(_rent(program), program, UPGRADEABLE_LOADER, executable=True),
+    }
+
+
+def mint_account(decimals: int, authority: Pubkey | None = None) -> Account:
+    """Return a mint of the token program without supply.
+
+    Args:
+        decimals: Decimals of the token, 0 to 255.
+        authority: Who may mint; None for nobody.
+    """
+    if not isinstance(decimals, int) or not 0 <= decimals <= 255:
+        raise InvalidParams("decimals", decimals, "must be an integer from 0 to 255")
+    owner = bytes(36) if authority is None else struct.pack("<I", 1) + bytes(authority)
+    state = owner + struct.pack("<QBB", 0, decimals, 1) + bytes(36)
+    return Account(_rent(state), state, TOKEN_PROGRAM)
+
+
+def _rent(data: bytes) -> int:
+    return (_RENT_HEADER + len(data)) * _RENT_PER_BYTE
+
+
 def native_mint() -> Account:
     """Return the mint of wrapped SOL, as every cluster has it."""
-    state = struct.pack("<I32xQBBI32x", 0, 0, 9, 1, 0)
-    return Account(_NATIVE_MINT_LAMPORTS, state, TOKEN_PROGRAM)
+    return mint_account(9)
 
 
 def lookup_table_data(authority: Pubkey, addresses: Sequence[Pubkey]) -> bytes:

@@ -1,10 +1,9 @@
-"""Accounts of a ledger from files: as the Solana command line and the RPC write them, compiled programs, and mints."""
+"""Accounts of a ledger from files, as the Solana command line and the RPC write them."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,17 +13,11 @@ from solders.pubkey import Pubkey
 
 from simsync.errors import InvalidParams
 from simsync.local.encoding import decode_base58, zstandard
-from simsync.local.engine.programs import TOKEN_PROGRAM, UPGRADEABLE_LOADER
 from simsync.local.ledger.reply_files import is_reply_file, plain_name, read_json
 
 if TYPE_CHECKING:
     import os
 
-_RENT_PER_BYTE = 6_960
-"""Lamports for each byte that exempt an account from rent."""
-_RENT_HEADER = 128
-"""Bytes for which every account pays besides its data."""
-_ELF = b"\x7fELF"
 _LARGEST = 16 * 1024 * 1024
 
 
@@ -53,45 +46,6 @@ def read_account_files(*paths: str | os.PathLike[str]) -> dict[Pubkey, Account]:
         for file in files:
             found.update(_accounts_in(file, read_json(file)))
     return found
-
-
-def program_accounts(program_id: Pubkey, elf: bytes) -> dict[Pubkey, Account]:
-    """Return an upgradeable program without an authority, deployed in slot 0: its account and its ProgramData.
-
-    Args:
-        program_id: Where it is deployed.
-        elf: The compiled program.
-
-    Raises:
-        InvalidParams: It is no ELF file.
-    """
-    if not elf.startswith(_ELF):
-        raise InvalidParams("elf", elf[:16], "must be a compiled program (an ELF file)")
-    (data_address, _bump) = Pubkey.find_program_address([bytes(program_id)], UPGRADEABLE_LOADER)
-    program = struct.pack("<I", 2) + bytes(data_address)
-    program_data = struct.pack("<IQB", 3, 0, 0) + bytes(32) + elf
-    return {
-        data_address: Account(_rent(program_data), program_data, UPGRADEABLE_LOADER),
-        program_id: Account(_rent(program), program, UPGRADEABLE_LOADER, executable=True),
-    }
-
-
-def mint_account(decimals: int, authority: Pubkey | None = None) -> Account:
-    """Return a mint of the token program without supply.
-
-    Args:
-        decimals: Decimals of the token, 0 to 255.
-        authority: Who may mint; None for nobody.
-    """
-    if not isinstance(decimals, int) or not 0 <= decimals <= 255:
-        raise InvalidParams("decimals", decimals, "must be an integer from 0 to 255")
-    owner = bytes(36) if authority is None else struct.pack("<I", 1) + bytes(authority)
-    state = owner + struct.pack("<QBB", 0, decimals, 1) + bytes(36)
-    return Account(_rent(state), state, TOKEN_PROGRAM)
-
-
-def _rent(data: bytes) -> int:
-    return (_RENT_HEADER + len(data)) * _RENT_PER_BYTE
 
 
 def _accounts_in(file: Path, value: Any) -> Iterator[tuple[Pubkey, Account]]:

@@ -22,7 +22,6 @@ from simsync.local.engine.programs import (
     LOOKUP_TABLE_PROGRAM,
     SYSTEM_PROGRAM,
     TINY_PROGRAM,
-    UPGRADEABLE_LOADER,
     associated_address,
     close_account,
     create_associated_account,
@@ -30,6 +29,7 @@ from simsync.local.engine.programs import (
     lookup_table_data,
     memo,
     mint_to,
+    program_accounts,
     system_transfer,
     tiny_program,
     token_transfer,
@@ -139,7 +139,7 @@ class _Market:
         self.engine = Engine({})
         start[table] = Account(self.engine.rent_exempt_minimum(len(data)), data, LOOKUP_TABLE_PROGRAM)
         if deploy_slot is not None:
-            start.update(self._tiny_program(deploy_slot))
+            start.update(program_accounts(TINY_PROGRAM, tiny_program(), deploy_slot))
         self.engine.set_accounts(start.items())
         self._mint_rent = self.engine.rent_exempt_minimum(_MINT_SIZE)
         self._moves: tuple[tuple[int, Callable[[], _Plan]], ...] = (
@@ -213,17 +213,6 @@ class _Market:
         receiver = self._wallets[1].address
         lamports = _WALLET_LAMPORTS + self._random.randrange(1_000_000)
         return [system_transfer(sender.address, receiver, lamports)], [sender]
-
-    def _tiny_program(self, deploy_slot: int) -> dict[Pubkey, Account]:
-        """Return the two accounts of a program without an authority."""
-        address, _bump = Pubkey.find_program_address([bytes(TINY_PROGRAM)], UPGRADEABLE_LOADER)
-        code = struct.pack("<IQB", 3, deploy_slot, 0) + bytes(32) + tiny_program()
-        program = struct.pack("<I", 2) + bytes(address)
-        rent = self.engine.rent_exempt_minimum
-        return {
-            address: Account(rent(len(code)), code, UPGRADEABLE_LOADER),
-            TINY_PROGRAM: Account(rent(len(program)), program, UPGRADEABLE_LOADER, executable=True),
-        }
 
     def _call_tiny_program(self) -> _Plan:
         instructions, signers = self._transfer()
