@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Callable, Generic, TypeVar
 
 from simsync import tables
@@ -19,6 +19,16 @@ S = TypeVar("S")
 E = TypeVar("E", bound=Event)
 
 OnEvent = Callable[[S, Event], object]
+
+
+def gathered(events: Iterable[tuple[S, Event]], on_progress: OnEvent[S] | None) -> list[tuple[S, Event]]:
+    """Run a loop to its end and keep what it delivers; ``on_progress`` is called with each event as it comes."""
+    pairs = []
+    for session, event in events:
+        pairs.append((session, event))
+        if on_progress is not None:
+            on_progress(session, event)
+    return pairs
 
 
 class Collected(Generic[S]):

@@ -18,7 +18,7 @@ from simsync.protocol.coverage import Coverage
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.reconnect_turns import ReconnectTurns
 from simsync.runtime.threads import join, spawn
-from simsync.sessions.collected import Collected, OnEvent
+from simsync.sessions.collected import Collected, OnEvent, gathered
 from simsync.sessions.event_stream import MergedEventStream
 from simsync.sessions.owner import ConnectionOwner
 from simsync.sessions.sub_session import SubSession
@@ -140,11 +140,7 @@ class ParallelSession(ConnectionOwner, SubscribingAll):
         Raises:
             SimsyncError: As the loop over :meth:`events`.
         """
-        pairs: list[tuple[SubSession, Event]] = []
-        for sub, event in self.events(timeout, advance, deadline=deadline):
-            pairs.append((sub, event))
-            if on_progress is not None:
-                on_progress(sub, event)
+        pairs = gathered(self.events(timeout, advance, deadline=deadline), on_progress)
         return Collected(pairs, self.run_summary)
 
     def map(self, fn: Callable[[SubSession], T], *, workers: int | None = None) -> list[SubResult[T]]:

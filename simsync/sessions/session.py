@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import repeat
 from typing import SupportsIndex, TypeVar
 
 from simsync import programs
-from simsync.events import Event
 from simsync.html_form import html_table
 from simsync.params import AccountData, AccountModifications, checks
 from simsync.run_summary import run_summary
-from simsync.sessions.collected import Collected, OnEvent
+from simsync.sessions.collected import Collected, OnEvent, gathered
 from simsync.sessions.continuing import Continuing
 from simsync.sessions.subscribing import Subscribing
 
@@ -53,11 +53,7 @@ class Session(Continuing, Subscribing):
         Raises:
             SimsyncError: As the loop over :meth:`events`.
         """
-        pairs: list[tuple[Self, Event]] = []
-        for event in self.events(timeout, advance, deadline=deadline):
-            pairs.append((self, event))
-            if on_progress is not None:
-                on_progress(self, event)
+        pairs = gathered(zip(repeat(self), self.events(timeout, advance, deadline=deadline)), on_progress)
         sent = None if self.completion is None else self.completion.summary
         return Collected(pairs, run_summary([self.coverage], [sent], self._connection.reconnects))
 
