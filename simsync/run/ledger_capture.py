@@ -6,7 +6,7 @@ import contextlib
 import gzip
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -88,6 +88,7 @@ def capture_blocks(
     wanted = None if program is None else checks.address("program", program)
     blocks = Path(folder, BLOCKS)
     found = skipped = fetched = 0
+    named: dict[str, None] = {}
     with contextlib.closing(_Node(rpc_url, checks.seconds("per_second", per_second, 0.001))) as node:
         blocks.mkdir(parents=True, exist_ok=True)
         for slot in range(start_slot, end_slot + 1):
@@ -98,16 +99,19 @@ def capture_blocks(
                 block = _only(node.block(slot), wanted)
                 _write(path, block)
                 fetched += 1
+            if accounts and block is not None:
+                for one in block.get("transactions") or ():
+                    named.update(dict.fromkeys(_addresses_of(one)))
             found += block is not None
             skipped += block is None
             if on_block is not None:
                 on_block(slot)
-        number = _fetch_accounts(node, folder, blocks, (start_slot, end_slot)) if accounts else 0
+        number = _fetch_accounts(node, Path(folder, ACCOUNTS), named) if accounts else 0
     return Captured(found, skipped, fetched, number)
 
 
 class _Node:
-    """Asks a node, not too often, and again after what passes."""
+    """Calls a node, at a limited rate, and retries transient failures."""
 
     def __init__(self, rpc_url: str, per_second: float) -> None:
         parts = urlsplit(checks.text("rpc_url", rpc_url))
@@ -145,7 +149,7 @@ class _Node:
 
     def _ask(self, method: str, params: list[Any]) -> Any:
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_passes),
+            retry=tenacity.retry_if_exception(_is_transient),
             wait=_wait,
             stop=tenacity.stop_after_attempt(ATTEMPTS),
             reraise=True,
@@ -164,7 +168,7 @@ class _Node:
             raise ConnectError(str(error).replace(self._url, self._host)) from None
 
 
-def _passes(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     if isinstance(error, HttpStatusError):
         return error.retryable and error.retry_after <= _LONGEST_WAIT
     return isinstance(error, ConnectError)
@@ -192,16 +196,10 @@ def _addresses_of(transaction: dict[str, Any]) -> Iterator[str]:
     yield from (*loaded.get("writable", ()), *loaded.get("readonly", ()))
 
 
-def _fetch_accounts(node: _Node, folder: PathLike, blocks: Path, slots: tuple[int, int]) -> int:
-    """Fetch what the blocks name and is not there yet; how many were fetched."""
-    target = Path(folder, ACCOUNTS)
+def _fetch_accounts(node: _Node, target: Path, named: Iterable[str]) -> int:
+    """Fetch the named accounts that are not there yet; how many were fetched."""
     target.mkdir(exist_ok=True)
     there = {path.name.split(".")[0] for path in target.iterdir()}
-    named: dict[str, None] = {}
-    for slot in range(slots[0], slots[1] + 1):
-        block = _read(blocks / f"block-{slot}.json.gz")
-        for one in (block or {}).get("transactions") or ():
-            named.update(dict.fromkeys(_addresses_of(one)))
     missing = [address for address in named if address not in there]
     fetched = 0
     for begin in range(0, len(missing), _AT_ONCE):
