@@ -64,10 +64,9 @@ def is_plain_shape(text: str) -> bool:
     return any(shape.fullmatch(text) for shape in (_CHAIN, _PLAIN, _TIME, _PLACEHOLDERS)) or not text
 
 
-def may_stay(key: str, text: str) -> bool:
-    """True if ``text`` under a key of the protocol tells nothing about a user, or is text that can be reviewed."""
-    name = fold(key)
-    if name in TEXT_KEYS or is_plain_shape(text):
+def may_stay(name: str, text: str) -> bool:
+    """True if ``text`` under a key of the protocol tells nothing about a user; ``name`` is the folded key."""
+    if is_plain_shape(text):
         return True
     if name in WORD_KEYS and _WORD.fullmatch(text):
         return True
@@ -75,5 +74,5 @@ def may_stay(key: str, text: str) -> bool:
 
 
 def is_key(key: str) -> bool:
-    """A key of the protocol, or one that may be: an address, a placeholder, or a name as programs have it."""
+    """True for a key of the protocol, an address, a placeholder, and anything that looks like the name of a field."""
     return fold(key) in KEYS or is_plain_shape(key) or _NAME.fullmatch(key) is not None

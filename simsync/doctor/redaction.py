@@ -133,13 +133,14 @@ class Redaction:
         return found if is_key(found) or _is_private(found) else "<key>"
 
     def _string(self, value: str, key: str) -> str:
-        if fold(key) not in KEYS | TEXT_KEYS:
-            found = self.sentence(value)
-            return found if is_plain_shape(found) else PRIVATE
-        found = self.text(value)
-        if fold(key) in TEXT_KEYS:
+        name = fold(key)
+        if name in TEXT_KEYS:
             return self.sentence(value)
-        return found if may_stay(key, found) else PRIVATE
+        if name in KEYS:
+            found = self.text(value)
+            return found if may_stay(name, found) else PRIVATE
+        found = self.sentence(value)
+        return found if is_plain_shape(found) else PRIVATE
 
     @cached_property
     def _placeholders(self) -> Mapping[str, str]:
