@@ -13,8 +13,8 @@ from simsync.events.transaction_error import ErrorInWords
 class DiscoveredTransaction(ErrorInWords):
     """A transaction of a :class:`~simsync.DiscoveryBatch`, as it was recorded. ``error_text`` says its error in words.
 
-    The fields behind ``transaction`` are None if the server does not send them. If their layout is another than the
-    documented one, they are None from there on, and ``undecoded`` has the bytes.
+    A field after ``transaction`` is None if the server does not send it. If the layout differs from the documented one,
+    the remaining fields are None and ``undecoded`` holds their bytes.
 
     Attributes:
         data: All bytes that the server sent.
