@@ -316,7 +316,7 @@ def mint_account(
     return AccountData(_lamports(lamports, MINT_SIZE), checks.address("program", program), data)
 
 
-def from_json(raw: Mapping[str, Any]) -> AccountData:
+def from_json(raw: Mapping[str, object]) -> AccountData:
     """Convert an account from the JSON of the RPC.
 
     Args:

@@ -228,7 +228,7 @@ class RpcError(SimsyncError):
         data: Further details as JSON values, None if there are none.
     """
 
-    def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
+    def __init__(self, method: str, code: int, message: str, data: object = None) -> None:
         super().__init__(f"{method}: {message} (code {code})")
         self.method = method
         self.code = code
@@ -246,7 +246,7 @@ class ProtocolError(SimsyncError):
         raw: What it sent, as bytes or JSON values.
     """
 
-    def __init__(self, message: str, raw: Any = None) -> None:
+    def __init__(self, message: str, raw: object = None) -> None:
         super().__init__(message)
         self.raw = raw
 

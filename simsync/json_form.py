@@ -27,7 +27,7 @@ class JsonForm:
 
         return DataClassJsonMixin.to_dict(self, encode_json)  # type: ignore[arg-type]
 
-    def to_json(self, **options: Any) -> str:
+    def to_json(self, **options: object) -> str:
         """Return a JSON document.
 
         Args:
@@ -38,7 +38,7 @@ class JsonForm:
         return DataClassJsonMixin.to_json(self, **options)  # type: ignore[arg-type]
 
     @classmethod
-    def from_dict(cls: type[Form], data: Mapping[str, Any], *, infer_missing: bool = False) -> Form:
+    def from_dict(cls: type[Form], data: Mapping[str, object], *, infer_missing: bool = False) -> Form:
         """Create an object from the result of :meth:`to_dict`. Unknown keys are ignored.
 
         Args:
@@ -51,7 +51,7 @@ class JsonForm:
         return made
 
     @classmethod
-    def from_json(cls: type[Form], text: str, **options: Any) -> Form:
+    def from_json(cls: type[Form], text: str, **options: object) -> Form:
         """Create an object from the result of :meth:`to_json`.
 
         Args:

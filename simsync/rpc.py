@@ -62,7 +62,7 @@ class Rpc:
     def __repr__(self) -> str:
         return f"Rpc({self.endpoint!r})"
 
-    def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+    def call(self, method: str, params: Sequence[object] = ()) -> Any:
         """Call any method. Never retried.
 
         Args:

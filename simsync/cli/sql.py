@@ -6,7 +6,6 @@ import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -41,7 +40,7 @@ def sql(files: tuple[Path, ...], query: str, limit: int, max_memory: int, as_jso
             click.echo(f"only the first {limit:,} rows are shown; --limit shows more", err=True)
 
 
-def _print_json(columns: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
+def _print_json(columns: list[str], rows: Iterator[tuple[object, ...]]) -> None:
     """Print one JSON document row by row, so that a large result does not have to be in memory."""
     click.echo("[", nl=False)
     separator = "\n"

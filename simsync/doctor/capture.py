@@ -182,7 +182,7 @@ class CaptureFile:
             kept is not message,
         )
 
-    def _learn(self, url: str, message: Any) -> None:
+    def _learn(self, url: str, message: object) -> None:
         """Give each id a placeholder when it is first seen; it keeps the placeholder in the whole file."""
         for kind, text in (*identifiers_in_path(url), *identifiers(message)):
             if text not in self._known:
@@ -190,7 +190,7 @@ class CaptureFile:
                 self._names[kind] += 1
                 self._redaction = self._redaction.also(text, f"<{kind}-{self._names[kind]}>")
 
-    def _shorten(self, plane: str, number: int, message: Any, size: int) -> Any:
+    def _shorten(self, plane: str, number: int, message: object, size: int) -> object:
         if size <= _SMALL or message is None:
             return message
         method = field(message, "method")
@@ -203,7 +203,7 @@ class CaptureFile:
         return _place_only(message)
 
 
-def _decoded(payload: bytes) -> tuple[Any, str | None]:
+def _decoded(payload: bytes) -> tuple[object, str | None]:
     """The JSON value, else the text; neither for bytes that are not UTF-8."""
     try:
         text = payload.decode("utf-8")
@@ -215,7 +215,7 @@ def _decoded(payload: bytes) -> tuple[Any, str | None]:
         return None, text or None
 
 
-def _without_content(url: str, message: Any) -> Any:
+def _without_content(url: str, message: object) -> object:
     """Keep the names of the fields, but not what a key has used and built."""
     if not any(part in url for part in _SHAPE_ONLY):
         return message
@@ -225,7 +225,7 @@ def _without_content(url: str, message: Any) -> Any:
     return found
 
 
-def _shortened(value: Any) -> Any:
+def _shortened(value: object) -> object:
     if isinstance(value, str) and len(value) > _LONGEST_TEXT:
         return value[:_LONGEST_TEXT] + "…"
     if isinstance(value, list):
@@ -235,7 +235,7 @@ def _shortened(value: Any) -> Any:
     return value
 
 
-def _place_only(message: Any) -> Any:
+def _place_only(message: object) -> object:
     """Keep the subscription, the slot and the signature of a notification."""
     result = field(message, "params", "result")
     signatures, context = field(result, "transaction", "signatures"), field(result, "context", "slot")

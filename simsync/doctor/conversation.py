@@ -103,7 +103,7 @@ class Control:
         return [one for one in params if isinstance(one, int) and not isinstance(one, bool)]
 
 
-def _inner(event: Any) -> tuple[str, Any, str]:
+def _inner(event: object) -> tuple[str, object, str]:
     if isinstance(event, str):
         return fold(event), None, "external"
     tag = text(event, "method")
@@ -115,11 +115,11 @@ def _inner(event: Any) -> tuple[str, Any, str]:
     return "", event, "other"
 
 
-def error_name(raw: Any) -> str:
+def error_name(raw: object) -> str:
     return read_error(raw)[0]
 
 
-def read_error(raw: Any) -> tuple[str, str]:
+def read_error(raw: object) -> tuple[str, str]:
     """The name of an error, and its form: ``external``, ``tagged`` or ``other``."""
     if isinstance(raw, str):
         return raw, "external"

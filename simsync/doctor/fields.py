@@ -16,7 +16,7 @@ def folded(names: str) -> frozenset[str]:
     return frozenset(map(fold, names.split()))
 
 
-def field(value: Any, *path: str) -> Any:
+def field(value: object, *path: str) -> Any:
     """The value at a path of keys, in any spelling; None if there is none."""
     for name in path:
         if not isinstance(value, dict):
@@ -27,19 +27,19 @@ def field(value: Any, *path: str) -> Any:
     return value
 
 
-def text(value: Any, *path: str) -> str | None:
+def text(value: object, *path: str) -> str | None:
     """The value at a path if it is a string."""
     found = field(value, *path)
     return found if isinstance(found, str) else None
 
 
-def number(value: Any, *path: str) -> int | None:
+def number(value: object, *path: str) -> int | None:
     """The value at a path if it is an integer."""
     found = field(value, *path)
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
-def entries(value: Any, *path: str) -> list[Any]:
+def entries(value: object, *path: str) -> list[Any]:
     """The value at a path if it is a list, else an empty list."""
     found = field(value, *path)
     return found if isinstance(found, list) else []
@@ -52,6 +52,6 @@ def spelling(name: str) -> str | None:
     return "camelCase" if re.search("[A-Z]", name) else None
 
 
-def spellings(value: Any) -> set[str]:
+def spellings(value: object) -> set[str]:
     """The spellings of the keys of one object."""
     return {found for key in value if (found := spelling(key))} if isinstance(value, dict) else set()

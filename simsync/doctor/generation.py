@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from simsync.doctor.capture import Record
 from simsync.doctor.fields import field, fold
@@ -64,7 +64,7 @@ def _hints(records: list[Record]) -> Iterator[tuple[int, int]]:
                 yield 11, _LISTS_UNTIL
 
 
-def _of_message(method: str, message: Any) -> Iterator[tuple[int, int]]:
+def _of_message(method: str, message: object) -> Iterator[tuple[int, int]]:
     params = field(message, "params")
     event = field(params, "event")
     kind = fold(str(field(event, "method") or method))
@@ -80,6 +80,6 @@ def _of_message(method: str, message: Any) -> Iterator[tuple[int, int]]:
         yield 23, 99
 
 
-def _has_lists(message: Any) -> bool:
+def _has_lists(message: object) -> bool:
     actions = field(message, "params", "actions")
     return isinstance(actions, list) and any(isinstance(field(one, "transactions"), list) for one in actions)

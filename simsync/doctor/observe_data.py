@@ -114,7 +114,7 @@ def account_data(capture: Capture) -> Seen:
         yield "known" if known else "other", " and ".join(sorted(forms))
 
 
-def _data_form(data: Any) -> str:
+def _data_form(data: object) -> str:
     if isinstance(data, list) and len(data) == 2:
         return f'[string, "{data[1]}"]'
     return '{"data", "encoding"}' if isinstance(data, dict) else "something else"
@@ -147,7 +147,7 @@ def _events(subscribe: Subscribe) -> list[tuple[str, Any]]:
 # Ending.
 
 
-def _end(method: str, result: Any) -> str:
+def _end(method: str, result: object) -> str:
     """``result`` or ``name`` if simsync would take a notification for the end of its stream, else empty."""
     if method.endswith(("Completed", "Complete", "End")):
         return "name"

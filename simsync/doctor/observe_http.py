@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from simsync.doctor.conversation import Capture
 from simsync.doctor.fields import entries, field, spellings, text
 from simsync.doctor.observation import Look, Seen
@@ -29,7 +27,7 @@ def rpc(method: str) -> Look:
     return look
 
 
-def _reply(capture: Capture, path: str) -> Any:
+def _reply(capture: Capture, path: str) -> object:
     return next((one.reply for one in capture.services(path) if one.status == 200), None)
 
 

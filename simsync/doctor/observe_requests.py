@@ -113,20 +113,20 @@ def action_results(capture: Capture) -> list[tuple[Any, Any]]:
     return [(action, result) for action, result in found if action is not None]
 
 
-def _action_of(result: Any, actions: list[Any]) -> Any:
+def _action_of(result: object, actions: list[Any]) -> object:
     label, index = text(result, "label"), number(result, "actionIndex")
     named = [action for action in actions if label is not None and field(action, "label") == label]
     numbered = actions[index : index + 1] if index is not None and index >= 0 else []
     return next(iter(named + numbered), None)
 
 
-def _form(value: Any) -> str | tuple[str, str]:
+def _form(value: object) -> str | tuple[str, str]:
     """How a variant of an enum was written: ``external``, or ``other`` with its text."""
     is_external = isinstance(value, str) or (isinstance(value, dict) and not any(tag in value for tag in _TAGS))
     return "external" if is_external else ("other", repr(value).replace("'", '"'))
 
 
-def _variant(value: Any) -> str:
+def _variant(value: object) -> str:
     names = [value] if isinstance(value, str) else []
     if isinstance(value, dict):
         names = [value.get(tag) for tag in _TAGS] + list(value)

@@ -143,12 +143,12 @@ class _Probe:
         create = simsync.CreateSession(self.first_slot, self.last_slot, **arguments)
         return replace(create, extra=snake_create(create)) if self.creates_in_snake_case else create
 
-    def _single(self, client: simsync.Client | None = None, **arguments: Any) -> simsync.BacktestSession:
+    def _single(self, client: simsync.Client | None = None, **arguments: object) -> simsync.BacktestSession:
         client = client or self._client()
         return client.session(self._create(**arguments), cancel=self.token, timeout=self.limits.create)
 
     def _attempt(
-        self, client: simsync.Client | None = None, **arguments: Any
+        self, client: simsync.Client | None = None, **arguments: object
     ) -> simsync.BacktestSession | simsync.CreateError:
         """Create a session; return the error if the server refused it, raise any other."""
         try:

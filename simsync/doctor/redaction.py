@@ -109,11 +109,11 @@ class Redaction:
             text = pattern.sub(placeholder, text)
         return _RANDOM.sub(lambda found: found.group() if is_plain_shape(found.group()) else PRIVATE, text)
 
-    def value(self, value: Any) -> Any:
+    def value(self, value: object) -> Any:
         """A JSON value of which only what is known to be harmless stays: keys and shapes of the protocol."""
         return self._value(value, "message")
 
-    def _value(self, value: Any, key: str) -> Any:
+    def _value(self, value: object, key: str) -> object:
         """``key``: the nearest key around the value."""
         if isinstance(value, str):
             return self._string(value, key)
@@ -125,7 +125,7 @@ class Redaction:
             return value if fold(key) in KEYS or is_plain_shape(key) or abs(value) < _LARGE_NUMBER else PRIVATE
         return value
 
-    def _field(self, key: str, value: Any) -> Any:
+    def _field(self, key: str, value: object) -> object:
         return PRIVATE if _is_private(key) and value is not None else self._value(value, key)
 
     def _name(self, key: str) -> str:
@@ -189,7 +189,7 @@ def _forms(secret: str) -> Iterator[str]:
             yield encode(b"\0" * before + raw).decode("ascii")[first:last]
 
 
-def identifiers(value: Any) -> Iterator[tuple[str, str]]:
+def identifiers(value: object) -> Iterator[tuple[str, str]]:
     """The ids in a JSON value, as pairs of kind (``session``, ``control``, ``task`` …) and id.
 
     With the id of a session, anyone can read and change the session while it lives.
@@ -215,11 +215,11 @@ def identifiers_in_path(url: str) -> Iterator[tuple[str, str]]:
         yield _PATH_KINDS[kind], text
 
 
-def _is_id(value: Any) -> bool:
+def _is_id(value: object) -> bool:
     return isinstance(value, str) and bool(value) and not value.startswith("<")
 
 
-def shape(value: Any) -> Any:
+def shape(value: object) -> Any:
     """A JSON value without its content: the keys, the first entry of each list, and the types of the values."""
     if isinstance(value, dict):
         return {key: shape(one) for key, one in value.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from simsync.doctor.capture import Record
 from simsync.doctor.fields import fold
@@ -52,7 +52,7 @@ def _texts(record: Record) -> Iterator[tuple[str, str]]:
     yield from _inside(record.message, "message")
 
 
-def _inside(value: Any, key: str) -> Iterator[tuple[str, str]]:
+def _inside(value: object, key: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, str) and fold(key) in TEXT_KEYS and not is_plain_shape(value) and " " in value:
         yield key, value
     elif isinstance(value, list):

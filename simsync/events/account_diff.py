@@ -29,7 +29,7 @@ class AccountState:
         executable: bool,
         rent_epoch: int,
         space: int | None,
-        encoded: Any,
+        encoded: object,
         decode: Callable[[Any], bytes],
     ) -> None:
         self.lamports = lamports

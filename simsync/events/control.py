@@ -117,9 +117,9 @@ class DiscoveryBatch(Event):
         self,
         slot: int,
         batch_index: Optional[int],
-        matched: Sequence[Any],
-        transactions: Sequence[Any],
-        raw: Any,
+        matched: Sequence[object],
+        transactions: Sequence[object],
+        raw: object,
         decode: Optional[Callable[[Any], DiscoveredTransaction]] = None,
     ) -> None:
         self.slot = slot
@@ -198,7 +198,7 @@ class BacktestError:
         return f"{self.name}({', '.join(details)})"
 
 
-def _brief(value: Any) -> str:
+def _brief(value: object) -> str:
     """Bounded in depth and length, because the server chooses the value."""
     return (value if isinstance(value, str) else _REPR.repr(value))[:_BRIEF_LENGTH]
 

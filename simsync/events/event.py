@@ -34,7 +34,7 @@ class Event:
         return hash((type(self), self._identity()))
 
 
-def _not_readable(_raw: Any) -> Any:
+def _not_readable(_raw: object) -> Any:
     raise TypeError("the event was made without a function that reads this")
 
 

@@ -55,7 +55,7 @@ class RerouteStats(JsonForm):
 
 
 # guess: names of the counters of reroutes
-def reroute_stats(value: Any) -> RerouteStats | None:
+def reroute_stats(value: object) -> RerouteStats | None:
     """Read the counters in any spelling; what is no counter of that name goes to ``others``."""
     if not isinstance(value, Mapping):
         return None
@@ -74,7 +74,7 @@ _BY_NAME = ("direct_fill_outcomes", "direct_fill_templates")
 _NAMES = {one.name.replace("_", ""): one.name for one in fields(RerouteStats) if one.name != "others"}
 
 
-def _fits(name: str, value: Any) -> bool:
+def _fits(name: str, value: object) -> bool:
     if value is None:
         return True
     return isinstance(value, Mapping) if name in _BY_NAME else isinstance(value, int) and not isinstance(value, bool)

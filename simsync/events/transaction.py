@@ -176,7 +176,7 @@ class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
         return f"Transaction(slot={self.slot}, signature={self.signature!r}, error={self.error!r})"
 
 
-def _token_balances(rows: Sequence[Any], keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _token_balances(rows: Sequence[object], keys: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The token balances as flat rows, with the amount in base units of the mint."""
     for row in rows:
         if not isinstance(row, Mapping):

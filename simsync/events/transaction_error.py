@@ -32,13 +32,13 @@ class ErrorInWords:
         return error_instruction(self.error)
 
 
-def error_instruction(error: Any) -> int | None:
+def error_instruction(error: object) -> int | None:
     """The index of the instruction that failed; None if the error does not name one."""
     part = _instruction_error(error)
     return None if part is None else part[0]
 
 
-def error_code(error: Any) -> int | None:
+def error_code(error: object) -> int | None:
     """The number with which a program failed, such as 6001; None for any other error."""
     part = _instruction_error(error)
     if part is not None and isinstance(part[1], Mapping):
@@ -48,7 +48,7 @@ def error_code(error: Any) -> int | None:
     return None
 
 
-def error_text(error: Any) -> str | None:
+def error_text(error: object) -> str | None:
     """The error as one line of text; None for success."""
     if error is None:
         return None
@@ -61,7 +61,7 @@ def error_text(error: Any) -> str | None:
     return f"instruction {index} failed: {why}"
 
 
-def _instruction_error(error: Any) -> tuple[int, Any] | None:
+def _instruction_error(error: object) -> tuple[int, object] | None:
     """(index, cause) of ``{"InstructionError": [index, cause]}``."""
     if not isinstance(error, Mapping) or set(error) != {_INSTRUCTION_ERROR}:
         return None
@@ -71,7 +71,7 @@ def _instruction_error(error: Any) -> tuple[int, Any] | None:
     return part[0], part[1]
 
 
-def _words(error: Any) -> str:
+def _words(error: object) -> str:
     """``"AccountNotFound"`` is itself; ``{"DuplicateInstruction": 1}`` becomes ``DuplicateInstruction (1)``."""
     if isinstance(error, str):
         return error
@@ -81,7 +81,7 @@ def _words(error: Any) -> str:
     return _json(error)
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     if isinstance(value, str):
         return value
     try:

@@ -42,7 +42,7 @@ def read_actions(items: list[Any], behaviour: Behaviour) -> tuple[Action, ...]:
     return tuple(_action(index, item, behaviour.anchor_tagging, behaviour.minor) for index, item in enumerate(items))
 
 
-def _action(index: int, item: Any, tagging: str, minor: int | None) -> Action:
+def _action(index: int, item: object, tagging: str, minor: int | None) -> Action:
     where = f"actions[{index}]"
     fields = Fields(item, where)
     if fields.flag("feedsReroute"):
@@ -75,7 +75,7 @@ def _action(index: int, item: Any, tagging: str, minor: int | None) -> Action:
     )
 
 
-def _kind(value: Any, where: str) -> bool:
+def _kind(value: object, where: str) -> bool:
     name, _ = _variant(value, f"kind of {where}")
     if name not in ("send", "simulate"):
         raise invalid(f"kind of {where} must be simulate or send, not {value!r}")
@@ -109,7 +109,7 @@ def _return_account(value: Any) -> Pubkey:
         raise BadRequest(Refused("invalidAccountPubkey", {"address": str(value), "error": str(error)})) from error
 
 
-def _anchor(value: Any, where: str, minor: int | None) -> Anchor:
+def _anchor(value: object, where: str, minor: int | None) -> Anchor:
     where = f"anchor of {where}"
     name, content = _variant(value, where)
     if minor is not None and minor < _SINCE.get(name, 0):
@@ -129,7 +129,7 @@ def _anchor(value: Any, where: str, minor: int | None) -> Anchor:
     raise invalid(f"unknown {where}: {value!r}")
 
 
-def _slots(content: Any, where: str) -> tuple[int, ...] | None:
+def _slots(content: object, where: str) -> tuple[int, ...] | None:
     slots = content if isinstance(content, list) else _member(content, "slots", where)
     if slots is None:
         return None
@@ -147,7 +147,7 @@ def _every(content: Any, where: str) -> int:
     return int(content)
 
 
-def _program(value: Any, where: str) -> Pubkey:
+def _program(value: object, where: str) -> Pubkey:
     name, content = _variant(value, f"filter of the {where}")
     if name != "programexecuted":
         raise invalid(f"the filter of the {where} must be programExecuted, no other is supported: {value!r}")
@@ -156,7 +156,7 @@ def _program(value: Any, where: str) -> Pubkey:
     return Pubkey.from_string(read_address(content, f"programExecuted of the {where}"))
 
 
-def _variant(value: Any, where: str) -> tuple[str, Any]:
+def _variant(value: object, where: str) -> tuple[str, object]:
     """Return name (lower case, without underscores) and content of an enum in any of serde's forms.
 
     These are: a bare string; an object with one key; an object with a tag beside the keys of the content, or beside one
@@ -178,13 +178,13 @@ def _variant(value: Any, where: str) -> tuple[str, Any]:
     return plain(name), content
 
 
-def _is_tagged(value: Any) -> bool:
+def _is_tagged(value: object) -> bool:
     return isinstance(value, dict) and any(isinstance(value.get(tag), str) for tag in _TAGS)
 
 
-def _member(content: Any, name: str, where: str) -> Any:
+def _member(content: object, name: str, where: str) -> object:
     return Fields(content, where).get(name)
 
 
-def _is_number(value: Any, least: int) -> bool:
+def _is_number(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= _U64

@@ -34,7 +34,7 @@ _FORM = re.compile(
 )
 
 
-def dump_json(value: Any) -> bytes:
+def dump_json(value: object) -> bytes:
     """Return ``value`` as compact UTF-8 JSON. Raises TypeError for what JSON cannot hold."""
     if orjson is not None:
         encoded: bytes = orjson.dumps(value)

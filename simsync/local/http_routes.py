@@ -228,7 +228,7 @@ def available_ranges(ledger: Ledger) -> list[dict[str, Any]]:
     ]
 
 
-def _json(value: Any) -> web.Response:
+def _json(value: object) -> web.Response:
     return web.Response(body=dump_json(value), content_type="application/json")
 
 

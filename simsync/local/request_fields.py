@@ -40,7 +40,7 @@ def invalid(text: str) -> BadRequest:
 class Fields:
     """The fields of an object, found by name in any case and with or without underscores. Raises BadRequest."""
 
-    def __init__(self, value: Any, what: str) -> None:
+    def __init__(self, value: object, what: str) -> None:
         if value is None:
             value = {}
         if not isinstance(value, dict):
@@ -96,7 +96,7 @@ def read_address(value: Any, where: str) -> str:
         raise invalid(f"{where}: {value!r} is not a Solana address (base58 of 32 bytes)") from error
 
 
-def read_transaction(index: int, text: Any) -> VersionedTransaction:
+def read_transaction(index: int, text: object) -> VersionedTransaction:
     """Return the transaction in a base64 string; ``index`` is its position in the request. Raises BadRequest."""
     if not isinstance(text, str):
         raise invalid(f"transactions[{index}] must be a base64 string")
@@ -110,7 +110,7 @@ def read_transaction(index: int, text: Any) -> VersionedTransaction:
         raise BadRequest(Refused("invalidTransactionFormat", {"index": index, "error": str(error)})) from error
 
 
-def read_accounts(value: Any) -> tuple[tuple[Pubkey, Account], ...]:
+def read_accounts(value: object) -> tuple[tuple[Pubkey, Account], ...]:
     """Return the accounts of an object that maps addresses to account data. Raises BadRequest."""
     try:
         return tuple(read_modifications(value))

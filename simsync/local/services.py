@@ -211,7 +211,7 @@ class _Build:
         }
 
 
-def read_build_request(value: Any) -> BuildRequest:
+def read_build_request(value: object) -> BuildRequest:
     """Return the request in the body of ``POST /build-bundle``. Raises BadRequest."""
     fields = Fields(value, "a bundle build")
     size = fields.integer("bundle_size", DEFAULT_BUNDLE_SIZE)

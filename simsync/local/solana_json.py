@@ -63,7 +63,7 @@ def account_json(
     }
 
 
-def _encode(data: bytes, encoding: str) -> Any:
+def _encode(data: bytes, encoding: str) -> object:
     if encoding in ("base64", "jsonParsed"):
         return [base64.b64encode(data).decode(), "base64"]
     if encoding in ("base58", "binary"):
@@ -81,7 +81,7 @@ def _encode(data: bytes, encoding: str) -> Any:
     raise UnsupportedEncoding(f"unknown encoding {encoding!r}")
 
 
-def read_modifications(value: Any) -> list[tuple[Pubkey, Account]]:
+def read_modifications(value: object) -> list[tuple[Pubkey, Account]]:
     """Return the accounts of an object that maps addresses to account data. Raises MalformedAccount."""
     if value is None:
         return []
@@ -97,7 +97,7 @@ def _address(name: str) -> Pubkey:
         raise MalformedAccount("invalidAccountPubkey", {"address": name, "error": str(error)}) from error
 
 
-def _account(address: str, item: Any) -> Account:
+def _account(address: str, item: object) -> Account:
     if not isinstance(item, dict):
         raise MalformedAccount("invalidRequest", {"error": f"the account {address} must be an object"})
     lamports = item.get("lamports")
@@ -111,7 +111,7 @@ def _account(address: str, item: Any) -> Account:
     return Account(lamports, _data(address, item.get("data")), owner, bool(item.get("executable", False)))
 
 
-def _data(address: str, value: Any) -> bytes:
+def _data(address: str, value: object) -> bytes:
     encoding = value.get("encoding") if isinstance(value, dict) else None
     text = value.get("data") if isinstance(value, dict) else None
     if encoding != "base64" or not isinstance(text, str):

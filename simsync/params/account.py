@@ -137,7 +137,7 @@ def checked_overrides(argument: str, values: object) -> dict[str, AccountData | 
     return checked
 
 
-def _checked_state(argument: str, state: Any) -> AccountData | Mapping[str, Any]:
+def _checked_state(argument: str, state: Any) -> AccountData | Mapping[str, object]:
     if isinstance(state, AccountData):
         return state
     if isinstance(state, Mapping):
@@ -147,7 +147,7 @@ def _checked_state(argument: str, state: Any) -> AccountData | Mapping[str, Any]
     return _whole(argument, state, state.lamports, state.owner, state.data, state.executable, _space(state))
 
 
-def _is_of_rpc(state: Mapping[str, Any]) -> bool:
+def _is_of_rpc(state: Mapping[str, object]) -> bool:
     """True for an account as the RPC gives it; the server wants another form of the data."""
     data = state.get("data")
     if "lamports" not in state or "owner" not in state:
@@ -165,7 +165,7 @@ def _of_rpc(argument: str, state: Mapping[str, Any]) -> AccountData:
 
 
 def _whole(
-    argument: str, state: object, lamports: Any, owner: Any, data: Any, executable: Any, space: int | None
+    argument: str, state: object, lamports: Any, owner: object, data: object, executable: Any, space: int | None
 ) -> AccountData:
     try:
         account = AccountData(lamports, owner, data, executable)
@@ -177,11 +177,11 @@ def _whole(
     return account
 
 
-def _space(state: Any) -> int | None:
+def _space(state: object) -> int | None:
     space = getattr(state, "space", None)
     return space if isinstance(space, int) else None
 
 
-def modifications_from_json(value: Mapping[str, Any]) -> dict[str, AccountData | Mapping[str, Any]]:
+def modifications_from_json(value: Mapping[str, object]) -> dict[str, AccountData | Mapping[str, Any]]:
     """Decode account modifications of a ``to_dict()``. Plain mappings are returned unchanged."""
     return {address: object_from_json(AccountData, state) for address, state in value.items()}

@@ -209,7 +209,7 @@ def plain_mapping(argument: str, value: object) -> dict[str, Any]:
     return checked
 
 
-def _plain(argument: str, value: object, levels: int) -> Any:
+def _plain(argument: str, value: object, levels: int) -> object:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):

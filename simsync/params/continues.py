@@ -31,7 +31,7 @@ class Continue(JsonForm):
         def __init__(
             self,
             advance_count: SupportsIndex = 1,
-            transactions: Sequence[Any] = (),
+            transactions: Sequence[object] = (),
             modify_accounts: AccountModifications = ...,
         ) -> None: ...
 

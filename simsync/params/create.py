@@ -31,7 +31,7 @@ def _overrides_from_json(values: Mapping[Any, Any]) -> dict[Any, Any]:
     return {_slot_from_json(slot): modifications_from_json(states) for slot, states in values.items()}
 
 
-def _slot_from_json(key: Any) -> Any:
+def _slot_from_json(key: Any) -> object:
     return int(key) if isinstance(key, str) and key.isascii() and key.isdecimal() else key
 
 
@@ -103,14 +103,14 @@ class CreateSession(JsonForm):
             capacity_wait_timeout: Optional[SupportsIndex] = None,
             disconnect_timeout: SupportsIndex = MAX_DISCONNECT_TIMEOUT,
             extra_compute_units: Optional[SupportsIndex] = None,
-            discoveries: Sequence[Any] = (),
-            actions: Sequence[Any] = (),
+            discoveries: Sequence[object] = (),
+            actions: Sequence[object] = (),
             overrides: Mapping[Any, AccountModifications] = ...,
             replay_account_state: bool = False,
-            reroute: Optional[Union[Reroute, Mapping[str, Any]]] = None,
-            diagnostic_probes: Sequence[Any] = (),
-            agents: Sequence[Any] = (),
-            extra: Mapping[str, Any] = ...,
+            reroute: Optional[Union[Reroute, Mapping[str, object]]] = None,
+            diagnostic_probes: Sequence[object] = (),
+            agents: Sequence[object] = (),
+            extra: Mapping[str, object] = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:

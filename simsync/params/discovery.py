@@ -56,7 +56,7 @@ def checked_filter(argument: str, value: object) -> DiscoveryFilter:
     return value
 
 
-def filter_from_json(value: Any) -> Any:
+def filter_from_json(value: object) -> Any:
     """Return the filter of which ``value`` is the ``to_dict()``; a mapping with other keys is returned unchanged."""
     if isinstance(value, Mapping) and set(value) == {"program"}:
         return ProgramExecuted(value["program"])
@@ -65,6 +65,6 @@ def filter_from_json(value: Any) -> Any:
     return value
 
 
-def filters_from_json(values: Sequence[Any]) -> list[Any]:
+def filters_from_json(values: Sequence[object]) -> list[Any]:
     """Decode a list of filters or mappings."""
     return [filter_from_json(value) for value in values]

@@ -34,12 +34,12 @@ def instance_of(kind: type) -> Callable[[str, object], Any]:
     return check
 
 
-def object_from_json(kind: Any, value: Any) -> Any:
+def object_from_json(kind: Any, value: object) -> Any:
     """Return the object of which ``value`` is the ``to_dict()``; a mapping with other keys is returned unchanged."""
     names = {member.name for member in fields(kind)}
     return kind.from_dict(dict(value)) if isinstance(value, Mapping) and set(value) == names else value
 
 
-def objects_from_json(kind: Any) -> Callable[[Sequence[Any]], list[Any]]:
+def objects_from_json(kind: object) -> Callable[[Sequence[Any]], list[Any]]:
     """Return the decoder for a list of objects or mappings."""
     return lambda values: [object_from_json(kind, value) for value in values]

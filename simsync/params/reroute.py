@@ -61,7 +61,7 @@ class FillAccount(JsonForm):
         )
 
 
-def _accounts_from_json(values: Sequence[Mapping[str, Any]]) -> list[FillAccount]:
+def _accounts_from_json(values: Sequence[Mapping[str, object]]) -> list[FillAccount]:
     return [FillAccount.from_dict(dict(value)) for value in values]
 
 

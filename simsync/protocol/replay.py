@@ -50,7 +50,7 @@ class ReplayFilter:
 
     # guess: the part of a stream that is replayed
     # guess: a transaction that mentions two of the programs
-    def admit(self, stream: int, slot: int, key: Any) -> bool:
+    def admit(self, stream: int, slot: int, key: object) -> bool:
         """True if this notification was not delivered before. The slots of a stream never go back."""
         cursor = self.cursors[stream]
         if cursor.resume_slot is not None and slot < cursor.resume_slot:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import reprlib
 from collections import Counter
-from typing import Any
 
 _REASON_LENGTH = 200
 _KINDS = 100
@@ -28,7 +27,7 @@ class SkippedMessages:
     def total(self) -> int:
         return sum(self.counts.values())
 
-    def note(self, reason: str, raw: Any) -> None:
+    def note(self, reason: str, raw: object) -> None:
         reason = reason[:_REASON_LENGTH]
         if reason not in self.counts and len(self.counts) >= _KINDS:
             reason = "other"  # a hostile server must not fill the memory with reasons

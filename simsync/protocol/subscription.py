@@ -290,7 +290,7 @@ class SubscriptionProtocol:
         return self._deliver(index, slot, key, message.method, message.result, payload, events)
 
     def _deliver(
-        self, index: int, slot: int, key: Any, method: str, result: Any, payload: bytes, events: list[Event]
+        self, index: int, slot: int, key: object, method: str, result: object, payload: bytes, events: list[Event]
     ) -> int:
         """How many bytes became an event; 0 for a replayed one."""
         spec = self._specs[index]
@@ -303,7 +303,7 @@ class SubscriptionProtocol:
             self._end(index)
         return len(payload) if admitted else 0
 
-    def _admit(self, index: int, slot: int, key: Any) -> bool:
+    def _admit(self, index: int, slot: int, key: object) -> bool:
         """True unless it was delivered before, or events are missing before it."""
         evidence = self._evidence[index]
         if evidence.awaits_replay:
@@ -314,7 +314,7 @@ class SubscriptionProtocol:
             self.last_slot = slot
         return self._replay.admit(index, slot, key)
 
-    def _unique(self, key: Any, payload: bytes) -> Any:
+    def _unique(self, key: object, payload: bytes) -> object:
         """A key that tells notifications of several subscribes apart, or shows that they are the same one."""
         # Signatures are not verified, so two transactions of a slot may share one. Only with several subscribes can one
         # be taken for a repetition of the other.

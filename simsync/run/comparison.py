@@ -348,7 +348,7 @@ class Comparison:
         return [ProgramDifference(*row) for row in self._database.query(_PROGRAMS)]
 
 
-def _options(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+def _options(metadata: Mapping[str, object]) -> Mapping[str, object]:
     """The options that a run was started with; recordings without a fingerprint name only a few."""
     options = fingerprint.parts_in(metadata)
     if options is not None:

@@ -125,7 +125,7 @@ class CompletenessCheck:
         return None if first == last + 1 else f"the sessions end at slot {first - 1}, the range at {last}"
 
 
-def is_whole(completed: Mapping[str, Any], counts: RecordCounts) -> bool:
+def is_whole(completed: Mapping[str, object], counts: RecordCounts) -> bool:
     """True if as many records of a session are there as its own record says; one without numbers is believed."""
     pairs = (("transactions", counts.transactions), ("failed", counts.failed), ("diffs", counts.diffs))
     return all(completed.get(name) is None or completed[name] == found for name, found in pairs)

@@ -174,7 +174,7 @@ class RecordingDatabase:
             self._on_own_thread(lambda: self._run(text, values, cursor))
         return [column[0] for column in cursor.description or ()], self._pieces(cursor)
 
-    def _pieces(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    def _pieces(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[object, ...]]:
         while True:
             with _errors():
                 rows = self._on_own_thread(lambda: cursor.fetchmany(_PIECE))

@@ -246,7 +246,7 @@ class _Run:
         def take(event: Event) -> None:
             self._take(session, event, reconnects)
 
-        def record(kind: str, data: Mapping[str, Any]) -> None:
+        def record(kind: str, data: Mapping[str, object]) -> None:
             if kind in KINDS:
                 raise InvalidParams("kind", kind, "is reserved for simsync's own records; choose another name")
             with self._recording:

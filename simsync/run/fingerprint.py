@@ -48,18 +48,18 @@ def parts_of_function(function: Callable[..., Any]) -> dict[str, Any]:
     return plain(parts)
 
 
-def plain(parts: Mapping[str, Any]) -> dict[str, Any]:
+def plain(parts: Mapping[str, object]) -> dict[str, Any]:
     """The parts as they are after they were written to a file and read again."""
     found: dict[str, Any] = json.loads(_canonical(parts))
     return found
 
 
-def digest(parts: Mapping[str, Any]) -> str:
+def digest(parts: Mapping[str, object]) -> str:
     """The fingerprint: a hash over all parts."""
     return hash_of(_canonical(parts))
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def differences(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, tuple[Any, Any]]:
     """The parts that differ between two runs.
 
     Args:
@@ -73,7 +73,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
     return {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
 
 
-def parts_in(metadata: Mapping[str, Any]) -> Optional[Mapping[str, Any]]:
+def parts_in(metadata: Mapping[str, object]) -> Optional[Mapping[str, Any]]:
     """The parts that a ``metadata`` record holds; None if it has no fingerprint, or one that does not fit its parts."""
     parts = metadata.get("options")
     if not isinstance(parts, Mapping) or metadata.get("fingerprint") != digest(parts):
@@ -122,13 +122,13 @@ def _default(field: Field[Any]) -> Any:
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
-def _short(value: Any) -> Any:
+def _short(value: object) -> object:
     """A value as it is, or its hash if it is long: overrides can hold megabytes of account data."""
     text = _canonical(value)
     return value if len(text) <= _LONGEST else hash_of(text)
 
 
-def _canonical(value: Any) -> bytes:
+def _canonical(value: object) -> bytes:
     # An object that JSON does not know is named by its class only: its text may hold an address in memory.
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=lambda one: type(one).__qualname__)
     return text.encode("utf-8")

@@ -23,13 +23,13 @@ class GivenSession:
     def __init__(self, session: Given) -> None:
         self._session = session
 
-    def session(self, *_arguments: Any, **_options: Any) -> Any:
+    def session(self, *_arguments: object, **_options: object) -> Any:
         """The session, which the end of a ``with`` statement leaves open."""
         return contextlib.nullcontext(self._session)
 
     parallel = session
 
-    def attach(self, *_arguments: Any, **_options: Any) -> Any:
+    def attach(self, *_arguments: object, **_options: object) -> Any:
         raise InvalidParams("create", self._session, "is open already; it cannot be resumed")
 
 

@@ -156,7 +156,7 @@ class _Node:
         )
         return retrying(self._once, method, params)
 
-    def _once(self, method: str, params: list[Any]) -> Any:
+    def _once(self, method: str, params: list[Any]) -> object:
         time.sleep(max(0.0, self._next - time.monotonic()))
         self._next = time.monotonic() + self._pause
         try:
@@ -219,7 +219,7 @@ def _read(path: Path) -> Optional[dict[str, Any]]:
     return value
 
 
-def _write(path: Path, value: Any) -> None:
+def _write(path: Path, value: object) -> None:
     """Write a file in one step, so that one that is there is whole."""
     with replaced(path) as part:
         part.write_bytes(gzip.compress(json.dumps({"result": value}).encode(), mtime=0))

@@ -75,7 +75,7 @@ class OpenSessionFinder:
         elif kind == "progress":
             self._stop(data)
 
-    def _stop(self, data: Mapping[str, Any]) -> None:
+    def _stop(self, data: Mapping[str, object]) -> None:
         first, last = (whole_number(self._started.get(name)) for name in ("start_slot", "end_slot"))
         sequence, executed = whole_number(data.get("sequence")), whole_number(data.get("executed"))
         slot = whole_number(data.get("slot"))

@@ -45,7 +45,7 @@ _LONG_NUMBER = re.compile(rb"\d{20}")
 """Marks what may be an integer beyond 64 bits, which orjson reads as a float."""
 
 
-def _loads(content: bytes) -> Any:
+def _loads(content: bytes) -> object:
     return json.loads(content) if _LONG_NUMBER.search(content) else _quick_loads(content)
 
 
@@ -61,7 +61,7 @@ class Record(NamedTuple):
     data: Mapping[str, Any]
 
 
-def line_of(kind: str, data: Mapping[str, Any]) -> str:
+def line_of(kind: str, data: Mapping[str, object]) -> str:
     """A record as a line of the file, with its line break."""
     return json.dumps({"type": kind, "data": data}, separators=(",", ":")) + "\n"
 
@@ -124,7 +124,7 @@ def _without_mark(lines: Iterator[bytes]) -> Iterator[bytes]:
         yield from lines
 
 
-def _first_object(line: bytes) -> Mapping[str, Any]:
+def _first_object(line: bytes) -> Mapping[str, object]:
     """The object on the first line with content; empty if that line is not one."""
     try:
         value = _loads(line)

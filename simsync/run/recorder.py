@@ -14,7 +14,6 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from simsync.errors import InvalidParams
 from simsync.params import checks
@@ -200,7 +199,7 @@ class Recorder:
         """Where the recording is if it is not complete and did not replace the complete one; None otherwise."""
         return self._place if self._part is None and not self._through and self._place != self._target else None
 
-    def write(self, kind: str, data: Mapping[str, Any]) -> None:
+    def write(self, kind: str, data: Mapping[str, object]) -> None:
         """Add a record. It reaches the file with its block.
 
         Args:
@@ -231,7 +230,7 @@ class Recorder:
         self._worth = self._complete = False
         return True
 
-    def progress(self, data: Mapping[str, Any]) -> None:
+    def progress(self, data: Mapping[str, object]) -> None:
         """Add a ``progress`` record and flush: everything up to it is in the file when this returns.
 
         Args:
@@ -240,7 +239,7 @@ class Recorder:
         self.write("progress", data)
         self.flush()
 
-    def stop(self, data: Mapping[str, Any]) -> None:
+    def stop(self, data: Mapping[str, object]) -> None:
         """Write the record that ends an incomplete run, if the file can still take it.
 
         Args:

@@ -148,7 +148,7 @@ def kept_records(path: PathLike, kept: Kept) -> Iterator[Record]:
             yield record
 
 
-def _compare(target: Path, metadata: Mapping[str, Any], plan: RunPlan) -> None:
+def _compare(target: Path, metadata: Mapping[str, object], plan: RunPlan) -> None:
     """Raise InvalidParams unless a file was begun by the same run."""
     before, now = fingerprint.parts_in(metadata), plan.fingerprint_parts()
     if before is None:

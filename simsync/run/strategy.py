@@ -81,7 +81,7 @@ class RecordedSession:
         """
         return self._recorded(self._session.pending())
 
-    def record(self, kind: str, data: Mapping[str, Any]) -> None:
+    def record(self, kind: str, data: Mapping[str, object]) -> None:
         """Write a record of your own to the file. The id of the session is added.
 
         Args:

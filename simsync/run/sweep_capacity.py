@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Executor
-from typing import Any, Optional
+from typing import Optional
 
 _PER_WORKER = 2
 """Ranges in flight for each worker: the one that it runs, and the next one."""
@@ -56,7 +56,7 @@ class InFlight:
         return self._count
 
 
-def workers_of(executor: Any) -> int:
+def workers_of(executor: object) -> int:
     """How many calls an executor runs at the same time: of :mod:`concurrent.futures` and of Dask."""
     count = getattr(executor, "_max_workers", None)
     if isinstance(count, int):

@@ -103,7 +103,7 @@ class SweepJournal:
                 os.close(self._descriptor)
                 self._descriptor = None
 
-    def _write(self, kind: str, data: Mapping[str, Any]) -> None:
+    def _write(self, kind: str, data: Mapping[str, object]) -> None:
         if self._descriptor is None:
             return  # the sweep was closed; what still ends is run again
         line = line_of(kind, data).encode("utf-8")
@@ -118,7 +118,7 @@ class SweepJournal:
                 os.ftruncate(self._descriptor, before)
             raise type(error)(error.errno, error.strerror, str(self._path)) from error
 
-    def _read(self, parts: Mapping[str, Any], creates: Sequence[CreateSession]) -> list[RangeResult[Any]]:
+    def _read(self, parts: Mapping[str, object], creates: Sequence[CreateSession]) -> list[RangeResult[Any]]:
         self._whole = _whole_bytes(self._path)
         if not self._whole:
             return []

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from typing import Any, Callable, Optional, TypeVar
+from typing import Callable, Optional, TypeVar
 
 from simsync.cancel import CancelToken
 from simsync.errors import Cancelled
@@ -145,7 +145,7 @@ class DaemonThreads(Executor):
         ]
         self._started = False
 
-    def submit(self, fn: Callable[..., T], /, *arguments: Any, **keywords: Any) -> Future[T]:
+    def submit(self, fn: Callable[..., T], /, *arguments: object, **keywords: object) -> Future[T]:
         """Call a function in one of the threads; see :meth:`concurrent.futures.Executor.submit`."""
         future: Future[T] = Future()
 

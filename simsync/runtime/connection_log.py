@@ -53,7 +53,7 @@ class ConnectionLog(Adapter):
         self._session_ids = session_ids
         self._fields = fields
 
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+    def process(self, msg: object, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         extra = {"plane": self._plane, "attempt": None, **self._fields(), **(kwargs.get("extra") or {})}
         subject = named(self._session_ids()).replace("%", "%%")
         return (f"{subject}: {msg}" if subject else msg), {**kwargs, "extra": extra}

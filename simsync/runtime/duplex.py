@@ -100,7 +100,7 @@ class DuplexWebSocket(websocket.WebSocket):
         self.observer: FrameObserver | None = None
         """Observes the messages of this connection. The code that reads and writes messages calls it."""
 
-    def connect(self, url: str, **options: Any) -> None:
+    def connect(self, url: str, **options: object) -> None:
         """Connect as the library does, then make the socket non-blocking."""
         super().connect(url, **options)  # type: ignore[no-untyped-call]
         if self.sock is not None:

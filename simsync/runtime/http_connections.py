@@ -125,14 +125,14 @@ class _Adapter(HTTPAdapter):
 class _TlsAdapter(_Adapter):
     """Lets one context alone decide which certificates are valid."""
 
-    def __init__(self, abort: Abort, budget: Budget, context: Any) -> None:
+    def __init__(self, abort: Abort, budget: Budget, context: object) -> None:
         self._context = context
         super().__init__(abort, budget)
 
-    def init_poolmanager(self, *args: Any, **keywords: Any) -> Any:
+    def init_poolmanager(self, *args: object, **keywords: object) -> Any:
         return super().init_poolmanager(*args, **keywords, ssl_context=self._context)
 
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+    def cert_verify(self, conn: object, url: str, verify: object, cert: object) -> None:
         """Do nothing: requests would overwrite the settings of the context."""
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
@@ -146,8 +146,8 @@ def _pool(
     connection: Callable[..., Any],
     abort: Abort,
     budget: Budget,
-    *args: Any,
-    **keywords: Any,
+    *args: object,
+    **keywords: object,
 ) -> HTTPConnectionPool:
     pool = kind(*args, **keywords)
     pool.ConnectionCls = functools.partial(connection, abort, budget)  # type: ignore[assignment]
@@ -159,7 +159,7 @@ class _Tracked:
 
     sock: Any
 
-    def __init__(self, abort: Abort, budget: Budget, *args: Any, **keywords: Any) -> None:
+    def __init__(self, abort: Abort, budget: Budget, *args: object, **keywords: object) -> None:
         self._abort = abort
         self._budget = budget
         self._duplicate: socket.socket | None = None  # see Abort
@@ -217,7 +217,7 @@ class _IdleConnections:
         self._maxsize = maxsize
         self._stack: list[Any] = []
 
-    def put(self, connection: Any, block: bool = False, timeout: float | None = None) -> None:
+    def put(self, connection: object, block: bool = False, timeout: float | None = None) -> None:
         if len(self._stack) >= self._maxsize > 0:
             raise queue.Full
         self._stack.append(connection)

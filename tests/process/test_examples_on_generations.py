@@ -56,7 +56,7 @@ def output_of(name: str, simulator: Simulator, generation: str) -> str:
         "SIMULATOR_API_KEY": simulator.api_key,
         "SIMULATOR_GENERATION": generation,
     }
-    command = [sys.executable, EXAMPLES / name, *COMMANDS[name]]
+    command = [sys.executable, str(EXAMPLES / name), *COMMANDS[name]]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == FINDS_SOMETHING.get(name, 0), done.stdout + done.stderr
     return CHANGES_EACH_TIME.sub("", done.stdout + done.stderr)

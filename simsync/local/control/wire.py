@@ -155,14 +155,14 @@ def read_request(text: str | bytes, behaviour: Behaviour) -> Request:
     raise invalid(f"unknown method {method!r}")
 
 
-def _in_case(params: Any, case: str) -> Any:
+def _in_case(params: object, case: str) -> object:
     """Return the params without the keys in another case, as a server that ignores unknown keys sees them."""
     if case == "any" or not isinstance(params, dict):
         return params
     return {key: value for key, value in params.items() if _spelling_of(key) in (None, case)}
 
 
-def _check_inline_keys(params: Any, case: str) -> None:
+def _check_inline_keys(params: object, case: str) -> None:
     """Reject ids and cursors in another case, as a server that rejects unknown keys does."""
     if case == "any" or not isinstance(params, dict):
         return
@@ -178,7 +178,7 @@ def _spelling_of(key: str) -> str | None:
     return None if key == key.lower() else "camel"
 
 
-def _cursors(value: Any) -> dict[str, int]:
+def _cursors(value: object) -> dict[str, int]:
     cursors = {} if value is None else value
     if not isinstance(cursors, dict) or not all(isinstance(item, int) for item in cursors.values()):
         raise invalid("lastSequences must map session ids to integers")
@@ -206,7 +206,7 @@ def _create(fields: Fields, behaviour: Behaviour) -> Create:
     return create
 
 
-def _program(value: Any, tagging: str) -> str:
+def _program(value: object, tagging: str) -> str:
     fields = Fields(value, "a discovery")
     if tagging == "tagged":
         program = fields.get("program") if fields.get("type") == "programExecuted" else None
@@ -239,7 +239,7 @@ class Encoder:
     def __init__(self, behaviour: Behaviour) -> None:
         self._behaviour = behaviour
 
-    def message(self, method: str, params: Any = _NOTHING, sequence: int | None = None) -> bytes:
+    def message(self, method: str, params: object = _NOTHING, sequence: int | None = None) -> bytes:
         """Return a top-level message; ``sequence`` is its number in a session that clients can attach to."""
         message = self._named(method, params)
         if sequence is not None:
@@ -297,7 +297,7 @@ class Encoder:
         body = {"session_id": session_id, "seq_id": sequence, "event": inner}
         return self.message("sessionEventV2", self._inline(body))
 
-    def _named(self, method: str, params: Any) -> dict[str, Any]:
+    def _named(self, method: str, params: object) -> dict[str, Any]:
         if params is not _NOTHING:
             return {"method": method, "params": params}
         return {"method": method, "params": None} if self._behaviour.null_params else {"method": method}
@@ -314,7 +314,7 @@ class Encoder:
             return {_camel(key): value for key, value in params.items()}
         return params
 
-    def _event(self, event: Event) -> tuple[str, Any]:
+    def _event(self, event: Event) -> tuple[str, object]:
         if isinstance(event, SlotExecuted):
             return "slotNotification", event.slot
         if isinstance(event, Ready):
@@ -332,7 +332,7 @@ class Encoder:
             return "success", _NOTHING
         return "error", self._error(event)
 
-    def _error(self, refused: Refused) -> Any:
+    def _error(self, refused: Refused) -> object:
         if self._behaviour.error_form == "tagged":
             return {"type": refused.name, "data": refused.fields} if refused.fields else {"type": refused.name}
         return {refused.name: refused.fields} if refused.fields else refused.name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from solders.compute_budget import ComputeBudget
 from solders.litesvm import LiteSVM
@@ -218,7 +218,7 @@ class Engine:
     # -- token balances
 
     def _readonly_token_accounts(
-        self, message: AnyMessage, keys: list[Pubkey], writable: Mapping[int, Any]
+        self, message: AnyMessage, keys: list[Pubkey], writable: Mapping[int, object]
     ) -> dict[int, Account] | None:
         """Return the read-only token accounts by index, or None if the transaction names no token program."""
         if TOKEN_PROGRAMS.isdisjoint(keys):

@@ -143,7 +143,7 @@ def error_json(error: object) -> Any:
     return _name(error)
 
 
-def _instruction_error(error: object) -> Any:
+def _instruction_error(error: object) -> object:
     if isinstance(error, InstructionErrorCustom):
         return {"Custom": error.code}
     if isinstance(error, InstructionErrorBorshIO):
@@ -278,7 +278,7 @@ class Outcome:
         "pre_tokens",
     )
 
-    def __init__(self, meta: TransactionMetadata, error: Any, keys: Keys) -> None:
+    def __init__(self, meta: TransactionMetadata, error: object, keys: Keys) -> None:
         self.meta = meta
         self.error = error
         self.keys = keys.all

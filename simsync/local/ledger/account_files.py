@@ -48,7 +48,7 @@ def read_account_files(*paths: str | os.PathLike[str]) -> dict[Pubkey, Account]:
     return found
 
 
-def _accounts_in(file: Path, value: Any) -> Iterator[tuple[Pubkey, Account]]:
+def _accounts_in(file: Path, value: object) -> Iterator[tuple[Pubkey, Account]]:
     try:
         for address, account in _pairs(file, value):
             yield Pubkey.from_string(address), _account(account)
@@ -56,7 +56,7 @@ def _accounts_in(file: Path, value: Any) -> Iterator[tuple[Pubkey, Account]]:
         raise InvalidParams("path", str(file), f"holds something that is not an account ({error})") from error
 
 
-def _pairs(file: Path, value: Any) -> Iterable[tuple[str, Any]]:
+def _pairs(file: Path, value: object) -> Iterable[tuple[str, Any]]:
     if isinstance(value, Mapping) and "result" in value:
         value = value["result"]
     if isinstance(value, Mapping) and "value" in value and "context" in value:

@@ -82,7 +82,7 @@ class Bundle:
 # -- recorded replies
 
 
-def blocks_of_replies(blocks: Iterable[Any]) -> list[Block]:
+def blocks_of_replies(blocks: Iterable[object]) -> list[Block]:
     """Return the blocks in ``getBlock`` replies, see ``numbered_replies``. Raises InvalidParams."""
     return [_block(slot, reply) for slot, reply in numbered_replies(blocks)]
 

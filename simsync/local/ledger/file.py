@@ -98,7 +98,7 @@ def _zstandard() -> Any:
     return zstandard
 
 
-def _line(value: Any) -> bytes:
+def _line(value: object) -> bytes:
     # Not orjson: the bytes of a file must not depend on which packages are installed.
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
@@ -191,7 +191,7 @@ def _read_block(line: dict[str, Any]) -> Block:
     )
 
 
-def _integer(value: Any) -> int:
+def _integer(value: object) -> int:
     """Return a slot. Raises TypeError for anything else, which would break the order of the ledger later."""
     if not isinstance(value, int):
         raise TypeError(f"{value!r} is not a slot")

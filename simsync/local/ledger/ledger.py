@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simsync.errors import InvalidParams
 from simsync.local.engine.own_thread import in_own_thread
@@ -212,7 +212,7 @@ class Ledger:
     @classmethod
     def from_blocks(
         cls,
-        blocks: Iterable[Any],
+        blocks: Iterable[object],
         *,
         bundle_size: int | None = None,
         accounts: Mapping[Pubkey, Account] | None = None,
@@ -267,7 +267,7 @@ class Ledger:
         return cls._recorded(blocks_of_replies(read_replies(paths)), bundle_size, accounts, execute)
 
     @classmethod
-    def from_transactions(cls, transactions: Iterable[Any], *, bundle_size: int | None = None) -> Ledger:
+    def from_transactions(cls, transactions: Iterable[object], *, bundle_size: int | None = None) -> Ledger:
         """Make a ledger of recorded ``getTransaction`` replies. They are served unchanged, not executed.
 
         Args:

@@ -20,7 +20,7 @@ _SKIPPED = (-32007, -32009)
 """Errors with which a node says that a slot carries no block."""
 
 
-def numbered_replies(blocks: Iterable[Any] | Mapping[Any, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+def numbered_replies(blocks: Iterable[object] | Mapping[Any, object]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield slot and content of ``getBlock`` replies; slots without a block are left out.
 
     Args:
@@ -47,7 +47,7 @@ def numbered_replies(blocks: Iterable[Any] | Mapping[Any, Any]) -> Iterator[tupl
         yield slot, found
 
 
-def block_of_reply(reply: Any, slot: Any) -> dict[str, Any] | None:
+def block_of_reply(reply: object, slot: object) -> dict[str, Any] | None:
     """Return the content of a ``getBlock`` reply, None for a slot without a block. Raises InvalidParams."""
     if isinstance(reply, dict) and "error" in reply and "transactions" not in reply:
         error = reply["error"]
@@ -72,7 +72,7 @@ def transactions_of(reply: dict[str, Any], slot: int) -> list[Any]:
     return found
 
 
-def recorded_transaction(reply: Any, slot: int, time: int) -> dict[str, Any]:
+def recorded_transaction(reply: object, slot: int, time: int) -> dict[str, Any]:
     """Return a transaction as subscriptions show it: with slot and time, and with its message in JSON.
 
     Raises InvalidParams for what sessions could not serve.
@@ -91,7 +91,7 @@ def recorded_transaction(reply: Any, slot: int, time: int) -> dict[str, Any]:
     return {"blockTime": time, **reply, "version": version, "slot": slot, "transaction": transaction}
 
 
-def _check(transaction: dict[str, Any], meta: Any, slot: int) -> None:
+def _check(transaction: dict[str, Any], meta: object, slot: int) -> None:
     signatures = transaction.get("signatures")
     if not isinstance(signatures, list) or not signatures or not all(isinstance(one, str) for one in signatures):
         raise _refusal(slot, "each must have a transaction with signatures")
@@ -114,7 +114,7 @@ def _check(transaction: dict[str, Any], meta: Any, slot: int) -> None:
         raise _refusal(slot, f"loadedAddresses of the transaction {signatures[0]} must be an object")
 
 
-def _is_key(key: Any) -> bool:
+def _is_key(key: object) -> bool:
     return isinstance(key, str) or (isinstance(key, dict) and isinstance(key.get("pubkey"), str))
 
 

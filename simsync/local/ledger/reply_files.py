@@ -59,7 +59,7 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _replies_of(path: Path) -> Iterator[tuple[int | None, Any]]:
+def _replies_of(path: Path) -> Iterator[tuple[int | None, object]]:
     if _plain(path).suffix in _LINES:
         for number, line in enumerate(_content(path).splitlines(), 1):
             if not line.strip():
@@ -77,7 +77,7 @@ def _replies_of(path: Path) -> Iterator[tuple[int | None, Any]]:
     yield _with_slot(value, _slot_of(path))
 
 
-def _with_slot(value: Any, slot: int | None) -> tuple[int | None, Any]:
+def _with_slot(value: object, slot: int | None) -> tuple[int | None, object]:
     if isinstance(value, list) and len(value) == 2 and isinstance(value[0], int):
         return value[0], value[1]
     for level in (value, value.get("result") if isinstance(value, dict) else None):

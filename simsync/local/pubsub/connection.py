@@ -194,7 +194,7 @@ class DataConnection:
         else:
             await self._refuse(number, METHOD_NOT_FOUND, f"Method not found: {method}")
 
-    async def _subscribe(self, number: Any, kind: Kind, params: list[Any]) -> None:
+    async def _subscribe(self, number: object, kind: Kind, params: list[Any]) -> None:
         planned = self._faults.subscribing(f"{kind.stem}Subscribe")
         if planned.refusal is not None:
             await self._refuse(number, *planned.refusal)
@@ -241,10 +241,10 @@ class DataConnection:
                 self._session.closed_cleanly -= 1
         return self._returning
 
-    async def _answer(self, number: Any, result: Any) -> None:
+    async def _answer(self, number: object, result: object) -> None:
         await self._out.answer(dump_json({"jsonrpc": "2.0", "id": number, "result": result}))
 
-    async def _refuse(self, number: Any, code: int, message: str) -> None:
+    async def _refuse(self, number: object, code: int, message: str) -> None:
         body = {"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": message}}
         await self._out.answer(dump_json(body))
 

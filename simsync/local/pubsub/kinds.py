@@ -353,7 +353,7 @@ OWN_KEYS = frozenset({"compression", "replayFromSlot", "intraSlotUpdates", "intr
 UNSUBSCRIBE = frozenset(f"{kind.stem}Unsubscribe" for kind in KINDS)
 
 
-def _mentions(value: Any) -> frozenset[str]:
+def _mentions(value: object) -> frozenset[str]:
     """Return the addresses of a filter by mentions; empty for another filter. Raises InvalidSubscription."""
     wanted = value.get("mentions") if isinstance(value, dict) else None
     return frozenset(str(address(item)) for item in wanted) if isinstance(wanted, list) else frozenset()

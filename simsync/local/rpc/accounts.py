@@ -29,7 +29,7 @@ API_VERSION = "2.3.0"
 MAX_MULTIPLE_ACCOUNTS = 100
 
 
-def with_context(backtest: Backtest, value: Any) -> dict[str, Any]:
+def with_context(backtest: Backtest, value: object) -> dict[str, Any]:
     """Return a value with its context, the current slot."""
     return {"context": {"slot": backtest.slot, "apiVersion": API_VERSION}, "value": value}
 

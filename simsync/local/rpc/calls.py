@@ -91,7 +91,7 @@ def failure(body: bytes, text: str) -> bytes:
     return dump_json(_failure(request.get("id") if isinstance(request, dict) else None, fault))
 
 
-def _answer_one(backtest: Backtest, request: Any) -> dict[str, Any]:
+def _answer_one(backtest: Backtest, request: object) -> dict[str, Any]:
     if not isinstance(request, dict) or not isinstance(request.get("method"), str):
         return _failure(None, RpcFault(INVALID_REQUEST, "Invalid request"))
     number, method, params = request.get("id"), request["method"], request.get("params")
@@ -124,5 +124,5 @@ def _check_context(backtest: Backtest, params: list[Any]) -> None:
             raise RpcFault(MIN_CONTEXT_SLOT_NOT_REACHED, text, {"contextSlot": backtest.slot})
 
 
-def _failure(number: Any, fault: RpcFault) -> dict[str, Any]:
+def _failure(number: object, fault: RpcFault) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": number, "error": fault.to_json()}

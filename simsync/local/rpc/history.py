@@ -192,7 +192,7 @@ def _without_instructions(reply: dict[str, Any]) -> dict[str, Any]:
     return {**reply, "transaction": names, "meta": meta}
 
 
-def _between(backtest: Backtest, wanted: str, before: Any, until: Any) -> Iterator[TransactionItem]:
+def _between(backtest: Backtest, wanted: str, before: object, until: object) -> Iterator[TransactionItem]:
     """Yield the transactions that name an account, newest first, between two signatures."""
     started = not isinstance(before, str)
     for one in backtest.history.newest_first():

@@ -36,7 +36,7 @@ MAX_FILTERS = 4
 class RpcFault(Exception):
     """A call fails; it is answered with this error."""
 
-    def __init__(self, code: int, message: str, data: Any = None) -> None:
+    def __init__(self, code: int, message: str, data: object = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -80,14 +80,14 @@ def address(value: Any) -> Pubkey:
         raise invalid(f"{value!r} is not a Solana address (base58 of 32 bytes)") from error
 
 
-def unsigned(value: Any, what: str) -> int:
+def unsigned(value: object, what: str) -> int:
     """Return a whole number that is not negative."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise invalid(f"{what} must be a number, not {value!r}")
     return value
 
 
-def binary(text: Any, encoding: str) -> bytes:
+def binary(text: object, encoding: str) -> bytes:
     """Return the bytes of a string in ``base58`` or ``base64``."""
     if not isinstance(text, str):
         raise invalid("expected a string")
@@ -101,7 +101,7 @@ def binary(text: Any, encoding: str) -> bytes:
     raise invalid(f"unsupported encoding: {encoding}. Supported encodings: base58, base64")
 
 
-def transaction(text: Any, encoding: str) -> VersionedTransaction:
+def transaction(text: object, encoding: str) -> VersionedTransaction:
     """Return the transaction in a string."""
     wire = binary(text, encoding)
     if len(wire) > MAX_WIRE_SIZE:
@@ -112,7 +112,7 @@ def transaction(text: Any, encoding: str) -> VersionedTransaction:
         raise invalid(f"failed to deserialize the transaction: {error}") from error
 
 
-def account_filters(value: Any) -> list[Callable[[Account], bool]]:
+def account_filters(value: object) -> list[Callable[[Account], bool]]:
     """Return a test for each filter ``dataSize`` or ``memcmp``. Raises RpcFault."""
     filters = value or []
     if not isinstance(filters, list) or len(filters) > MAX_FILTERS:
@@ -120,7 +120,7 @@ def account_filters(value: Any) -> list[Callable[[Account], bool]]:
     return [_filter(item) for item in filters]
 
 
-def _filter(item: Any) -> Callable[[Account], bool]:
+def _filter(item: object) -> Callable[[Account], bool]:
     if isinstance(item, dict) and "dataSize" in item:
         size = unsigned(item["dataSize"], "dataSize")
         return lambda account: len(account.data) == size

@@ -59,7 +59,7 @@ def get_token_accounts_by_delegate(backtest: Backtest, params: list[Any]) -> Any
     )
 
 
-def _accounts_by(backtest: Backtest, params: list[Any], test: Callable[[bytes], bool]) -> Any:
+def _accounts_by(backtest: Backtest, params: list[Any], test: Callable[[bytes], bool]) -> object:
     wanted, config = config_at(params, 1), config_at(params, 2)
     if "mint" in wanted:
         mint = address(wanted["mint"])

@@ -52,7 +52,9 @@ class TransactionTable:
         return found if len(found) > 1 else []
 
 
-def write_page(target: PathLike, template: str, values: Mapping[str, Any], tables: Sequence[TransactionTable]) -> None:
+def write_page(
+    target: PathLike, template: str, values: Mapping[str, object], tables: Sequence[TransactionTable]
+) -> None:
     """Render a template and replace the file atomically. Raises OSError.
 
     Charts (plotly figures) are inserted with the filter ``chart``, and drawn by the browser. Everything else is
