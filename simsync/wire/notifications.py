@@ -12,6 +12,7 @@ from simsync.errors import ProtocolError
 from simsync.events import AccountDiffFields, ActionResultFields, TransactionFields, TransactionOutcome
 from simsync.wire.accounts import account_state, decode_data
 from simsync.wire.spelling import FoldedFields
+from simsync.wire.transaction_bytes import message_version
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -47,7 +48,7 @@ def transaction_fields(result: Any) -> TransactionFields:
         logs=tuple(_list(meta.get("logMessages"))),
         fee=meta.get("fee") or 0,
         compute_units=meta.get("computeUnitsConsumed"),
-        version=reply.get("version", "legacy"),
+        version=message_version(reply.get("version"), _list(message.get("addressTableLookups"))),
         block_time=reply.get("blockTime"),
         account_keys=tuple(keys),
         pre_balances=tuple(_list(meta.get("preBalances"))),

@@ -10,6 +10,7 @@ import contextlib
 from typing import Any, Callable, Optional
 
 from simsync.events import TransactionFields
+from simsync.wire.transaction_bytes import message_version
 
 
 def read_nothing(payload: bytes) -> Optional[TransactionFields]:
@@ -41,6 +42,7 @@ with contextlib.suppress(ImportError):
 
     class _Message(msgspec.Struct, gc=False):
         accountKeys: list[str]
+        addressTableLookups: Optional[list[msgspec.Raw]] = None
 
     class _Transaction(msgspec.Struct, gc=False):
         signatures: list[str]
@@ -50,7 +52,7 @@ with contextlib.suppress(ImportError):
         transaction: _Transaction
         meta: _Meta
         blockTime: Any = None
-        version: Any = "legacy"
+        version: Any = None
 
     class _Params(msgspec.Struct, gc=False):
         result: _Reply
@@ -67,7 +69,8 @@ with contextlib.suppress(ImportError):
         except _ERRORS:
             return None
         meta = reply.meta
-        keys = reply.transaction.message.accountKeys
+        message = reply.transaction.message
+        keys = message.accountKeys
         before = meta.preBalances or ()
         loaded = meta.loadedAddresses
         if loaded is not None and len(keys) < len(before):
@@ -79,7 +82,7 @@ with contextlib.suppress(ImportError):
             tuple(meta.logMessages or ()),
             meta.fee or 0,
             meta.computeUnitsConsumed,
-            reply.version,
+            message_version(reply.version, message.addressTableLookups),
             reply.blockTime,
             tuple(keys),
             tuple(before),

@@ -15,6 +15,18 @@ _VERSIONED = 0x80
 _KEY, _SIGNATURE = 32, 64
 
 
+def message_version(version: Any, lookups: object) -> Any:
+    """The version of a message: ``"legacy"`` or a number.
+
+    Args:
+        version: what the reply says. It may be missing (None) or wrong.
+        lookups: the message's lookups of addresses in tables, which only versioned messages can have.
+    """
+    if lookups:
+        return version if type(version) is int else 0
+    return "legacy" if version is None else version
+
+
 def serialized_transaction(result: Any) -> bytes:
     """Return the transaction in its binary form. Raises ProtocolError if the reply does not have all of its parts."""
     try:
@@ -23,7 +35,7 @@ def serialized_transaction(result: Any) -> bytes:
             return _decoded(*transaction)
         message = transaction["message"]
         signatures = [_base58(signature, _SIGNATURE) for signature in transaction["signatures"]]
-        return _with_count(signatures) + _message(message, result.get("version", "legacy"))
+        return _with_count(signatures) + _message(message, result.get("version"))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, binascii.Error) as error:
         reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
         raise ProtocolError(f"the transaction cannot be serialized: {reason}", result) from error
@@ -42,6 +54,7 @@ def _message(message: Mapping[str, Any], version: Any) -> bytes:
     listed = [key for key in message["accountKeys"] if not _is_looked_up(key)]
     keys = [key["pubkey"] if isinstance(key, Mapping) else key for key in listed]
     lookups = message.get("addressTableLookups") or []
+    version = message_version(version, lookups)
     body = (
         _header(message, listed)
         + _with_count(_base58(key, _KEY) for key in keys)

@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from solders.address_lookup_table_account import AddressLookupTableAccount
+from solders.hash import Hash
+from solders.instruction import AccountMeta, Instruction
+from solders.keypair import Keypair
+from solders.message import MessageV0
+from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 import simsync
+from simsync.params import base58
 from simsync.wire.instructions import transaction_instructions
 from simsync.wire.transaction_bytes import first_signature, serialized_transaction
 
@@ -35,6 +42,49 @@ def test_recorded_transactions_are_rebuilt_byte_by_byte(data_folder: Path) -> No
             assert read.data == bytes(compiled.data)
         inner = sum(len(group["instructions"]) for group in row["meta"].get("innerInstructions") or [])
         assert sum(len(read.inner) for read in instructions) == inner
+
+
+@pytest.mark.parametrize("said", [{"version": "legacy"}, {"version": None}, {"version": "0"}, {"version": 0}, {}])
+def test_a_message_with_lookups_is_rebuilt_whatever_the_reply_says_about_its_version(said: dict[str, Any]) -> None:
+    payer, table = Keypair.from_seed(bytes(32)), Pubkey.from_bytes(bytes([7] * 32))
+    looked_up = [Pubkey.from_bytes(bytes([place] * 32)) for place in (1, 2)]
+    metas = [AccountMeta(looked_up[0], False, True), AccountMeta(looked_up[1], False, False)]
+    message = MessageV0.try_compile(
+        payer.pubkey(),
+        [Instruction(Pubkey.from_bytes(bytes([9] * 32)), b"data", metas)],
+        [AddressLookupTableAccount(table, looked_up)],
+        Hash.default(),
+    )
+    transaction = VersionedTransaction(message, [payer])
+    sent = {
+        "signatures": [str(one) for one in transaction.signatures],
+        "message": {
+            "header": {
+                "numRequiredSignatures": message.header.num_required_signatures,
+                "numReadonlySignedAccounts": message.header.num_readonly_signed_accounts,
+                "numReadonlyUnsignedAccounts": message.header.num_readonly_unsigned_accounts,
+            },
+            "accountKeys": [str(key) for key in message.account_keys],
+            "recentBlockhash": str(message.recent_blockhash),
+            "instructions": [
+                {
+                    "programIdIndex": one.program_id_index,
+                    "accounts": list(one.accounts),
+                    "data": base58.encode(one.data),
+                }
+                for one in message.instructions
+            ],
+            "addressTableLookups": [
+                {
+                    "accountKey": str(one.account_key),
+                    "writableIndexes": list(one.writable_indexes),
+                    "readonlyIndexes": list(one.readonly_indexes),
+                }
+                for one in message.address_table_lookups
+            ],
+        },
+    }
+    assert serialized_transaction({"transaction": sent, "meta": None, **said}) == bytes(transaction)
 
 
 def test_parsed_instructions_show_what_was_sent_and_cannot_be_rebuilt(data_folder: Path) -> None:

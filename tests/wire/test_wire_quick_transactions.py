@@ -52,6 +52,7 @@ PLACES = [
     *[("meta", name) for name in RESULT["meta"]],
     *[("transaction", name) for name in RESULT["transaction"]],
     ("transaction", "message", "accountKeys"),
+    ("transaction", "message", "addressTableLookups"),
     ("meta", "loadedAddresses", "writable"),
 ]
 VALUES: list[Any] = [

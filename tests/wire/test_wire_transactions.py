@@ -93,6 +93,22 @@ def test_version_0_with_addresses_from_lookup_tables() -> None:
     assert len(fields.account_keys) == len(fields.pre_balances) == len(fields.post_balances)
 
 
+@pytest.mark.parametrize("said", [{"version": "legacy"}, {"version": None}, {"version": "0"}, {}])
+def test_a_message_with_lookups_is_of_version_0_whatever_the_reply_says(said: dict[str, Any]) -> None:
+    reply = {**version_0(), **said}
+    if not said:
+        del reply["version"]
+    assert transaction_fields(reply).version == 0
+
+
+def test_a_reply_without_a_version_is_of_a_legacy_message() -> None:
+    reply = version_0()
+    del reply["version"], reply["transaction"]["message"]["addressTableLookups"]
+    assert transaction_fields(reply).version == "legacy"
+    assert transaction_fields({**reply, "version": None}).version == "legacy"
+    assert transaction_fields({**reply, "version": 1}).version == 1
+
+
 def test_parsed_keys_already_hold_the_loaded_addresses() -> None:
     reply = version_0()
     reply["transaction"]["message"]["accountKeys"] = [
