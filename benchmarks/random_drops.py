@@ -34,6 +34,7 @@ CREATE_MESSAGES = 4
 """For each sub-session. Drops begin behind the create: one that is lost begins anew, which takes no re-attaching."""
 
 OPTIONS = simsync.Options(
+    dialect=simsync.Dialect.for_generation("0.13"),  # lists of transactions
     backoff_initial=0.001, backoff_max=0.05, continue_grace=0.1, reconnect_attempts=1_000, drain_idle=30.0
 )
 

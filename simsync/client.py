@@ -23,6 +23,7 @@ from simsync.runtime.threads import spawn
 from simsync.runtime.trial import proxy_name, try_connection
 from simsync.runtime.waiting import deadline_after
 from simsync.services import HttpServices
+from simsync.sessions import first_mistakes
 from simsync.sessions.backtest_session import BacktestSession
 from simsync.sessions.owner import ConnectionOwner, Lifetime
 from simsync.sessions.parallel_session import ParallelSession
@@ -220,7 +221,9 @@ class Client(HttpServices):
 
     def _checked(self, create: object) -> CreateSession:
         checked = _checked_create(create)
-        self.options.dialect.check_create(checked)
+        warning = self.options.dialect.check_create(checked)
+        if warning is not None:
+            first_mistakes.warn(warning)
         return checked
 
     def _ask_slot(self, state: SessionState, until: CancelToken) -> int:

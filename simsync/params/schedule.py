@@ -58,6 +58,11 @@ class Anchor(JsonForm):
         elif self.every is not None:
             raise InvalidParams("every", self.every, f"is only allowed with {' and '.join(EVERY_ANCHORS)}")
 
+    def slots_between(self, first: int, last: int) -> Sequence[int]:
+        """The slots of an anchor with ``every`` from ``first`` to ``last``, both included."""
+        every = self.every or 1
+        return range(-(-first // every) * every, last + 1, every)
+
 
 # guess: other keys of an action
 @dataclass(frozen=True)
@@ -115,9 +120,15 @@ class ScheduledAction(JsonForm):
 
 
 def _transactions(argument: str, values: object) -> tuple[str, ...] | str:
-    if not isinstance(values, str):
-        return checks.transactions(argument, values)
-    text = checks.transaction(argument, values)
-    if not base64.b64decode(text).startswith(_ZSTD):
-        raise InvalidParams(argument, values, "must be a list of transactions, or the text of zstd-compressed ones")
-    return text
+    return (
+        compressed_transactions(argument, values) if isinstance(values, str) else checks.transactions(argument, values)
+    )
+
+
+def compressed_transactions(argument: str, value: object) -> str:
+    """Check the transactions of an action as one text. Raises InvalidParams."""
+    if isinstance(value, str):
+        text = checks.transaction(argument, value)
+        if base64.b64decode(text).startswith(_ZSTD):
+            return text
+    raise InvalidParams(argument, value, "must be a list of transactions, or the base64 text of zstd-compressed ones")

@@ -37,7 +37,7 @@ class ParallelProtocol(ControlProtocol):
 
     def __init__(self, create: CreateSession, options: Options) -> None:
         super().__init__(options)
-        self._create = create
+        self._create_request = requests.create_session(create, options.dialect, parallel=True)
         self.survives_loss = create.disconnect_timeout > 0
         self.announces_discoveries = create.announces_discoveries
 
@@ -47,7 +47,7 @@ class ParallelProtocol(ControlProtocol):
             # Whatever an earlier attempt left behind belongs to sessions that cannot be reached any more.
             self._forget_attempt()
             self._await_answer(Phase.CREATING, now + self._options.create_timeout)
-            return requests.create_session(self._create, self._options.dialect, parallel=True)
+            return self._create_request
         self._await_answer(Phase.ATTACHING, now + self._options.handshake_timeout)
         cursors = {key: session.cursor for key, session in self.sessions.items() if session.cursor != NOTHING_SEEN}
         return requests.attach_parallel(self.control_session_id, cursors, self._options.dialect)

@@ -50,6 +50,9 @@ class SingleProtocol(ControlProtocol):
     ) -> None:
         super().__init__(options)
         self._create = create
+        self._create_request = (
+            b"" if create is None else requests.create_session(create, options.dialect, parallel=False)
+        )
         # Numbers of replies: they are counted among the events, and may come before events with lower numbers.
         self._replies: set[int] = set()
         self._settled = session_id is None
@@ -73,12 +76,11 @@ class SingleProtocol(ControlProtocol):
     def connected(self, now: float) -> bytes:
         self.outcome = None
         if not self.sessions:
-            assert self._create is not None
             self._session = SessionState("")  # takes the events that come before the answer to the create
             self._changed = []
             self._replies = set()
             self._await_answer(Phase.CREATING, now + self._options.create_timeout)
-            return requests.create_session(self._create, self._options.dialect, parallel=False)
+            return self._create_request
         self._await_answer(Phase.ATTACHING, now + self._options.handshake_timeout)
         cursor = self._session.cursor
         last_sequence = None if cursor == NOTHING_SEEN else cursor

@@ -17,6 +17,7 @@ from simsync.params import (
     ProgramExecuted,
     ScheduledAction,
 )
+from simsync.params.schedule import compressed_transactions
 from simsync.wire.accounts import account_modifications
 from simsync.wire.dialect import Dialect
 from simsync.wire.generations import BLOB_OF_TRANSACTIONS, EVERY_N_SLOTS, LISTS_OF_TRANSACTIONS, SLOTS_IN_ANCHORS
@@ -92,8 +93,7 @@ def _anchored(
     name = where.where.replace("_every", "")
     if dialect.minor < SLOTS_IN_ANCHORS:
         return Anchor(name), transactions
-    first = -(-create.start_slot // where.every) * where.every
-    slots = range(first, create.last_slot + 1, where.every)
+    slots = where.slots_between(create.start_slot, create.last_slot)
     # Entry i is executed at slot i, so each slot has one entry for each transaction.
     copies = max(1, len(transactions))
     return Anchor(name, [slot for slot in slots for _ in range(copies)]), transactions * len(slots)
@@ -110,7 +110,8 @@ def _transactions(transactions: str | list[str], dialect: Dialect) -> dict[str, 
         return {"transaction": transactions[0]}
     if dialect.minor < BLOB_OF_TRANSACTIONS or dialect.action_blob is None:
         return {"transactions": transactions}
-    return {"transactions": dialect.action_blob([base64.b64decode(text) for text in transactions])}
+    blob = dialect.action_blob([base64.b64decode(text) for text in transactions])
+    return {"transactions": compressed_transactions("the result of action_blob", blob)}
 
 
 # guess: overrides per slot

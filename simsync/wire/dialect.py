@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
@@ -18,7 +17,10 @@ from simsync.wire import generations, server_errors
 from simsync.wire.spelling import fold
 from simsync.wire.streams import STREAMS, StreamRow
 
-logger = logging.getLogger("simsync.control")
+_UNKNOWN_LIST = (
+    "the transactions of scheduled actions are sent as a list, which servers from 0.14 on refuse: name the generation"
+    " of yours with Options(dialect=Dialect.for_generation(...))"
+)
 
 _END_KEYS = frozenset(("completed", "done", "eof", "endofstream"))
 _END_SUFFIXES = ("Completed", "Complete", "End")
@@ -118,16 +120,18 @@ class Dialect:
         return None if self.generation is None else generations.minor_version(self.generation)
 
     # guess: transactions of an action
-    def check_create(self, create: CreateSession) -> None:
-        """Raise InvalidParams if the server cannot read ``create``. A list of transactions is never sent silently."""
+    def check_create(self, create: CreateSession) -> str | None:
+        """Compare ``create`` with what the server can read.
+
+        Returns:
+            A warning, if it depends on the generation whether the server can read it and the generation is not known.
+
+        Raises:
+            InvalidParams: the server cannot read it.
+        """
         minor = self.minor
         if self.generation is None or minor is None:
-            if generations.sends_list(create):
-                logger.warning(
-                    "the transactions of scheduled actions are sent as a list, which servers from 0.14 on refuse: name"
-                    " the generation of yours with Options(dialect=Dialect.for_generation(...))"
-                )
-            return
+            return _UNKNOWN_LIST if generations.sends_list(create) else None
         generations.check(create, self.generation)
         if minor >= generations.BLOB_OF_TRANSACTIONS and self.action_blob is None and generations.sends_list(create):
             raise InvalidParams(
@@ -136,3 +140,4 @@ class Dialect:
                 f"a server of {self.generation} takes no list of transactions: give transactions= the compressed"
                 " text, or Dialect.for_generation(..., action_blob=function) a function that makes it",
             )
+        return None

@@ -91,6 +91,12 @@ def _has_several_takers(create: CreateSession) -> bool:
 
 _EACH_SLOT = "take Anchor('after_every_slot', every=1), which every server gets in the form that it knows"
 
+
+def _every(meets: Callable[[ScheduledAction, CreateSession], bool]) -> Callable[[CreateSession], bool]:
+    """An action at every n slots for which ``meets`` is true."""
+    return lambda create: any(action.anchor.every is not None and meets(action, create) for action in _actions(create))
+
+
 RULES: tuple[Rule, ...] = (
     Rule("`Anchor('after_slot')` without slots", _anchored("after_slot", named=False), 10, 13, _EACH_SLOT),
     Rule("slots of `Anchor('after_slot')`", _anchored("after_slot", named=True), 14, None, _EACH_SLOT),
@@ -102,6 +108,20 @@ RULES: tuple[Rule, ...] = (
         14,
         None,
         "take every=1 and leave the other results out",
+    ),
+    Rule(
+        "anchors at every n slots of an action whose transactions are one text",
+        _every(lambda action, _create: isinstance(action.transactions, str)),
+        EVERY_N_SLOTS,
+        None,
+        "name the slots, and take a text with one entry for each",
+    ),
+    Rule(
+        "anchors at every n slots of which none is in the range",
+        _every(lambda action, create: not action.anchor.slots_between(create.start_slot, create.last_slot)),
+        EVERY_N_SLOTS,
+        None,
+        "leave the action out, because it is never executed",
     ),
     Rule(
         "`Anchor('before_slot')` and `Anchor('before_every_slot')`",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from solders.keypair import Keypair
 
 import simsync
@@ -79,7 +80,8 @@ def test_scheduled_actions_keep_their_places_in_front_of_it(
         simsync.ScheduledAction(simsync.Anchor(where, [FIRST + 3]), transactions=[encoded(transfer(SOL))], label=where)
         for where in ("before_slot", "after_slot")
     ]
-    with client.parallel(replace(create, overrides=overrides, actions=reads), timeout=20) as session:
+    create = replace(create, overrides=overrides, actions=reads)
+    with pytest.warns(simsync.UsageWarning), client.parallel(create, timeout=20) as session:
         sub = session.sub_sessions[0]
         sub.subscribe_actions()
         results = [e for e in sub.events(timeout=20, advance=9) if isinstance(e, simsync.ActionResult)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +33,7 @@ EVERY = Anchor("after_every_slot", every=1)
 
 
 def blob(transactions: Sequence[bytes]) -> str:
-    return b"+".join(transactions).decode()
+    return base64.b64encode(b"\x28\xb5\x2f\xfd" + b"+".join(transactions)).decode()
 
 
 def action(anchor: Anchor = EVERY, *transactions: Any, **more: Any) -> ScheduledAction:
@@ -57,10 +56,10 @@ def encoded(*texts: bytes) -> list[str]:
     [
         ("0.11", "afterSlot", encoded(b"one", b"two")),
         ("0.13", "afterSlot", encoded(b"one", b"two")),
-        ("0.14", {"afterSlot": {"slots": [7, 7, 8, 8]}}, "one+two+one+two"),
-        ("0.22.1", {"afterSlot": {"slots": [7, 7, 8, 8]}}, "one+two+one+two"),
-        ("0.23", {"afterEverySlot": {"every_n_slots": 1, "everyNSlots": 1}}, "one+two"),
-        ("0.28", {"afterEverySlot": {"every_n_slots": 1, "everyNSlots": 1}}, "one+two"),
+        ("0.14", {"afterSlot": {"slots": [7, 7, 8, 8]}}, blob([b"one", b"two"] * 2)),
+        ("0.22.1", {"afterSlot": {"slots": [7, 7, 8, 8]}}, blob([b"one", b"two"] * 2)),
+        ("0.23", {"afterEverySlot": {"every_n_slots": 1, "everyNSlots": 1}}, blob([b"one", b"two"])),
+        ("0.28", {"afterEverySlot": {"every_n_slots": 1, "everyNSlots": 1}}, blob([b"one", b"two"])),
     ],
 )
 def test_each_slot_in_the_form_of_each_generation(generation: str, anchor: Any, transactions: Any) -> None:
@@ -82,7 +81,7 @@ def test_every_tenth_slot_is_named_from_the_first_that_is_divisible() -> None:
     every_tenth = action(Anchor("before_every_slot", every=10), b"x")
     (made,) = sent(CreateSession(11, 41, actions=[every_tenth]), "0.18")["actions"]
     assert made["anchor"] == {"beforeSlot": {"slots": [20, 30, 40]}}
-    assert made["transactions"] == "x+x+x"
+    assert made["transactions"] == blob([b"x"] * 3)
 
 
 def test_a_text_of_the_caller_is_sent_unchanged() -> None:
@@ -115,7 +114,8 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"actions": [action(Anchor("before_every_slot", every=1))]}, ["0.13", "0.14"]),
     ({"actions": [ScheduledAction(EVERY, account_overrides={A: AccountData(1)})]}, ["0.13", "0.14"]),
     ({"overrides": {7: {A: AccountData(1)}}}, ["0.13", "0.14"]),
-    ({"actions": [ScheduledAction(EVERY, transactions=TEXT)]}, ["0.13"]),
+    ({"actions": [ScheduledAction(EVERY, transactions=TEXT)]}, ["0.13", "0.14"]),
+    ({"actions": [ScheduledAction(Anchor("after_slot", [7]), transactions=TEXT)]}, ["0.13"]),
     ({"actions": [action(feeds_reroute=True)]}, ["0.13", "0.14"]),
     ({"replay_account_state": True}, ["0.13", "0.14"]),
     ({"agents": [{"agentType": "x"}]}, ["0.23", "0.28"]),
@@ -145,18 +145,17 @@ def test_what_each_generation_cannot_read_is_refused(options: dict[str, Any], re
     Dialect().check_create(create)
 
 
-def test_a_list_is_never_sent_silently(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_list_for_a_server_of_unknown_generation_comes_with_a_warning() -> None:
     create = CreateSession(7, 8, actions=[action()])
     with pytest.raises(simsync.InvalidParams, match="action_blob"):
         Dialect.for_generation("0.14").check_create(create)
-    with caplog.at_level(logging.WARNING, "simsync"):
-        Dialect.for_generation("0.13").check_create(create)
-        Dialect().check_create(CreateSession(7, 8, actions=[ScheduledAction(EVERY, transactions=TEXT)]))
-    assert caplog.messages == []
-    with caplog.at_level(logging.WARNING, "simsync"):
-        Dialect().check_create(create)
-    (message,) = caplog.messages
-    assert "for_generation" in message
+    assert Dialect.for_generation("0.13").check_create(create) is None
+    assert Dialect().check_create(CreateSession(7, 8, actions=[ScheduledAction(EVERY, transactions=TEXT)])) is None
+    client = simsync.Client("ws://127.0.0.1:1", "key")
+    for make in (client.session, client.parallel):
+        with pytest.warns(simsync.UsageWarning, match="for_generation") as shown, pytest.raises(simsync.ConnectError):
+            make(create)
+        assert [one.filename for one in shown] == [__file__]
 
 
 def test_nothing_is_sent_when_it_is_refused() -> None:
@@ -172,3 +171,24 @@ def test_nothing_is_sent_when_it_is_refused() -> None:
 def test_generations_are_versions(generation: Any) -> None:
     with pytest.raises(simsync.InvalidParams, match=r"0\.13"):
         Dialect.for_generation(generation)
+
+
+@pytest.mark.parametrize("where", ["before_every_slot", "after_every_slot"])
+@pytest.mark.parametrize("generation", ["0.18", "0.22"])
+def test_an_anchor_at_every_n_slots_that_an_older_server_cannot_be_told(where: str, generation: str) -> None:
+    dialect = Dialect.for_generation(generation, action_blob=lambda _: TEXT)
+    text = CreateSession(1_001, 1_009, actions=[ScheduledAction(Anchor(where, every=1), transactions=TEXT)])
+    with pytest.raises(simsync.InvalidParams, match=r"one text .*from 0\.23 on.*: name the slots"):
+        dialect.check_create(text)
+    never = CreateSession(1_001, 1_009, actions=[ScheduledAction(Anchor(where, every=100), transactions=[b"x" * 70])])
+    with pytest.raises(simsync.InvalidParams, match="leave the action out"):
+        dialect.check_create(never)
+    Dialect.for_generation("0.23", action_blob=lambda _: TEXT).check_create(never)
+
+
+@pytest.mark.parametrize("blob", [b"(\xb5/\xfd", "", "text", None, ["a"]])
+def test_what_action_blob_returns_is_checked(blob: Any) -> None:
+    dialect = Dialect.for_generation("0.14", action_blob=lambda _: blob)
+    client = simsync.Client("ws://127.0.0.1:1", "key", options=simsync.Options(dialect=dialect))
+    with pytest.raises(simsync.InvalidParams, match="result of action_blob"):
+        client.session(CreateSession(7, 8, actions=[action()]))
