@@ -58,7 +58,7 @@ with contextlib.ExitStack() as stack:
     for sub in session.sub_sessions:
         sub.subscribe_actions()
     costs: dict[int, list[int]] = {size: [] for size in SIZES}
-    failures = dict.fromkeys(SIZES, 0)
+    failures: dict[int, int] = dict.fromkeys(SIZES, 0)
     for _sub, event in session.events(advance=10, timeout=300):
         if isinstance(event, simsync.ActionResult):
             size = int(event.label or 0)
