@@ -35,7 +35,11 @@ CREATE_MESSAGES = 4
 
 OPTIONS = simsync.Options(
     dialect=simsync.Dialect.for_generation("0.13"),  # lists of transactions
-    backoff_initial=0.001, backoff_max=0.05, continue_grace=0.1, reconnect_attempts=1_000, drain_idle=30.0
+    backoff_initial=0.001,
+    backoff_max=0.05,
+    continue_grace=0.1,
+    reconnect_attempts=1_000,
+    drain_idle=30.0,
 )
 
 Streams = dict[tuple[int, str], list[Any]]

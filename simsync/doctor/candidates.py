@@ -169,6 +169,14 @@ def _override(write: Tagging, slot: int) -> dict[str, Any]:
     return {"anchor": anchor, "kind": "simulate", "accountOverrides": {PROBE_ACCOUNT: account}}
 
 
+def telling_generations(slot: int) -> Iterator[dict[str, Any]]:
+    """Arguments of creates that only servers from some protocol version on accept."""
+    account = AccountData(lamports=LAMPORTS, owner=SYSTEM_PROGRAM, data=b"")
+    yield {"overrides": {slot: {PROBE_ACCOUNT: account}}}
+    each = Anchor("after_every_slot", every=1)
+    yield {"actions": [ScheduledAction(each, account_overrides={PROBE_ACCOUNT: account})]}
+
+
 def snake_create(create: CreateSession) -> dict[str, Any]:
     """The keys of a create request once more, in snake_case, for ``CreateSession(extra=...)``."""
     return {

@@ -10,7 +10,10 @@ from simsync.doctor.fields import field, fold
 
 EXAMPLES = (13, 14, 23, 28)
 """The minor versions that stand for the generations, oldest first."""
-_LISTS_UNTIL = 13
+_FIRST_LISTS, _LAST_LISTS = 11, 13
+_ONLY_OVERRIDES = 18
+_EVERY_N_SLOTS = 23
+_NEWEST = 99
 
 
 class Generation(NamedTuple):
@@ -27,11 +30,20 @@ class Generation(NamedTuple):
         span = f"from 0.{self.least} on" if self.most is None else f"at most 0.{self.most}"
         if self.least is not None and self.most is not None:
             span = f"0.{self.least} to 0.{self.most}" if self.least < self.most else f"0.{self.least}"
-        fitting = [one for one in EXAMPLES if (self.least or 0) <= one <= (self.most or one)]
-        if not fitting:
-            return f"This server is of the generation {span}."
-        setting = f'Options(dialect=Dialect.for_generation("0.{fitting[-1]}"))'
+        if self.least is None:
+            return f"This server is of the generation {span}; which one, the capture does not tell."
+        # The oldest that fits: a newer one would be asked for what this server may not know.
+        fitting = [one for one in EXAMPLES if self.least <= one <= (self.most or one)]
+        setting = f'Options(dialect=Dialect.for_generation("0.{fitting[0] if fitting else self.least}"))'
         return f"This server is of the generation {span}: set {setting}."
+
+
+class _Create(NamedTuple):
+    """What a create request needs a server to know."""
+
+    lists: bool
+    only_overrides: bool
+    every: bool
 
 
 def generation_of(records: Iterable[Record]) -> Generation:
@@ -40,28 +52,62 @@ def generation_of(records: Iterable[Record]) -> Generation:
     Args:
         records: The lines of the capture.
     """
-    least, most = 0, 99
-    for since, until in _hints(list(records)):
+    accepted: list[_Create] = []
+    refused: list[_Create] = []
+    least, most = 0, _NEWEST
+    for since, until in _of_messages(records, accepted, refused):
         least, most = max(least, since), min(most, until)
+    for since, until in _of_creates(accepted, refused):
+        least, most = max(least, since), min(most, until)
+    if least in range(_FIRST_LISTS, _LAST_LISTS + 1) and _refuses_lists(accepted, refused):
+        least = _LAST_LISTS + 1
     if least > most:
         return Generation(None, None)  # they contradict each other
-    return Generation(least or None, None if most == 99 else most)
+    return Generation(least or None, None if most == _NEWEST else most)
 
 
-def _hints(records: list[Record]) -> Iterator[tuple[int, int]]:
-    """Pairs of the first and last minor version that know something that was seen."""
-    lists_sent: set[int] = set()
+def _of_messages(
+    records: Iterable[Record], accepted: list[_Create], refused: list[_Create]
+) -> Iterator[tuple[int, int]]:
+    """The first and last minor version that know each received message; sorts the creates by their answers."""
+    pending: dict[int, _Create] = {}
     for record in records:
         method = fold(str(field(record.message, "method") or ""))
         if record.direction == "sent":
-            if method == "createbacktestsession" and _has_lists(record.message):
-                lists_sent.add(record.connection)
+            if method == "createbacktestsession":
+                pending[record.connection] = _needs(field(record.message, "params", "actions"))
             continue
         yield from _of_message(method, record.message)
-        if record.connection in lists_sent and method in ("sessioncreated", "error"):
-            lists_sent.discard(record.connection)
-            if method == "sessioncreated":
-                yield 11, _LISTS_UNTIL
+        if record.connection in pending and method in ("sessioncreated", "error"):
+            (accepted if method == "sessioncreated" else refused).append(pending.pop(record.connection))
+
+
+def _needs(actions: object) -> _Create:
+    listed = actions if isinstance(actions, list) else []
+    transactions = [field(one, "transactions") for one in listed]
+    anchors = [fold(str(field(one, "anchor"))) for one in listed]
+    return _Create(
+        any(isinstance(one, list) and one for one in transactions),
+        any(not one for one in transactions),
+        any("everyslot" in anchor for anchor in anchors),
+    )
+
+
+def _of_creates(accepted: list[_Create], refused: list[_Create]) -> Iterator[tuple[int, int]]:
+    for create in accepted:
+        if create.lists:
+            yield _FIRST_LISTS, _LAST_LISTS
+        if create.only_overrides:
+            yield _ONLY_OVERRIDES, _NEWEST
+        if create.every:
+            yield _EVERY_N_SLOTS, _NEWEST
+    # With and without the anchor, everything else being equal.
+    if _Create(False, True, False) in accepted and _Create(False, True, True) in refused:
+        yield 0, _EVERY_N_SLOTS - 1
+
+
+def _refuses_lists(accepted: list[_Create], refused: list[_Create]) -> bool:
+    return bool(accepted) and not any(one.lists for one in accepted) and any(one.lists for one in refused)
 
 
 def _of_message(method: str, message: object) -> Iterator[tuple[int, int]]:
@@ -78,8 +124,3 @@ def _of_message(method: str, message: object) -> Iterator[tuple[int, int]]:
     summary = field(content, "summary") if kind == "completed" else None
     if isinstance(summary, dict) and "unsanitizable" in map(fold, summary):
         yield 23, 99
-
-
-def _has_lists(message: object) -> bool:
-    actions = field(message, "params", "actions")
-    return isinstance(actions, list) and any(isinstance(field(one, "transactions"), list) for one in actions)

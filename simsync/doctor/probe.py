@@ -27,6 +27,7 @@ from simsync.doctor.candidates import (
     discovery_filters,
     scheduled,
     snake_create,
+    telling_generations,
 )
 from simsync.doctor.capture import CaptureFile, Record
 from simsync.doctor.conversation import Capture, Control
@@ -294,6 +295,10 @@ class _Probe:
             with self._single(send_summary=True) as other:
                 self._start(other)
                 self._finish(other)
+        for one in telling_generations(start):
+            made = self._attempt(**one)
+            if isinstance(made, simsync.BacktestSession):
+                made.close()
 
     def _start(self, session: simsync.BacktestSession) -> None:
         for name, kind in STREAM_FORMS.items():

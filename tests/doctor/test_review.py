@@ -33,9 +33,14 @@ def created(**params: Any) -> Record:
     return received({"method": "sessionCreated", "params": {"session_id": "<session-1>", **params}})
 
 
-def create(transactions: Any) -> Record:
-    params = {"actions": [{"anchor": "afterSlot", "transactions": transactions}]}
-    return received({"method": "createBacktestSession", "params": params}, "sent")
+def create(transactions: Any = None, anchor: Any = "afterSlot") -> Record:
+    action = {"anchor": anchor, "transactions": transactions} if transactions else {"anchor": anchor}
+    return received({"method": "createBacktestSession", "params": {"actions": [action]}}, "sent")
+
+
+EVERY = {"afterEverySlot": {"everyNSlots": 1}}
+PLAIN = received({"method": "createBacktestSession", "params": {}}, "sent")
+REFUSED = received({"method": "error", "params": "x"})
 
 
 def event(kind: str, **params: Any) -> Record:
@@ -47,7 +52,27 @@ def event(kind: str, **params: Any) -> Record:
     ("records", "least", "most", "words"),
     [
         ([], None, None, "does not tell"),
-        ([created(task_id=None)], 13, None, 'from 0.13 on: set Options(dialect=Dialect.for_generation("0.28"))'),
+        ([created(task_id=None)], 13, None, 'from 0.13 on: set Options(dialect=Dialect.for_generation("0.13"))'),
+        (
+            [create(["AQ=="]), REFUSED, PLAIN, created(task_id=None)],
+            14,
+            None,
+            'from 0.14 on: set Options(dialect=Dialect.for_generation("0.14"))',
+        ),
+        ([create(["AQ=="]), REFUSED, PLAIN, created()], None, None, "does not tell"),
+        (
+            [create(), created(), create(None, EVERY), REFUSED],
+            18,
+            22,
+            'set Options(dialect=Dialect.for_generation("0.18"))',
+        ),
+        ([create(), REFUSED, create(None, EVERY), REFUSED, PLAIN, created(task_id=None)], 13, None, "from 0.13 on"),
+        (
+            [create(None, EVERY), created()],
+            23,
+            None,
+            'from 0.23 on: set Options(dialect=Dialect.for_generation("0.23"))',
+        ),
         (
             [create(["AQ=="]), created(task_id=None)],
             13,
@@ -58,7 +83,7 @@ def event(kind: str, **params: Any) -> Record:
         ([create(["AQ=="]), received({"method": "error", "params": "x"}), created()], None, None, "does not tell"),
         ([event("completed", summary={"unsanitizable": 0})], 23, None, "from 0.23 on"),
         ([event("discoveryBatch", transactionIndices=[])], 28, None, "from 0.28 on"),
-        ([received({"method": "sessionsCreated", "params": {}})], None, 22, "at most 0.22: set"),
+        ([received({"method": "sessionsCreated", "params": {}})], None, 22, "at most 0.22; which one"),
         ([event("discoveryBatch", transactionIndices=[]), create(["AQ=="]), created()], None, None, "does not tell"),
     ],
 )

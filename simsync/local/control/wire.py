@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 MAX_DISCONNECT_TIMEOUT = 900
 """Longest time in seconds for which a session may outlive its control socket."""
+_TASK_IDS = 13
+"""Minor version from which sessions are announced with the id of a task."""
 _REROUTE_STATISTICS = 23
 """Minor version from which the summary has them, and the number of transactions that could not be sanitized."""
 _DISCOVERED_INDICES = 28
@@ -259,7 +261,7 @@ class Encoder:
         params = {
             "control_session_id": control_id,
             "session_ids": [session_id for session_id, _, _ in ranges],
-            "task_ids": [None] * len(ranges),
+            **self._task_ids(len(ranges)),
             "start_slots": [start for _, start, _ in ranges],
             "end_slots": [end for _, _, end in ranges],
         }
@@ -270,7 +272,7 @@ class Encoder:
         params = {
             "control_session_id": control_id,
             "session_ids": session_ids,
-            "task_ids": [None] * len(session_ids),
+            **self._task_ids(len(session_ids)),
         }
         return self.message("parallelSessionAttachedV2", self._inline(params))
 
@@ -303,7 +305,11 @@ class Encoder:
         return {"method": method, "params": None} if self._behaviour.null_params else {"method": method}
 
     def _announcement(self, session_id: str, endpoint: str) -> dict[str, Any]:
-        return self._inline({"session_id": session_id, "rpc_endpoint": endpoint, "task_id": None})
+        task = {"task_id": None} if self._knows(_TASK_IDS) else {}
+        return self._inline({"session_id": session_id, "rpc_endpoint": endpoint, **task})
+
+    def _task_ids(self, count: int) -> dict[str, Any]:
+        return {"task_ids": [None] * count} if self._knows(_TASK_IDS) else {}
 
     def _knows(self, since: int) -> bool:
         minor = self._behaviour.minor
