@@ -25,7 +25,7 @@ from simsync.protocol.unreadable_frames import UnreadableFrames
 from simsync.wire import requests
 from simsync.wire.control import ControlDecoder
 from simsync.wire.control_messages import ControlMessage, NotUnderstood
-from simsync.wire.server_errors import advice, is_ignored
+from simsync.wire.server_errors import advice, is_ignored, is_transient
 
 logger = logging.getLogger("simsync.control")
 
@@ -153,7 +153,7 @@ class ControlProtocol(ABC):
         """The server answered a create or an attach with an error. ``request``: what it did not do."""
         reason = f"the server did not {request}: {error}{advice(error)}"
         final = error.terminal or self.phase is Phase.CREATING
-        self.outcome = GiveUp(reason, error) if final else Reconnect(reason)
+        self.outcome = GiveUp(reason, error, is_transient(error)) if final else Reconnect(reason)
 
     # Receiving: the one loop through which everything comes.
 

@@ -17,10 +17,14 @@ class Reconnect:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """Do not connect again: it would not help. ``error`` is what the server reported, if it did."""
+    """Do not connect again: it would not help.
+
+    ``error`` is what the server reported, if it did; ``transient``: a later request may have another answer.
+    """
 
     reason: str
     error: Optional[BacktestError] = None
+    transient: bool = False
 
 
 Outcome = Union[Reconnect, GiveUp]

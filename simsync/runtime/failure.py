@@ -36,10 +36,12 @@ def given_up(outcome: GiveUp, is_capacity: Callable[[int, str], bool], *, establ
     if established:
         error = ControlFailed(outcome.reason)
         error.retryable = reported is None or not reported.terminal
-    elif reported is not None and is_capacity(0, str(reported)):
-        error = CapacityError(outcome.reason, reported)
-    else:
+    elif reported is None or reported.terminal or outcome.transient or not is_capacity(0, str(reported)):
+        # Words like "busy" do not count in an error whose name tells whether it passes.
         error = CreateError(outcome.reason, reported)
+        error.retryable = outcome.transient
+    else:
+        error = CapacityError(outcome.reason, reported)
     if reported is not None:
         error.__cause__ = RemoteError(reported)
     return error

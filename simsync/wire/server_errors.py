@@ -67,6 +67,11 @@ def is_terminal(error: BacktestError) -> bool:
     return error.name in TERMINAL
 
 
+def is_transient(error: BacktestError) -> bool:
+    """True if the same request may succeed later."""
+    return error.name in TRANSIENT
+
+
 def is_ignored(error: BacktestError) -> bool:
     """True for errors about a single transaction, which do not concern the caller who drives the session."""
     return error.name in IGNORED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from simsync.events import BacktestError
 from simsync.local import Simulator
 from simsync.protocol.outcome import GiveUp
 from simsync.runtime.failure import given_up
+from simsync.wire.server_errors import decode_error, is_terminal, is_transient
 
 CREATE = simsync.CreateSession(1_000, slot_count=10)
 
@@ -41,14 +43,32 @@ def test_a_session_that_is_not_created_has_the_reason_and_the_servers_error(simu
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("NoCapacity", simsync.CapacityError), ("SessionNameTaken", simsync.CreateError)]
+    ("raw", "kind", "retryable"),
+    [
+        ("noCapacity", simsync.CapacityError, True),
+        ({"other": "all simulators are busy"}, simsync.CapacityError, True),
+        ("sessionNameTaken", simsync.CreateError, False),
+        ({"sessionNameTaken": {"name": "busy-desk"}}, simsync.CreateError, False),
+        ({"invalidRequest": "unknown field capacityWaitTimeoutSecs"}, simsync.CreateError, False),
+        ({"invalidRequest": "too many actions"}, simsync.CreateError, False),
+        ({"internal": "try again"}, simsync.CreateError, True),
+        ({"clerkError": "no answer"}, simsync.CreateError, True),
+        ({"other": "a bad word"}, simsync.CreateError, False),
+    ],
 )
-def test_a_lack_of_capacity_is_told_by_the_servers_words(name: str, kind: type[simsync.CreateError]) -> None:
-    reported = BacktestError(name, {}, name, terminal=True)
+def test_which_errors_of_a_create_pass(raw: Any, kind: type[simsync.CreateError], retryable: bool) -> None:
+    reported = decode_error(raw)
+    reported.terminal = is_terminal(reported)
     is_capacity = simsync.Dialect().is_capacity
-    error = given_up(GiveUp("the server did not create the session", reported), is_capacity, established=False)
+    outcome = GiveUp("the server did not create the session", reported, is_transient(reported))
+    error = given_up(outcome, is_capacity, established=False)
     assert type(error) is kind
-    assert error.retryable is (kind is simsync.CapacityError)
+    assert error.retryable is retryable
+
+
+def test_a_session_that_a_terminal_error_has_ended_cannot_be_retried() -> None:
+    is_capacity = simsync.Dialect().is_capacity
+    reported = BacktestError("NoMoreBlocks", {}, "noMoreBlocks", terminal=True)
     ended = given_up(GiveUp("ended", reported), is_capacity, established=True)
     assert isinstance(ended, simsync.ControlFailed) and not ended.retryable
     assert given_up(GiveUp("lost"), is_capacity, established=True).retryable
