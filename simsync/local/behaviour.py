@@ -113,10 +113,11 @@ class Behaviour:
     @property
     def minor(self) -> int | None:
         """The N of the generation ``0.N``; None for any."""
-        return None if self.generation == "any" else int(self.generation[2:])
+        return None if self.generation == "any" else int(self.generation.split(".")[1])
 
     def __post_init__(self) -> None:
-        if self.generation != "any" and not re.fullmatch(r"0\.[1-9]\d", self.generation):
+        known = isinstance(self.generation, str) and re.fullmatch(r"any|0\.[1-9][0-9](\.[0-9]+)?", self.generation)
+        if not known:
             raise InvalidParams("generation", self.generation, "must be a version from 0.10 on, or any")
         for name, choices in _CHOICES.items():
             value = getattr(self, name)

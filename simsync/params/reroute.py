@@ -103,8 +103,8 @@ class FillTaker(JsonForm):
         input_token_account: Index, or list of indices, of the accounts to be replaced by the taker's account of the
             input mint.
         output_token_account: The same for the output mint.
-        derived: Addresses that the server derives anew for each taker: mappings with ``program``, ``seeds`` and
-            ``slots``, which are sent unchanged because the forms of the seeds are not documented.
+        derived: Addresses that the server derives anew for each taker: mappings with ``program``, an address,
+            ``seeds``, whose forms are not documented, and ``slots``, the indices of the accounts to be replaced.
     """
 
     user: Sequence[int]
@@ -119,8 +119,7 @@ class FillTaker(JsonForm):
             input_token_account=_one_or_more("input_token_account", self.input_token_account),
             output_token_account=_one_or_more("output_token_account", self.output_token_account),
             derived=tuple(
-                checks.plain_mapping(f"derived[{index}]", one)
-                for index, one in enumerate(checks.items("derived", self.derived))
+                _derived(f"derived[{index}]", one) for index, one in enumerate(checks.items("derived", self.derived))
             ),
         )
 
@@ -131,9 +130,25 @@ class FillTaker(JsonForm):
         return tuple(index for side in sides for index in ((side,) if isinstance(side, int) else side))
 
     @property
+    def derived_accounts(self) -> tuple[int, ...]:
+        """Indices of the accounts whose addresses are derived."""
+        return tuple(index for one in self.derived for index in one["slots"])
+
+    @property
     def needs_lists(self) -> bool:
         """True if only servers from 0.28 on can read it."""
         return len(self.token_accounts) > 2 or bool(self.derived)
+
+
+def _derived(argument: str, value: object) -> dict[str, Any]:
+    given = checks.plain_mapping(argument, value)
+    if set(given) != {"program", "seeds", "slots"}:
+        raise InvalidParams(argument, value, "must have the keys program, seeds and slots, and no others")
+    return {
+        "program": checks.address(f"{argument}.program", given["program"]),
+        "seeds": given["seeds"],
+        "slots": list(_indices(f"{argument}.slots", given["slots"])),
+    }
 
 
 def _indices(argument: str, values: object) -> tuple[int, ...]:
@@ -195,7 +210,7 @@ class DirectFill(JsonForm):
             rule = f"the amount needs {_AMOUNT_SIZE} bytes from there, but the data has {size} bytes"
             raise InvalidParams("amount_offset", self.amount_offset, rule)
         accounts = self.instruction.accounts
-        for place in (*self.taker.user, *self.taker.token_accounts):
+        for place in (*self.taker.user, *self.taker.token_accounts, *self.taker.derived_accounts):
             if place >= len(accounts):
                 raise InvalidParams(
                     "taker", self.taker, f"refers to account {place} of an instruction with {len(accounts)} accounts"
@@ -253,9 +268,10 @@ class Reroute(JsonForm):
         labels: set[Any] = set()
         for index, fill in enumerate(self.direct_fill):
             if isinstance(fill, DirectFill):
-                if fill.label in labels:
+                label = fill.label.strip()  # as the server compares them
+                if label in labels:
                     raise InvalidParams(f"direct_fill[{index}]", fill.label, "repeats the label of an earlier fill")
-                labels.add(fill.label)
+                labels.add(label)
 
 
 def _aggregator(argument: str, name: object) -> str:

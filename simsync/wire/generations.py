@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Callable, NamedTuple, Optional
 
 from simsync.errors import InvalidParams
-from simsync.params import CreateSession, DiagnosticProbe, DirectFill, OracleUpdate, Reroute, ScheduledAction
+from simsync.params import Anchor, CreateSession, DiagnosticProbe, DirectFill, OracleUpdate, Reroute, ScheduledAction
 from simsync.params.schedule import MATCH_ANCHORS
 
 EXAMPLES = ("0.13", "0.14", "0.23", "0.28")
@@ -32,7 +32,7 @@ EVERY_N_SLOTS = 23
 
 def minor_version(generation: object) -> int:
     """The N of ``"0.N"``. Raises InvalidParams."""
-    found = re.fullmatch(r"0\.(\d{1,3})(\.\d+)?", generation) if isinstance(generation, str) else None
+    found = re.fullmatch(r"0\.([1-9][0-9]{0,2})(\.[0-9]+)?", generation) if isinstance(generation, str) else None
     if found is None or int(found[1]) < OLDEST:
         known = ", ".join(EXAMPLES)
         raise InvalidParams("generation", generation, f"must be a version from 0.{OLDEST} on, such as {known}")
@@ -63,16 +63,20 @@ def _actions(create: CreateSession) -> Iterator[ScheduledAction]:
     return (action for action in create.actions if isinstance(action, ScheduledAction))
 
 
+def _anchors(create: CreateSession) -> Iterator[Anchor]:
+    """The places of actions and of diagnostic probes."""
+    yield from (action.anchor for action in _actions(create))
+    yield from (probe.anchor for probe in create.diagnostic_probes if isinstance(probe, DiagnosticProbe))
+
+
 def _fills(create: CreateSession) -> Iterator[DirectFill]:
     if isinstance(create.reroute, Reroute):
         yield from (fill for fill in create.reroute.direct_fill if isinstance(fill, DirectFill))
 
 
 def _anchored(where: str, *, named: bool) -> Callable[[CreateSession], bool]:
-    """Actions at this place, which name slots or do not."""
-    return lambda create: any(
-        action.anchor.where == where and bool(action.anchor.slots) == named for action in _actions(create)
-    )
+    """Something happens at this place, which names slots or does not."""
+    return lambda create: any(anchor.where == where and bool(anchor.slots) == named for anchor in _anchors(create))
 
 
 def sends_list(create: CreateSession) -> bool:
@@ -81,7 +85,7 @@ def sends_list(create: CreateSession) -> bool:
 
 
 def _names_oracles(create: CreateSession) -> bool:
-    around = (action.anchor.filter for action in _actions(create) if action.anchor.where in MATCH_ANCHORS)
+    around = (anchor.filter for anchor in _anchors(create) if anchor.where in MATCH_ANCHORS)
     return any(isinstance(one, OracleUpdate) for one in (*create.discoveries, *around))
 
 

@@ -62,7 +62,7 @@ def test_a_text_in_another_layout_is_refused(ledger: Ledger) -> None:
             client.session(simsync.CreateSession(1_000, 1_003, actions=[action]), timeout=20)
 
 
-@pytest.mark.parametrize("generation", ["0.9", "13", "", "0.130"])
+@pytest.mark.parametrize("generation", ["0.9", "13", "", "0.013", 0.13, None])
 def test_generations_are_versions(ledger: Ledger, generation: str) -> None:
     with pytest.raises(simsync.InvalidParams, match="generation"):
         Simulator(ledger, generation=generation)

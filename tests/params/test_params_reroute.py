@@ -25,6 +25,7 @@ from simsync.wire import requests
 SOL = "So11111111111111111111111111111111111111112"
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
 POOL = "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc"
+DERIVED = {"program": POOL, "seeds": [{"literal": "AQ=="}], "slots": [1]}
 SYSTEM = "11111111111111111111111111111111"
 
 
@@ -85,6 +86,13 @@ BAD: list[tuple[Callable[..., Any], dict[str, Any], str, str]] = [
     (taker, {"input_token_account": []}, "input_token_account", "at least one account"),
     (taker, {"output_token_account": 256}, "output_token_account", "from 0 to 255"),
     (taker, {"derived": ["x"]}, "derived[0]", "mapping"),
+    (taker, {"derived": [{}]}, "derived[0]", "the keys program, seeds and slots"),
+    (taker, {"derived": [{**DERIVED, "bump": 1}]}, "derived[0]", "and no others"),
+    (taker, {"derived": [{**DERIVED, "program": "bad"}]}, "derived[0].program", "32 bytes"),
+    (taker, {"derived": [DERIVED, {**DERIVED, "slots": [99, 300]}]}, "derived[1].slots[1]", "from 0 to 255"),
+    (taker, {"derived": [{**DERIVED, "slots": []}]}, "derived[0].slots", "at least one account"),
+    (fill, {"taker": taker(derived=[{**DERIVED, "slots": [99]}])}, "taker", "refers to account 99"),
+    (Reroute, {"direct_fill": [fill(label="x"), fill(label="x ")]}, "direct_fill[1]", "label of an earlier fill"),
     (fill, {"input_mint": "x"}, "input_mint", "32 bytes"),
     (fill, {"output_mint": "x"}, "output_mint", "32 bytes"),
     (fill, {"output_mint": SOL}, "output_mint", "must differ from input_mint"),
@@ -177,6 +185,5 @@ def test_a_session_takes_objects_and_mappings() -> None:
 def test_one_account_of_a_taker_is_sent_bare_and_several_as_a_list() -> None:
     one = requests.direct_fill(fill(taker=taker(input_token_account=[1])))["taker"]
     assert one == {"user": [0], "inputTokenAccount": 1, "outputTokenAccount": 2}
-    derived = {"program": POOL, "seeds": [{"literal": "AQ=="}], "slots": [1]}
-    several = requests.direct_fill(fill(taker=taker(output_token_account=[2, 1], derived=[derived])))["taker"]
-    assert several == {"user": [0], "inputTokenAccount": 1, "outputTokenAccount": (2, 1), "derived": [derived]}
+    several = requests.direct_fill(fill(taker=taker(output_token_account=[2, 1], derived=[DERIVED])))["taker"]
+    assert several == {"user": [0], "inputTokenAccount": 1, "outputTokenAccount": (2, 1), "derived": [DERIVED]}

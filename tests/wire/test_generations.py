@@ -122,9 +122,17 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"reroute": Reroute()}, ["0.13", "0.14"]),
     ({"reroute": Reroute(direct_fill=[fill()])}, ["0.13", "0.14"]),
     ({"reroute": Reroute(direct_fill=[fill(input_token_account=[1, 3])])}, ["0.13", "0.14", "0.23"]),
-    ({"reroute": Reroute(direct_fill=[fill(derived=[{"program": A}])])}, ["0.13", "0.14", "0.23"]),
+    (
+        {"reroute": Reroute(direct_fill=[fill(derived=[{"program": A, "seeds": ["user"], "slots": [3]}])])},
+        ["0.13", "0.14", "0.23"],
+    ),
     ({"reroute": Reroute(extra_markets=[A])}, ["0.13", "0.14", "0.23"]),
     ({"diagnostic_probes": [DiagnosticProbe(EVERY, [A], [1])]}, ["0.13", "0.14"]),
+    ({"diagnostic_probes": [DiagnosticProbe(Anchor("after_slot"), [A], [1])]}, ["0.13", "0.14", "0.23", "0.28"]),
+    (
+        {"diagnostic_probes": [DiagnosticProbe(Anchor("after_match", filter=OracleUpdate([A])), [A], [1])]},
+        ["0.13", "0.14", "0.23"],
+    ),
     ({"discoveries": [OracleUpdate([A])]}, ["0.13", "0.14", "0.23"]),
     ({"actions": [action(Anchor("after_match", filter=OracleUpdate([A])))]}, ["0.13", "0.14", "0.23"]),
     ({"discoveries": [ProgramExecuted(A)], "send_summary": True}, []),
@@ -167,7 +175,7 @@ def test_nothing_is_sent_when_it_is_refused() -> None:
             create(CreateSession(7, 8, actions=[action()]))
 
 
-@pytest.mark.parametrize("generation", ["", "13", "0.9", "1.13", "0.13.", None, 13])
+@pytest.mark.parametrize("generation", ["", "13", "0.9", "1.13", "0.13.", "0.013", "0.٢٨", None, 13])
 def test_generations_are_versions(generation: Any) -> None:
     with pytest.raises(simsync.InvalidParams, match=r"0\.13"):
         Dialect.for_generation(generation)
