@@ -80,7 +80,7 @@ def _show_what_was_removed(records: Sequence[Record], *, review: bool) -> None:
     texts = remaining_texts(records)
     click.echo(f"Removed: {counts or 'nothing'}.")
     click.echo(
-        f"{len(texts)} texts of the server stayed, because only a reader can tell what is in them"
+        f"{len(texts)} texts of the server stayed that simsync does not know: only a reader can tell what is in them"
         f"{'' if review or not texts else ' (--review lists them)'}."
     )
     if review and texts:

@@ -9,15 +9,16 @@ from typing import NamedTuple
 
 from simsync.doctor.capture import Record
 from simsync.doctor.fields import fold
-from simsync.doctor.protocol_words import TEXT_KEYS, is_plain_shape
+from simsync.doctor.protocol_words import CHOICES, KEYS, METHODS, TEXT_KEYS, WORD_KEYS, is_plain_shape
 
 _PLACEHOLDER = re.compile(r"<(api-key|host|other-host|private|address|mail|id|key|text|hidden-\d+|[a-z-]+-\d+)>")
 
 
 class RemainingText(NamedTuple):
-    """A text of the server that stayed in the file.
+    """A text of the server that stayed in the file, or a key that is not of the protocol.
 
-    ``line`` is its first line in the file, ``times`` how often it occurs, and ``key`` the key that it is under.
+    ``line`` is its first line in the file, ``times`` how often it occurs, and ``key`` the key that it is under, empty
+    for a key.
     """
 
     line: int
@@ -36,7 +37,7 @@ def removed(records: Iterable[Record]) -> Counter[str]:
 
 
 def remaining_texts(records: Iterable[Record]) -> list[RemainingText]:
-    """The texts that stayed because they are sentences: nobody but a reader can tell what is in them."""
+    """What stayed although simsync does not know it: nobody but a reader can tell what is in it."""
     seen: dict[tuple[str, str], list[int]] = {}
     for number, record in enumerate(records, 1):
         if record.plane == "probe":
@@ -53,11 +54,20 @@ def _texts(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _inside(value: object, key: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str) and fold(key) in TEXT_KEYS and not is_plain_shape(value) and " " in value:
+    if isinstance(value, str) and _is_unknown(fold(key), value):
         yield key, value
     elif isinstance(value, list):
         for one in value:
             yield from _inside(one, key)
     elif isinstance(value, dict):
         for name, one in value.items():
+            if fold(name) not in KEYS and not is_plain_shape(name):
+                yield "", name
             yield from _inside(one, name)
+
+
+def _is_unknown(name: str, text: str) -> bool:
+    """A sentence, or a word that simsync does not know, under a key whose values may be one."""
+    if is_plain_shape(text) or _PLACEHOLDER.fullmatch(text):
+        return False
+    return name in TEXT_KEYS or (name in WORD_KEYS and fold(text) not in KEYS | CHOICES | METHODS)

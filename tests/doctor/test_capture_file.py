@@ -111,7 +111,7 @@ def test_what_a_key_has_used_is_not_kept(path: Path) -> None:
     usage = {
         "api_key_name": "mine",
         "since": "2026-01-01T00:00:00Z",
-        "compute": {"cost": 12, "daily": [{"n": 1}, {"n": 2}]},
+        "compute": {"cost": 12, "daily": [{"slots": 1}, {"slots": 2}]},
     }
     (line,) = written(
         path, frame(usage, plane="http", kind="reply", status=200, url="https://sim.example.com/usage?since=x")
@@ -119,7 +119,7 @@ def test_what_a_key_has_used_is_not_kept(path: Path) -> None:
     assert line["message"] == {
         "api_key_name": "<private>",
         "since": "2026-01-01T00:00:00Z",
-        "compute": {"cost": 0, "daily": [{"n": 0}]},
+        "compute": {"cost": 0, "daily": [{"slots": 0}]},
     }
 
 

@@ -62,14 +62,14 @@ def test_values_keys_and_what_stands_under_telling_names() -> None:
         "Email": "jane@example.com",
         "email": None,
         KEY: [KEY, 7, None, True],
-        "nested": {"text": f"about {WALLET}"},
+        "nested": {"message": f"about {WALLET}"},
     }
     assert REDACTION.value(value) == {
         "api_key_name": "<private>",
         "Email": "<private>",
         "email": None,
         "<api-key>": ["<api-key>", 7, None, True],
-        "nested": {"text": "about <hidden-1>"},
+        "nested": {"message": "about <hidden-1>"},
     }
 
 
@@ -94,8 +94,98 @@ def test_keys_that_name_a_secret_or_a_person(name: str) -> None:
     "name", ["preTokenBalances", "uiTokenAmount", "token_program", "signature", "account", "owner", "brandNew"]
 )
 def test_values_of_the_chain_stay(name: str) -> None:
-    for value in ("So11111111111111111111111111111111111111112", "5" * 88, 7, True, None, "1761000000", "2026-07-01"):
-        assert REDACTION.value({name: value}) == {name: value}
+    for value in ("So11111111111111111111111111111111111111112", "5" * 88, 7, True, None, "1761", "2026-07-01"):
+        assert REDACTION.value({name: value, "slot": 1}) == {name: value, "slot": 1}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"keypair": "5" * 88},
+        {"mnemonic": "abandon ability"},
+        *({key: "4711"} for key in ("pin", "otp", "customerNumber", "accountNo", "ssn", "name", "createdBy")),
+        {"slot": 1, "balanceInDollars": 4_711_000},
+        {"slot": 1, "reference": "4711000"},
+        {"slot": 1, "latitude": 47.11},
+        {"slot": 1, "label": "AcmeCapital4711"},
+        *({"slot": 1, key: "AcmeCapital"} for key in ("label", "venue", "value", "scope")),
+        {"quota": {"alice_smith": 5}},
+        {"AcmeCapital": 5},
+        {"slot": 1, "sk_live_4711zzzzzz": 1},
+        {"slot": 1, "alice@fund.example": 1},
+        {"slot": 1, "db.internal.example": 1},
+        {"rpcEndpoint": "/backtest/a1?token=tk4711"},
+    ],
+)
+def test_values_and_keys_that_are_not_of_the_protocol(value: dict[str, Any]) -> None:
+    found = json.dumps(REDACTION.value({"params": value}))
+    for secret in ("5" * 88, "abandon", "4711", "47.11", "AcmeCapital", "alice", "internal"):
+        assert secret not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "client_secret=S3cret",
+        "refresh_token: S3cret",
+        "session_name=S3cret",
+        'got {"token":"S3cret"}',
+        'got {"password": "S3cret"}',
+        "pwd=S3cret",
+        "pass=S3cret",
+        "login=S3cret",
+        "email=S3cret at fund",
+        "name=S3cret",
+        "key=S3cret",
+        "password is S3cret",
+        "password 'S3cret' refused",
+        "Authorization: Token S3cret",
+        "Authorization: ApiKey S3cret-12",
+        "x-api-key: S3cret",
+        "-----BEGIN PRIVATE KEY----- S3cret",
+        "glpat-S3cretS3cret12",
+        "redis://S3cret:6379/0",
+        "postgres://bob:S3cret@db-1.corp.example/x",
+        "s3://S3cret/runs",
+        "amqp://S3cret",
+        "grpc dns:///S3cret:443",
+        "see //S3cret/x",
+        "https://h.example/x?api_key=S3cret&y=1",
+        "host S3cret-7:8080 is down",
+        "cannot read /home/S3cret/keys/id.json",
+        "cannot read C:\\Users\\S3cret\\keys",
+    ],
+)
+def test_secrets_inside_a_text_of_the_server(text: str) -> None:
+    for key in ("message", "error", "logs"):
+        assert "S3cret" not in json.dumps(REDACTION.value({key: text}))
+
+
+@pytest.mark.parametrize(
+    "text", ["call +41 79 123 45 67", "card 4539 1488 0343 6467", "mac 00:1B:44:11:3A:B7", "localhost:9931 is down"]
+)
+def test_numbers_of_persons_and_machines_inside_a_text(text: str) -> None:
+    assert not any(word in REDACTION.sentence(text) for word in ("123", "4539", "00:1B", "9931"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Program TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA consumed 183 of 394611 compute units",
+        "Program log: Instruction: Transfer",
+        "Program 11111111111111111111111111111111 failed: custom program error: 0x1",
+        "Transfer: insufficient lamports 49995000, need 1000000680499",
+        "no block between slot 312000000 and 312000999 at 2026-01-01T00:00:00Z",
+        "invalid type: sequence, expected a string at line 1 column 1234",
+    ],
+)
+def test_what_a_program_and_a_server_usually_say_stays(text: str) -> None:
+    assert REDACTION.sentence(text) == text
+
+
+def test_an_error_keeps_its_name_also_if_it_is_unknown() -> None:
+    message = {"method": "error", "params": {"brandNewError": {"slot": 7}}}
+    assert REDACTION.value(message) == message
 
 
 def test_credentials_inside_a_text() -> None:

@@ -24,6 +24,8 @@ def test_what_was_removed_and_what_stayed() -> None:
     assert removed(records) == {"session": 2, "host": 2, "private": 1}
     assert [tuple(one) for one in remaining_texts(records)] == [
         (1, 2, "error", "no session <session-1> at <host>"),
+        (3, 1, "status", "warming"),
+        (3, 1, "", "api_key_name"),
         (4, 1, "text", "plain words"),
     ]
     assert remaining_texts([]) == []
