@@ -157,11 +157,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (simsync.SimsyncError, OSError) as error:
         _say(_one_line(str(error)))
         return exit_code(error)
-    except Ended as error:
-        _say(error.line)
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as error:
+        return _interrupted(error)
     except SystemExit:
         return _pipe_closed()  # click exits when the reader of standard output has closed the pipe
     return code if isinstance(code, int) else 0
@@ -174,6 +171,19 @@ def _say(text: str) -> None:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _interrupted(error: BaseException) -> int:
+    """Say what ended the command; a signal may also arrive before the command begins or after its end."""
+    interrupt = error.__cause__ if isinstance(error, click.Abort) else error
+    if isinstance(error, Ended):
+        ended = error
+    elif isinstance(interrupt, KeyboardInterrupt):
+        ended = Ended(interrupt)
+    else:
+        return INTERRUPTED  # a question was not answered
+    _say(ended.line)
+    return ended.exit_code
 
 
 def _pipe_closed() -> int:

@@ -142,6 +142,33 @@ def test_a_signal_closes_the_sessions_and_says_what_to_do(
             rpc.get_slot()
 
 
+class Signalling(str):
+    """A word of the command line; when it is parsed, a signal arrives."""
+
+    number: signal.Signals
+
+    def __getitem__(self, key: Any) -> str:
+        os.kill(os.getpid(), self.number)
+        return super().__getitem__(key)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "line"),
+    [
+        (signal.SIGTERM, 143, "simsync: received SIGTERM"),
+        (signal.SIGHUP, 129, "simsync: received SIGHUP"),
+        (signal.SIGINT, 130, "simsync: interrupted"),
+    ],
+)
+def test_a_signal_before_the_command_begins(
+    capsys: pytest.CaptureFixture[str], number: signal.Signals, code: int, line: str
+) -> None:
+    word = Signalling("summarize")
+    word.number = number
+    assert run([word]) == code
+    assert capsys.readouterr().err.split("\n") == ["", line, ""]  # click ends the line with the terminal's ^C
+
+
 def test_an_ignored_signal_stays_ignored(slow_simulator: Simulator, tmp_path: Path) -> None:
     """As under nohup."""
     path = tmp_path / "run.ndjson"
