@@ -187,6 +187,10 @@ def run(
         except simsync.Cancelled as error:
             rule = f"the deadline of {deadline:g} s passed; {_how_to_continue(recorder)}"
             raise click.ClickException(rule) from error
+        except OSError as error:
+            if recorder.kept_aside is None:
+                raise
+            raise click.ClickException(f"{error}; {_how_to_continue(recorder)}") from error
         except KeyboardInterrupt as error:
             raise Ended(error, _how_to_continue(recorder)) from error
     if kept is not None and kept.complete and not as_json:

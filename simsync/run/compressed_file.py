@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import IO, Any, Protocol, cast
 
 from simsync.errors import InvalidParams, MissingExtra
-from simsync.run.output_file import PathLike
+from simsync.run.output_file import PathLike, into_temporary_folder
 
 logger = logging.getLogger("simsync.run")
 
@@ -200,7 +200,8 @@ def _copied(identity: object, source: IO[bytes]) -> Iterator[IO[bytes]]:
     copy = None if _kept is None else _kept.get(identity)
     if copy is None:
         copy = tempfile.TemporaryFile(prefix="simsync-")  # noqa: SIM115 (closed below or by pipes_are_kept)
-        shutil.copyfileobj(source, copy)
+        with into_temporary_folder():
+            shutil.copyfileobj(source, copy)
         if _kept is not None:
             _kept[identity] = copy
     copy.seek(0)

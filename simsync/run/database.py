@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -21,6 +22,7 @@ from simsync.errors import InvalidParams, MissingExtra, SimsyncError
 from simsync.params import checks
 from simsync.run import views
 from simsync.run.compressed_file import LARGEST_LINE, open_decompressed
+from simsync.run.output_file import into_temporary_folder, output_name, temporary_folder
 from simsync.run.record_file import PathLike, line_of, read_records
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ _OUTSIDE = 224
 _THREAD_MEMORY = 96
 """MiB for each thread, because each has two buffers for the largest line."""
 _LARGEST_LINE = 16 * 1024 * 1024
+_UNWRITTEN = re.compile(r'Could not write file \\?"(?P<path>[^"\\]+)\\?": (?P<reason>[^"]+)')
+"""In a message of DuckDB; the quotes are escaped if the message holds another one as JSON."""
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 _INTERRUPT_AGAIN = 0.2
@@ -231,11 +235,19 @@ def _errors() -> Iterator[None]:
     except duckdb.OutOfMemoryException as error:
         raise SimsyncError(f"the analysis needs more memory; raise --max-memory ({_line(error)})") from error
     except duckdb.Error as error:
-        text = _line(error)
-        if isinstance(error, duckdb.IOException) or "Could not write" in text:
-            folder = f"the temporary folder {tempfile.gettempdir()} (TMPDIR chooses another)"
-            raise SimsyncError(f"the analysis could not read its input or write to {folder}: {text}") from error
-        raise SimsyncError(f"the query failed: {text}") from error
+        raise SimsyncError(_failure(_line(error), isinstance(error, duckdb.IOException))) from error
+
+
+def _failure(text: str, of_a_file: bool) -> str:
+    """What an error of DuckDB means for the user."""
+    unwritten = _UNWRITTEN.search(text)
+    if unwritten is not None:
+        path, reason = unwritten.group("path", "reason")
+        name = output_name(Path(path))
+        return f"could not write to {temporary_folder() if name is None else Path(path).with_name(name)}: {reason}"
+    if of_a_file:
+        return f"the analysis could not read its input or write to {temporary_folder()}: {text}"
+    return f"the query failed: {text}"
 
 
 def _line(error: Exception) -> str:
@@ -269,7 +281,7 @@ def _readable(path: PathLike, link: Path) -> tuple[Path, str | None]:
         compression = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
         link.symlink_to(Path(path).absolute())
     else:
-        with open_decompressed(path) as lines, link.open("wb") as copy:
+        with open_decompressed(path) as lines, into_temporary_folder(), link.open("wb") as copy:
             copy.writelines(lines)
     return (link, compression) if _holds_lines(link) else (_rewritten(link), None)
 
@@ -295,6 +307,6 @@ def _holds_lines(link: Path) -> bool:
 
 def _rewritten(link: Path) -> Path:
     rewritten = link.with_name(f"{link.name}.lines")
-    with rewritten.open("w", encoding="utf-8") as file:
+    with into_temporary_folder(), rewritten.open("w", encoding="utf-8") as file:
         file.writelines(line_of(*record) for record in read_records(link))
     return rewritten

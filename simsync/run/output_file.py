@@ -43,6 +43,7 @@ _CANNOT_LOCK = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _OWN_DESCRIPTOR = re.compile(r"/(?:dev/fd|proc/(?:self|thread-self|(?P<process>\d+))(?:/task/\d+)?/fd)/(?P<number>\d+)")
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _MOST_LINKS = 40
+_BESIDE = re.compile(r"\.[a-z]+-[0-9a-f]{12}-(.+)$")
 
 
 class OutputBusy(SimsyncError):
@@ -155,6 +156,16 @@ def beside(path: Path, purpose: str) -> Path:
             return part
 
 
+def output_name(part: Path) -> str | None:
+    """The name of the file that a temporary file beside it stands for; None if it is no such temporary file.
+
+    Args:
+        part: A path from :func:`beside`; a program that writes it may have put its own word before the name.
+    """
+    match = _BESIDE.search(part.name)
+    return None if match is None else match.group(1)
+
+
 @contextlib.contextmanager
 def _named(path: Path, numbers: Collection[int] = ()) -> Iterator[None]:
     """Let an error about a hidden file name the file that the user knows; with ``numbers`` only such errors."""
@@ -164,6 +175,26 @@ def _named(path: Path, numbers: Collection[int] = ()) -> Iterator[None]:
         if numbers and error.errno not in numbers:
             raise
         raise type(error)(error.errno, error.strerror, str(path)) from error
+
+
+def temporary_folder() -> str:
+    """The temporary folder, as it is named in messages."""
+    return f"the temporary folder {tempfile.gettempdir()} (TMPDIR chooses another)"
+
+
+@contextlib.contextmanager
+def into_temporary_folder() -> Iterator[None]:
+    """Say in the message that it is the temporary folder that is full.
+
+    Raises:
+        SimsyncError: It is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise SimsyncError(f"could not write to {temporary_folder()}: {error.strerror}") from error
 
 
 def take_place(part: Path, target: Path) -> None:
