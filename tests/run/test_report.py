@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -223,6 +224,32 @@ def test_a_history_of_three_nights(tmp_path: Path) -> None:
         write_history(empty, page)
 
 
+def test_runs_of_a_history_that_began_in_the_same_second(tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        path = write_lines(tmp_path / f"{name}.ndjson", [tx(10, "s1")])
+        os.utime(path, (86_400, 86_400))
+    page = tmp_path / "history.html"
+    write_history(tmp_path, page)
+    (failed,), _units, _regressions = charts(page)
+    assert failed["x"] == [0, 1, 2]
+    axis = data(page)["figures"][0]["layout"]["xaxis"]
+    assert axis["ticktext"] == ["01-02<br>00:00"] * 3
+
+
+def test_a_history_names_the_programs_of_the_last_runs_first(tmp_path: Path) -> None:
+    for number in range(9):
+        failed = {"error": "boom"} if number % 2 else {}
+        path = write_lines(tmp_path / f"night{number}.ndjson", [tx(10, "s1", **failed)])
+        os.utime(path, (86_400 * number, 86_400 * number))
+    page = tmp_path / "history.html"
+    write_history(tmp_path, page)
+    text = content(page)
+    heads = re.findall(r'<th scope="col" class="n when">(.{10})', text)
+    assert heads == [f"1970-01-0{day}" for day in (9, 8, 7, 6, 5)]
+    (row,) = re.findall(rf'<td class="id">{PROGRAM}</td>(.*)</tr>', text)
+    assert re.findall(r">([^<>]+)</td>", row) == ["4", "0", "1", "0", "1", "0"]
+
+
 def test_a_page_is_replaced_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_number: int) -> None:
         raise OSError(28, "No space left on device")
@@ -350,3 +377,26 @@ def test_no_page_is_wider_than_a_phone(tmp_path: Path) -> None:
     match = re.search(r"<title>(\d+) of (\d+)</title>", shown)
     assert match is not None
     assert int(match.group(1)) <= int(match.group(2))
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs chromium")
+def test_logs_stay_in_view_when_a_wide_table_is_moved(tmp_path: Path) -> None:
+    base = write_lines(tmp_path / "base.ndjson", [tx(312_000_000, "s" * 88, logs=["y" * 500], compute_units=1)])
+    other = [tx(312_000_000, "s" * 88, error="x" * 200, logs=["z" * 500], compute_units=5)]
+    experiment = write_lines(tmp_path / "experiment.ndjson", other)
+    page, frame = tmp_path / "page.html", tmp_path / "frame.html"
+    with Comparison(base, experiment) as comparison:
+        write_comparison(comparison, page)
+    frame.write_text(
+        f'<iframe src="{page.as_uri()}" style="width:360px;height:2000px"></iframe><script>setTimeout(() => {{'
+        "const inside = document.querySelector('iframe').contentDocument;"
+        "inside.querySelector('#changed button').click();"
+        "inside.querySelector('#changed').parentElement.scrollLeft = 10000;"
+        "const boxes = [...inside.querySelectorAll('#changed pre')].map((one) => one.getBoundingClientRect());"
+        "const units = [...inside.querySelectorAll('#changed td.n')].map((one) => one.textContent);"
+        "document.title = `${boxes.length} logs, ${boxes.every((one) => one.left >= 0 && one.right <= 360)}, ${units}`"
+        "}, 2500)</script>",
+        encoding="utf-8",
+    )
+    shown, _messages = shown_in_a_browser(frame, tmp_path, "--allow-file-access-from-files")
+    assert "<title>2 logs, true, 312000000,+4,logs</title>" in shown

@@ -55,7 +55,7 @@ def write_comparison(comparison: Comparison, target: PathLike) -> None:
         "totals": totals,
         "incomparable": incomparable_because(comparison),
         "options": comparison.options_that_differ(),
-        "programs": comparison.programs()[:_BARS] if totals.regressions or totals.improvements else [],
+        "programs": comparison.programs()[:_BARS] if changed.rows else [],
         "percentiles": [unit_percentiles(comparison.database, number) for number in range(2)],
         "balances": balances,
         "units_chart": figures.largest(
@@ -97,7 +97,7 @@ def _changed(comparison: Comparison) -> TransactionTable:
         rows.append(transaction_row(one.signature, cells, both(one.signature), name))
     total = totals.regressions + totals.other_errors + totals.improvements + totals.unmatched
     columns = ("change", "slot", "transaction", "first run", "second run", "units, difference")
-    kinds = ("kind", "slot", "signature", "text", "text", "number")
+    kinds = ("kind", "slot", "signature", "text", "text", "difference")
     return TransactionTable("changed", columns, kinds, rows, total)
 
 

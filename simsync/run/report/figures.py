@@ -5,6 +5,7 @@ The colours of text and grid come from the stylesheet of the page, which has a l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -21,6 +22,9 @@ MORE, LESS = "#7b61c9", "#1f9a8a"
 _LAMPORTS_PER_SOL = 1_000_000_000
 _ROW_HEIGHT, _MAX_HEIGHT = 22, 1_400
 """Pixels of one row of a chart, and of the whole timeline."""
+_TIME = re.compile(r"\d{4}-(\d\d-\d\d) (\d\d:\d\d):\d\d")
+_MOST_LABELS = 6
+"""Runs that have a label below a chart of many runs."""
 _MAX_MARKERS = 60
 """Points of a balance from which on only its line is drawn."""
 
@@ -70,7 +74,7 @@ def sessions(timeline: Timeline) -> go.Figure | None:
     if began is None:
         return None
     lines = [line for line in timeline.in_order() if line.began is not None]
-    figure = _figure(min(_MAX_HEIGHT, 110 + _ROW_HEIGHT * len(lines)), "seconds since the first session began", "")
+    figure = _figure(min(_MAX_HEIGHT, 110 + _ROW_HEIGHT * len(lines)), "seconds since the first began", "")
     names = [session_name(line) for line in lines]
     for name, wanted, colour in (("complete", True, GOOD), ("incomplete", False, BAD)):
         chosen = [(label, line) for label, line in zip(names, lines) if line.complete is wanted]
@@ -123,8 +127,21 @@ def largest(names: Sequence[str], values: Sequence[int], unit: str) -> go.Figure
 def over_runs(labels: Sequence[str], values: Sequence[float | None], unit: str, colour: str) -> go.Figure:
     """One value of each run, in the order of time; None leaves a gap."""
     figure = _figure(220, "", unit)
-    figure.add_scatter(x=list(labels), y=list(values), mode="lines+markers", marker={"color": colour, "size": 7})
-    figure.update_xaxes(type="category", title=None)
+    # Not by label: two runs may have begun in the same second.
+    places = list(range(len(labels)))
+    figure.add_scatter(
+        x=places,
+        y=list(values),
+        text=list(labels),
+        hovertemplate="%{text}: %{y}<extra></extra>",
+        mode="lines+markers",
+        cliponaxis=False,
+        marker={"color": colour, "size": 7},
+    )
+    named = places[:: -max(1, -(-len(places) // _MOST_LABELS))]
+    # Day above time, so that labels stay upright on a phone.
+    texts = [_TIME.sub(r"\1<br>\2", labels[place]) for place in named]
+    figure.update_xaxes(tickvals=named, ticktext=texts, tickangle=0, title=None, zeroline=False)
     figure.update_layout(showlegend=False)
     return figure
 

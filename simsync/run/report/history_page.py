@@ -25,6 +25,8 @@ _ENDINGS = (".ndjson", ".jsonl", ".json")
 _COMPRESSED = (".gz", ".zst", ".zstd")
 _PROGRAMS = 15
 """Rows of the table of programs."""
+_RECENT = 5
+"""Runs that have a column in it, the last one first."""
 
 
 @dataclass
@@ -99,10 +101,11 @@ def write_history(folder: PathLike, target: PathLike, max_memory: int = DEFAULT_
         "title": f"History of {Path(folder).resolve().name}",
         "version": simsync.__version__,
         "nights": nights,
-        "programs": most,
+        "programs": [(program, programs[program]) for program in most],
+        "recent": nights[:0:-1][:_RECENT],
         "failed": figures.over_runs(labels, [night.failed_share for night in nights], "failed, %", figures.BAD),
         "units": figures.over_runs(
-            labels, [(night.units or {}).get("50 %") for night in nights], "median compute units", figures.NEUTRAL
+            labels, [(night.units or {}).get("50 %") for night in nights], "compute units", figures.NEUTRAL
         ),
         "regressions": figures.over_runs(
             labels,

@@ -34,7 +34,8 @@ class TransactionTable:
     Attributes:
         name: The id of the table in the page.
         columns: The headings.
-        kinds: How the cells of each column are shown: ``slot``, ``signature``, ``number``, ``kind`` or ``text``.
+        kinds: How the cells of each column are shown: ``slot``, ``signature``, ``number``, ``difference``,
+            ``kind`` or ``text``.
         rows: The rows, as :func:`transaction_row` makes them.
         total: How many there are in the run; the page may hold fewer.
     """

@@ -24,7 +24,10 @@
       made.append(element("a", short(value), { href: row.link, title: value, rel: "noreferrer noopener" }));
       return made;
     }
-    if (kind === "number") return element("td", grouped(value), { class: "n", "data-sort": value === null ? "" : value });
+    if (kind === "number" || kind === "difference") {
+      const sign = kind === "difference" && value > 0 ? "+" : "";
+      return element("td", sign + grouped(value), { class: "n", "data-sort": value === null ? "" : value });
+    }
     if (kind === "slot") return element("td", value === null ? "–" : String(value), { class: "n" });
     if (kind === "kind") {
       const made = element("td", null);
@@ -60,13 +63,15 @@
       return;
     }
     const made = element("tr", null, { class: "detail" });
-    const inside = element("td", null, { colspan: row.cells.length });
+    const across = element("td", null, { colspan: row.cells.length });
+    const inside = element("div", null);
     inside.append(element("p", row.content.signature, { class: "id" }));
     for (const { title, text } of row.content.logs) {
       if (title) inside.append(element("h4", title));
       inside.append(element("pre", text, { tabindex: "0" }));
     }
-    made.append(inside);
+    across.append(inside);
+    made.append(across);
     row.after(made);
   }
 
