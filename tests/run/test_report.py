@@ -224,6 +224,20 @@ def test_a_history_of_three_nights(tmp_path: Path) -> None:
         write_history(empty, page)
 
 
+def test_what_is_equal_has_no_sign_and_lists_are_plain(tmp_path: Path) -> None:
+    base = write_lines(tmp_path / "base.ndjson", [tx(10, "s1", compute_units=100)])
+    text = base.read_text(encoding="utf-8").replace('"program_so": []', '"program_so": ["a.so", "b.so"]')
+    experiment = tmp_path / "experiment.ndjson"
+    experiment.write_text(text, encoding="utf-8")
+    page = tmp_path / "page.html"
+    with Comparison(base, experiment) as comparison:
+        write_comparison(comparison, page)
+    text = content(page)
+    assert "Compute units: 0 (" in text
+    assert re.search(r'<td>most</td><td class="n">100</td><td class="n">100</td><td class="n">0</td>', text)
+    assert '<td>program_so</td><td class="text">–</td><td class="text">a.so, b.so</td>' in text
+
+
 def test_runs_of_a_history_that_began_in_the_same_second(tmp_path: Path) -> None:
     for name in ("one", "two", "three"):
         path = write_lines(tmp_path / f"{name}.ndjson", [tx(10, "s1")])

@@ -78,7 +78,7 @@ def write_page(
 
     environment.filters["chart"] = chart
     environment.filters["number"] = lambda value: "–" if value is None else f"{value:,}"
-    environment.filters["signed"] = lambda value: "–" if value is None else f"{value:+,}"
+    environment.filters["signed"] = lambda value: "–" if value is None else f"{value:+,}" if value else "0"
     environment.filters["percent"] = lambda part, whole: f"{100 * part / whole:.1f}\u00a0%" if whole else "–"
     main = environment.get_template(template).render(zip=zip, tables={one.name: one for one in tables}, **values)
     data = {"figures": figures, "tables": {one.name: {"kinds": one.kinds, "rows": one.rows} for one in tables}}
