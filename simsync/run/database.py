@@ -39,6 +39,8 @@ _THREAD_MEMORY = 96
 _LARGEST_LINE = 16 * 1024 * 1024
 _UNWRITTEN = re.compile(r'Could not write file \\?"(?P<path>[^"\\]+)\\?": (?P<reason>[^"]+)')
 """In a message of DuckDB; the quotes are escaped if the message holds another one as JSON."""
+_FULL_FOLDER = "max_temp_directory_size"
+"""In a message of DuckDB, which takes what is free on the disk as a limit of its own."""
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 _INTERRUPT_AGAIN = 0.2
@@ -233,7 +235,10 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as error:
-        raise SimsyncError(f"the analysis needs more memory; raise --max-memory ({_line(error)})") from error
+        text = _line(error)
+        if _FULL_FOLDER in text:
+            raise SimsyncError(f"could not write to {temporary_folder()}: it is full") from error
+        raise SimsyncError(f"the analysis needs more memory; raise --max-memory ({text})") from error
     except duckdb.Error as error:
         raise SimsyncError(_failure(_line(error), isinstance(error, duckdb.IOException))) from error
 

@@ -176,6 +176,14 @@ def test_what_does_not_fit_in_memory_is_written_to_the_temporary_folder(
     assert list(folder.iterdir()) == []
 
 
+def test_a_temporary_folder_that_has_no_room_is_named(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "run.ndjson", TRANSACTIONS)
+    with RecordingDatabase(path, max_memory=320) as database:
+        database.execute("SET max_temp_directory_size = '1MB'")  # DuckDB sets it to what is free on the disk
+        with pytest.raises(simsync.SimsyncError, match=r"could not write to the temporary folder .*: it is full"):
+            database.query("SELECT repeat(i::VARCHAR, 20) AS x FROM range(1500000) t(i) ORDER BY x DESC")
+
+
 def test_ctrl_c_ends_a_query(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "run.ndjson", TRANSACTIONS)
     began = tmp_path / "began.csv"
