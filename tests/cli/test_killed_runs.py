@@ -29,6 +29,8 @@ PROGRAM = (
 )
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL)
 CODES = {signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}
+STARTING = ("Fatal Python error: init_import_site", "Exception ignored in: <function _get_module_lock")
+"""What Python says if Ctrl-C falls into its own start, or into what it does behind an import."""
 ENDINGS = ("ndjson", "ndjson.gz", "ndjson.zst")
 FEW, MANY = 6, 40
 """How many runs are killed, and how many with ``--thorough``."""
@@ -65,6 +67,11 @@ def started(simulator: Simulator, path: Path, *more: str, **options: Any) -> sub
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
+def too_early(code: int, number: int, errors: str) -> bool:
+    """Whether a signal arrived before the command could handle it."""
+    return code == -number or any(words in errors for words in STARTING)
+
+
 def content(path: Path) -> Counter[str]:
     found: Counter[str] = Counter()
     for record in read_records(path):
@@ -92,9 +99,9 @@ def test_a_run_that_is_killed_at_any_moment(
             time.sleep(chance.uniform(0.2, 2.2))
             process.send_signal(number)
             _output, errors = process.communicate(timeout=30)
-        # Before Python has installed its handlers a signal ends it at once, and the run may have been done.
-        assert process.returncode in (CODES[number], -number, 0)
-        assert "Traceback" not in errors or process.returncode == -number
+        if not too_early(process.returncode, number, errors):
+            assert process.returncode in (CODES[number], 0)  # 0 if it was done before
+            assert "Traceback" not in errors
         if process.returncode == CODES[number] > 0 and path.exists():
             assert [record.kind for record in read_records(path)][-1] in ("stopped", "summary")
     assert_resumed(simulator, path, whole)
@@ -108,9 +115,9 @@ def test_two_runs_at_once_of_which_one_is_killed(
     with started(simulator, path, "--resume") as one, started(simulator, path, "--resume") as other:
         time.sleep(chance.uniform(0.5, 2.0))
         one.send_signal(number)
-        one.communicate(timeout=30)
+        _output, ended = one.communicate(timeout=30)
         _output, errors = other.communicate(timeout=30)
-    assert one.returncode in (CODES[number], -number, 0, 4)
+    assert one.returncode in (CODES[number], 0, 4) or too_early(one.returncode, number, ended)
     assert other.returncode in (0, 4)
     assert ("is being written by another process" in errors) == (other.returncode == 4)
     assert_resumed(simulator, path, whole)
