@@ -54,7 +54,7 @@ class Behaviour:
     end_of_stream: str = "a"
     """End of a subscription: ``a`` result with ``completed``, ``b`` method ending in ``End``, ``c`` clean close.
 
-    Connections that use only what a node has always get a clean close.
+    With ``a`` and ``b``, connections that use only what a node has stay open until the session is closed.
     """
     event_form: str = "tagged"
     """Event inside ``sessionEventV2``: ``tagged`` (method and params) or ``external`` (string or one-key object)."""

@@ -95,8 +95,12 @@ class Routes:
         faults = self._faults.data
         faults.socket_opened()
         behaviour = self._table.behaviour
+        # Without compression and replay, what simsync sends may be no more than what a node knows.
+        own = request.headers.get("User-Agent", "").startswith("simsync/")
         try:
-            await DataConnection(socket, sender, transport, session, behaviour, faults, self._numbers).serve()
+            await DataConnection(
+                socket, sender, transport, session, behaviour, faults, self._numbers, knows_ends=own
+            ).serve()
         finally:
             self._aborts.discard(sender.abort)
         return socket

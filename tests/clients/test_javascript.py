@@ -84,5 +84,13 @@ def test_web3_survives_the_end_of_a_session(session: simsync.BacktestSession, tm
     assert found["twice"] == 0
 
 
+def test_kit_sends_and_confirms_after_the_end_of_a_session(session: simsync.BacktestSession, tmp_path: Path) -> None:
+    process = start("kit_end.mjs", session, tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "READY"
+    session.advance(1000, timeout=30)
+    assert answer(process, "done\n") == {"balance": 3 * 10**9, "failed": []}
+
+
 def test_kit_sends_and_confirms(session: simsync.BacktestSession, tmp_path: Path) -> None:
     assert answer(start("kit.mjs", session, tmp_path)) == {"balance": 10**9}

@@ -123,8 +123,8 @@ class Control(Socket):
 class Data(Socket):
     """The data socket of one session."""
 
-    def __init__(self, simulator: Simulator, session: str) -> None:
-        super().__init__(f"ws://127.0.0.1:{simulator.port}/backtest/{session}")
+    def __init__(self, simulator: Simulator, session: str, headers: Optional[dict[str, str]] = None) -> None:
+        super().__init__(f"ws://127.0.0.1:{simulator.port}/backtest/{session}", headers)
 
     def call(self, method: str, params: Any) -> Message:
         self.send({"jsonrpc": "2.0", "id": 7, "method": method, "params": params})
@@ -144,13 +144,9 @@ class Data(Socket):
         return number
 
     def results(self) -> Iterator[Any]:
-        """Yield the results of notifications until a terminal of form (a), or a clean close."""
+        """Yield the results of notifications until a terminal of form (a)."""
         while True:
-            try:
-                result = self.recv()["params"]["result"]
-            except Dropped:
-                assert self.close_code == 1000
-                return
+            result = self.recv()["params"]["result"]
             if result == {"completed": True}:
                 return
             yield result

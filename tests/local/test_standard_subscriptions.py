@@ -32,6 +32,8 @@ FILTERS: dict[str, Any] = {
     "root": None,
 }
 """A filter for every kind that matches as much as possible."""
+OWN = {"intraSlotUpdates": False}
+"""Changes nothing, but tells that the client knows the messages that end a subscription."""
 ACTION = {"anchor": "afterSlot", "kind": "simulate"}
 
 
@@ -44,7 +46,7 @@ def test_logs_are_those_of_the_transactions(simulator: Simulator, mentions: Any)
         found: dict[str, list[Any]] = {}
         for method in ("transactionSubscribe", "logsSubscribe"):
             with Data(simulator, session) as data:
-                data.subscribe(method, [wanted, {"commitment": "confirmed"}])
+                data.subscribe(method, [wanted, {"commitment": "confirmed", **OWN}])
                 found[method] = list(data.results())
     assert found["logsSubscribe"]
     assert found["logsSubscribe"] == [
@@ -70,7 +72,7 @@ def test_logs_of_recordings(simulate: Start, data_folder: Path) -> None:
                 session = control.create(slot, slot)
                 control.proceed(1)
                 with Data(simulator, session) as data:
-                    data.subscribe("logsSubscribe", ["all", {}])
+                    data.subscribe("logsSubscribe", ["all", OWN])
                     found = [(one["value"]["err"], one["value"]["logs"]) for one in data.results()]
             assert found == [(row["meta"]["err"], row["meta"]["logMessages"]) for row in expected]
 
@@ -108,7 +110,7 @@ def test_a_signature_that_never_comes_ends_like_the_others(simulator: Simulator)
         session = control.create(1000, 1009)
         control.proceed(100)
         with Data(simulator, session) as data:
-            data.subscribe("signatureSubscribe", ["none", {}])
+            data.subscribe("signatureSubscribe", ["1" * 64, OWN])
             assert list(data.results()) == []
 
 
@@ -164,41 +166,59 @@ STANDARD = [stem for stem in FILTERS if stem not in OWN_KINDS]
 
 
 @pytest.mark.parametrize("stem", STANDARD)
-def test_a_standard_client_gets_a_clean_close_and_no_message_that_it_cannot_read(
-    simulator: Simulator, stem: str
-) -> None:
+def test_a_standard_client_keeps_its_connection_until_the_session_is_closed(simulator: Simulator, stem: str) -> None:
     with Control(simulator) as control:
         session = control.create(1000, 1009)
         with Data(simulator, session) as data:
             data.subscribe(f"{stem}Subscribe", [FILTERS[stem], {"commitment": "confirmed"}])
             control.proceed(100)
+            control.until("completed")
+            control.ask("closeBacktestSession")
             messages = data.rest()
-            assert data.close_code == 1000
+            # kit would go on using a connection that was closed with 1000.
+            assert data.close_code == 1001
             assert {message["method"] for message in messages} <= {f"{stem}Notification"}
             assert {"completed": True} not in [message["params"]["result"] for message in messages]
 
 
-def test_a_standard_client_that_comes_back_gets_nothing_twice_and_no_second_close(simulator: Simulator) -> None:
+def test_a_standard_client_sees_what_is_executed_after_the_range(simulator: Simulator) -> None:
     own = transfer(1)
+    with Control(simulator) as control:
+        session = control.create(1000, 1009)
+        rpc = Rpc(simulator, session)
+        with Data(simulator, session) as data:
+            data.subscribe("slotSubscribe", [])
+            control.proceed(100)
+            while data.recv()["params"]["result"]["slot"] != 1009:
+                pass
+            control.until("completed")
+            rpc.call("modifyAccounts", {str(RICH.pubkey()): account_data(10**9)})
+            data.subscribe("signatureSubscribe", [str(own.signatures[0])])
+            number = data.subscribe("logsSubscribe", [{"mentions": [str(RICH.pubkey())]}])
+            rpc.call("sendTransaction", encoded(own), {"encoding": "base64", "skipPreflight": True})
+            seen = {message["method"]: message["params"] for message in (data.recv(), data.recv())}
+            assert set(seen) == {"signatureNotification", "logsNotification"}
+            assert seen["logsNotification"]["subscription"] == number
+
+
+def test_simsync_itself_gets_its_end_without_using_anything_of_its_own(simulator: Simulator) -> None:
+    with Control(simulator) as control:
+        session = control.create(1000, 1009)
+        control.proceed(100)
+        with Data(simulator, session, {"User-Agent": "simsync/1"}) as data:
+            data.subscribe("slotSubscribe", [])
+            assert [result["slot"] for result in data.results()][-1] == 1009
+
+
+def test_an_endpoint_that_ends_with_the_range_takes_standard_clients_with_it(simulate: Start) -> None:
+    simulator = simulate(serve_completed=False)
     with Control(simulator) as control:
         session = control.create(1000, 1009)
         with Data(simulator, session) as data:
             data.subscribe("slotSubscribe", [])
             control.proceed(100)
-            assert [message["params"]["result"]["slot"] for message in data.rest()][-1] == 1009
-        rpc = Rpc(simulator, session)
-        rpc.call("modifyAccounts", {str(RICH.pubkey()): account_data(10**9)})
-        with Data(simulator, session) as data:
-            data.subscribe("slotSubscribe", [])
-            data.subscribe("logsSubscribe", ["all", {}])
-            rpc.call("sendTransaction", encoded(own), {"encoding": "base64", "skipPreflight": True})
-            assert data.recv()["params"]["result"]["value"]["signature"] == str(own.signatures[0])
-            # What ran before is found all the same: this is how clients confirm.
-            data.subscribe("signatureSubscribe", [str(own.signatures[0])])
-            assert data.recv()["method"] == "signatureNotification"
-        with Data(simulator, session) as data:
-            data.subscribe("slotSubscribe", [])
-            assert [message["params"]["result"]["slot"] for message in data.rest()][-1] == 1009
+            assert data.rest()[-1]["params"]["result"]["slot"] == 1009
+            assert data.close_code == 1001
 
 
 def test_one_own_request_makes_the_whole_connection_one_that_knows_ends(simulator: Simulator) -> None:

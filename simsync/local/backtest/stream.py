@@ -232,13 +232,6 @@ class Stream:
         if from_slot is not None:
             index = bisect_left(self._slot_starts, (from_slot, -1))
             position = self._slot_starts[index][1] if index < len(self._slot_starts) else self.end
-        return self._reader_at(position)
-
-    def reader_at_end(self) -> StreamReader:
-        """Return a reader of what is added from now on."""
-        return self._reader_at(self.end)
-
-    def _reader_at(self, position: int) -> StreamReader:
         reader = StreamReader(self, position)
         self._readers.add(reader)
         return reader

@@ -54,8 +54,6 @@ class Session:
         self.backtest = Backtest(ledger, plan, behaviour, usage.slots.add, engines)
         self.history = Retained()
         self.closed = False
-        self.closed_cleanly = 0
-        """Connections of clients that were closed at the end of their subscriptions and have not come back."""
         self._behaviour = behaviour
         self._emit = emit
         self._usage = usage.start_session()

@@ -45,13 +45,9 @@ _EXPECTED = 100
 class _Subscription:
     """One subscription of one socket."""
 
-    def __init__(
-        self, number: int, kind: Kind, pick: Pick, reader: StreamReader, *, compressed: bool, endless: bool
-    ) -> None:
-        """With ``endless`` the end of the stream does not end it."""
+    def __init__(self, number: int, kind: Kind, pick: Pick, reader: StreamReader, *, compressed: bool) -> None:
         self.number = number
         self.reader = reader
-        self._endless = endless
         self.once = kind.once
         self.over = False
         self.ended = False
@@ -63,8 +59,8 @@ class _Subscription:
 
     @property
     def finished(self) -> bool:
-        """Nothing will follow: it has had its only notification, or the stream is at its end."""
-        return self.over or (self.reader.at_end and not self._endless)
+        """Nothing more of the range will follow: it has had its only notification, or the stream is at its end."""
+        return self.over or self.reader.at_end
 
     def read(self, limit: int) -> list[Notification]:
         """Return the notifications for up to ``limit`` further items of the stream."""
@@ -92,8 +88,9 @@ class DataConnection:
     """One client on the data socket of a session.
 
     A client that uses only what a node has cannot know the messages that end a subscription; web3.js and solana-py
-    crash on them. So it gets a clean close instead. web3.js connects again after that and would get everything once
-    more: for a client that seems to come back, subscriptions begin with what is new and do not end.
+    crash on them. A clean close is no better: kit goes on using a connection that was closed with code 1000. So the
+    subscriptions of such a client do not end with the range, and show what is executed after it, until the session is
+    closed.
     """
 
     def __init__(
@@ -105,7 +102,10 @@ class DataConnection:
         behaviour: Behaviour,
         faults: DataFaults,
         numbers: Iterator[int],
+        *,
+        knows_ends: bool,
     ) -> None:
+        """With ``knows_ends`` the client is known to understand the end of a subscription before it uses anything."""
         self._socket = socket
         self._sender = sender
         self._session = session
@@ -125,10 +125,8 @@ class DataConnection:
         self._ended_once = 0
         """Subscriptions that ended after their only notification."""
         self._closing = False
-        self._knows_ends = False
-        """The client has used something that no node has."""
-        self._returning: bool | None = None
-        """The client got everything over a connection that was closed cleanly; None until it first subscribes."""
+        self._knows_ends = knows_ends
+        """The client has also done so if it has used something that no node has."""
 
     async def serve(self) -> None:
         """Serve until the connection ends."""
@@ -223,9 +221,8 @@ class DataConnection:
                 text = f"slot {from_slot} is no longer kept for replay; the oldest kept slot is {oldest}"
                 await self._refuse(number, INVALID_PARAMS, text)
                 return
-        endless = self._is_returning() and not self._knows_ends
-        reader = self._stream.reader_at_end() if endless and not kind.once else self._stream.reader(from_slot)
-        subscription = _Subscription(next(self._numbers), kind, pick, reader, compressed=compressed, endless=endless)
+        reader = self._stream.reader(from_slot)
+        subscription = _Subscription(next(self._numbers), kind, pick, reader, compressed=compressed)
         if self._behaviour.overtake_acks:
             async with self._order:
                 await self._send(subscription)
@@ -233,13 +230,6 @@ class DataConnection:
         # Known to the writer only now: else its first notification could overtake the acknowledgement.
         self._subscriptions[subscription.number] = subscription
         self._wake.set()
-
-    def _is_returning(self) -> bool:
-        if self._returning is None:
-            self._returning = self._session.closed_cleanly > 0 and not self._knows_ends
-            if self._returning:
-                self._session.closed_cleanly -= 1
-        return self._returning
 
     async def _answer(self, number: object, result: object) -> None:
         await self._out.answer(dump_json({"jsonrpc": "2.0", "id": number, "result": result}))
@@ -263,8 +253,10 @@ class DataConnection:
             if self._ends_with_close and self._all_ended():
                 if self._faults.ending().drop:
                     await self._out.drop()
-                self._session.closed_cleanly += not self._knows_ends
                 await self._socket.close(code=WSCloseCode.OK)
+                return
+            if not self._ends and not self._behaviour.serve_completed and self._all_finished():
+                await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the session is completed")
                 return
 
     async def _write_once(self) -> bool:
@@ -292,7 +284,7 @@ class DataConnection:
             # As in Solana, no message tells the client, and the number becomes unknown.
             del self._subscriptions[subscription.number]
             self._ended_once += 1
-        elif self._faults.withhold_terminal:
+        elif not self._ends or self._faults.withhold_terminal:
             await self._out.end(None, subscription.number)
             return
         subscription.ended = True
@@ -303,12 +295,19 @@ class DataConnection:
         await self._out.end(terminal, subscription.number)
 
     @property
+    def _ends(self) -> bool:
+        """Do subscriptions end with the range?"""
+        return self._knows_ends or self._ends_with_close
+
+    @property
     def _ends_with_close(self) -> bool:
-        return self._behaviour.end_of_stream == "c" or not self._knows_ends
+        return self._behaviour.end_of_stream == "c"
 
     def _all_ended(self) -> bool:
-        if not self._stream.finished:
-            return False
         # A node keeps a connection whose subscriptions are over, so one is closed only for those that it ends.
-        some = self._subscriptions or (self._behaviour.end_of_stream == "c" and self._ended_once)
-        return bool(some) and all(one.ended for one in self._subscriptions.values())
+        some = self._subscriptions or self._ended_once
+        return self._stream.finished and bool(some) and all(one.ended for one in self._subscriptions.values())
+
+    def _all_finished(self) -> bool:
+        some = self._subscriptions or self._ended_once
+        return self._stream.finished and bool(some) and all(one.finished for one in self._subscriptions.values())
