@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from solders.signature import Signature
 
 from simsync.errors import InvalidParams
 from simsync.local import Ledger, Simulator
@@ -15,13 +16,17 @@ from .actors import POOR, RICH, account_data, encoded, transfer
 from .bare import Control, Data, Rpc, slots_of
 
 
+def signature_of(number: int) -> str:
+    return str(Signature(bytes([number]) * 64))
+
+
 def reply(number: int, slot: int, signer: str = str(RICH.pubkey())) -> dict[str, Any]:
     return {
         "slot": slot,
         "blockTime": 1_600_000_000 + slot,
         "version": "legacy",
         "transaction": {
-            "signatures": [f"signature{number}"],
+            "signatures": [signature_of(number)],
             "message": {"accountKeys": [signer, str(POOR.pubkey())], "instructions": []},
         },
         "meta": {"err": None, "fee": 5000, "logMessages": ["Program log: hi"], "x": number},
@@ -96,7 +101,7 @@ def test_own_transactions_still_run(simulate: Callable[..., Simulator]) -> None:
         rpc.call("modifyAccounts", {str(RICH.pubkey()): account_data(10**9)})
         assert rpc.call("sendTransaction", encoded(transfer(400_000_000)), {"encoding": "base64"})
         assert rpc.value("getBalance", str(POOR.pubkey())) == 400_000_000
-        assert rpc.call("getTransaction", "signature1", {"maxSupportedTransactionVersion": 0}) == reply(1, 300)
+        assert rpc.call("getTransaction", signature_of(1), {"maxSupportedTransactionVersion": 0}) == reply(1, 300)
 
 
 @pytest.mark.parametrize(

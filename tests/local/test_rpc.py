@@ -157,7 +157,7 @@ def test_send_transaction_executes_at_once_in_the_current_slot(rpc: Rpc, simulat
     assert shown == rpc.call("getTransaction", signature, {"maxSupportedTransactionVersion": 0})
     assert rpc.value("getBalance", str(POOR.pubkey())) == 2 * SOL
     assert rpc.call("getSlot") == 1020
-    assert rpc.value("getSignatureStatuses", [signature, "unknown"]) == [
+    assert rpc.value("getSignatureStatuses", [signature, "1" * 64]) == [
         {
             "slot": 1020,
             "confirmations": None,

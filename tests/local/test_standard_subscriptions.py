@@ -27,7 +27,7 @@ FILTERS: dict[str, Any] = {
     "logs": "all",
     "account": SYSTEM,
     "program": SYSTEM,
-    "signature": "5",
+    "signature": "1" * 64,
     "slot": None,
     "root": None,
 }
@@ -302,6 +302,8 @@ def test_replay_from_a_slot_that_is_no_longer_kept(simulate: Start, long_ledger:
         ("logsSubscribe", [{"mentions": ["x"]}]),
         ("signatureSubscribe", []),
         ("signatureSubscribe", [7]),
+        ("signatureSubscribe", ["abc"]),
+        ("accountSubscribe", ["abc"]),
     ],
 )
 def test_bad_params(simulator: Simulator, method: str, params: Any) -> None:

@@ -1,4 +1,4 @@
-"""Transactions in the encodings of RPC: ``json``, ``jsonParsed``, ``base64`` and ``base58``.
+"""Transactions in the encodings of RPC: ``json``, ``jsonParsed``, ``base64``, ``base58`` and ``binary``.
 
 They start from a ``getTransaction`` reply in ``json``, so that recorded transactions have the same forms as executed
 ones.
@@ -19,7 +19,8 @@ from solders.transaction import VersionedTransaction
 from simsync.local.encoding import decode_base58, encode_base58
 from simsync.local.parsed.instructions import parsed_instruction
 
-ENCODINGS = ("json", "jsonParsed", "base64", "base58")
+ENCODINGS = ("binary", "base64", "base58", "json", "jsonParsed")
+"""``binary`` is the old name for base58 as bare text."""
 
 
 class NotAvailable(ValueError):
@@ -41,7 +42,7 @@ def in_encoding(reply: dict[str, Any], encoding: str) -> dict[str, Any]:
         return _parsed(reply)
     wire = bytes(transaction_of(transaction))
     text = base64.b64encode(wire).decode() if encoding == "base64" else encode_base58(wire)
-    return {**reply, "transaction": [text, encoding]}
+    return {**reply, "transaction": text if encoding == "binary" else [text, encoding]}
 
 
 def transaction_of(shown: dict[str, Any]) -> VersionedTransaction:

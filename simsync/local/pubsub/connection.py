@@ -15,12 +15,19 @@ from simsync.local.pubsub.kinds import (
     OWN_KINDS,
     SUBSCRIBE,
     UNSUBSCRIBE,
-    InvalidSubscription,
     config_of,
     default_form,
 )
 from simsync.local.pubsub.sender import DataSender, Notification
-from simsync.local.rpc.params import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR
+from simsync.local.rpc.calls import id_of, is_notification, is_request
+from simsync.local.rpc.params import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    RpcFault,
+)
 from simsync.local.surface import is_served
 
 if TYPE_CHECKING:
@@ -167,41 +174,60 @@ class DataConnection:
         try:
             request = load_json(text)
         except ValueError as error:
-            await self._refuse(None, PARSE_ERROR, f"Parse error: {error}")
+            await self._out.answer(_failure(None, RpcFault(PARSE_ERROR, "Parse error", str(error))))
             return
-        if not isinstance(request, dict) or not isinstance(request.get("method"), str):
-            await self._refuse(None, INVALID_REQUEST, "Invalid request")
-            return
-        number, method, params = request.get("id"), request["method"], request.get("params")
+        subscribed: list[_Subscription] = []
+        if isinstance(request, list) and request:
+            replies = [reply for one in request if (reply := await self._answer(one, subscribed))]
+            reply = b"[" + b",".join(replies) + b"]" if replies else b""
+        else:
+            reply = await self._answer(request, subscribed)
+        if reply:
+            await self._out.answer(reply)
+        # Known to the writer only now: else their first notifications could overtake the acknowledgement.
+        self._subscriptions.update((one.number, one) for one in subscribed)
+        if subscribed:
+            self._wake.set()
+
+    async def _answer(self, request: Any, subscribed: list[_Subscription]) -> bytes:
+        """Return the reply to one request, and add what it has subscribed to; nothing for what wants no reply."""
+        if is_notification(request):
+            return b""
+        number = id_of(request)
+        try:
+            if not is_request(request):
+                raise RpcFault(INVALID_REQUEST, "Invalid request", "expected an object with a method")
+            result = await self._carry_out(request["method"], request.get("params"), subscribed)
+        except RpcFault as fault:
+            return _failure(number, fault)
+        return dump_json({"jsonrpc": "2.0", "id": number, "result": result})
+
+    async def _carry_out(self, method: str, params: Any, subscribed: list[_Subscription]) -> object:
+        """Subscribe or unsubscribe. Raises RpcFault."""
+        known = method in SUBSCRIBE or method in UNSUBSCRIBE
+        name = method.replace("Unsubscribe", "Subscribe")
+        if not known or not is_served(name, hosted_surface=self._behaviour.hosted_surface):
+            raise RpcFault(METHOD_NOT_FOUND, "Method not found", method)
         if params is None:
             params = []
-        if not is_served(method.replace("Unsubscribe", "Subscribe"), hosted_surface=self._behaviour.hosted_surface):
-            await self._refuse(number, METHOD_NOT_FOUND, f"Method not found: {method}")
-        elif not isinstance(params, list):
-            await self._refuse(number, INVALID_PARAMS, "params must be a list")
-        elif method in SUBSCRIBE:
-            await self._subscribe(number, SUBSCRIBE[method], params)
-        elif method in UNSUBSCRIBE:
-            found = self._subscriptions.pop(params[0], None) if params and isinstance(params[0], int) else None
-            if found is None:
-                await self._refuse(number, INVALID_PARAMS, "Invalid subscription id.")
-            else:
-                found.reader.close()
-                self._out.forget(found.number)
-                await self._answer(number, True)
-        else:
-            await self._refuse(number, METHOD_NOT_FOUND, f"Method not found: {method}")
+        if not isinstance(params, list):
+            raise RpcFault(INVALID_PARAMS, "`params` should be an array")
+        if method in SUBSCRIBE:
+            subscription = await self._subscribe(SUBSCRIBE[method], params)
+            subscribed.append(subscription)
+            return subscription.number
+        found = self._subscriptions.pop(params[0], None) if params and isinstance(params[0], int) else None
+        if found is None:
+            raise RpcFault(INVALID_PARAMS, "Invalid subscription id.")
+        found.reader.close()
+        self._out.forget(found.number)
+        return True
 
-    async def _subscribe(self, number: object, kind: Kind, params: list[Any]) -> None:
+    async def _subscribe(self, kind: Kind, params: list[Any]) -> _Subscription:
         planned = self._faults.subscribing(f"{kind.stem}Subscribe")
         if planned.refusal is not None:
-            await self._refuse(number, *planned.refusal)
-            return
-        try:
-            pick = kind.picker(default_form(kind.stem, params, self._behaviour))
-        except InvalidSubscription as error:
-            await self._refuse(number, INVALID_PARAMS, str(error))
-            return
+            raise RpcFault(*planned.refusal)
+        pick = kind.picker(default_form(kind.stem, params, self._behaviour))
         config = config_of(params)
         self._knows_ends = self._knows_ends or kind.stem in OWN_KINDS or not OWN_KEYS.isdisjoint(config)
         from_slot = config.get("replayFromSlot")
@@ -213,30 +239,18 @@ class DataConnection:
             try:
                 self._session.start_engine()
             except SessionFailed as error:
-                await self._refuse(number, INTERNAL_ERROR, f"the session failed: {error}")
-                return
+                raise RpcFault(INTERNAL_ERROR, f"the session failed: {error}") from error
         if self._behaviour.refuse_old_replay and from_slot is not None:
             oldest = self._stream.oldest_after(from_slot)
             if oldest is not None:
                 text = f"slot {from_slot} is no longer kept for replay; the oldest kept slot is {oldest}"
-                await self._refuse(number, INVALID_PARAMS, text)
-                return
+                raise RpcFault(INVALID_PARAMS, text)
         reader = self._stream.reader(from_slot)
         subscription = _Subscription(next(self._numbers), kind, pick, reader, compressed=compressed)
         if self._behaviour.overtake_acks:
             async with self._order:
                 await self._send(subscription)
-        await self._answer(number, subscription.number)
-        # Known to the writer only now: else its first notification could overtake the acknowledgement.
-        self._subscriptions[subscription.number] = subscription
-        self._wake.set()
-
-    async def _answer(self, number: object, result: object) -> None:
-        await self._out.answer(dump_json({"jsonrpc": "2.0", "id": number, "result": result}))
-
-    async def _refuse(self, number: object, code: int, message: str) -> None:
-        body = {"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": message}}
-        await self._out.answer(dump_json(body))
+        return subscription
 
     # -- notifications
 
@@ -311,3 +325,7 @@ class DataConnection:
     def _all_finished(self) -> bool:
         some = self._subscriptions or self._ended_once
         return self._stream.finished and bool(some) and all(one.finished for one in self._subscriptions.values())
+
+
+def _failure(number: object, fault: RpcFault) -> bytes:
+    return dump_json({"jsonrpc": "2.0", "id": number, "error": fault.to_json()})

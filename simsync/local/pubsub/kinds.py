@@ -14,7 +14,7 @@ from solders.pubkey import Pubkey
 from simsync.local.actions import ActionResult
 from simsync.local.backtest.stream import CHANGES, TRANSACTIONS, SlotBegun, SlotShown
 from simsync.local.encoding import dump_json, zstandard
-from simsync.local.rpc.params import RpcFault, account_filters
+from simsync.local.rpc.params import account_filters, address, invalid, signature
 from simsync.local.solana_json import UnsupportedEncoding, account_json
 
 if TYPE_CHECKING:
@@ -31,10 +31,6 @@ _ABSENT = Account(0, b"", Pubkey.default())
 _TOO_LARGE = "error: data too large for bs58 encoding"
 
 
-class InvalidSubscription(ValueError):
-    """The params of a subscribe cannot be used; the message goes into the answer."""
-
-
 class Kind(Protocol):
     """A kind of subscription. ``stem`` begins its method names; with ``once`` it ends after one notification."""
 
@@ -44,7 +40,7 @@ class Kind(Protocol):
     def picker(self, params: list[Any]) -> Pick:
         """Return a function that returns the JSON ``result`` of each notification for an item.
 
-        It is called with every item of the stream in order. Raises InvalidSubscription.
+        It is called with every item of the stream in order. Raises RpcFault.
         """
         ...
 
@@ -63,27 +59,19 @@ def filter_of(params: list[Any]) -> Any:
 def default_form(stem: str, params: list[Any], behaviour: Behaviour) -> list[Any]:
     """Return the params with the filter in its default form, if the behaviour selects another form.
 
-    Raises InvalidSubscription.
+    Raises RpcFault.
     """
     wanted = filter_of(params)
     if stem == "transaction" and behaviour.transaction_filter == "address" and wanted != "all":
         if not isinstance(wanted, str):
-            raise InvalidSubscription('the filter must be "all" or an address')
+            raise invalid('the filter must be "all" or an address')
         return [{"mentions": [wanted]}, *params[1:]]
     if stem == "accountDiff" and behaviour.diff_filter == "external":
         if not isinstance(wanted, dict) or len(wanted) != 1 or next(iter(wanted)) not in ("program", "account"):
-            raise InvalidSubscription('the filter must be {"program": X} or {"account": X}')
+            raise invalid('the filter must be {"program": X} or {"account": X}')
         ((kind, of),) = wanted.items()
         return [{"address": of, "address_type": kind}, *params[1:]]
     return params
-
-
-def address(value: Any) -> Pubkey:
-    """Return a checked address. Raises InvalidSubscription."""
-    try:
-        return Pubkey.from_string(value)
-    except (ValueError, TypeError) as error:
-        raise InvalidSubscription(f"{value!r} is not a Solana address (base58 of 32 bytes)") from error
 
 
 def diff_encoding(params: list[Any]) -> str:
@@ -155,10 +143,7 @@ class ProgramAccounts:
 
     def picker(self, params: list[Any]) -> Pick:
         program, encoding = address(filter_of(params)), state_encoding(params)
-        try:
-            tests = account_filters(config_of(params).get("filters"))
-        except RpcFault as fault:
-            raise InvalidSubscription(fault.message) from fault
+        tests = account_filters(config_of(params).get("filters"))
 
         def shape(key: Pubkey, account: Account | None) -> Any:
             if account is None or account.owner != program or not all(test(account) for test in tests):
@@ -176,9 +161,7 @@ def _every_write(params: list[Any]) -> bool:
 def _diff_filter(value: Any) -> Wanted:
     kind = (value.get("address_type") or value.get("addressType")) if isinstance(value, dict) else None
     if kind not in ("program", "account"):
-        raise InvalidSubscription(
-            'the filter must be {"address": X, "address_type": T} with program or account as address_type'
-        )
+        raise invalid('the filter must be {"address": X, "address_type": T} with program or account as address_type')
     wanted = address(value.get("address"))
     if kind == "program":
         return lambda change: _owned(change, wanted)
@@ -253,7 +236,7 @@ class Transactions:
             return lambda item: (item.encoded(),) if isinstance(item, TRANSACTIONS) else NOTHING
         addresses = _mentions(wanted)
         if not addresses:
-            raise InvalidSubscription('the filter must be "all" or {"mentions": [address, ...]}')
+            raise invalid('the filter must be "all" or {"mentions": [address, ...]}')
 
         def pick(item: StreamItem) -> Sequence[bytes]:
             if not isinstance(item, TRANSACTIONS) or addresses.isdisjoint(item.mentions):
@@ -273,7 +256,7 @@ class Logs:
         wanted = filter_of(params)
         addresses = None if wanted in ("all", "allWithVotes") else _mentions(wanted)
         if addresses is not None and len(addresses) != 1:
-            raise InvalidSubscription('the filter must be "all", "allWithVotes" or {"mentions": [one address]}')
+            raise invalid('the filter must be "all", "allWithVotes" or {"mentions": [one address]}')
 
         def pick(item: StreamItem) -> Sequence[bytes]:
             if not isinstance(item, TRANSACTIONS):
@@ -292,9 +275,7 @@ class Signatures:
     once = True
 
     def picker(self, params: list[Any]) -> Pick:
-        wanted = filter_of(params)
-        if not isinstance(wanted, str) or not wanted:
-            raise InvalidSubscription("the filter must be a signature")
+        wanted = signature(filter_of(params))
 
         def pick(item: StreamItem) -> Sequence[bytes]:
             if not isinstance(item, TRANSACTIONS) or item.signature != wanted:
@@ -354,7 +335,7 @@ UNSUBSCRIBE = frozenset(f"{kind.stem}Unsubscribe" for kind in KINDS)
 
 
 def _mentions(value: object) -> frozenset[str]:
-    """Return the addresses of a filter by mentions; empty for another filter. Raises InvalidSubscription."""
+    """Return the addresses of a filter by mentions; empty for another filter. Raises RpcFault."""
     wanted = value.get("mentions") if isinstance(value, dict) else None
     return frozenset(str(address(item)) for item in wanted) if isinstance(wanted, list) else frozenset()
 

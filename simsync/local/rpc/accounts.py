@@ -9,11 +9,14 @@ from simsync.local.engine.programs import LOOKUP_TABLE_PROGRAM
 from simsync.local.parsed.accounts import lookup_table_of
 from simsync.local.rpc.params import (
     INVALID_PARAMS,
+    INVALID_REQUEST,
     RpcFault,
+    account_encoding,
     account_filters,
     address,
     config_at,
-    invalid,
+    data_slice,
+    listed,
     required,
     unsigned,
 )
@@ -38,18 +41,14 @@ def shown_account(
     backtest: Backtest, account: Account | None, config: dict[str, Any], default: str
 ) -> dict[str, Any] | None:
     """Return an account in the encoding and slice that ``config`` requests."""
+    encoding, piece = account_encoding(config, default), data_slice(config)
     if account is None or (not account.lamports and not account.data):
         return None
-    wanted = config.get("dataSlice")
-    data_slice = None
-    if wanted is not None:
-        if not isinstance(wanted, dict):
-            raise invalid("dataSlice must be an object")
-        data_slice = (unsigned(wanted.get("offset"), "offset"), unsigned(wanted.get("length"), "length"))
     try:
-        return account_json(account, config.get("encoding") or default, data_slice, backtest.engine.account)
+        return account_json(account, encoding, piece, backtest.engine.account)
     except UnsupportedEncoding as error:
-        raise RpcFault(INVALID_PARAMS, str(error)) from error
+        # base58 of long data: to a node this is no fault of the params.
+        raise RpcFault(INVALID_REQUEST, str(error)) from error
 
 
 def get_account_info(backtest: Backtest, params: list[Any]) -> Any:
@@ -58,11 +57,7 @@ def get_account_info(backtest: Backtest, params: list[Any]) -> Any:
 
 
 def get_multiple_accounts(backtest: Backtest, params: list[Any]) -> Any:
-    wanted = required(params, 0, "addresses")
-    if not isinstance(wanted, list):
-        raise invalid("the addresses must be a list")
-    if len(wanted) > MAX_MULTIPLE_ACCOUNTS:
-        raise invalid(f"too many inputs provided; max {MAX_MULTIPLE_ACCOUNTS}")
+    wanted = listed(required(params, 0, "addresses"), MAX_MULTIPLE_ACCOUNTS)
     engine, config = backtest.engine, config_at(params, 1)
     accounts = [shown_account(backtest, engine.account(address(item)), config, "base64") for item in wanted]
     return with_context(backtest, accounts)

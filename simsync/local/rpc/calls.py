@@ -16,6 +16,8 @@ from simsync.local.rpc.params import (
     MIN_CONTEXT_SLOT_NOT_REACHED,
     PARSE_ERROR,
     RpcFault,
+    check_commitment,
+    unsigned,
 )
 from simsync.local.surface import is_served
 
@@ -69,14 +71,18 @@ CALLS: dict[str, Call] = {
 
 
 def answer(backtest: Backtest, body: bytes) -> bytes:
-    """Return the reply to the body of an HTTP request, single or batch. Raises EngineFailed, and nothing else."""
+    """Return the reply to the body of an HTTP request, single or batch; empty if nothing in it asks for one.
+
+    Raises EngineFailed, and nothing else.
+    """
     try:
         request = load_json(body)
     except ValueError as error:
-        return dump_json(_failure(None, RpcFault(PARSE_ERROR, f"Parse error: {error}")))
+        return dump_json(_failure(None, RpcFault(PARSE_ERROR, "Parse error", str(error))))
     if isinstance(request, list) and request:
-        return dump_json([_answer_one(backtest, one) for one in request])
-    return dump_json(_answer_one(backtest, request))
+        replies = [reply for one in request if (reply := _answer_one(backtest, one))]
+        return b"[" + b",".join(replies) + b"]" if replies else b""
+    return _answer_one(backtest, request)
 
 
 def failure(body: bytes, text: str) -> bytes:
@@ -87,39 +93,67 @@ def failure(body: bytes, text: str) -> bytes:
         request = None
     fault = RpcFault(INTERNAL_ERROR, f"the session failed: {text}")
     if isinstance(request, list):
-        return dump_json([_failure(one.get("id") if isinstance(one, dict) else None, fault) for one in request])
-    return dump_json(_failure(request.get("id") if isinstance(request, dict) else None, fault))
+        return dump_json([_failure(id_of(one), fault) for one in request])
+    return dump_json(_failure(id_of(request), fault))
 
 
-def _answer_one(backtest: Backtest, request: object) -> dict[str, Any]:
-    if not isinstance(request, dict) or not isinstance(request.get("method"), str):
-        return _failure(None, RpcFault(INVALID_REQUEST, "Invalid request"))
-    number, method, params = request.get("id"), request["method"], request.get("params")
-    call = CALLS.get(method) if is_served(method, hosted_surface=backtest.behaviour.hosted_surface) else None
+def id_of(request: object) -> object:
+    """Return the id of a request, whatever else may be wrong with it; None if it has none."""
+    return request.get("id") if isinstance(request, dict) else None
+
+
+def is_request(request: object) -> bool:
+    """Does it name a method?"""
+    return isinstance(request, dict) and isinstance(request.get("method"), str)
+
+
+def is_notification(request: object) -> bool:
+    """Does the client want no answer? web3.js and kit send such pings."""
+    return isinstance(request, dict) and isinstance(request.get("method"), str) and "id" not in request
+
+
+def _answer_one(backtest: Backtest, request: Any) -> bytes:
+    """Return one reply, empty for a notification."""
+    number = id_of(request)
     try:
-        if call is None:
-            raise RpcFault(METHOD_NOT_FOUND, f"Method not found: {method}")
-        if params is None:
-            params = []
-        if not isinstance(params, list):
-            raise RpcFault(INVALID_PARAMS, "Invalid params: expected a list")
-        _check_context(backtest, params)
-        result = call(backtest, params)
+        if not is_request(request):
+            raise RpcFault(INVALID_REQUEST, "Invalid request", "expected an object with a method")
+        result = _result(backtest, request)
+        if is_notification(request):
+            return b""
+        return dump_json({"jsonrpc": "2.0", "id": number, "result": result})
     except RpcFault as fault:
-        return _failure(number, fault)
+        found = fault
     except EngineFailed:
         raise
     except Exception as error:  # noqa: BLE001  a bug in one call must not end the connection
-        _log.exception("%s failed", method)
-        return _failure(number, RpcFault(INTERNAL_ERROR, f"Internal error: {error!r}"))
-    return {"jsonrpc": "2.0", "id": number, "result": result}
+        _log.exception("%s failed", request.get("method"))
+        found = RpcFault(INTERNAL_ERROR, "Internal error", repr(error))
+    return b"" if is_notification(request) else dump_json(_failure(number, found))
 
 
-def _check_context(backtest: Backtest, params: list[Any]) -> None:
-    """Refuse a call that wants the state of a later slot."""
+def _result(backtest: Backtest, request: dict[str, Any]) -> object:
+    """Return the result of a call. Raises RpcFault."""
+    method, params = request["method"], request.get("params")
+    call = CALLS.get(method) if is_served(method, hosted_surface=backtest.behaviour.hosted_surface) else None
+    if call is None:
+        raise RpcFault(METHOD_NOT_FOUND, "Method not found", method)
+    if params is None:
+        params = []
+    if not isinstance(params, list):
+        raise RpcFault(INVALID_PARAMS, "`params` should be an array")
+    _check_configurations(backtest, params)
+    return call(backtest, params)
+
+
+def _check_configurations(backtest: Backtest, params: list[Any]) -> None:
+    """Check what every configuration may hold, and refuse a call that wants the state of a later slot."""
     for one in params:
-        least = one.get("minContextSlot") if isinstance(one, dict) else None
-        if isinstance(least, int) and least > backtest.slot:
+        if not isinstance(one, dict):
+            continue
+        check_commitment(one)
+        least = one.get("minContextSlot")
+        if least is not None and unsigned(least, "minContextSlot") > backtest.slot:
             text = "Minimum context slot has not been reached"
             raise RpcFault(MIN_CONTEXT_SLOT_NOT_REACHED, text, {"contextSlot": backtest.slot})
 

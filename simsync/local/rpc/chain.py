@@ -12,7 +12,7 @@ from simsync.local.encoding import encode_base58
 from simsync.local.engine.sysvars import SLOTS_PER_EPOCH, epoch_of
 from simsync.local.engine.transactions import budget_of
 from simsync.local.rpc.accounts import API_VERSION, with_context
-from simsync.local.rpc.params import address, binary, invalid, required
+from simsync.local.rpc.params import address, binary, blockhash, invalid, listed, required
 
 if TYPE_CHECKING:
     from simsync.local.backtest.backtest import Backtest
@@ -67,7 +67,7 @@ def latest_blockhash(backtest: Backtest) -> dict[str, Any]:
 
 def is_blockhash_valid(backtest: Backtest, params: list[Any]) -> Any:
     """Tell whether a node would accept a blockhash; this simulator accepts all of them."""
-    wanted = required(params, 0, "blockhash")
+    wanted = blockhash(required(params, 0, "blockhash"))
     recent = {block.blockhash for block in backtest.blocks_until_now()[-BLOCKHASH_LIFETIME:]}
     return with_context(backtest, wanted in recent or wanted == backtest.blockhash)
 
@@ -84,9 +84,7 @@ def get_fee_for_message(backtest: Backtest, params: list[Any]) -> Any:
 def get_recent_prioritization_fees(backtest: Backtest, params: list[Any]) -> list[dict[str, int]]:
     """Return the lowest price per compute unit in each recent block, of transactions that name all given accounts."""
     wanted = params[0] if params and params[0] is not None else []
-    if not isinstance(wanted, list) or len(wanted) > _MAX_FEE_ACCOUNTS:
-        raise invalid(f"the addresses must be a list of at most {_MAX_FEE_ACCOUNTS}")
-    accounts = [str(address(one)) for one in wanted]
+    accounts = [str(address(one)) for one in listed(wanted, _MAX_FEE_ACCOUNTS)]
     rows = []
     for block in backtest.blocks_until_now()[-BLOCKHASH_LIFETIME:]:
         prices = [

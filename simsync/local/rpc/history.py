@@ -17,7 +17,10 @@ from simsync.local.rpc.params import (
     address,
     config_at,
     invalid,
+    listed,
+    one_of,
     required,
+    signature,
     unsigned,
 )
 
@@ -37,12 +40,10 @@ _SHORT_META = ("err", "status", "fee", "preBalances", "postBalances", "preTokenB
 
 
 def get_signature_statuses(backtest: Backtest, params: list[Any]) -> Any:
-    wanted = required(params, 0, "signatures")
-    if not isinstance(wanted, list) or len(wanted) > MAX_SIGNATURES:
-        raise invalid(f"the signatures must be a list of at most {MAX_SIGNATURES}")
+    wanted = [signature(one) for one in listed(required(params, 0, "signatures"), MAX_SIGNATURES)]
     statuses: list[Any] = []
-    for signature in wanted:
-        shown = backtest.history.get(signature) if isinstance(signature, str) else None
+    for one in wanted:
+        shown = backtest.history.get(one)
         if shown is None:
             statuses.append(None)
             continue
@@ -59,9 +60,9 @@ def get_signature_statuses(backtest: Backtest, params: list[Any]) -> Any:
 
 
 def get_transaction(backtest: Backtest, params: list[Any]) -> Any:
-    signature = required(params, 0, "signature")
+    wanted = signature(required(params, 0, "signature"))
     config = _encoding_config(params, 1)
-    shown = backtest.history.get(signature) if isinstance(signature, str) else None
+    shown = backtest.history.get(wanted)
     return None if shown is None else _shown(shown, config)
 
 
@@ -70,17 +71,15 @@ def get_signatures_for_address(backtest: Backtest, params: list[Any]) -> list[di
     config = config_at(params, 1)
     limit = unsigned(config.get("limit", _MAX_HISTORY), "limit")
     if not 1 <= limit <= _MAX_HISTORY:
-        raise invalid(f"limit must be from 1 to {_MAX_HISTORY}")
-    before, until = config.get("before"), config.get("until")
+        raise invalid(f"Invalid limit; max {_MAX_HISTORY}")
+    before, until = (signature(config[key]) if key in config else None for key in ("before", "until"))
     return [_signature_row(one) for one in islice(_between(backtest, wanted, before, until), limit)]
 
 
 def get_block(backtest: Backtest, params: list[Any]) -> dict[str, Any]:
     slot = unsigned(required(params, 0, "slot"), "slot")
     config = _encoding_config(params, 1)
-    details = config.get("transactionDetails") or "full"
-    if details not in _DETAILS:
-        raise invalid(f"unknown transactionDetails {details!r}; use one of {', '.join(_DETAILS)}")
+    details = one_of(config.get("transactionDetails", "full"), _DETAILS)
     block = _block(backtest, slot)
     before = backtest.block_before(slot)
     found: dict[str, Any] = {
@@ -156,9 +155,10 @@ def _encoding_config(params: list[Any], index: int) -> dict[str, Any]:
         config: dict[str, Any] = {"encoding": params[index]}
     else:
         config = config_at(params, index)
-    encoding = config.get("encoding")
-    if encoding is not None and encoding not in ENCODINGS:
-        raise invalid(f"unknown encoding {encoding!r}; use one of {', '.join(ENCODINGS)}")
+    one_of(config.get("encoding", "json"), ENCODINGS)
+    most = config.get("maxSupportedTransactionVersion")
+    if most is not None:
+        unsigned(most, "maxSupportedTransactionVersion")
     return config
 
 
@@ -167,7 +167,7 @@ def _shown(shown: TransactionItem, config: dict[str, Any], *, short: bool = Fals
     reply = shown.to_json()
     version = reply.get("version", "legacy")
     most = config.get("maxSupportedTransactionVersion")
-    if isinstance(version, int) and (not isinstance(most, int) or version > most):
+    if isinstance(version, int) and (most is None or version > most):
         text = (
             f"Transaction version ({version}) is not supported by the requesting client. Please try the request again "
             f'with the following configuration parameter: "maxSupportedTransactionVersion": {version}'
@@ -192,11 +192,11 @@ def _without_instructions(reply: dict[str, Any]) -> dict[str, Any]:
     return {**reply, "transaction": names, "meta": meta}
 
 
-def _between(backtest: Backtest, wanted: str, before: object, until: object) -> Iterator[TransactionItem]:
+def _between(backtest: Backtest, wanted: str, before: str | None, until: str | None) -> Iterator[TransactionItem]:
     """Yield the transactions that name an account, newest first, between two signatures."""
-    started = not isinstance(before, str)
+    started = before is None
     for one in backtest.history.newest_first():
-        if isinstance(until, str) and one.signature == until:
+        if one.signature == until:
             return
         if started and one.involves(wanted):
             yield one

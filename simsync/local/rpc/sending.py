@@ -15,17 +15,20 @@ from solders.transaction import VersionedTransaction
 from simsync.local.engine.engine import LAMPORTS_PER_SIGNATURE
 from simsync.local.engine.error_texts import describe_error
 from simsync.local.engine.programs import SYSTEM_PROGRAM, system_transfer
-from simsync.local.rpc.accounts import shown_account, with_context
+from simsync.local.rpc.accounts import MAX_MULTIPLE_ACCOUNTS, shown_account, with_context
 from simsync.local.rpc.chain import latest_blockhash
 from simsync.local.rpc.params import (
     INTERNAL_ERROR,
     PREFLIGHT_FAILED,
     RpcFault,
+    account_encoding,
     address,
     config_at,
     invalid,
+    listed,
     required,
     transaction,
+    unexpected,
     unsigned,
 )
 from simsync.local.solana_json import inner_instructions_json, return_data_json
@@ -36,20 +39,28 @@ if TYPE_CHECKING:
 
 _FAUCET = Pubkey.from_bytes(hashlib.sha256(b"simsync-local/faucet").digest())
 """It gets the lamports of each airdrop as an override and sends them on."""
+_MOST_LAMPORTS = 2**64 - 1 - LAMPORTS_PER_SIGNATURE
 
 
 def simulate_transaction(backtest: Backtest, params: list[Any]) -> Any:
     config = config_at(params, 1)
-    wanted = transaction(required(params, 0, "transaction"), config.get("encoding") or "base58")
+    wanted = transaction(required(params, 0, "transaction"), config.get("encoding", "base58"))
+    if config.get("sigVerify") and config.get("replaceRecentBlockhash"):
+        raise invalid("sigVerify may not be used with replaceRecentBlockhash")
+    accounts, keys, form = config.get("accounts"), None, "base64"
+    if accounts is not None:
+        if not isinstance(accounts, dict):
+            raise unexpected(accounts, "accounts with addresses and encoding")
+        form = account_encoding({"encoding": accounts.get("encoding")}, "base64")
+        if form in ("binary", "base58"):
+            raise invalid("base58 encoding not supported")
+        keys = [address(item) for item in listed(accounts.get("addresses"), MAX_MULTIPLE_ACCOUNTS, "accounts")]
     engine = backtest.engine
     outcome, written = engine.simulate(wanted)
     value = _simulated(outcome)
-    accounts = config.get("accounts")
-    if isinstance(accounts, dict):
-        keys = [address(item) for item in accounts.get("addresses") or []]
-        form = {"encoding": accounts.get("encoding")}
+    if keys is not None:
         value["accounts"] = [
-            shown_account(backtest, written[key] if key in written else engine.account(key), form, "base64")
+            shown_account(backtest, written[key] if key in written else engine.account(key), {"encoding": form}, form)
             for key in keys
         ]
     if config.get("innerInstructions"):
@@ -61,9 +72,9 @@ def simulate_transaction(backtest: Backtest, params: list[Any]) -> Any:
 
 def send_transaction(backtest: Backtest, params: list[Any]) -> str:
     config = config_at(params, 1)
-    wanted = transaction(required(params, 0, "transaction"), config.get("encoding") or "base58")
+    wanted = transaction(required(params, 0, "transaction"), config.get("encoding", "base58"))
     if not wanted.signatures:
-        raise invalid("the transaction has no signature")
+        raise invalid("Invalid params: the transaction has no signature")
     if not config.get("skipPreflight"):
         _preflight(backtest, wanted)
     shown = backtest.inject(wanted)
@@ -75,6 +86,8 @@ def request_airdrop(backtest: Backtest, params: list[Any]) -> str:
     """Give an account lamports: an override of a faucet, and a transfer from it that can be confirmed."""
     receiver = address(required(params, 0, "address"))
     lamports = unsigned(required(params, 1, "lamports"), "lamports")
+    if lamports > _MOST_LAMPORTS:
+        raise invalid(f"Invalid params: an airdrop is at most {_MOST_LAMPORTS} lamports, not {lamports}.")
     engine = backtest.engine
     backtest.override([(_FAUCET, Account(lamports + LAMPORTS_PER_SIGNATURE, b"", SYSTEM_PROGRAM))])
     # The number makes each signature another one.
@@ -105,5 +118,9 @@ def _simulated(outcome: Outcome) -> dict[str, Any]:
         "logs": outcome.logs,
         "accounts": None,
         "unitsConsumed": outcome.units,
+        # Not known here.
+        "loadedAccountsDataSize": None,
         "returnData": return_data_json(outcome),
+        "innerInstructions": None,
+        "replacementBlockhash": None,
     }

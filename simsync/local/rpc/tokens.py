@@ -10,7 +10,7 @@ from simsync.local.engine.programs import TOKEN_PROGRAMS
 from simsync.local.engine.transactions import token_account, ui_amount
 from simsync.local.parsed.accounts import mint_of
 from simsync.local.rpc.accounts import shown_account, with_context
-from simsync.local.rpc.params import INVALID_PARAMS, RpcFault, address, config_at, required
+from simsync.local.rpc.params import INVALID_PARAMS, RpcFault, address, config_at, invalid, required
 
 if TYPE_CHECKING:
     from solders.account import Account
@@ -71,7 +71,7 @@ def _accounts_by(backtest: Backtest, params: list[Any], test: Callable[[bytes], 
             raise _fault("unrecognized Token program id")
         found = _token_accounts(backtest, program=program)
     else:
-        raise _fault("the filter must be {mint} or {programId}")
+        raise invalid("Invalid params: expected {mint} or {programId} as the filter.")
     value = [
         {"pubkey": str(key), "account": shown_account(backtest, account, config, "binary")}
         for key, data, account in found
@@ -103,8 +103,10 @@ def _existing(backtest: Backtest, params: list[Any]) -> Account:
 def _decimals(backtest: Backtest, mint: Pubkey) -> int:
     account = backtest.engine.account(mint)
     found = mint_of(bytes(account.data)) if account is not None and account.owner in TOKEN_PROGRAMS else None
-    if found is None:
+    if account is None:
         raise _fault("could not find mint")
+    if found is None:
+        raise _fault("not a Token mint")
     return int(found["decimals"])
 
 

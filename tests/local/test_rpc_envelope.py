@@ -1,0 +1,100 @@
+"""JSON-RPC 2.0 around the calls, over HTTP and over the WebSocket: batches, notifications, ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from simsync.local import Ledger, Simulator
+
+from .bare import TIMEOUT, Control, Data, Rpc
+
+SLOT = {"jsonrpc": "2.0", "method": "getSlot"}
+PING = {"jsonrpc": "2.0", "method": "ping"}
+
+
+@pytest.fixture
+def control(simulator: Simulator) -> Iterator[Control]:
+    with Control(simulator) as control:
+        yield control
+
+
+@pytest.fixture
+def rpc(simulator: Simulator, control: Control) -> Rpc:
+    return Rpc(simulator, control.create(1000, 1009))
+
+
+@pytest.fixture
+def data(simulator: Simulator, rpc: Rpc) -> Iterator[Data]:
+    with Data(simulator, rpc.url.rpartition("/")[2]) as data:
+        yield data
+
+
+def body_of(rpc: Rpc, request: Any) -> tuple[int, str]:
+    with requests.post(rpc.url, json=request, timeout=TIMEOUT) as reply:
+        return reply.status_code, reply.text
+
+
+def test_a_request_without_an_id_is_carried_out_and_not_answered(rpc: Rpc) -> None:
+    address = "1" * 31 + "2"
+    lamports = {"lamports": 7, "owner": "1" * 32, "data": {"data": "", "encoding": "base64"}}
+    for request in (
+        PING,
+        {"jsonrpc": "2.0", "method": "modifyAccounts", "params": [{address: lamports}]},
+        [PING, SLOT],
+    ):
+        assert body_of(rpc, request) == (200, "")
+    assert rpc.value("getBalance", address) == 7
+
+
+def test_notifications_in_a_batch_are_left_out_of_the_reply(rpc: Rpc) -> None:
+    replies = rpc.post([{**SLOT, "id": 1}, PING, SLOT, {**SLOT, "id": None}, {**SLOT, "id": "x"}])
+    assert [(reply["id"], reply["result"]) for reply in replies] == [(1, 1000), (None, 1000), ("x", 1000)]
+
+
+@pytest.mark.parametrize("request_", [{"id": 7}, {"id": 7, "method": 5}])
+def test_an_invalid_request_keeps_its_id(rpc: Rpc, data: Data, request_: Any) -> None:
+    reply = rpc.post(request_)
+    assert (reply["id"], reply["error"]["code"], reply["error"]["message"]) == (7, -32600, "Invalid request")
+    data.send(request_)
+    assert data.recv() == reply
+
+
+def test_a_reply_that_json_cannot_hold_costs_no_other_reply(
+    simulate: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("orjson", reason="the standard library writes numbers of any size")
+    block = {
+        "blockhash": "1" * 32,
+        "previousBlockhash": "1" * 32,
+        "parentSlot": 99,
+        "blockHeight": 2**70,
+        "blockTime": 1,
+        "transactions": [],
+    }
+    simulator = simulate(Ledger.from_blocks([(100, block)]))
+    with Control(simulator) as control:
+        rpc = Rpc(simulator, control.create(100, 100))
+        first, second = rpc.post([{**SLOT, "id": 1}, {**SLOT, "id": 2, "method": "getBlockHeight"}])
+        assert (first["id"], first["result"]) == (1, 100)
+        assert (second["id"], second["error"]["code"]) == (2, -32603)
+
+
+def test_a_batch_over_the_websocket_is_answered_in_one_message(data: Data) -> None:
+    asked = ["slotSubscribe", "getSlot", "rootSubscribe"]
+    data.send([PING, *({"jsonrpc": "2.0", "id": index, "method": name} for index, name in enumerate(asked))])
+    replies: Any = data.recv()
+    assert [reply["id"] for reply in replies] == [0, 1, 2]
+    assert replies[1]["error"]["code"] == -32601
+    numbers = {replies[0]["result"], replies[2]["result"]}
+    assert {data.recv()["params"]["subscription"] for _ in numbers} == numbers
+
+
+def test_a_ping_over_the_websocket_is_not_answered(data: Data) -> None:
+    data.send(PING)
+    data.send([PING])
+    # The next message is the answer to the next request.
+    assert data.call("slotSubscribe", [])["id"] == 7
