@@ -54,6 +54,7 @@ class Routes:
         application.router.add_get("/backtest", self._control)
         application.router.add_get("/backtest/{session_id}", self._data)
         application.router.add_post("/backtest/{session_id}", self._rpc)
+        application.router.add_options("/backtest/{session_id}", self._rpc_options)
         application.router.add_get("/available-ranges", self._ranges)
         application.router.add_get("/health", self._health)
         application.router.add_get("/ready", self._ready)
@@ -118,6 +119,22 @@ class Routes:
         return socket, sender, transport
 
     async def _rpc(self, request: web.Request) -> web.Response:
+        response = await self._answer_rpc(request)
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        return response
+
+    async def _rpc_options(self, request: web.Request) -> web.Response:
+        """Let pages of a browser make RPC calls, as a node does. Only here: the path holds the id of the session."""
+        headers = {
+            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Allow-Methods": "POST, OPTIONS",
+            # Clients add headers of their own, such as the solana-client of kit and web3.js.
+            "Access-Control-Allow-Headers": request.headers.get("Access-Control-Request-Headers", "content-type"),
+            "Access-Control-Max-Age": "86400",
+        }
+        return web.Response(headers=headers)
+
+    async def _answer_rpc(self, request: web.Request) -> web.Response:
         session = self._table.session(request.match_info["session_id"])
         if session is None or not session.serves():
             return web.Response(status=404, text="unknown or ended session")

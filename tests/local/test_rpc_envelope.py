@@ -98,3 +98,27 @@ def test_a_ping_over_the_websocket_is_not_answered(data: Data) -> None:
     data.send([PING])
     # The next message is the answer to the next request.
     assert data.call("slotSubscribe", [])["id"] == 7
+
+
+def test_a_page_in_a_browser_may_call_a_session_whose_id_it_knows(simulator: Simulator, rpc: Rpc) -> None:
+    asked = {
+        "Origin": "http://localhost:3000",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,solana-client",
+    }
+    with requests.options(rpc.url, headers=asked, timeout=TIMEOUT) as reply:
+        assert reply.status_code == 200
+        assert reply.headers["Access-Control-Allow-Origin"] == "*"
+        assert "POST" in reply.headers["Access-Control-Allow-Methods"]
+        assert reply.headers["Access-Control-Allow-Headers"] == "content-type,solana-client"
+    for url in (rpc.url, f"{simulator.url}/backtest/backtest_x"):
+        with requests.post(url, json={**SLOT, "id": 1}, headers={"Origin": "null"}, timeout=TIMEOUT) as reply:
+            assert reply.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_page_in_a_browser_may_use_nothing_that_asks_for_the_key(simulator: Simulator) -> None:
+    asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Headers": "x-api-key"}
+    for path in ("/backtest", "/usage", "/build-bundle"):
+        with requests.options(simulator.url + path, headers=asked, timeout=TIMEOUT) as reply:
+            assert reply.status_code == 405
+            assert "Access-Control-Allow-Origin" not in reply.headers
