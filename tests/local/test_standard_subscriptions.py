@@ -13,9 +13,10 @@ from solders.pubkey import Pubkey
 
 from simsync.local import Ledger, Simulator
 from simsync.local.encoding import encode_base58
+from simsync.local.engine.programs import TOKEN_PROGRAM
 from simsync.local.pubsub.kinds import KINDS, OWN_KINDS
 
-from .actors import RICH, account_data, encoded, transfer
+from .actors import POOR, RICH, account_data, encoded, transfer
 from .bare import Control, Data, Dropped, Rpc
 
 SYSTEM, TOKEN = "1" * 32, "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
@@ -304,6 +305,13 @@ def test_replay_from_a_slot_that_is_no_longer_kept(simulate: Start, long_ledger:
         ("signatureSubscribe", [7]),
         ("signatureSubscribe", ["abc"]),
         ("accountSubscribe", ["abc"]),
+        *(
+            (f"{stem}Subscribe", [TOKEN, config])
+            for stem in ("account", "program")
+            for config in ({"encoding": "hex"}, {"encoding": 7}, {"commitment": "sure"}, {"dataSlice": {"offset": -1}})
+        ),
+        ("logsSubscribe", ["all", {"commitment": "sure"}]),
+        ("signatureSubscribe", ["1" * 64, {"commitment": 5}]),
     ],
 )
 def test_bad_params(simulator: Simulator, method: str, params: Any) -> None:
@@ -321,7 +329,6 @@ TOO_LARGE = "error: data too large for bs58 encoding"
     [
         ({}, encode_base58(SHORT.encode()), TOO_LARGE),
         ({"encoding": "binary"}, encode_base58(SHORT.encode()), TOO_LARGE),
-        ({"encoding": 7}, encode_base58(SHORT.encode()), TOO_LARGE),
         ({"encoding": "base58"}, [encode_base58(SHORT.encode()), "base58"], [TOO_LARGE, "base58"]),
         *(
             ({"encoding": name}, *([b64encode(data.encode()).decode(), "base64"] for data in (SHORT, LONG)))
@@ -332,7 +339,7 @@ TOO_LARGE = "error: data too large for bs58 encoding"
 def test_account_data_come_in_the_encoding_that_agave_would_choose(
     simulator: Simulator, method: str, config: Any, short: Any, long: Any
 ) -> None:
-    """A subscribe never fails for an encoding: what base58 cannot hold becomes an error text in place of the data."""
+    """A subscribe never fails for long data: what base58 cannot hold becomes an error text in place of the data."""
     address, owner = str(RICH.pubkey()), Pubkey(b"o" * 32)
     with Control(simulator) as control:
         session = control.create(1000, 1009)
@@ -344,3 +351,68 @@ def test_account_data_come_in_the_encoding_that_agave_would_choose(
                 value = data.recv()["params"]["result"]["value"]
                 found = value if method == "accountSubscribe" else value["account"]
                 assert (found["data"], found["space"], found["owner"]) == (shown, len(text), str(owner))
+
+
+@pytest.mark.parametrize("method", ["accountSubscribe", "programSubscribe"])
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("base64", [b64encode(b"cdef").decode(), "base64"]),
+        ("base58", [encode_base58(b"cdef"), "base58"]),
+        ("jsonParsed", [b64encode(b"cdef").decode(), "base64"]),
+        (None, encode_base58(b"cdef")),
+    ],
+)
+def test_only_a_slice_of_the_data_is_notified(simulator: Simulator, method: str, encoding: Any, shown: Any) -> None:
+    address, owner = str(RICH.pubkey()), Pubkey(b"o" * 32)
+    with Control(simulator) as control:
+        session = control.create(1000, 1009)
+        with Data(simulator, session) as data:
+            wanted = address if method == "accountSubscribe" else str(owner)
+            data.subscribe(method, [wanted, {"encoding": encoding, "dataSlice": {"offset": 2, "length": 4}}])
+            text = b"abcdefgh" * 100
+            Rpc(simulator, session).call("modifyAccounts", {address: account_data(10**9, text, owner)})
+            value = data.recv()["params"]["result"]["value"]
+            found = value if method == "accountSubscribe" else value["account"]
+            assert (found["data"], found["space"]) == (shown, 800)
+
+
+@pytest.mark.parametrize("method", ["accountSubscribe", "programSubscribe"])
+def test_token_accounts_are_notified_parsed(simulator: Simulator, method: str) -> None:
+    mint, held = Pubkey(b"m" * 32), str(RICH.pubkey())
+    token = bytes(mint) + bytes(POOR.pubkey()) + (2_500_000).to_bytes(8, "little") + bytes(36) + b"\1" + bytes(56)
+    kept = bytes(44) + bytes([6, 1]) + bytes(36)
+    with Control(simulator) as control:
+        session = control.create(1000, 1009)
+        rpc = Rpc(simulator, session)
+        rpc.call("modifyAccounts", {str(mint): account_data(10**9, kept, TOKEN_PROGRAM)})
+        with Data(simulator, session) as data:
+            compare = {"memcmp": {"offset": 0, "bytes": str(mint)}}
+            config = {"encoding": "jsonParsed", "filters": [{"dataSize": 165}, compare]}
+            data.subscribe(method, [held if method == "accountSubscribe" else TOKEN, config])
+            rpc.call("modifyAccounts", {held: account_data(10**9, token, TOKEN_PROGRAM)})
+            value = data.recv()["params"]["result"]["value"]
+            found = value if method == "accountSubscribe" else value["account"]
+            assert found["data"]["program"] == "spl-token"
+            assert found["data"]["parsed"]["info"]["tokenAmount"]["uiAmountString"] == "2.5"
+            assert found["data"] == rpc.value("getAccountInfo", held, {"encoding": "jsonParsed"})["data"]
+
+
+def test_a_signature_is_notified_as_received_if_that_is_asked_for(simulator: Simulator) -> None:
+    own = transfer(1)
+    with Control(simulator) as control:
+        session = control.create(1000, 1009)
+        rpc = Rpc(simulator, session)
+        rpc.call("modifyAccounts", {str(RICH.pubkey()): account_data(10**9)})
+        with Data(simulator, session) as data:
+            config = {"commitment": "confirmed", "enableReceivedNotification": True}
+            number = data.subscribe("signatureSubscribe", [str(own.signatures[0]), config])
+            for _ in range(2):
+                rpc.call("sendTransaction", encoded(own), {"encoding": "base64", "skipPreflight": True})
+            first, second = (data.recv()["params"]["result"] for _ in range(2))
+            assert first == {"context": {"slot": 1000}, "value": "receivedSignature"}
+            assert set(second["value"]) == {"err"}
+            assert data.call("signatureUnsubscribe", [number])["error"]["code"] == -32602
+            # It is received only once. web3.js takes no notification after the first.
+            data.subscribe("signatureSubscribe", [str(own.signatures[0]), config])
+            assert set(data.recv()["params"]["result"]["value"]) == {"err"}

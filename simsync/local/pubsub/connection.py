@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aiohttp import web
+    from solders.account import Account
+    from solders.pubkey import Pubkey
 
     from simsync.local.backtest.stream import StreamReader
     from simsync.local.behaviour import Behaviour
@@ -52,7 +54,10 @@ _EXPECTED = 100
 class _Subscription:
     """One subscription of one socket."""
 
-    def __init__(self, number: int, kind: Kind, pick: Pick, reader: StreamReader, *, compressed: bool) -> None:
+    def __init__(
+        self, number: int, kind: Kind, pick: Pick, reader: StreamReader, *, compressed: bool, live_from: int
+    ) -> None:
+        """``live_from`` is the position of the first item that was not in the stream at the time of the subscribe."""
         self.number = number
         self.reader = reader
         self.once = kind.once
@@ -60,25 +65,31 @@ class _Subscription:
         self.ended = False
         self._pick = pick
         self._compressed = compressed
+        self._live_from = live_from
         self._stem = kind.stem
         head = dump_json({"jsonrpc": "2.0", "method": f"{kind.stem}Notification", "params": {"subscription": number}})
         self._head = head[:-2] + b',"result":'
 
     @property
     def finished(self) -> bool:
-        """Nothing more of the range will follow: it has had its only notification, or the stream is at its end."""
+        """Nothing more of the range will follow: it was one for a single item, or the stream is at its end."""
         return self.over or self.reader.at_end
 
     def read(self, limit: int) -> list[Notification]:
         """Return the notifications for up to ``limit`` further items of the stream."""
         number, stem, compressed, head, pick = self.number, self._stem, self._compressed, self._head, self._pick
         found = []
-        for item in self.reader.read(limit):
-            for result in pick(item):
+        start = self.reader.position
+        for position, item in enumerate(self.reader.read(limit), start):
+            results = pick(item)
+            if self.once and position < self._live_from:
+                # What was executed before the subscribe is not received any more: only its outcome is notified.
+                results = results[-1:]
+            for result in results:
                 found.append(Notification(number, stem, compressed, head + result + b"}}"))
-        if self.once and found:
-            self.over = True
-            del found[1:]
+            if self.once and found:
+                self.over = True
+                break
         return found
 
     def terminal(self, form: str) -> Notification:
@@ -227,7 +238,7 @@ class DataConnection:
         planned = self._faults.subscribing(f"{kind.stem}Subscribe")
         if planned.refusal is not None:
             raise RpcFault(*planned.refusal)
-        pick = kind.picker(default_form(kind.stem, params, self._behaviour))
+        pick = kind.picker(default_form(kind.stem, params, self._behaviour), self._find)
         config = config_of(params)
         self._knows_ends = self._knows_ends or kind.stem in OWN_KINDS or not OWN_KEYS.isdisjoint(config)
         from_slot = config.get("replayFromSlot")
@@ -246,7 +257,8 @@ class DataConnection:
                 text = f"slot {from_slot} is no longer kept for replay; the oldest kept slot is {oldest}"
                 raise RpcFault(INVALID_PARAMS, text)
         reader = self._stream.reader(from_slot)
-        subscription = _Subscription(next(self._numbers), kind, pick, reader, compressed=compressed)
+        number, end = next(self._numbers), self._stream.end
+        subscription = _Subscription(number, kind, pick, reader, compressed=compressed, live_from=end)
         if self._behaviour.overtake_acks:
             async with self._order:
                 await self._send(subscription)
@@ -287,6 +299,10 @@ class DataConnection:
                     await self._end(subscription)
             more = more or subscription.reader.position > before
         return more
+
+    def _find(self, address: Pubkey) -> Account | None:
+        """Return an account as it is now; None once the session is closed and has no engine any more."""
+        return None if self._session.closed else self._session.backtest.engine.account(address)
 
     async def _send(self, subscription: _Subscription) -> None:
         notifications = subscription.read(_READ_AT_ONCE)

@@ -14,13 +14,21 @@ from solders.pubkey import Pubkey
 from simsync.local.actions import ActionResult
 from simsync.local.backtest.stream import CHANGES, TRANSACTIONS, SlotBegun, SlotShown
 from simsync.local.encoding import dump_json, zstandard
-from simsync.local.rpc.params import account_filters, address, invalid, signature
+from simsync.local.rpc.params import (
+    account_encoding,
+    account_filters,
+    address,
+    check_commitment,
+    data_slice,
+    invalid,
+    signature,
+)
 from simsync.local.solana_json import UnsupportedEncoding, account_json
 
 if TYPE_CHECKING:
     from simsync.local.backtest.stream import StreamItem, TransactionItem
     from simsync.local.behaviour import Behaviour
-    from simsync.local.engine.transactions import AccountChange
+    from simsync.local.engine.transactions import AccountChange, FindAccount
 
     Pick = Callable[[StreamItem], Sequence[bytes]]
     Wanted = Callable[[AccountChange], bool]
@@ -32,15 +40,16 @@ _TOO_LARGE = "error: data too large for bs58 encoding"
 
 
 class Kind(Protocol):
-    """A kind of subscription. ``stem`` begins its method names; with ``once`` it ends after one notification."""
+    """A kind of subscription. ``stem`` begins its method names; with ``once`` it ends after the first item it picks."""
 
     stem: str
     once: bool
 
-    def picker(self, params: list[Any]) -> Pick:
+    def picker(self, params: list[Any], find: FindAccount) -> Pick:
         """Return a function that returns the JSON ``result`` of each notification for an item.
 
-        It is called with every item of the stream in order. Raises RpcFault.
+        It is called with every item of the stream in order. ``find`` returns other accounts, which jsonParsed needs.
+        Raises RpcFault.
         """
         ...
 
@@ -80,20 +89,27 @@ def diff_encoding(params: list[Any]) -> str:
     return wanted if wanted == "base64+zstd" and zstandard is not None else "base64"
 
 
-def state_encoding(params: list[Any]) -> str:
-    """Return the requested encoding; without a known one base58 as bare text, the default of Agave."""
-    wanted = config_of(params).get("encoding")
-    if wanted == "base64+zstd":
-        return diff_encoding(params)
-    return wanted if wanted in ("base58", "base64", "jsonParsed") else "binary"
+class StateForm:
+    """The form of accounts that a subscription requests: encoding, by default base58 as bare text, and a slice."""
 
+    def __init__(self, params: list[Any], find: FindAccount) -> None:
+        config = config_of(params)
+        check_commitment(config)
+        self._encoding = account_encoding(config, "binary")
+        self._slice = data_slice(config)
+        self._find = find
 
-def state_json(account: Account, encoding: str) -> dict[str, Any]:
-    """Return an account as Agave's subscriptions show it: they fail on long data in base58 inside the notification."""
-    try:
-        return account_json(account, encoding)
-    except UnsupportedEncoding:
-        return {**account_json(account), "data": _TOO_LARGE if encoding == "binary" else [_TOO_LARGE, encoding]}
+    def show(self, account: Account | None) -> dict[str, Any]:
+        """Return an account, None for a removed one, as Agave's subscriptions show it.
+
+        Unlike calls, they fail on long data in base58 inside the notification.
+        """
+        account = account or _ABSENT
+        try:
+            return account_json(account, self._encoding, self._slice, self._find)
+        except UnsupportedEncoding:
+            text = _TOO_LARGE if self._encoding == "binary" else [_TOO_LARGE, self._encoding]
+            return {**account_json(account), "data": text}
 
 
 # -- accounts
@@ -108,7 +124,7 @@ class AccountDiffs:
     stem = "accountDiff"
     once = False
 
-    def picker(self, params: list[Any]) -> Pick:
+    def picker(self, params: list[Any], find: FindAccount) -> Pick:
         wanted, encoding = _diff_filter(filter_of(params)), diff_encoding(params)
 
         def pick(item: StreamItem) -> Sequence[bytes]:
@@ -126,12 +142,10 @@ class Accounts:
     stem = "account"
     once = False
 
-    def picker(self, params: list[Any]) -> Pick:
-        wanted, encoding = address(filter_of(params)), state_encoding(params)
+    def picker(self, params: list[Any], find: FindAccount) -> Pick:
+        wanted, form = address(filter_of(params)), StateForm(params, find)
         return _states(
-            lambda change: change.address == wanted,
-            lambda key, account: state_json(account or _ABSENT, encoding),
-            _every_write(params),
+            lambda change: change.address == wanted, lambda key, account: form.show(account), _every_write(params)
         )
 
 
@@ -141,14 +155,14 @@ class ProgramAccounts:
     stem = "program"
     once = False
 
-    def picker(self, params: list[Any]) -> Pick:
-        program, encoding = address(filter_of(params)), state_encoding(params)
+    def picker(self, params: list[Any], find: FindAccount) -> Pick:
+        program, form = address(filter_of(params)), StateForm(params, find)
         tests = account_filters(config_of(params).get("filters"))
 
         def shape(key: Pubkey, account: Account | None) -> Any:
             if account is None or account.owner != program or not all(test(account) for test in tests):
                 return None
-            return {"pubkey": str(key), "account": state_json(account, encoding)}
+            return {"pubkey": str(key), "account": form.show(account)}
 
         return _states(lambda change: _owned(change, program), shape, _every_write(params))
 
@@ -230,7 +244,7 @@ class Transactions:
     stem = "transaction"
     once = False
 
-    def picker(self, params: list[Any]) -> Pick:
+    def picker(self, params: list[Any], find: FindAccount) -> Pick:
         wanted = filter_of(params)
         if wanted == "all":
             return lambda item: (item.encoded(),) if isinstance(item, TRANSACTIONS) else NOTHING
@@ -252,8 +266,9 @@ class Logs:
     stem = "logs"
     once = False
 
-    def picker(self, params: list[Any]) -> Pick:
+    def picker(self, params: list[Any], find: FindAccount) -> Pick:
         wanted = filter_of(params)
+        check_commitment(config_of(params))
         addresses = None if wanted in ("all", "allWithVotes") else _mentions(wanted)
         if addresses is not None and len(addresses) != 1:
             raise invalid('the filter must be "all", "allWithVotes" or {"mentions": [one address]}')
@@ -269,18 +284,28 @@ class Logs:
 
 
 class Signatures:
-    """One notification when a transaction was executed; then the subscription ends, as in Solana."""
+    """One notification when a transaction was executed; then the subscription ends, as in Solana.
+
+    With ``enableReceivedNotification`` another one comes before it, as a node sends when it receives a transaction:
+    here that is the moment when it is executed.
+    """
 
     stem = "signature"
     once = True
 
-    def picker(self, params: list[Any]) -> Pick:
-        wanted = signature(filter_of(params))
+    def picker(self, params: list[Any], find: FindAccount) -> Pick:
+        wanted, config = signature(filter_of(params)), config_of(params)
+        check_commitment(config)
+        received = config.get("enableReceivedNotification") is True
 
         def pick(item: StreamItem) -> Sequence[bytes]:
             if not isinstance(item, TRANSACTIONS) or item.signature != wanted:
                 return NOTHING
-            return (dump_json({"context": {"slot": item.slot}, "value": {"err": item.error}}),)
+            context = {"slot": item.slot}
+            executed = dump_json({"context": context, "value": {"err": item.error}})
+            return (
+                (dump_json({"context": context, "value": "receivedSignature"}), executed) if received else (executed,)
+            )
 
         return pick
 
@@ -291,7 +316,7 @@ class Slots:
     stem = "slot"
     once = False
 
-    def picker(self, params: list[Any]) -> Pick:
+    def picker(self, params: list[Any], find: FindAccount) -> Pick:
         return _slot
 
 
@@ -301,7 +326,7 @@ class Roots:
     stem = "root"
     once = False
 
-    def picker(self, params: list[Any]) -> Pick:
+    def picker(self, params: list[Any], find: FindAccount) -> Pick:
         return lambda item: (dump_json(item.root),) if isinstance(item, SlotShown) else NOTHING
 
 
@@ -311,7 +336,7 @@ class Actions:
     stem = "action"
     once = False
 
-    def picker(self, params: list[Any]) -> Pick:
+    def picker(self, params: list[Any], find: FindAccount) -> Pick:
         return lambda item: (item.encoded(),) if isinstance(item, ActionResult) else NOTHING
 
 
