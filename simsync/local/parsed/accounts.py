@@ -29,7 +29,8 @@ _NONCE_SIZE = 80
 _LOOKUP_TABLE = 1
 _AUTHORITY = 22
 """Offset of the authority of a lookup table, if the flag before it is set."""
-_EXTENSIONS = {
+EXTENSIONS = {
+    0: "uninitialized",
     1: "transferFeeConfig",
     2: "transferFeeAmount",
     3: "mintCloseAuthority",
@@ -45,13 +46,20 @@ _EXTENSIONS = {
     13: "nonTransferableAccount",
     14: "transferHook",
     15: "transferHookAccount",
+    16: "confidentialTransferFeeConfig",
+    17: "confidentialTransferFeeAmount",
     18: "metadataPointer",
     19: "tokenMetadata",
     20: "groupPointer",
     21: "tokenGroup",
     22: "groupMemberPointer",
     23: "tokenGroupMember",
+    24: "confidentialMintBurn",
+    25: "scaledUiAmountConfig",
+    26: "pausableConfig",
+    27: "pausableAccount",
 }
+"""The names of the extensions of Token-2022, by number."""
 
 
 def parsed_account(account: Account, find: FindAccount) -> dict[str, Any] | None:
@@ -170,7 +178,7 @@ def _with_extensions(info: dict[str, Any], data: bytes) -> dict[str, Any]:
         kind, size = struct.unpack_from("<HH", data, at)
         if not kind:
             break
-        names.append({"extension": _EXTENSIONS.get(kind, "unparseableExtension")})
+        names.append({"extension": EXTENSIONS.get(kind, "unparseableExtension")})
         at += 4 + size
     return {**info, "extensions": names} if names else info
 
