@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from solders.compute_budget import set_compute_unit_price
 from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
@@ -14,7 +16,13 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import TransactionMetadata
 
 from simsync.local import Ledger, Simulator
-from simsync.local.engine.programs import TOKEN_PROGRAM, associated_address, create_associated_account, token_transfer
+from simsync.local.engine.programs import (
+    TOKEN_PROGRAM,
+    associated_address,
+    create_associated_account,
+    memo,
+    token_transfer,
+)
 from simsync.local.rpc.calls import CALLS
 from simsync.local.surface import HOSTED
 
@@ -22,6 +30,7 @@ from .actors import POOR, RICH, account_data, encoded, note, transaction, transf
 from .bare import Control, Data, Rpc
 
 SOL = 1_000_000_000
+VOTE = "Vote111111111111111111111111111111111111111"
 NEWEST = {"maxSupportedTransactionVersion": 0}
 MINT, HELD = (Keypair.from_seed(bytes([number]) * 32).pubkey() for number in (11, 12))
 OWNER, OTHER = RICH.pubkey(), POOR.pubkey()
@@ -192,12 +201,22 @@ def test_blocks_that_are_not_there_are_told_apart(rpc: Rpc) -> None:
 
 
 def test_slots_with_a_block(rpc: Rpc, ledger: Ledger) -> None:
-    assert rpc.call("getBlocks", 1010, 1029) == [block.slot for block in ledger.blocks_between(1010, 1023)]
+    assert rpc.call("getBlocks", 1021, 1029) == [block.slot for block in ledger.blocks_between(1021, 1023)]
     assert rpc.call("getBlocks", 1022) == [1022, 1023]
-    assert rpc.call("getBlocksWithLimit", 1010, 2) == [block.slot for block in ledger.blocks_between(1010, 1023)][:2]
+    assert rpc.call("getBlocksWithLimit", 1021, 2) == [block.slot for block in ledger.blocks_between(1021, 1023)][:2]
     block = ledger.block(1022)
     assert block is not None
     assert rpc.call("getBlockTime", 1022) == block.time
+
+
+def test_no_call_lists_a_block_from_before_the_session(rpc: Rpc) -> None:
+    first = rpc.call("getFirstAvailableBlock")
+    fees = [row["slot"] for row in rpc.call("getRecentPrioritizationFees")]
+    for listed in (rpc.call("getBlocks", 0), rpc.call("getBlocksWithLimit", 0, 1000), fees):
+        assert listed == [1020, 1021, 1022, 1023]
+        assert listed[0] == first
+        for slot in listed:
+            assert rpc.call("getBlock", slot, NEWEST)["blockTime"] == rpc.call("getBlockTime", slot)
 
 
 def test_a_skipped_slot_is_named(simulator: Simulator) -> None:
@@ -265,6 +284,27 @@ def test_a_newer_version_must_be_asked_for(rpc: Rpc, ledger: Ledger) -> None:
 def test_prioritization_fees_are_those_of_the_blocks(rpc: Rpc) -> None:
     rows = rpc.call("getRecentPrioritizationFees", [str(OWNER)])
     assert rows[-1] == {"slot": 1023, "prioritizationFee": 0}
+
+
+@pytest.mark.parametrize("encoding", ["json", "jsonParsed"])
+def test_prioritization_fees_of_recordings(rpc: Rpc, simulate: Callable[..., Simulator], encoding: str) -> None:
+    for price in (7_000, 9_000):
+        paying = transaction(set_compute_unit_price(price), memo(OWNER, str(price)))
+        rpc.call("sendTransaction", encoded(paying), {"encoding": "base64"})
+    block = rpc.call("getBlock", 1023, {"encoding": encoding, **NEWEST})
+    block["transactions"] = block["transactions"][-2:]
+    if encoding == "jsonParsed":
+        # A vote pays no price, and does not count.
+        vote = copy.deepcopy(block["transactions"][0])
+        parsed = {"type": "vote", "info": {}}
+        vote["transaction"]["message"]["instructions"] = [{"program": "vote", "programId": VOTE, "parsed": parsed}]
+        block["transactions"].append(vote)
+    simulator = simulate(Ledger.from_blocks([(1023, block)]))
+    with Control(simulator) as control:
+        recorded = Rpc(simulator, control.create(1023, 1023))
+        assert recorded.call("getRecentPrioritizationFees") == [{"slot": 1023, "prioritizationFee": 7_000}]
+        wanted = [str(Keypair.from_seed(b"f" * 32).pubkey())]
+        assert recorded.call("getRecentPrioritizationFees", wanted)[0]["prioritizationFee"] == 0
 
 
 def test_failed_preflight_carries_logs(rpc: Rpc) -> None:

@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING, Any
 from solders.message import from_bytes_versioned
 
 from simsync.local.backtest.stream import ExecutedTransaction
-from simsync.local.encoding import encode_base58
+from simsync.local.encoding import decode_base58, encode_base58
+from simsync.local.engine.programs import COMPUTE_BUDGET_PROGRAM
 from simsync.local.engine.sysvars import SLOTS_PER_EPOCH, epoch_of
 from simsync.local.engine.transactions import budget_of
 from simsync.local.rpc.accounts import API_VERSION, with_context
 from simsync.local.rpc.params import address, binary, blockhash, invalid, listed, required
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simsync.local.backtest.backtest import Backtest
+    from simsync.local.backtest.stream import TransactionItem
+    from simsync.local.ledger.blocks import Block
 
 BLOCKHASH_LIFETIME = 150
 """Blocks for which a node accepts a blockhash. This simulator accepts every blockhash."""
 _MAX_FEE_ACCOUNTS = 128
+_VOTE_PROGRAM = "Vote111111111111111111111111111111111111111"
 _GENESIS_HASH = encode_base58(hashlib.sha256(b"simsync-local/genesis").digest())
 
 
@@ -86,14 +92,25 @@ def get_recent_prioritization_fees(backtest: Backtest, params: list[Any]) -> lis
     wanted = params[0] if params and params[0] is not None else []
     accounts = [str(address(one)) for one in listed(wanted, _MAX_FEE_ACCOUNTS)]
     rows = []
-    for block in backtest.blocks_until_now()[-BLOCKHASH_LIFETIME:]:
+    for block in kept_blocks(backtest)[-BLOCKHASH_LIFETIME:]:
         prices = [
-            budget_of(one.transaction.message).price
+            price
             for one in backtest.history.in_slot(block.slot)
-            if isinstance(one, ExecutedTransaction) and all(one.involves(account) for account in accounts)
+            if all(one.involves(account) for account in accounts) and (price := _price(one)) is not None
         ]
         rows.append({"slot": block.slot, "prioritizationFee": min(prices, default=0)})
     return rows
+
+
+def first_available(backtest: Backtest) -> int:
+    """Return the first slot whose transactions may be kept: history begins with the session."""
+    return max(backtest.plan.start_slot, backtest.slot - backtest.behaviour.history_slots + 1)
+
+
+def kept_blocks(backtest: Backtest) -> Sequence[Block]:
+    """Return the blocks up to the current slot whose transactions may be kept."""
+    first = first_available(backtest)
+    return [block for block in backtest.blocks_until_now() if block.slot >= first]
 
 
 def get_version(backtest: Backtest, params: list[Any]) -> dict[str, Any]:
@@ -112,3 +129,25 @@ def get_transaction_count(backtest: Backtest, params: list[Any]) -> int:
 
 def get_health(backtest: Backtest, params: list[Any]) -> str:
     return "ok"
+
+
+def _price(shown: TransactionItem) -> int | None:
+    """Return the price per compute unit of a transaction, None for a vote, which a node does not count."""
+    if isinstance(shown, ExecutedTransaction):
+        return budget_of(shown.transaction.message).price
+    message = shown.to_json()["transaction"]["message"]
+    price = 0
+    for instruction in message.get("instructions") or ():
+        program = instruction.get("programId") or _key_at(message["accountKeys"], instruction.get("programIdIndex"))
+        if program == _VOTE_PROGRAM:
+            return None
+        # A node does not parse instructions of the compute budget program, so they hold their data in every encoding.
+        if program == str(COMPUTE_BUDGET_PROGRAM) and "data" in instruction:
+            data = decode_base58(instruction["data"])
+            if data[:1] == b"\3" and len(data) >= 9:
+                price = int.from_bytes(data[1:9], "little")
+    return price
+
+
+def _key_at(keys: list[str], index: int | None) -> str | None:
+    return keys[index] if index is not None and index < len(keys) else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsync.local.parsed.transactions import ENCODINGS, NotAvailable, account_list, in_encoding
 from simsync.local.rpc.accounts import with_context
+from simsync.local.rpc.chain import first_available, kept_blocks
 from simsync.local.rpc.params import (
     BLOCK_CLEANED_UP,
     BLOCK_NOT_AVAILABLE,
@@ -108,7 +109,7 @@ def get_blocks(backtest: Backtest, params: list[Any]) -> list[int]:
     end = unsigned(given, "end slot") if given is not None and not isinstance(given, dict) else backtest.slot
     if end - start > _MAX_BLOCKS:
         raise invalid(f"Slot range too large; max {_MAX_BLOCKS}")
-    return [block.slot for block in backtest.blocks_until_now() if start <= block.slot <= end]
+    return [block.slot for block in kept_blocks(backtest) if start <= block.slot <= end]
 
 
 def get_blocks_with_limit(backtest: Backtest, params: list[Any]) -> list[int]:
@@ -116,7 +117,7 @@ def get_blocks_with_limit(backtest: Backtest, params: list[Any]) -> list[int]:
     limit = unsigned(required(params, 1, "limit"), "limit")
     if limit > _MAX_BLOCKS:
         raise invalid(f"Limit too large; max {_MAX_BLOCKS}")
-    return [block.slot for block in backtest.blocks_until_now() if block.slot >= start][:limit]
+    return [block.slot for block in kept_blocks(backtest) if block.slot >= start][:limit]
 
 
 def get_block_time(backtest: Backtest, params: list[Any]) -> int:
@@ -124,21 +125,16 @@ def get_block_time(backtest: Backtest, params: list[Any]) -> int:
 
 
 def get_first_available_block(backtest: Backtest, params: list[Any]) -> int:
-    return _first_available(backtest)
+    return first_available(backtest)
 
 
 # -- parts
 
 
-def _first_available(backtest: Backtest) -> int:
-    """Return the first slot whose transactions may be kept: history begins with the session."""
-    return max(backtest.plan.start_slot, backtest.slot - backtest.behaviour.history_slots + 1)
-
-
 def _block(backtest: Backtest, slot: int) -> Block:
     if slot > backtest.slot:
         raise RpcFault(BLOCK_NOT_AVAILABLE, f"Block not available for slot {slot}")
-    first = _first_available(backtest)
+    first = first_available(backtest)
     if slot < first:
         text = f"Block {slot} cleaned up, does not exist on node. First available block: {first}"
         raise RpcFault(BLOCK_CLEANED_UP, text)
