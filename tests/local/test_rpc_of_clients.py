@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import struct
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from solders.compute_budget import set_compute_unit_price
+from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
@@ -314,6 +316,41 @@ def test_failed_preflight_carries_logs(rpc: Rpc) -> None:
         "Transaction simulation failed: Error processing Instruction 0: custom program error: 0x1"
     )
     assert any("insufficient lamports" in line for line in error["data"]["logs"])
+
+
+def test_calls_about_the_cluster_tell_what_is_true_of_the_session(rpc: Rpc, ledger: Ledger) -> None:
+    assert rpc.call("minimumLedgerSlot") == rpc.call("getFirstAvailableBlock") == 1020
+    assert rpc.call("getIdentity")["identity"] == rpc.call("getSlotLeader")
+    assert Pubkey.from_string(rpc.call("getSlotLeader")) != Pubkey.default()
+    assert rpc.call("getClusterNodes") == []
+    before = rpc.value("getSupply")
+    rpc.call("modifyAccounts", {str(OTHER): account_data(3 * SOL)})
+    after = rpc.value("getSupply", {"excludeNonCirculatingAccountsList": True})
+    assert after["total"] - before["total"] == 2 * SOL
+    assert (after["circulating"], after["nonCirculating"]) == (after["total"], 0)
+
+
+def test_the_least_delegation_is_what_the_stake_program_says(rpc: Rpc) -> None:
+    stake = Pubkey.from_string("Stake11111111111111111111111111111111111111")
+    ask = transaction(Instruction(stake, struct.pack("<I", 13), []))
+    returned = rpc.value("simulateTransaction", encoded(ask), {"encoding": "base64"})["returnData"]["data"][0]
+    assert rpc.value("getStakeMinimumDelegation") == int.from_bytes(base64.b64decode(returned), "little")
+
+
+def test_performance_samples_count_the_transactions_of_the_session(
+    rpc: Rpc, simulate: Callable[..., Simulator], long_ledger: Ledger
+) -> None:
+    (sample,) = rpc.call("getRecentPerformanceSamples", 5)
+    assert (sample["slot"], sample["numSlots"], sample["numTransactions"]) == (1023, 4, 4 * 8)
+    assert rpc.call("getRecentPerformanceSamples", 0) == []
+    assert rpc.error("getRecentPerformanceSamples", 721)["message"] == "Invalid limit; max 720"
+    simulator = simulate(long_ledger)
+    with Control(simulator) as control:
+        long = Rpc(simulator, control.create(1000, 1149))
+        control.proceed(200)
+        control.until("completed")
+        (sample,) = long.call("getRecentPerformanceSamples")
+        assert (sample["numTransactions"], sample["samplePeriodSecs"]) == (300, 59)
 
 
 def test_the_hosted_surface_can_be_kept_to(simulate: Callable[..., Simulator]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsync.local.encoding import dump_json, load_json
 from simsync.local.engine.engine import EngineFailed
-from simsync.local.rpc import accounts, chain, history, sending, tokens
+from simsync.local.rpc import accounts, chain, cluster, history, sending, tokens
 from simsync.local.rpc.params import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -39,20 +39,26 @@ CALLS: dict[str, Call] = {
     "getBlockTime": history.get_block_time,
     "getBlocks": history.get_blocks,
     "getBlocksWithLimit": history.get_blocks_with_limit,
+    "getClusterNodes": cluster.get_cluster_nodes,
     "getEpochInfo": chain.get_epoch_info,
     "getEpochSchedule": chain.get_epoch_schedule,
     "getFeeForMessage": chain.get_fee_for_message,
     "getFirstAvailableBlock": history.get_first_available_block,
     "getGenesisHash": chain.get_genesis_hash,
     "getHealth": chain.get_health,
+    "getIdentity": cluster.get_identity,
     "getLatestBlockhash": chain.get_latest_blockhash,
     "getMinimumBalanceForRentExemption": accounts.get_minimum_balance,
     "getMultipleAccounts": accounts.get_multiple_accounts,
     "getProgramAccounts": accounts.get_program_accounts,
+    "getRecentPerformanceSamples": cluster.get_recent_performance_samples,
     "getRecentPrioritizationFees": chain.get_recent_prioritization_fees,
     "getSignatureStatuses": history.get_signature_statuses,
     "getSignaturesForAddress": history.get_signatures_for_address,
     "getSlot": chain.get_slot,
+    "getSlotLeader": cluster.get_slot_leader,
+    "getStakeMinimumDelegation": cluster.get_stake_minimum_delegation,
+    "getSupply": cluster.get_supply,
     "getTokenAccountBalance": tokens.get_token_account_balance,
     "getTokenAccountsByDelegate": tokens.get_token_accounts_by_delegate,
     "getTokenAccountsByOwner": tokens.get_token_accounts_by_owner,
@@ -62,6 +68,7 @@ CALLS: dict[str, Call] = {
     "getTransactionCount": chain.get_transaction_count,
     "getVersion": chain.get_version,
     "isBlockhashValid": chain.is_blockhash_valid,
+    "minimumLedgerSlot": cluster.get_minimum_ledger_slot,
     "modifyAccounts": accounts.modify_accounts,
     "requestAirdrop": sending.request_airdrop,
     "sendTransaction": sending.send_transaction,
