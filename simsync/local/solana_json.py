@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 _U64 = 2**64 - 1
+_ACCOUNT_OVERHEAD, _EXEMPT_LAMPORTS_PER_BYTE = 128, 6_960
+"""Bytes that rent counts beside the data, and lamports for each byte that make an account exempt."""
 MAX_BASE58_SIZE = 128
 """Largest data in bytes that validators return in base58."""
 
@@ -58,9 +60,16 @@ def account_json(
         "owner": str(account.owner),
         "data": shown,
         "executable": account.executable,
-        "rentEpoch": account.rent_epoch,
+        "rentEpoch": _rent_epoch(account, len(data)),
         "space": len(data),
     }
+
+
+def _rent_epoch(account: Account, size: int) -> int:
+    """Return the epoch as a cluster shows it, which marks an account as exempt when it loads it. LiteSVM does not."""
+    if account.rent_epoch:
+        return account.rent_epoch
+    return _U64 if account.lamports >= (_ACCOUNT_OVERHEAD + size) * _EXEMPT_LAMPORTS_PER_BYTE else 0
 
 
 def _encode(data: bytes, encoding: str) -> object:

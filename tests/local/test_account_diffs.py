@@ -32,7 +32,8 @@ def shown(account: Optional[Account]) -> Optional[dict[str, Any]]:
         "owner": str(account.owner),
         "data": [base64.b64encode(bytes(account.data)).decode(), "base64"],
         "executable": account.executable,
-        "rentEpoch": account.rent_epoch,
+        # Whatever has lamports here is exempt from rent.
+        "rentEpoch": 2**64 - 1 if account.lamports else 0,
         "space": len(account.data),
     }
 

@@ -116,7 +116,7 @@ def test_simulate_sees_its_own_earlier_transactions_and_leaves_nothing(simulator
         "owner": "1" * 32,
         "data": ["", "base64"],
         "executable": False,
-        "rentEpoch": 0,
+        "rentEpoch": 2**64 - 1,
         "space": 0,
     }
     assert accounts[1]["lamports"] == SOL // 2 - 5000

@@ -88,7 +88,7 @@ def test_account_info_in_all_encodings(rpc: Rpc) -> None:
         "owner": str(POOR.pubkey()),
         "data": [base64.b64encode(data).decode(), "base64"],
         "executable": False,
-        "rentEpoch": 0,
+        "rentEpoch": 2**64 - 1,
         "space": 100,
     }
     assert rpc.value("getAccountInfo", address, {"encoding": "jsonParsed"})["data"][1] == "base64"
@@ -100,6 +100,14 @@ def test_account_info_in_all_encodings(rpc: Rpc) -> None:
     packed, name = rpc.value("getAccountInfo", address, {"encoding": "base64+zstd"})["data"]
     assert name == "base64+zstd"
     assert zstandard.ZstdDecompressor().decompress(base64.b64decode(packed)) == data
+
+
+def test_the_rent_epoch_tells_whether_an_account_is_exempt(rpc: Rpc) -> None:
+    address = str(Keypair.from_seed(b"d" * 32).pubkey())
+    least = rpc.call("getMinimumBalanceForRentExemption", 100)
+    for lamports, shown in ((least, 2**64 - 1), (least - 1, 0)):
+        rpc.call("modifyAccounts", {address: account_data(lamports, bytes(100))})
+        assert rpc.value("getAccountInfo", address, {"encoding": "base64"})["rentEpoch"] == shown
 
 
 def test_accounts_that_do_not_exist(rpc: Rpc) -> None:
