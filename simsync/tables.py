@@ -8,8 +8,10 @@ The columns of each kind of event are in :data:`COLUMNS`; ``docs/rows.md`` descr
 from __future__ import annotations
 
 import json
+import re
+import reprlib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from simsync.errors import InvalidParams, MissingExtra, ProtocolError
 from simsync.events import Event
@@ -89,7 +91,9 @@ COLUMNS: Mapping[str, Mapping[str, Any]] = {
     "UnknownEvent": {"kind": "string", "content": "json"},
 }
 """Columns and their types by kind of event: the name of an Arrow type, ``json`` or ``text`` (any value, as text), a
-mapping for a struct, a list of one type for a list."""
+mapping for a struct, a list of one type for a list. Columns with one name have one type in a table."""
+
+_WHOLE = re.compile(r"-?\d{1,20}", re.ASCII)
 
 
 def to_arrow(events: Iterable[Event | tuple[Any, Event]], kind: Kind | None = None) -> pyarrow.Table:
@@ -101,29 +105,27 @@ def to_arrow(events: Iterable[Event | tuple[Any, Event]], kind: Kind | None = No
     Args:
         events: Events, or a loop over them such as ``session.events(advance=10)``, which is run to its end.
         kind: Only events of this class, or of these; the table then always has the columns of exactly these. Without
-            it, the table has the columns of the kinds that occur.
+            it, the table has the columns of the kinds that occur. So it has for a base class, such as
+            ``simsync.Event``.
 
     Raises:
         InvalidParams: Something else than an event, or than a class of events.
         MissingExtra: pyarrow is not installed.
-        ProtocolError: The server sent something that does not fit into its column.
+        ProtocolError: The server sent something that does not fit into its column. The message names row and column.
     """
     try:
         import pyarrow
     except ImportError as error:
         raise MissingExtra("to_arrow", "arrow") from error
     rows, merged = _rows(events, kind)
-    names = (
-        [one.__name__ for one in _kinds(kind)] if kind is not None else list(dict.fromkeys(r["event"] for r in rows))
-    )
     columns: dict[str, Any] = {"event": "string"}
     if merged:
         columns["session_id"] = "string"
-    for name in names:
-        columns.update(COLUMNS.get(name, {}))
+    for one in _classes(kind, rows):
+        columns.update((name, form) for name, form in _forms(one).items() if name not in columns)
     for row in rows:
-        if row["event"] not in COLUMNS:  # an event class of the caller
-            columns.update((name, "json") for name in row if name not in columns)
+        if row.kind.__name__ not in COLUMNS:  # an event class of the caller
+            columns.update((name, "json") for name in row.cells if name not in columns)
     return pyarrow.table({name: _column(pyarrow, name, form, rows) for name, form in columns.items()})
 
 
@@ -164,7 +166,12 @@ def _kinds(kind: Any) -> tuple[type[Event], ...]:
     return kinds
 
 
-def _rows(events: Iterable[Any], kind: Kind | None) -> tuple[list[dict[str, Any]], bool]:
+class _Row(NamedTuple):
+    kind: type[Event]
+    cells: dict[str, Any]
+
+
+def _rows(events: Iterable[Any], kind: Kind | None) -> tuple[list[_Row], bool]:
     """The row of each event of this kind, and whether they are those of a merged loop."""
     kinds = (Event,) if kind is None else _kinds(kind)
     if not isinstance(events, Iterable) or isinstance(events, (str, bytes, Mapping)):
@@ -173,27 +180,70 @@ def _rows(events: Iterable[Any], kind: Kind | None) -> tuple[list[dict[str, Any]
     merged = False
     for index, item in enumerate(events):
         session, event = item if isinstance(item, tuple) and len(item) == 2 else (None, item)
-        if not isinstance(event, Event):
+        session_id = getattr(session, "session_id", None)
+        if not isinstance(event, Event) or (session is not None and not isinstance(session_id, str)):
             raise InvalidParams(f"events[{index}]", item, "must be an event, or a pair of a session and an event")
         merged = merged or session is not None
         if isinstance(event, kinds):
             row = event.to_dict()
             if session is not None:
-                row.setdefault("session_id", session.session_id)
-            rows.append(row)
+                row.setdefault("session_id", session_id)
+            rows.append(_Row(type(event), row))
     return rows, merged
 
 
-def _column(pyarrow: Any, name: str, form: Any, rows: list[dict[str, Any]]) -> Any:
-    values = [row.get(name) for row in rows]
-    if form == "json":
-        values = [None if value is None else json.dumps(value, separators=(",", ":")) for value in values]
-    elif form == "text":
-        values = [None if value is None else str(value) for value in values]
+def _classes(kind: Kind | None, rows: list[_Row]) -> list[type[Event]]:
+    """The classes whose columns a table has: a base class stands for those of its subclasses that occur."""
+    occurring = list(dict.fromkeys(row.kind for row in rows))
+    if kind is None:
+        return occurring
+    return [
+        one for given in _kinds(kind) for one in ([given] if _forms(given) else occurring) if issubclass(one, given)
+    ]
+
+
+def _forms(kind: type[Event]) -> Mapping[str, Any]:
+    """The columns of a class; a class of the caller has those of the documented class from which it is derived."""
+    return next((COLUMNS[one.__name__] for one in kind.__mro__ if one.__name__ in COLUMNS), {})
+
+
+def _column(pyarrow: Any, name: str, form: Any, rows: list[_Row]) -> Any:
+    # Two kinds of events may have a column of one name, one as text and one as JSON: both are strings in a table.
+    values = [_cell(row.cells.get(name), _forms(row.kind).get(name, form)) for row in rows]
+    column = _type(pyarrow, form)
     try:
-        return pyarrow.array(values, _type(pyarrow, form))
-    except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
-        raise ProtocolError(f"the column {name} cannot hold what the server sent: {error}", values) from error
+        return pyarrow.array(values, column)
+    except (pyarrow.ArrowException, TypeError, ValueError, OverflowError):
+        pass  # one cell after the other, to find the one that does not fit
+    cells = []
+    for index, (row, value) in enumerate(zip(rows, values)):
+        read = _numbers(value, form)
+        try:
+            cells.append(pyarrow.array([read], column)[0])
+        except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
+            where = f"row {index} ({row.kind.__name__}, slot {row.cells.get('slot')})"
+            raise ProtocolError(
+                f"{where}: the column {name} cannot hold {reprlib.repr(value)}, which the server sent: {error}", value
+            ) from error
+    return pyarrow.array([cell.as_py() for cell in cells], column)
+
+
+def _cell(value: Any, form: Any) -> Any:
+    if value is None:
+        return None
+    if form == "json":
+        return json.dumps(value, separators=(",", ":"))
+    return str(value) if form == "text" else value
+
+
+def _numbers(value: Any, form: Any) -> Any:
+    """A value in which whole numbers are numbers, also those that the server has sent as text."""
+    if isinstance(form, Mapping) and isinstance(value, Mapping):
+        return {name: _numbers(value.get(name), part) for name, part in form.items()}
+    if isinstance(form, list) and isinstance(value, (list, tuple)):
+        return [_numbers(one, form[0]) for one in value]
+    whole = isinstance(form, str) and "int" in form and isinstance(value, str) and _WHOLE.fullmatch(value)
+    return int(value) if whole else value
 
 
 def _type(pyarrow: Any, form: Any) -> Any:

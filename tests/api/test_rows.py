@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import simsync
 from simsync import tables
 from simsync.events import BacktestError
 from simsync.local import Ledger, Simulator
+from simsync.wire.streams import STREAMS
 
 PAGE = Path(simsync.__file__).parent.parent / "docs" / "rows.md"
 SYSTEM = "1" * 32
@@ -94,19 +96,67 @@ def test_an_arrow_table_keeps_large_numbers_and_has_the_columns_of_its_kinds(pai
     assert simsync.to_arrow(pairs).num_rows == len(pairs)
 
 
+def action_result() -> simsync.ActionResult:
+    matched = {"data": "AQ==", "encoding": "base64"}
+    result = {"slot": 5, "transactionOutcomes": [], "matched": matched}
+    payload = json.dumps({"params": {"subscription": 1, "result": result}}).encode()
+    event = STREAMS["actions"].make_event("actionNotification", 5, None, payload)
+    assert isinstance(event, simsync.ActionResult)
+    return event
+
+
+def test_any_two_kinds_are_one_table_whatever_their_order(pairs: list[Any]) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    found = {**kinds(pairs), "ActionResult": action_result()}
+    assert set(found) == set(tables.COLUMNS)
+    for one, other in itertools.permutations(found.values(), 2):
+        alone = [simsync.to_arrow([event]) for event in (one, other)]
+        pyarrow.unify_schemas([table.schema for table in alone])  # raises for types that differ
+        both = simsync.to_arrow([one, other], (type(other), type(one)))
+        for row, table in zip(both.to_pylist(), alone):
+            assert {name: row[name] for name in table.column_names} == table.to_pylist()[0]
+    discovery, action = MADE[4], found["ActionResult"]
+    assert simsync.to_arrow([discovery, action])["matched"].to_pylist() == ['[{"program":"' + SYSTEM + '"}]', "AQ=="]
+
+
+def test_a_base_class_stands_for_the_kinds_that_occur() -> None:
+    pytest.importorskip("pyarrow")
+
+    class Mine(simsync.Slot):
+        __slots__ = ()
+
+    events = [simsync.Slot(1), Mine(2), simsync.Status("x")]
+    assert simsync.to_arrow(events, simsync.Event).to_pylist() == simsync.to_arrow(events).to_pylist()
+    assert simsync.to_arrow(events, simsync.Event).column_names == ["event", "slot", "status"]
+    assert simsync.to_arrow(events, simsync.Slot)["slot"].to_pylist() == [1, 2]
+
+
 def test_what_is_no_event_is_rejected() -> None:
     pytest.importorskip("pyarrow")
-    for events in ("text", {"a": 1}, [5], [(1, 2)], 7):
+    for events in ("text", {"a": 1}, [5], [(1, 2)], [("x", simsync.Slot(1))], 7):
         with pytest.raises(simsync.InvalidParams, match="events"):
             simsync.to_arrow(events)  # type: ignore[arg-type]
     with pytest.raises(simsync.InvalidParams, match="kind"):
         simsync.to_arrow([], "Slot")  # type: ignore[arg-type]
 
 
-def test_a_value_that_does_not_fit_names_its_column() -> None:
+def test_a_value_that_does_not_fit_names_its_row_and_column() -> None:
     pytest.importorskip("pyarrow")
-    with pytest.raises(simsync.ProtocolError, match="column slot"):
-        simsync.to_arrow([simsync.Slot("x")])  # type: ignore[arg-type]
+    with pytest.raises(simsync.ProtocolError, match=r"row 1 \(Slot, slot x\): the column slot cannot hold 'x'"):
+        simsync.to_arrow([simsync.Slot(1), simsync.Slot("x")])  # type: ignore[arg-type]
+    with pytest.raises(simsync.ProtocolError, match="row 0 .*column slot"):
+        simsync.to_arrow([simsync.Slot(2**64)])
+
+
+def test_a_whole_number_that_came_as_text_is_read() -> None:
+    pytest.importorskip("pyarrow")
+    large: Any = str(LARGE)
+    assert simsync.to_arrow([simsync.Slot(1), simsync.Slot(large)])["slot"].to_pylist() == [1, LARGE]
+    state = {"lamports": large, "owner": SYSTEM, "data": ["", "base64"], "space": "0"}
+    diff = {"account": SYSTEM, "pre": None, "post": state}
+    payload = json.dumps({"params": {"subscription": 1, "result": diff}}).encode()
+    event = STREAMS["account_diffs"].make_event("accountDiffNotification", 5, None, payload)
+    assert simsync.to_arrow([event, simsync.Slot(1)]).num_rows == 2
 
 
 def test_pandas_keeps_integers_where_values_are_missing(pairs: list[Any]) -> None:
