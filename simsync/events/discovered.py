@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -35,6 +36,25 @@ class DiscoveredTransaction(ErrorInWords):
     inner_instructions: Optional[Sequence[dict[str, Any]]] = None
     undecoded: bytes = field(default=b"", repr=False)
 
+    def __hash__(self) -> int:
+        return hash((type(self), self.data))  # the other fields are read from these bytes, and some have no hash
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields and the error in words, by name, as JSON values; bytes are base64 text."""
+        return {
+            "data": _base64(self.data),
+            "transaction": _base64(self.transaction),
+            "success": self.error is None,
+            "error": self.error,
+            "error_text": self.error_text,
+            "error_code": self.error_code,
+            "error_instruction": self.error_instruction,
+            "balances": self.balances,
+            "logs": None if self.logs is None else list(self.logs),
+            "inner_instructions": None if self.inner_instructions is None else list(self.inner_instructions),
+            "undecoded": _base64(self.undecoded),
+        }
+
     def versioned_transaction(self) -> Any:
         """The transaction as a ``VersionedTransaction`` of solders.
 
@@ -47,3 +67,7 @@ class DiscoveredTransaction(ErrorInWords):
         except ImportError as error:
             raise ImportError("an object of solders needs the extra: pip install 'simsync[local]'") from error
         return VersionedTransaction.from_bytes(self.transaction)
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any, Callable, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Generic, NamedTuple, TypeVar
 
 Fields = TypeVar("Fields", bound=NamedTuple)
 
@@ -32,6 +32,18 @@ class Event:
 
     def __hash__(self) -> int:
         return hash((type(self), self._identity()))
+
+    if not TYPE_CHECKING:  # type checkers find these mistakes by themselves, if they do not see this
+
+        def __getitem__(self, key: object) -> object:
+            # Unpacking asks for item 0 of what is not iterable. A method __iter__ would make every event an iterable
+            # for pandas, which then takes it for a row.
+            if isinstance(key, int):
+                raise TypeError(
+                    f"cannot unpack a {type(self).__name__}: only a loop over all sub-sessions yields pairs; for a"
+                    " single session write `for event in session.events(...)`"
+                )
+            raise TypeError(f"a {type(self).__name__} is not a dict: read its attributes, or event.to_dict()[{key!r}]")
 
 
 def _not_readable(_raw: object) -> Any:

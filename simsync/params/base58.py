@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from simsync.errors import InvalidParams
+
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
 
 
 def decode(text: str) -> bytes:
     """Return the bytes of a base58 text. Raises ValueError for a character that is not in the alphabet."""
+    if not isinstance(text, str):
+        raise InvalidParams("text", text, "must be base58 text")
     number = 0
     for character in text:
         digit = _DIGITS.get(character)
@@ -20,6 +24,9 @@ def decode(text: str) -> bytes:
 
 def encode(data: bytes) -> str:
     """Return the base58 text of bytes."""
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise InvalidParams("data", data, "must be bytes")
+    data = bytes(data)
     number = int.from_bytes(data, "big")
     characters = []
     while number:

@@ -9,8 +9,11 @@ from typing import Any
 
 from simsync.errors import InvalidParams, ProtocolError
 from simsync.events import AccountState
-from simsync.params import AccountData
+from simsync.params import AccountData, base58
 from simsync.wire.spelling import FoldedFields
+
+_LONGEST_BASE58 = 4_096
+"""Nodes use base58 for at most 128 bytes, and the time to decode it grows with the square of its length."""
 
 
 # guess: account data
@@ -22,6 +25,8 @@ def decode_data(encoded: Any) -> bytes:
         text, encoding = encoded
         if encoding == "base64":
             return base64.b64decode(text, validate=True)
+        if encoding == "base58" and len(text) <= _LONGEST_BASE58:
+            return base58.decode(text)
     except (TypeError, ValueError, binascii.Error) as error:
         raise ProtocolError(f"the account data cannot be read ({error})", encoded) from error
     raise ProtocolError(f"the account data has the unknown encoding {encoding!r}", encoded)

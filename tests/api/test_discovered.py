@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import json
+
 import pytest
 
 import simsync
@@ -23,6 +27,16 @@ def test_discovered_transactions_are_those_of_the_batch(client: simsync.Client, 
         assert bytes(transaction) == one.transaction
         assert str(transaction.signatures[0]) in executed
         assert (one.error, one.logs, one.undecoded) == (None, None, b"")
+
+
+def test_they_are_members_of_sets_and_rows_of_json() -> None:
+    found = simsync.DiscoveredTransaction(b"data", b"transaction", "AccountNotFound", {"pre_balances": [1]}, ["log"])
+    assert {found, simsync.DiscoveredTransaction(b"data", b"transaction")} >= {found}
+    assert len({found, copy.deepcopy(found)}) == 1
+    row = found.to_dict()
+    assert json.loads(json.dumps(row)) == row
+    assert (row["data"], row["error_text"], row["balances"]) == ("ZGF0YQ==", "AccountNotFound", {"pre_balances": [1]})
+    assert {field.name for field in dataclasses.fields(found)} <= set(row)
 
 
 def test_without_solders_the_bytes_are_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +145,44 @@ def test_a_value_that_does_not_fit_names_its_row_and_column() -> None:
     pytest.importorskip("pyarrow")
     with pytest.raises(simsync.ProtocolError, match=r"row 1 \(Slot, slot x\): the column slot cannot hold 'x'"):
         simsync.to_arrow([simsync.Slot(1), simsync.Slot("x")])  # type: ignore[arg-type]
-    with pytest.raises(simsync.ProtocolError, match="row 0 .*column slot"):
+    with pytest.raises(simsync.ProtocolError, match=r"row 0 .*column slot"):
         simsync.to_arrow([simsync.Slot(2**64)])
+
+
+def account_diff(state: Any) -> simsync.Event:
+    diff = {"account": SYSTEM, "pre": None, "post": state}
+    payload = json.dumps({"params": {"subscription": 1, "result": diff}}).encode()
+    return STREAMS["account_diffs"].make_event("accountDiffNotification", 5, None, payload)
+
+
+@pytest.mark.parametrize(
+    ("data", "read"),
+    [
+        (["3Bxs", "base58"], base64.b64encode(simsync.base58.decode("3Bxs")).decode()),
+        (["z" * 100_000, "base58"], None),
+        (["l", "base58"], None),
+        ([5, "base58"], None),
+        (["KLUv/SAEIQAAAQIDBA==", "base64+zstd"], None),
+        ("error: data too large", None),
+        (None, None),
+    ],
+)
+def test_data_that_cannot_be_read_does_not_spoil_the_other_rows(data: Any, read: str | None) -> None:
+    event = account_diff({"lamports": 1, "owner": SYSTEM, "data": data})
+    assert event.to_dict()["after"]["data"] == read
+    assert isinstance(event, simsync.AccountDiff)
+    assert event.raw["post"]["data"] == data
+    pytest.importorskip("pyarrow")
+    assert simsync.to_arrow([event, simsync.Slot(1)]).num_rows == 2
+
+
+def test_an_event_says_that_it_is_neither_a_pair_nor_a_dict() -> None:
+    event: Any = simsync.Slot(5)
+    with pytest.raises(TypeError, match="only a loop over all sub-sessions yields pairs"):
+        _sub, _event = event
+    with pytest.raises(TypeError, match=r"event\.to_dict\(\)\['slot'\]"):
+        _ = event["slot"]
+    assert not isinstance(event, Iterable)
 
 
 def test_a_whole_number_that_came_as_text_is_read() -> None:
@@ -153,10 +190,7 @@ def test_a_whole_number_that_came_as_text_is_read() -> None:
     large: Any = str(LARGE)
     assert simsync.to_arrow([simsync.Slot(1), simsync.Slot(large)])["slot"].to_pylist() == [1, LARGE]
     state = {"lamports": large, "owner": SYSTEM, "data": ["", "base64"], "space": "0"}
-    diff = {"account": SYSTEM, "pre": None, "post": state}
-    payload = json.dumps({"params": {"subscription": 1, "result": diff}}).encode()
-    event = STREAMS["account_diffs"].make_event("accountDiffNotification", 5, None, payload)
-    assert simsync.to_arrow([event, simsync.Slot(1)]).num_rows == 2
+    assert simsync.to_arrow([account_diff(state), simsync.Slot(1)]).num_rows == 2
 
 
 def test_pandas_keeps_integers_where_values_are_missing(pairs: list[Any]) -> None:
