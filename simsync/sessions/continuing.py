@@ -13,6 +13,7 @@ from simsync.events import Completed
 from simsync.params import AccountModifications, Continue, ContinueTo, checks
 from simsync.runtime.waiting import deadline_after, earliest
 from simsync.sessions.base import SessionBase
+from simsync.sessions.event_stream import check_deadline
 from simsync.sessions.own_transactions import OwnTransaction, find_outcomes, signatures_of
 from simsync.sessions.results import DiscoveryPause, StepResult
 
@@ -133,23 +134,36 @@ class Continuing(SessionBase):
             for slot in session.steps():
                 print(slot, session.rpc.get_balance(wallet))
 
-        The events stay in the session: take them in the body with :meth:`pending`, or after the loop.
+        The events stay in the session: take them in the body with :meth:`pending`, or after the loop. The server may
+        execute the start slot before the first continue, and then no turn of the loop is for it: look at its state
+        before the loop, after :meth:`ensure_ready`.
 
         Args:
             every: Blocks to execute before each turn of the loop. The last turn may have fewer.
             timeout: Seconds to wait for each step; None waits without a limit.
-            deadline: Seconds for the whole loop, counted from its first turn; None has no limit.
+            deadline: Seconds for the whole loop, counted from this call; None has no limit. No step begins after it.
 
-        Yields:
-            The last slot that was executed.
+        Returns:
+            An iterator over the last slot that was executed in each turn.
 
         Raises:
+            InvalidParams: An argument is invalid.
             RemoteError: The engine did not continue.
+            EventTimeout: ``timeout`` or ``deadline`` has passed. If a step was running, its slots are not repeated by
+                another loop; :meth:`ensure_ready` waits for its end.
             SimsyncError: As :meth:`continue_until_ready`.
         """
-        request = Continue(every)
-        end = deadline_after(deadline)
+        seconds = checks.optional_seconds("timeout", timeout)
+        limit = checks.optional_seconds("deadline", deadline)
+        return self._steps(
+            Continue(checks.integer("every", every, 1, checks.U64)), seconds, limit, deadline_after(limit)
+        )
+
+    def _steps(
+        self, request: Continue, timeout: float | None, seconds: float | None, end: float | None
+    ) -> Iterator[int]:
         while self._continues.wait_until_ready(earliest(deadline_after(timeout), end)):
+            check_deadline(end, seconds)  # a continue that nobody waits for would lose its slot
             step = self._step(request, earliest(deadline_after(timeout), end))
             if step.last_slot is not None:
                 yield step.last_slot

@@ -73,7 +73,7 @@ class EventStream(Iterator[Event]):
         # Kept short: where events come one at a time, all of this runs for each of them.
         deadline = None if self._timeout is None else deadline_after(self._timeout)
         if self._deadline is not None:
-            _check_deadline(self._deadline, self._seconds)
+            check_deadline(self._deadline, self._seconds)
             deadline = earliest(deadline, self._deadline)
         if self._on_idle is None:
             batch = self._queue.next_batch(deadline, self._take_turn)
@@ -101,7 +101,8 @@ def _slots_of(queue: EventQueue) -> int | None:
     return state.end_slot - state.start_slot + 1 if state.range_known else None
 
 
-def _check_deadline(deadline: float | None, seconds: float | None) -> None:
+def check_deadline(deadline: float | None, seconds: float | None) -> None:
+    """Raise EventTimeout if the deadline of a loop has passed; ``seconds`` is what the caller gave."""
     if deadline is not None and time.monotonic() >= deadline:
         raise EventTimeout(f"the deadline of the loop has passed ({seconds:g} s); no event is lost, a new loop goes on")
 
@@ -109,7 +110,7 @@ def _check_deadline(deadline: float | None, seconds: float | None) -> None:
 def _in_time(items: Iterator[T], deadline: float | None, seconds: float | None) -> Iterator[T]:
     for item in items:
         yield item
-        _check_deadline(deadline, seconds)  # before the next one is taken
+        check_deadline(deadline, seconds)  # before the next one is taken
 
 
 class MergedSession(Protocol):
@@ -181,7 +182,7 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
         draining: set[EventQueue] = set()
         failures: list[SimsyncError] = []
         while open_queues:
-            _check_deadline(self._deadline, self._seconds)
+            check_deadline(self._deadline, self._seconds)
             if not ready:
                 ready.extend(self._wait(draining, open_queues))
             queue = ready.popleft()
@@ -237,7 +238,7 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
             for queue, limit in limits.items():
                 if limit is not None and now >= limit:
                     return [queue]
-            _check_deadline(self._deadline, self._seconds)
+            check_deadline(self._deadline, self._seconds)
             if idle_at is not None and now >= idle_at and all(self._sessions[queue].is_idle for queue in open_queues):
                 self._may_warn = False
                 first_mistakes.warn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -88,3 +89,29 @@ def test_steps_yield_slots_with_their_state(client: simsync.Client, create: sims
         assert [event.slot for event in events if isinstance(event, simsync.Slot)] == list(range(1000, 1006))
         other = session.sub_sessions[1]
         assert list(other.steps(4, timeout=20))[-1] == other.end_slot
+
+
+def test_steps_that_reach_their_deadline_lose_no_slot(client: simsync.Client, create: simsync.CreateSession) -> None:
+    with client.parallel(create, timeout=20) as session:
+        sub = session.sub_sessions[0]
+        seen = []
+        with pytest.raises(simsync.EventTimeout, match=r"deadline of the loop has passed \(5 s\)"):
+            for slot in sub.steps(deadline=5):
+                seen.append(slot)
+                time.sleep(5)  # the deadline passes while the body runs
+        seen += sub.steps(timeout=20)
+        assert seen == list(range(seen[0], sub.end_slot + 1))
+
+
+def test_arguments_of_steps_are_checked_at_the_call(client: simsync.Client, create: simsync.CreateSession) -> None:
+    with client.parallel(create, timeout=20) as session:
+        sub = session.sub_sessions[0]
+        wrong: list[tuple[str, dict[str, Any]]] = [
+            ("every", {"every": 0}),
+            ("every", {"every": True}),
+            ("timeout", {"timeout": "1"}),
+            ("deadline", {"deadline": -1}),
+        ]
+        for name, arguments in wrong:
+            with pytest.raises(simsync.InvalidParams, match=name):
+                sub.steps(**arguments)
