@@ -34,8 +34,22 @@ class GivenSession:
 
 
 def create_of(session: Given) -> CreateSession:
-    """The range of a session, as a request. Raises InvalidParams if it is not known."""
+    """The range of a session, as a request.
+
+    Raises:
+        InvalidParams: The range is not known, or a recording of it would not be complete any more.
+    """
     parts = session.sub_sessions if isinstance(session, ParallelSession) else (session,)
+    for part in parts:
+        if part.status in ("closed", "failed"):
+            raise InvalidParams("create", session, f"session {part.session_id} is {part.status}: open another one")
+        if part.has_moved:
+            raise InvalidParams(
+                "create",
+                session,
+                f"session {part.session_id} has already executed slots behind its start, which the recording would not"
+                " have: record it before anything else, or pass a CreateSession",
+            )
     starts = [one.start_slot for one in parts if one.start_slot is not None]
     ends = [one.end_slot for one in parts if one.end_slot is not None]
     if len(starts) != len(parts) or len(ends) != len(parts):

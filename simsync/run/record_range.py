@@ -48,8 +48,8 @@ def record(
 
     Args:
         create: The range and its options; ``send_summary=True`` adds the statistics of the server. Or an open session,
-            of which nothing was executed yet: it is recorded and stays open, and ``client``, ``parallel``, ``resume``,
-            ``deadline`` and ``cancel`` belong to the call that has opened it.
+            of which nothing but the start slot was executed yet: it is recorded and stays open, and ``client``,
+            ``parallel``, ``resume``, ``deadline`` and ``cancel`` belong to the call that has opened it.
         path: The file; ``.gz`` and ``.zst`` are compressed.
         client: The client of the simulator; by default that of the environment, ``simsync.Client()``.
         parallel: Let the server split the range into sub-sessions.
@@ -71,7 +71,8 @@ def record(
         The recording; its ``complete`` says whether the whole range is in it.
 
     Raises:
-        InvalidParams: An argument is not valid, or with ``resume`` the file is that of another run.
+        InvalidParams: An argument is not valid, an open session has executed slots already, or with ``resume`` the file
+            is that of another run.
         OutputBusy: Another process writes this file.
         SimsyncError: A session failed, or no slot was executed. The reason is in the file.
         StrategyFailed: A strategy raised. The other sessions were run to their end first.

@@ -111,6 +111,14 @@ class SessionBase(StaysHere):
         )
 
     @property
+    def has_moved(self) -> bool:
+        """The engine has gone behind the start slot, or may be on its way: a recording from now on would lack slots."""
+        state = self._queue.state
+        at_a_stop = state.cycle.is_ready or state.cycle.state is CycleState.STARTING
+        behind = state.attached and state.position > state.start_slot
+        return state.completed or state.slots_seen > 1 or behind or not at_a_stop
+
+    @property
     def completion(self) -> Completed | None:
         """The ``Completed`` event, also before it is delivered; None until the server has finished the range."""
         return self._queue.state.completion
@@ -179,7 +187,10 @@ class SessionBase(StaysHere):
         seconds = checks.optional_seconds("timeout", timeout)
         for event in EventStream(self._queue, seconds, None, self.release, self._point_out_idle):
             return event
-        raise ControlClosed(f"session {self.session_id} is completed and every event was delivered")
+        raise self._finished()
+
+    def _finished(self) -> ControlClosed:
+        return ControlClosed(f"session {self.session_id} is completed and every event was delivered")
 
     def pending(self) -> Iterator[Event]:
         """Iterate over the events that are there, without waiting for more: what stepping has left, for example.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Callable, Generic, TypeVar
 
 from simsync import tables
+from simsync.errors import InvalidParams
 from simsync.events import AccountDiff, ActionResult, Event, Transaction
 from simsync.html_form import html_table
 from simsync.run_summary import RunSummary
@@ -23,6 +24,8 @@ OnEvent = Callable[[S, Event], object]
 
 def gathered(events: Iterable[tuple[S, Event]], on_progress: OnEvent[S] | None) -> list[tuple[S, Event]]:
     """Run a loop to its end and keep what it delivers; ``on_progress`` is called with each event as it comes."""
+    if on_progress is not None and not callable(on_progress):
+        raise InvalidParams("on_progress", on_progress, "must be a function of (session, event)")
     pairs = []
     for session, event in events:
         pairs.append((session, event))
@@ -32,9 +35,10 @@ def gathered(events: Iterable[tuple[S, Event]], on_progress: OnEvent[S] | None) 
 
 
 class Collected(Generic[S]):
-    """What ``collect()`` of a session has received, from the first event to the last.
+    """What ``collect()`` of a session has received, from its call to the last event.
 
-    All of it is in memory; for long ranges, :func:`simsync.record` writes to a file.
+    Events that were taken before the call are not in it, and those of a subscription only from the slots that the
+    server still had when it began. All of it is in memory; for long ranges, :func:`simsync.record` writes to a file.
 
     Attributes:
         pairs: Each event with the (sub-)session that it is from, as they came.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Callable, Generic, Optional, SupportsIndex, TypeVar
 
-from simsync.errors import Cancelled
+from simsync.errors import Cancelled, ControlClosed
 from simsync.events import Event
 from simsync.html_form import html_table
 from simsync.options import Options
@@ -138,8 +138,11 @@ class ParallelSession(ConnectionOwner, SubscribingAll):
             The events, and whether they are complete.
 
         Raises:
+            ControlClosed: Every event was delivered before, so there is nothing to collect.
             SimsyncError: As the loop over :meth:`events`.
         """
+        if all(queue.is_finished for queue in self._sessions):
+            raise ControlClosed(f"session {self.control_session_id} is completed and every event was delivered")
         pairs = gathered(self.events(timeout, advance, deadline=deadline), on_progress)
         return Collected(pairs, self.run_summary)
 

@@ -51,8 +51,11 @@ class Session(Continuing, Subscribing):
             The events, and whether they are complete.
 
         Raises:
+            ControlClosed: ``Completed`` was delivered before, so there is nothing to collect.
             SimsyncError: As the loop over :meth:`events`.
         """
+        if self._queue.is_finished:
+            raise self._finished()
         pairs = gathered(zip(repeat(self), self.events(timeout, advance, deadline=deadline)), on_progress)
         sent = None if self.completion is None else self.completion.summary
         return Collected(pairs, run_summary([self.coverage], [sent], self._connection.reconnects))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -222,3 +223,15 @@ def test_attaching_again_and_again_repeats_nothing(quiet_client: simsync.Client)
         assert list(third.pending()) == []
     for one in (first, second):
         one.close()
+
+
+def test_a_session_that_was_moved_before_the_attach_is_not_recorded(
+    quiet_client: simsync.Client, tmp_path: Path
+) -> None:
+    first = quiet_client.session(CREATE)
+    first.advance(3, timeout=20)
+    assert list(first.pending())
+    with quiet_client.attach(first.session_id, first.last_sequence, create=CREATE, timeout=20) as second:
+        with pytest.raises(simsync.InvalidParams, match="has already executed slots"):
+            simsync.record(second, tmp_path / "run.ndjson")
+    first.close()

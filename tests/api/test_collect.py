@@ -64,6 +64,8 @@ def test_a_run_that_is_left_is_not_complete(client: simsync.Client) -> None:
             raise Enough
 
     with client.session(simsync.CreateSession(1_000, slot_count=4), timeout=20) as session:
+        with pytest.raises(simsync.InvalidParams, match="on_progress"):
+            session.collect(on_progress=5)  # type: ignore[arg-type]
         with pytest.raises(Enough):
             session.collect(timeout=20, on_progress=leave)
         rest = session.collect(timeout=20)

@@ -95,10 +95,10 @@ def test_steps_that_reach_their_deadline_lose_no_slot(client: simsync.Client, cr
     with client.parallel(create, timeout=20) as session:
         sub = session.sub_sessions[0]
         seen = []
-        with pytest.raises(simsync.EventTimeout, match=r"deadline of the loop has passed \(5 s\)"):
-            for slot in sub.steps(deadline=5):
+        with pytest.raises(simsync.EventTimeout, match=r"deadline of the loop has passed \(2 s\)"):
+            for slot in sub.steps(deadline=2):
                 seen.append(slot)
-                time.sleep(5)  # the deadline passes while the body runs
+                time.sleep(2)  # the deadline passes while the body runs
         seen += sub.steps(timeout=20)
         assert seen == list(range(seen[0], sub.end_slot + 1))
 

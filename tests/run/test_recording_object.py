@@ -141,6 +141,29 @@ def test_an_open_session_is_recorded_and_stays_open(client: simsync.Client, tmp_
                 simsync.record(session, path, **wrong)
 
 
+@pytest.mark.parametrize("is_parallel", [False, True])
+def test_an_open_session_that_has_executed_slots_is_refused(
+    client: simsync.Client, tmp_path: Path, is_parallel: bool
+) -> None:
+    path = tmp_path / "run.ndjson"
+    open_it = client.parallel if is_parallel else client.session
+    with open_it(simsync.CreateSession(1_000, 1_007 + 8 * is_parallel), timeout=20) as session:
+        moved = session if isinstance(session, simsync.BacktestSession) else session.sub_sessions[-1]
+        moved.advance(2, timeout=20)
+        with pytest.raises(simsync.InvalidParams, match=f"{moved.session_id} has already executed slots"):
+            simsync.record(session, path)
+        list(session.events(advance=10, timeout=20))
+        with pytest.raises(simsync.InvalidParams, match="has already executed slots"):
+            simsync.record(session, path)
+        with pytest.raises(simsync.ControlClosed, match="every event was delivered"):
+            session.collect()
+    with open_it(simsync.CreateSession(1_000, 1_007 + 8 * is_parallel), timeout=20) as session:
+        pass
+    with pytest.raises(simsync.InvalidParams, match="is closed: open another one"):
+        simsync.record(session, path)
+    assert not path.exists()
+
+
 def test_a_deadline_and_a_token_end_it(client: simsync.Client, tmp_path: Path) -> None:
     token = simsync.CancelToken()
     token.cancel()
