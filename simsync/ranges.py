@@ -8,9 +8,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, SupportsIndex
 
 from simsync.errors import InvalidParams
+from simsync.html_form import html_table
 from simsync.params import checks
 from simsync.reports import BLOCKS, AvailableRange
 from simsync.times import format_time, utc_time
@@ -48,7 +49,8 @@ class RangeBound:
         """Create a bound.
 
         Args:
-            value: A slot (an ``int`` or digits), a ``datetime``, a ``date`` (its first moment) or RFC 3339 text.
+            value: A slot (an ``int`` or digits), a ``datetime``, a ``date`` (its first moment), numpy's ``datetime64``
+                or RFC 3339 text.
             argument: Name of the argument in the message of an InvalidParams.
         """
         if isinstance(value, RangeBound):
@@ -57,6 +59,7 @@ class RangeBound:
             value = int(value)
         if checks.is_integer(value):
             return cls(slot=checks.integer(argument, value, 0, checks.U64))
+        value = _of_numpy(value)
         if not isinstance(value, (str, date)):
             raise InvalidParams(argument, value, "must be a slot, a time or a date")
         return cls(time=utc_time(argument, value))
@@ -65,8 +68,15 @@ class RangeBound:
         return f"slot {self.slot}" if self.time is None else format_time(self.time)
 
 
+def _of_numpy(value: Any) -> object:
+    """The ``datetime`` of numpy's ``datetime64``, which is in UTC; anything else as it is."""
+    if type(value).__module__ == "numpy" and type(value).__name__ == "datetime64":
+        return value.astype("datetime64[us]").item()  # None for NaT
+    return value
+
+
 def filter_ranges(
-    ranges: Iterable[AvailableRange], after: object = None, before: object = None, *, size: int | None = None
+    ranges: Iterable[AvailableRange], after: object = None, before: object = None, *, size: SupportsIndex | None = None
 ) -> list[AvailableRange]:
     """Select ranges by slots, times and size.
 
@@ -83,14 +93,14 @@ def filter_ranges(
     """
     low = None if after is None else RangeBound.of(after, "after")
     high = None if before is None else RangeBound.of(before, "before")
-    size = checks.optional_integer("size", size, 1, checks.U64)
+    slots = checks.optional_integer("size", size, 1, checks.U64)
     tests: list[_Test] = []
     if low is not None:
         tests.append(_bounded("start", low, operator.ge))
     if high is not None:
         tests.append(_bounded("end", high, operator.le))
-    if size is not None:
-        tests.append((_slots_of, lambda found: abs(found - size) * 100 <= size * _SIZE_TOLERANCE))
+    if slots is not None:
+        tests.append((_slots_of, lambda found: abs(found - slots) * 100 <= slots * _SIZE_TOLERANCE))
     kept, lacking = [], 0
     for candidate in _checked(ranges):
         values = [get(candidate) for get, _fits in tests]
@@ -116,21 +126,32 @@ def _slots_of(candidate: AvailableRange) -> int | None:
     return candidate.end_slot - candidate.start_slot + 1
 
 
-class SlotRange(NamedTuple):
-    """A range of slots.
+class _Slots(NamedTuple):
+    start_slot: int
+    end_slot: int
+
+
+class SlotRange(_Slots):
+    """A range of slots; a pair of two numbers.
 
     Attributes:
         start_slot: First slot.
         end_slot: Last slot, included.
     """
 
-    start_slot: int
-    end_slot: int
+    __slots__ = ()
+
+    def __new__(cls, start_slot: SupportsIndex, end_slot: SupportsIndex) -> SlotRange:
+        return super().__new__(cls, *checks.slot_range(start_slot, end_slot))
+
+    def _repr_html_(self) -> str:
+        rows = {"start slot": str(self.start_slot), "end slot": str(self.end_slot)}
+        return html_table("SlotRange", {**rows, "slots": self.end_slot - self.start_slot + 1})
 
 
 # guess: splitting a range
 def split_range(
-    ranges: Iterable[AvailableRange], start_slot: int, end_slot: int, kind: str = BLOCKS
+    ranges: Iterable[AvailableRange], start_slot: SupportsIndex, end_slot: SupportsIndex, kind: str = BLOCKS
 ) -> list[SlotRange]:
     """Split a range of slots into pieces without gaps, each of which a single session can replay.
 
@@ -151,17 +172,17 @@ def split_range(
         InvalidParams: No bundle starts at ``start_slot``, or the bundles leave a gap before ``end_slot``. The message
             says which slots are not covered.
     """
-    start_slot, end_slot = checks.slot_range(start_slot, end_slot)
+    first, last = checks.slot_range(start_slot, end_slot)
     reach = _reach(ranges, checks.text("kind", kind))
-    starts = [start for start in sorted(reach) if start_slot <= start <= end_slot]
-    if start_slot not in reach:
-        raise InvalidParams("start_slot", start_slot, _start_advice(reach, start_slot, kind))
-    following = _most_pieces(starts, reach, end_slot)
-    if start_slot not in following:
-        raise InvalidParams("end_slot", end_slot, _gap_advice(reach, starts, end_slot, kind))
+    starts = [start for start in sorted(reach) if first <= start <= last]
+    if first not in reach:
+        raise InvalidParams("start_slot", first, _start_advice(reach, first, kind))
+    following = _most_pieces(starts, reach, last)
+    if first not in following:
+        raise InvalidParams("end_slot", last, _gap_advice(reach, starts, last, kind))
     pieces = []
-    start = start_slot
-    while start <= end_slot:
+    start = first
+    while start <= last:
         pieces.append(SlotRange(start, following[start] - 1))
         start = following[start]
     return pieces

@@ -34,6 +34,7 @@ _QUOTES_ADVICE = "files of variables, such as those of docker --env-file, are ta
 
 _LONGEST_ADDRESS, _LONGEST_SIGNATURE = 44, 88
 """Characters of the longest base58 text of 32 and 64 bytes."""
+_ADDRESS_SIZE, _SIGNATURE_SIZE = 32, 64
 
 
 def integer(argument: str, value: object, low: int, high: int) -> int:
@@ -118,12 +119,12 @@ def address(argument: str, value: object) -> str:
     """A Solana address: base58 of 32 bytes. Objects that print as one (solders' ``Pubkey``) are accepted too."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise InvalidParams(argument, value, "must be base58 text, not bytes")
-    return _base58_text(argument, value, "a Solana address", 32, _LONGEST_ADDRESS)
+    return _base58_text(argument, value, "a Solana address", _ADDRESS_SIZE, _LONGEST_ADDRESS)
 
 
 def signature(argument: str, value: object) -> str:
     """A signature: base58 of 64 bytes. Objects that print as one (solders' ``Signature``) are accepted too."""
-    return _base58_text(argument, value, "a signature", 64, _LONGEST_SIGNATURE)
+    return _base58_text(argument, value, "a signature", _SIGNATURE_SIZE, _LONGEST_SIGNATURE)
 
 
 def _base58_text(argument: str, value: object, what: str, size: int, longest: int) -> str:
@@ -199,7 +200,10 @@ def items(argument: str, values: object) -> tuple[Any, ...]:
 
 
 def plain(argument: str, value: object) -> Any:
-    """A copy of a JSON value: None, bool, int, float, text, and lists and mappings of those."""
+    """A copy of a JSON value: None, bool, int, float, text, and lists and mappings of those.
+
+    Objects that print as an address or a signature become that text.
+    """
     return _plain(argument, value, _DEEPEST)
 
 
@@ -212,6 +216,8 @@ def plain_mapping(argument: str, value: object) -> dict[str, Any]:
 def _plain(argument: str, value: object, levels: int) -> object:
     if value is None or isinstance(value, bool):
         return value
+    if _is_bool_of_numpy(value):
+        return bool(value)
     if isinstance(value, str):
         return text(argument, value)
     whole = _whole(value)
@@ -231,7 +237,22 @@ def _plain(argument: str, value: object, levels: int) -> object:
         }
     if isinstance(value, (list, tuple)):
         return [_plain(f"{argument}[{index}]", item, levels - 1) for index, item in enumerate(value)]
+    key = _printed_key(value)
+    if key is not None:
+        return key
     raise InvalidParams(argument, value, f"cannot be sent: {type(value).__name__} is not a JSON type")
+
+
+def _printed_key(value: object) -> str | None:
+    """The text of an object that prints as an address or a signature, such as solders' ``Pubkey``."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return None
+    printed = str(value)
+    try:
+        data = base58.decode(printed[: _LONGEST_SIGNATURE + 1])
+    except ValueError:
+        return None
+    return printed if len(data) in (_ADDRESS_SIZE, _SIGNATURE_SIZE) else None
 
 
 def text(argument: str, value: object) -> str:

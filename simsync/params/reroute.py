@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
@@ -160,7 +160,7 @@ def _indices(argument: str, values: object) -> tuple[int, ...]:
 
 def _one_or_more(argument: str, value: object) -> int | tuple[int, ...]:
     """One index is kept bare, because servers before 0.28 read nothing else."""
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, Iterable) and not checks.is_integer(value) and not isinstance(value, (str, bytes)):
         indices = _indices(argument, value)
         return indices[0] if len(indices) == 1 else indices
     return checks.integer(argument, value, 0, _MOST_ACCOUNTS)

@@ -12,7 +12,7 @@ from simsync.errors import InvalidParams, MissingExtra
 from simsync.html_form import html_table
 from simsync.params import checks
 from simsync.run.completeness import CompletenessCheck, check_complete
-from simsync.run.database import DEFAULT_MEMORY, RecordingDatabase, Value
+from simsync.run.database import DEFAULT_MEMORY, SMALLEST_MEMORY, RecordingDatabase
 from simsync.run.export import export_table
 from simsync.run.lookup import FoundTransaction, TransactionFilter, find_transactions
 from simsync.run.record_file import PathLike, Record, read_records
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 
-def read_run(path: PathLike, *, max_memory: int = DEFAULT_MEMORY) -> Recording:
+def read_run(path: PathLike, *, max_memory: SupportsIndex = DEFAULT_MEMORY) -> Recording:
     """Open a recorded run. Nothing is read before it is asked for.
 
     Args:
@@ -38,7 +38,7 @@ def read_run(path: PathLike, *, max_memory: int = DEFAULT_MEMORY) -> Recording:
 
     Raises:
         FileNotFoundError: There is no such file.
-        InvalidParams: ``max_memory`` is too small.
+        InvalidParams: ``max_memory`` is not a number of MiB, or too small.
     """
     return Recording(path, max_memory=max_memory)
 
@@ -53,9 +53,9 @@ class Recording:
         path: The file.
     """
 
-    def __init__(self, path: PathLike, *, max_memory: int = DEFAULT_MEMORY) -> None:
+    def __init__(self, path: PathLike, *, max_memory: SupportsIndex = DEFAULT_MEMORY) -> None:
         self.path = Path(path)
-        self._max_memory = max_memory
+        self._max_memory = checks.integer("max_memory", max_memory, SMALLEST_MEMORY, checks.U32)
         self.path.stat()  # a file that does not exist is an error here, not at the first use
 
     def __repr__(self) -> str:
@@ -114,7 +114,7 @@ class Recording:
         *,
         failed: bool = False,
         error: str | None = None,
-        signature: str | None = None,
+        signature: object = None,
         program: object = None,
         account: object = None,
         slots: tuple[SupportsIndex, SupportsIndex] | None = None,
@@ -125,7 +125,7 @@ class Recording:
         Args:
             failed: Only those that failed.
             error: Only those whose error contains this text.
-            signature: Only those whose signature begins with this.
+            signature: Only those whose signature begins with this: text, or an object that prints as a signature.
             program: Only those whose logs name this program.
             account: Only those that changed a balance or the data of this account.
             slots: The first and the last slot, both included.
@@ -138,11 +138,11 @@ class Recording:
             InvalidParams: A condition is not valid, or the file is not a recorded run.
             MissingExtra: DuckDB is not installed.
         """
-        first, last = (None, None) if slots is None else checks.slot_range(*slots)
+        first, last = (None, None) if slots is None else _first_and_last(slots)
         wanted = TransactionFilter(
-            signature=signature,
+            signature=None if signature is None else checks.text("signature", _text_of(signature)),
             failed=checks.flag("failed", failed),
-            error=error,
+            error=None if error is None else checks.text("error", error),
             program=None if program is None else checks.address("program", program),
             account=None if account is None else checks.address("account", account),
             first_slot=first,
@@ -174,22 +174,26 @@ class Recording:
         with self._database() as database:
             return account_traces(database, [checks.address("account", account)])
 
-    def sql(self, query: str, *values: Value) -> list[dict[str, Any]]:
+    def sql(self, query: str, *values: object) -> list[dict[str, Any]]:
         """Query the tables of :data:`simsync.run.tables.TABLES` with SQL, in the dialect of DuckDB.
 
         Args:
             query: For example ``"select error, count(*) n from transactions group by error"``.
-            *values: The values of ``?`` in the query.
+            *values: The values of ``?`` in the query: text, numbers (also of numpy), addresses (also solders'
+                ``Pubkey``), None, and lists of text.
 
         Returns:
             One dict per row.
 
         Raises:
+            InvalidParams: ``query`` is not text, or a value is none of these.
             SimsyncError: The query failed.
             MissingExtra: DuckDB is not installed.
         """
+        checks.text("query", query)
+        plain = [checks.plain(f"values[{index}]", value) for index, value in enumerate(values)]
         with self._database() as database:
-            names, rows = database.rows(query, *values)
+            names, rows = database.rows(query, *plain)
             return [dict(zip(names, row)) for row in rows]
 
     def to_arrow(self, table: str = "transactions") -> pyarrow.Table:
@@ -234,3 +238,15 @@ class Recording:
 
     def _database(self) -> RecordingDatabase:
         return RecordingDatabase(self.path, max_memory=self._max_memory)
+
+
+def _first_and_last(slots: object) -> tuple[int, int]:
+    pair = checks.items("slots", slots)
+    if len(pair) != 2:
+        raise InvalidParams("slots", slots, "must be the first and the last slot, as in (1000, 1099)")
+    return checks.slot_range(*pair)
+
+
+def _text_of(signature: object) -> object:
+    """A part of a signature need not be one, so text is taken as it is."""
+    return signature if isinstance(signature, str) else checks.signature("signature", signature)

@@ -30,8 +30,8 @@ class Subscribing(SessionBase):
         """Receive a :class:`~simsync.Transaction` for each transaction that mentions any of the programs.
 
         Args:
-            program_ids: Addresses as base58 text or 32 bytes. Empty: all transactions. A transaction that mentions
-                several of them is delivered once.
+            program_ids: Addresses, as base58 text or as objects that print as such. Empty: all transactions. A
+                transaction that mentions several of them is delivered once.
             from_slot: The first slot to deliver.
 
         Raises:
@@ -74,7 +74,7 @@ class Subscribing(SessionBase):
         """Receive the logs of each transaction that mentions any of the programs, as :class:`~simsync.Notification`.
 
         Args:
-            program_ids: Addresses as base58 text or 32 bytes. Empty: all transactions.
+            program_ids: Addresses, as base58 text or as objects that print as such. Empty: all transactions.
             from_slot: The first slot to deliver.
         """
         self._subscribe_kind("logs", checks.addresses("program_ids", program_ids) or (None,), from_slot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import pickle
 from typing import Any
 
 import pytest
@@ -81,6 +82,57 @@ def test_what_numpy_has_beside_integers_is_rejected() -> None:
         simsync.Options(ping_interval=numpy.bool_(True))
     with pytest.raises(simsync.InvalidParams, match="neither NaN"):
         checks.plain("extra", numpy.float32("nan"))
+
+
+def test_numpy_has_flags_arrays_of_indices_and_times() -> None:
+    numpy = pytest.importorskip("numpy")
+    create = simsync.CreateSession(1, 2, extra={"x": numpy.bool_(True), "y": [numpy.bool_(False)]})
+    assert create.extra == {"x": True, "y": [False]}
+    assert create.extra["x"] is True
+    taker = simsync.FillTaker(numpy.array([0]), numpy.array([1, 2]), numpy.array([3]))
+    assert (taker.user, taker.input_token_account, taker.output_token_account) == ((0,), (1, 2), 3)
+    assert type(taker.output_token_account) is int
+    for unit in ("D", "s", "ns"):
+        bound = simsync.RangeBound.of(numpy.datetime64("2026-06-01", unit))
+        assert bound == simsync.RangeBound.of("2026-06-01")
+    with pytest.raises(simsync.InvalidParams, match="must be a slot, a time or a date"):
+        simsync.RangeBound.of(numpy.datetime64("NaT", "s"))
+
+
+def test_keys_of_solders_are_text_wherever_json_is_sent() -> None:
+    wallet = pytest.importorskip("solders.pubkey").Pubkey.from_string(WALLET)
+    signature = pytest.importorskip("solders.signature").Signature.default()
+    sent = checks.plain("params", [wallet, {"mentions": [wallet]}, signature])
+    assert sent == [WALLET, {"mentions": [WALLET]}, "1" * 64]
+    assert simsync.CreateSession(1, 2, extra={"who": wallet}).extra == {"who": WALLET}
+    for value in (object(), b"a" * 32, {1}):
+        with pytest.raises(simsync.InvalidParams, match="is not a JSON type"):
+            checks.plain("params", [value])
+
+
+def test_a_range_of_slots_is_checked_and_remains_a_pair() -> None:
+    wrong: list[Any] = [True, "a", float("nan"), None, -1]
+    for value in wrong:
+        with pytest.raises(simsync.InvalidParams, match="_slot="):
+            simsync.SlotRange(value, 5)
+        with pytest.raises(simsync.InvalidParams, match="_slot="):
+            simsync.SlotRange(0, value)
+    found = simsync.SlotRange(Whole(1), Whole(5))
+    assert found == (1, 5)
+    assert {type(slot) for slot in found} == {int}
+    assert repr(found) == "SlotRange(start_slot=1, end_slot=5)"
+    assert type(pickle.loads(pickle.dumps(found))) is type(found._replace(end_slot=7)) is simsync.SlotRange
+
+
+def test_base58_takes_bytes_and_text_only() -> None:
+    assert simsync.base58.encode(bytearray(b"\0a")) == simsync.base58.encode(memoryview(b"\0a")) == "12g"
+    wrong: list[Any] = ["x", None, 5, [1, 2]]
+    for value in wrong:
+        with pytest.raises(simsync.InvalidParams, match="must be bytes"):
+            simsync.base58.encode(value)
+    for value in (b"11", None, 5):
+        with pytest.raises(simsync.InvalidParams, match="must be base58 text"):
+            simsync.base58.decode(value)
 
 
 # Accounts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,34 @@ def test_its_transactions_by_condition(recording: simsync.Recording) -> None:
         recording.transactions(slots=(5, 4))
     with pytest.raises(simsync.InvalidParams):
         recording.transactions(program="me")
+
+
+def test_conditions_of_other_kinds_are_read_or_refused_in_a_sentence(recording: simsync.Recording) -> None:
+    numpy = pytest.importorskip("numpy")
+    signature = pytest.importorskip("solders.signature").Signature
+    wallet = pytest.importorskip("solders.pubkey").Pubkey
+    one = recording.transactions(limit=1)[0]
+    assert recording.transactions(signature=signature.from_string(str(one.signature))) == [one]
+    assert recording.transactions(signature=str(one.signature)[:20]) == [one]
+    account = recording.sql("select account from balances limit 1")[0]["account"]
+    asked = "select count(*) n from balances where account = ? and slot < ?"
+    values = (wallet.from_string(account), numpy.int64(1_016))
+    assert recording.sql(asked, *values) == recording.sql(asked, account, 1_016)
+    wrong: list[tuple[str, dict[str, Any]]] = [
+        ("slots=5", {"slots": 5}),
+        ("slots=.*the first and the last slot", {"slots": (1, 2, 3)}),
+        ("error=5: must be text", {"error": 5}),
+        ("signature=5", {"signature": 5}),
+    ]
+    for message, condition in wrong:
+        with pytest.raises(simsync.InvalidParams, match=message):
+            recording.transactions(**condition)
+    for query, value in ((5, 1), ("select ?", object())):
+        with pytest.raises(simsync.InvalidParams):
+            recording.sql(query, value)  # type: ignore[arg-type]
+    for memory in (True, "500", 1):
+        with pytest.raises(simsync.InvalidParams, match="max_memory"):
+            simsync.read_run(recording.path, max_memory=memory)  # type: ignore[arg-type]
 
 
 def test_its_tables_agree_with_each_other(recording: simsync.Recording) -> None:
