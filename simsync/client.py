@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import weakref
-from typing import Callable, TypeVar
+from dataclasses import fields
+from typing import Any, Callable, SupportsIndex, TypeVar, cast
 
 from simsync.cancel import CancelToken
 from simsync.errors import InvalidParams
@@ -33,9 +35,26 @@ URL_VARIABLE = "SIMULATOR_URL"
 KEY_VARIABLE = "SIMULATOR_API_KEY"
 
 Owner = TypeVar("Owner", bound=ConnectionOwner)
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+_FIELDS = frozenset(one.name for one in fields(CreateSession))
 
 Progress = Callable[[Event], object]
 """Called while a session is being created, with a Created for each announced session and with each Status."""
+
+
+def _takes_create(method: Method) -> Method:
+    """Let a method that takes a request point out fields of the request among its own arguments."""
+
+    @functools.wraps(method)
+    def checked(*arguments: Any, **named: Any) -> Any:
+        for name in named:
+            if name in _FIELDS:
+                rule = f"is a field of the request: pass CreateSession({name}=...), with all of its fields"
+                raise InvalidParams(name, named[name], rule)
+        return method(*arguments, **named)
+
+    return cast(Method, checked)
 
 
 class Client(HttpServices):
@@ -109,6 +128,7 @@ class Client(HttpServices):
         # wait: caller | a connection | the peer | `connect_timeout`
         return try_connection(self._control_url, self.options)
 
+    @_takes_create
     def parallel(
         self,
         create: CreateSession,
@@ -138,6 +158,7 @@ class Client(HttpServices):
         protocol = ParallelProtocol(self._checked(create), self.options)
         return self._open(ParallelSession, protocol, cancel, timeout, on_progress)
 
+    @_takes_create
     def session(
         self,
         create: CreateSession,
@@ -157,7 +178,7 @@ class Client(HttpServices):
     def attach(
         self,
         session_id: str,
-        last_sequence: int | None = None,
+        last_sequence: SupportsIndex | None = None,
         *,
         create: CreateSession | None = None,
         cancel: CancelToken | None = None,
@@ -187,8 +208,8 @@ class Client(HttpServices):
             _checked_create(create)
         if not checks.text("session_id", session_id).strip():
             raise InvalidParams("session_id", session_id, "must be the id of a session")
-        last_sequence = checks.optional_integer("last_sequence", last_sequence, 0, checks.U64)
-        protocol = SingleProtocol(self.options, create, session_id, last_sequence)
+        handled = checks.optional_integer("last_sequence", last_sequence, 0, checks.U64)
+        protocol = SingleProtocol(self.options, create, session_id, handled)
         return self._open(BacktestSession, protocol, cancel, timeout, None)
 
     def _open(

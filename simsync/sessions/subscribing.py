@@ -12,6 +12,9 @@ from simsync.protocol.subscription import SubscriptionProtocol
 from simsync.runtime.subscription_reader import SubscriptionReader
 from simsync.sessions.base import SessionBase
 from simsync.wire import pubsub, urls
+from simsync.wire.spelling import fold
+
+_INTRA_SLOT = fold("intraSlotUpdates")
 
 
 class Subscribing(SessionBase):
@@ -105,7 +108,8 @@ class Subscribing(SessionBase):
 
         Args:
             method: The name of the subscribe method.
-            filter: Its first parameter, sent as it is; None sends no parameter.
+            filter: Its first parameter as JSON values, with addresses also as objects that print as such; None sends no
+                parameter.
             decode: Makes an event from the notification's method and result. Without it, a
                 :class:`~simsync.Notification` is delivered.
             config: Keys of its second parameter, for example ``{"filters": [{"dataSize": 165}]}``. They replace
@@ -120,6 +124,12 @@ class Subscribing(SessionBase):
         """
         if decode is not None and not callable(decode):
             raise InvalidParams("decode", decode, "must be a function of (method, result)")
+        if checks.flag("intra_slot_updates", intra_slot_updates):
+            for key in {} if config is None else checks.mapping("config", config):
+                if isinstance(key, str) and fold(key) == _INTRA_SLOT:
+                    raise InvalidParams(
+                        f"config[{key!r}]", config, "says the same as intra_slot_updates: give one of them"
+                    )
         spec = pubsub.SubscribeSpec.custom(
             method, filter, decode, self._options.dialect.streams, config, intra_slot_updates=intra_slot_updates
         )
@@ -135,8 +145,9 @@ class Subscribing(SessionBase):
     def _subscribe(self, specs: list[pubsub.SubscribeSpec], from_slot: SupportsIndex | None) -> None:
         from_slot = checks.optional_integer("from_slot", from_slot, 0, checks.U64)
         self._connection.process.check()
-        if self._closed:
-            raise ControlClosed(f"session {self.session_id} was closed: it cannot subscribe any more")
+        if self._closed or self._queue.cancelled is not None:
+            why = "was closed" if self._closed else f"has ended ({self._queue.cancelled})"
+            raise ControlClosed(f"session {self.session_id} {why}: it cannot subscribe any more")
         options = self._options
         reader = SubscriptionReader(
             urls.pubsub_url(self.rpc_endpoint),

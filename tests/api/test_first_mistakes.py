@@ -138,6 +138,18 @@ def test_a_client_closes_what_it_made(simulator: Any, create: simsync.CreateSess
         kept = client.parallel(create, timeout=20)
         kept.close()
     assert {sub.status for sub in session.sub_sessions} == {"closed"}
+    for closed in (session, kept):
+        with pytest.raises(simsync.ControlClosed, match="cannot subscribe any more"):
+            closed.subscribe_transactions()
+
+
+def test_fields_of_the_request_as_arguments_of_the_client_are_pointed_out(client: simsync.Client) -> None:
+    wrong: Any = client
+    for method in (wrong.parallel, wrong.session):
+        with pytest.raises(simsync.InvalidParams, match=r"start_slot=1000: .* pass CreateSession\(start_slot=\.\.\.\)"):
+            method(start_slot=1_000, end_slot=1_005)
+        with pytest.raises(TypeError, match="unknown"):
+            method(unknown=1)
 
 
 def test_dir_of_the_module_is_the_public_api() -> None:

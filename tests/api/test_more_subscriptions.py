@@ -75,3 +75,11 @@ def test_states_within_a_slot_come_on_request() -> None:
 def test_config_keys_reach_the_server(client: simsync.Client) -> None:
     assert states(client, config={"filters": [{"dataSize": 1}]}) == []
     assert {state["data"] for _slot, _address, state in states(client, config={"encoding": "binary"})} == {""}
+
+
+@pytest.mark.parametrize("key", ["intraSlotUpdates", "intra_slot_updates"])
+def test_one_option_said_twice_is_refused(client: simsync.Client, key: str) -> None:
+    with client.session(CREATE) as session:
+        with pytest.raises(simsync.InvalidParams, match="says the same as intra_slot_updates"):
+            session.subscribe("accountSubscribe", SYSTEM, config={key: False}, intra_slot_updates=True)
+        session.subscribe("accountSubscribe", SYSTEM, config={key: True})
