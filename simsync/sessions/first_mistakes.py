@@ -7,7 +7,9 @@ and a pair may be stored as it is.
 from __future__ import annotations
 
 import os
+import re
 import sys
+import sysconfig
 import warnings
 from collections.abc import Iterator
 from types import FrameType
@@ -22,7 +24,13 @@ WATCHED_PAIRS = 100
 """The first pairs of a merged loop are watched; a mistake shows with the first of them. Later ones are plain tuples."""
 
 _OWN_FOLDER = __file__[: -len("sessions/first_mistakes.py")]
-_LIBRARY = os.__file__[: -len("os.py")]
+_LIBRARIES = tuple(
+    os.path.join(folder, "")  # noqa: PTH118 (a path would drop the separator at the end)
+    for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    for folder in (sysconfig.get_path(name),)
+    if folder
+)
+_INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
 
 UNPACK = "a loop over all sub-sessions yields pairs: write `for sub, event in session.events(...)`"
 
@@ -53,7 +61,8 @@ class Pair(tuple):  # type: ignore[type-arg]
     # isinstance() reads this attribute when the type alone does not answer it with True.
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        if _is_callers(sys._getframe(1)):
+        frame = sys._getframe(1)
+        if _is_callers(frame) and not _asks_for_tuple(frame):
             warn(f"isinstance() of a pair is false for every event: {UNPACK}")
         return tuple
 
@@ -71,5 +80,29 @@ def watched(pairs: Iterator[Any], left: list[None]) -> Iterator[Any]:
 
 
 def _is_callers(frame: FrameType) -> bool:
-    """True for code that belongs neither to simsync nor to the standard library, nor to packages installed there."""
-    return not frame.f_code.co_filename.startswith((_OWN_FOLDER, _LIBRARY, "<frozen"))
+    """True for code that belongs neither to simsync nor to the standard library, nor to an installed package."""
+    name = frame.f_code.co_filename
+    return not name.startswith((_OWN_FOLDER, *_LIBRARIES, "<frozen")) and _INSTALLED.search(name) is None
+
+
+def _asks_for_tuple(frame: FrameType) -> bool:
+    """True inside ``isinstance(pair, (list, tuple))``, which is true: the class is read because it is no list.
+
+    What the call asks for is in no place that Python code can read, so its bytecode is: the names that were loaded
+    since the last ``isinstance``, or on the same line (pytest rewrites assertions so that the classes come first).
+    """
+    import dis  # takes long to import, and only mistakes need it
+
+    lines = dict(dis.findlinestarts(frame.f_code))
+    line: int | None = None
+    since = same_line = False
+    for instruction in dis.get_instructions(frame.f_code):
+        line = lines.get(instruction.offset, line)
+        if instruction.offset >= frame.f_lasti:
+            break
+        if instruction.argval == "isinstance":
+            since = False
+        elif instruction.argval == "tuple":
+            since = True
+            same_line = same_line or line == frame.f_lineno
+    return since or same_line

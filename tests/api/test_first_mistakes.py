@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import sysconfig
 import threading
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,6 +103,44 @@ def test_a_pair_that_is_taken_for_an_event_is_pointed_out(
             assert pair == (sub, event)
             assert hash(pair) == hash((sub, event))
             break
+
+
+def watched_pair() -> Any:
+    (pair,) = first_mistakes.watched(iter([("sub", simsync.Slot(1))]), [None])
+    return pair
+
+
+def test_asking_whether_a_pair_is_a_tuple_is_no_mistake() -> None:
+    pair = watched_pair()
+    assert isinstance(pair, (list, tuple))  # warnings are errors in this suite
+    found = isinstance(
+        pair,
+        (list, tuple),
+    )
+    assert found
+    with pytest.warns(simsync.UsageWarning, match="for sub, event in"):
+        assert not isinstance(pair, (simsync.Slot, simsync.Status))
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        str(Path(sysconfig.get_path("purelib"), "library", "code.py")),
+        str(Path("elsewhere", "site-packages", "library", "code.py")),
+        str(Path("usr", "lib", "dist-packages", "library", "code.py")),
+        str(Path(sysconfig.get_path("stdlib"), "library.py")),
+        "mine.py",
+    ],
+)
+def test_code_of_installed_packages_is_not_warned(file: str) -> None:
+    code = compile("found = isinstance(pair, Slot)", file, "exec")
+    names = {"pair": watched_pair(), "Slot": simsync.Slot}
+    if file == "mine.py":
+        with pytest.warns(simsync.UsageWarning, match="for sub, event in"):
+            exec(code, names)
+    else:
+        exec(code, names)
+    assert names["found"] is False
 
 
 def test_a_watched_pair_is_a_tuple_for_everything_else() -> None:
