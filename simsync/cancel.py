@@ -17,6 +17,7 @@ class CancelToken:
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal handler may fire the token while its own thread is in here
         self._cancelled = False
+        self._reason = "the cancel token was fired"
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._numbers = itertools.count()
         self._children: weakref.WeakSet[CancelToken] = weakref.WeakSet()
@@ -25,8 +26,20 @@ class CancelToken:
     def cancelled(self) -> bool:
         return self._cancelled
 
-    def cancel(self) -> None:
+    @property
+    def reason(self) -> str:
+        """Why it was fired, for the message of :class:`~simsync.Cancelled`."""
+        return self._reason
+
+    def cancel(self, reason: str | None = None) -> None:
+        """Fire the token.
+
+        Args:
+            reason: Why, as a clause; the first one is kept.
+        """
         with self._lock:
+            if reason is not None and not self._cancelled:
+                self._reason = reason
             self._cancelled = True
             callbacks = list(self._callbacks.values())
             self._callbacks.clear()
@@ -34,7 +47,7 @@ class CancelToken:
         for callback in callbacks:
             callback()
         for child in children:
-            child.cancel()
+            child.cancel(self._reason)
 
     def child(self) -> CancelToken:
         """A token that is fired with this one; firing it leaves this one alone."""
@@ -43,7 +56,7 @@ class CancelToken:
             if not self._cancelled:
                 self._children.add(token)
                 return token
-        token.cancel()
+        token.cancel(self._reason)
         return token
 
     def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:

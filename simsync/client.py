@@ -229,7 +229,7 @@ class Client(HttpServices):
         connection = ControlConnection(self._control_url, self._api_key, protocol, self.options, self._ask_slot)
         token = cancel if cancel is not None else CancelToken()
         # In another thread, because a token may be fired in a signal handler while this thread holds any lock.
-        forget_token = token.on_cancel(lambda: _cancel_soon(connection))
+        forget_token = token.on_cancel(lambda: _cancel_soon(connection, token.reason))
         try:
             connection.start(deadline, on_progress)
             owner = make(connection, self._control_url, self.options, forget_token)
@@ -257,5 +257,5 @@ def _checked_create(create: object) -> CreateSession:
     return create
 
 
-def _cancel_soon(connection: ControlConnection) -> None:
-    spawn("cancel", lambda: connection.cancel("the cancel token was fired"))
+def _cancel_soon(connection: ControlConnection, reason: str) -> None:
+    spawn("cancel", lambda: connection.cancel(reason))

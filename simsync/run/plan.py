@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from simsync import programs
 from simsync._version import __version__
 from simsync.errors import InvalidParams
 from simsync.params import CreateSession, checks
@@ -50,6 +51,10 @@ class RunPlan:
             advance=checks.integer("advance", self.advance, 1, checks.U64),
             workers=checks.optional_integer("workers", self.workers, 1, checks.U32),
         )
+        checks.flag("account_diffs", self.account_diffs)
+        if self.strategy is not None and not callable(self.strategy):
+            raise InvalidParams("strategy", self.strategy, "must be a function of one session")
+        checks.assign(self, binaries=_checked_binaries(self.binaries))
         if self.account_diffs and not self.program_ids:
             raise InvalidParams("account_diffs", True, "needs program_ids: the programs whose accounts are recorded")
 
@@ -86,3 +91,15 @@ class RunPlan:
             "fingerprint": fingerprint.digest(parts),
             "options": parts,
         }
+
+
+def _checked_binaries(values: object) -> dict[str, bytes]:
+    checked = {}
+    for key, elf in checks.mapping("binaries", values).items():
+        program = checks.address("binaries key", key)
+        try:
+            programs.program_data_bytes(elf, 0)
+        except InvalidParams as error:
+            raise InvalidParams(f"binaries[{program}]", error.value, error.rule) from None
+        checked[program] = bytes(elf)
+    return checked

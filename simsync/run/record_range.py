@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Optional, Union
+from typing import Any, SupportsIndex, Union
 
 from simsync.cancel import CancelToken
 from simsync.client import Client
@@ -29,15 +29,15 @@ def record(
     client: Client | None = None,
     parallel: bool = False,
     program_ids: Sequence[object] = (),
-    binaries: Mapping[str, bytes] | None = None,
+    binaries: Mapping[Any, bytes] | None = None,
     account_diffs: bool = False,
-    advance: int = 100,
+    advance: SupportsIndex = 100,
     strategy: Strategy | None = None,
-    workers: int | None = None,
+    workers: SupportsIndex | None = None,
     resume: bool = False,
     force: bool = False,
-    wait: float = 0.0,
-    deadline: float | None = None,
+    wait: checks.Number = 0.0,
+    deadline: checks.Number | None = None,
     on_progress: ProgressReport | None = None,
     on_create: CreateReport | None = None,
     cancel: CancelToken | None = None,
@@ -54,7 +54,7 @@ def record(
         client: The client of the simulator; by default that of the environment, ``simsync.Client()``.
         parallel: Let the server split the range into sub-sessions.
         program_ids: Record only transactions that mention any of these programs.
-        binaries: ELF files that replace programs, by program id.
+        binaries: The bytes of ELF files that replace programs, by program id.
         account_diffs: Also record the diffs of the accounts that ``program_ids`` own.
         advance: Blocks per continue.
         strategy: Called with each session to drive it; what it leaves of the range is run to the end.
@@ -87,23 +87,31 @@ def record(
         parallel, create = isinstance(create, ParallelSession), create_of(create)
     elif not isinstance(create, CreateSession):
         raise InvalidParams("create", create, "must be a CreateSession(...) or an open session")
+    elif client is not None and not isinstance(client, Client):
+        raise InvalidParams("client", client, "must be a Client(...)")
     else:
         opener = Client() if client is None else client
+    if cancel is not None and not isinstance(cancel, CancelToken):
+        raise InvalidParams("cancel", cancel, "must be a CancelToken()")
+    for name, function in (("on_progress", on_progress), ("on_create", on_create)):
+        if function is not None and not callable(function):
+            raise InvalidParams(name, function, "must be a function")
     if checks.flag("resume", resume) and checks.flag("force", force):
         raise InvalidParams("force", force, "replaces a recording, resume continues it: give one of them")
-    limit: Optional[float] = checks.optional_seconds("deadline", deadline)
+    limit = checks.optional_seconds("deadline", deadline)
     plan = RunPlan(
         create,
         parallel=checks.flag("parallel", parallel),
         program_ids=checks.addresses("program_ids", program_ids),
-        binaries=dict(binaries or {}),
-        account_diffs=account_diffs,
-        advance=advance,
+        binaries={} if binaries is None else binaries,
+        account_diffs=checks.flag("account_diffs", account_diffs),
+        advance=checks.integer("advance", advance, 1, checks.U64),
         strategy=strategy,
-        workers=workers,
+        workers=checks.optional_integer("workers", workers, 1, checks.U32),
     )
-    token = CancelToken() if cancel is None else cancel
-    with Recorder(path, append=resume, force=force, wait=wait) as recorder:
+    # One of its own: when the deadline passes, the caller's is not fired.
+    token = CancelToken() if cancel is None else cancel.child()
+    with Recorder(path, append=resume, force=force, wait=checks.seconds("wait", wait)) as recorder:
         kept = keep_finished(path, plan) if resume else None
         with cancel_after(limit, token):
             record_run(

@@ -28,7 +28,7 @@ def cancel_after(seconds: float | None, token: CancelToken) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    timer = threading.Timer(seconds, token.cancel)
+    timer = threading.Timer(seconds, token.cancel, [f"the deadline of {seconds:g} s has passed"])
     timer.daemon = True
     timer.start()
     try:

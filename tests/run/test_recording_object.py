@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,52 @@ def test_a_deadline_and_a_token_end_it(client: simsync.Client, tmp_path: Path) -
     for more in ({"deadline": 0.0}, {"cancel": token}):
         with pytest.raises(simsync.SimsyncError):
             simsync.record(CREATE, tmp_path / "run.ndjson", client=client, parallel=True, **more)
+
+
+def test_the_file_names_the_deadline_and_the_token_of_the_caller_is_not_fired(
+    client: simsync.Client, tmp_path: Path
+) -> None:
+    path, token, wait = tmp_path / "run.ndjson", simsync.CancelToken(), threading.Event()
+
+    def strategy(session: simsync.run.RecordedSession) -> None:
+        for event in session.events(advance=2):
+            if isinstance(event, simsync.Slot) and event.slot > 1_003:
+                wait.wait(0.2)
+
+    with pytest.raises(simsync.Cancelled, match=r"the deadline of 0.4 s has passed"):
+        simsync.record(CREATE, path, client=client, strategy=strategy, deadline=0.4, parallel=True, cancel=token)
+    assert not token.cancelled
+    if path.exists():
+        assert "the deadline of 0.4 s has passed" in str(simsync.read_run(path).reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("client", 5),
+        ("cancel", 5),
+        ("strategy", 5),
+        ("on_progress", 5),
+        ("on_create", 5),
+        ("binaries", {"x": b"\x7fELF"}),
+        ("binaries", {"1" * 32: b""}),
+        ("binaries", {"1" * 32: "text"}),
+        ("binaries", 5),
+        ("advance", True),
+        ("workers", 0),
+        ("wait", True),
+        ("deadline", "x"),
+        ("account_diffs", 1),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_is_written(
+    client: simsync.Client, tmp_path: Path, name: str, value: object
+) -> None:
+    path = tmp_path / "run.ndjson"
+    arguments: dict[str, Any] = {"client": client, name: value}
+    with pytest.raises(simsync.InvalidParams, match=name):
+        simsync.record(CREATE, path, **arguments)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_file_is_an_error_at_once(tmp_path: Path) -> None:
