@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional, Union, overload
+from typing import Any, Optional, SupportsIndex, Union, overload
 
 from simsync.errors import InvalidParams
 from simsync.events import AccountState
 from simsync.params import AccountData, base58, checks
+from simsync.params.account import AccountLike, account_like
 from simsync.wire import accounts as wire
 
 TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
@@ -36,14 +37,17 @@ LARGEST_ACCOUNT = 10 * 1024 * 1024
 MINT_OFFSET, OWNER_OFFSET = 0, 32
 """Where mint and owner stand in the data of a token account."""
 
-Account = Union[AccountData, AccountState, Mapping[str, Any], bytes]
-"""An account that can be read: also the JSON of the RPC in base64, or the data alone."""
+Account = Union[AccountData, AccountState, AccountLike, Mapping[str, Any], bytes]
+"""An account that can be read: also one of another library such as solders' ``Account``, the JSON of the RPC in base64,
+or the data alone."""
 
 _ACCOUNT_OVERHEAD = 128
 _LAMPORTS_PER_BYTE_YEAR = 3480
 _YEARS = 2
 _U8 = 2**8 - 1
 _INITIALIZED, _FROZEN = 1, 2
+_MULTISIG_SIZE = 355
+_NONE, _SOME = bytes(4), (1).to_bytes(4, "little")
 _IS_MINT, _IS_ACCOUNT = 1, 2
 """The byte behind the fields, if there are extensions."""
 
@@ -101,7 +105,7 @@ def read_token_account(account: Account) -> TokenAccount:
         ProtocolError: The account is JSON, or a state of a diff, that cannot be read.
     """
     data = _token_data("account", account)
-    if not _is(data, TOKEN_ACCOUNT_SIZE, _IS_ACCOUNT) or data[108] not in (_INITIALIZED, _FROZEN):
+    if not _is(data, TOKEN_ACCOUNT_SIZE, _IS_ACCOUNT, 72, 109, 129) or data[108] not in (_INITIALIZED, _FROZEN):
         raise InvalidParams("account", account, "is not an initialized token account")
     reserve = _read_option(data, 109, 8)
     return TokenAccount(
@@ -140,7 +144,7 @@ def read_mint(account: Account) -> Mint:
         ProtocolError: The account is JSON, or a state of a diff, that cannot be read.
     """
     data = _token_data("account", account)
-    if not _is(data, MINT_SIZE, _IS_MINT) or data[45] != _INITIALIZED:
+    if not _is(data, MINT_SIZE, _IS_MINT, 0, 46) or data[45] != _INITIALIZED:
         raise InvalidParams("account", account, "is not an initialized mint")
     return Mint(
         decimals=data[44],
@@ -153,22 +157,24 @@ def read_mint(account: Account) -> Mint:
 def _token_data(argument: str, account: Account) -> bytes:
     if isinstance(account, (bytes, bytearray, memoryview)):
         return bytes(account)
-    if isinstance(account, Mapping):
-        account = from_json(account)
-    if not isinstance(account, (AccountData, AccountState)):
-        raise InvalidParams(argument, account, "must be an account, or the bytes of its data")
+    if not isinstance(account, AccountState):
+        account = from_json(account) if isinstance(account, Mapping) else account_like(argument, account)
     if account.owner not in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM):
         raise InvalidParams(argument, account, f"belongs to {account.owner}, which is not a token program")
     return account.data
 
 
-def _is(data: bytes, size: int, kind: int) -> bool:
-    """Extensions begin behind the size of a token account, for mints too, with a byte for the kind of the account."""
-    return len(data) == size or (len(data) > TOKEN_ACCOUNT_SIZE and data[TOKEN_ACCOUNT_SIZE] == kind)
+def _is(data: bytes, size: int, kind: int, *options: int) -> bool:
+    """Extensions begin behind the size of a token account, for mints too, with a byte for the kind of the account.
+
+    The token programs tell a multisig by its size alone. An optional field begins with a tag of four bytes, 0 or 1.
+    """
+    extended = len(data) > TOKEN_ACCOUNT_SIZE and len(data) != _MULTISIG_SIZE and data[TOKEN_ACCOUNT_SIZE] == kind
+    return (len(data) == size or extended) and all(data[place : place + 4] in (_NONE, _SOME) for place in options)
 
 
 def _read_option(data: bytes, offset: int, size: int) -> bytes | None:
-    return data[offset + 4 : offset + 4 + size] if data[offset] else None
+    return data[offset + 4 : offset + 4 + size] if data[offset : offset + 4] == _SOME else None
 
 
 def _read_key(data: bytes, offset: int) -> str | None:
@@ -176,17 +182,16 @@ def _read_key(data: bytes, offset: int) -> str | None:
     return None if key is None else base58.encode(key)
 
 
-def rent_exempt_minimum(size: int) -> int:
+def rent_exempt_minimum(size: SupportsIndex) -> int:
     """Return the lamports that make an account exempt from rent.
 
     Args:
         size: Length of its data in bytes.
     """
-    size = checks.integer("size", size, 0, LARGEST_ACCOUNT)
-    return (_ACCOUNT_OVERHEAD + size) * _LAMPORTS_PER_BYTE_YEAR * _YEARS
+    return (_ACCOUNT_OVERHEAD + checks.integer("size", size, 0, LARGEST_ACCOUNT)) * _LAMPORTS_PER_BYTE_YEAR * _YEARS
 
 
-def system_account(lamports: int) -> AccountData:
+def system_account(lamports: SupportsIndex) -> AccountData:
     """Return a wallet: an account without data, owned by the system program.
 
     Args:
@@ -203,11 +208,11 @@ def removed_account() -> AccountData:
 def token_account(
     mint: object,
     owner: object,
-    amount: int,
+    amount: SupportsIndex,
     *,
-    lamports: int | None = None,
+    lamports: SupportsIndex | None = None,
     delegate: object = None,
-    delegated_amount: int = 0,
+    delegated_amount: SupportsIndex = 0,
     close_authority: object = None,
     frozen: bool = False,
 ) -> AccountData:
@@ -238,10 +243,10 @@ def token_account(
 
 def native_token_account(
     owner: object,
-    lamports_wrapped: int,
+    lamports_wrapped: SupportsIndex,
     *,
     delegate: object = None,
-    delegated_amount: int = 0,
+    delegated_amount: SupportsIndex = 0,
     close_authority: object = None,
     frozen: bool = False,
 ) -> AccountData:
@@ -258,21 +263,21 @@ def native_token_account(
         frozen: True if the tokens cannot be moved.
     """
     reserve = rent_exempt_minimum(TOKEN_ACCOUNT_SIZE)
-    lamports_wrapped = checks.integer("lamports_wrapped", lamports_wrapped, 0, checks.U64 - reserve)
+    wrapped = checks.integer("lamports_wrapped", lamports_wrapped, 0, checks.U64 - reserve)
     data = _token_account_data(
-        NATIVE_MINT, owner, lamports_wrapped, reserve, delegate, delegated_amount, close_authority, frozen
+        NATIVE_MINT, owner, wrapped, reserve, delegate, delegated_amount, close_authority, frozen
     )
-    return AccountData(reserve + lamports_wrapped, TOKEN_PROGRAM, data)
+    return AccountData(reserve + wrapped, TOKEN_PROGRAM, data)
 
 
 def token_2022_account(
     mint: object,
     owner: object,
-    amount: int,
+    amount: SupportsIndex,
     *,
-    lamports: int | None = None,
+    lamports: SupportsIndex | None = None,
     delegate: object = None,
-    delegated_amount: int = 0,
+    delegated_amount: SupportsIndex = 0,
     close_authority: object = None,
     frozen: bool = False,
 ) -> AccountData:
@@ -289,12 +294,12 @@ def token_2022_account(
 
 
 def mint_account(
-    decimals: int,
-    supply: int = 0,
+    decimals: SupportsIndex,
+    supply: SupportsIndex = 0,
     *,
     mint_authority: object = None,
     freeze_authority: object = None,
-    lamports: int | None = None,
+    lamports: SupportsIndex | None = None,
     program: object = TOKEN_PROGRAM,
 ) -> AccountData:
     """Return a mint without extensions.
@@ -351,18 +356,18 @@ def from_state(state: AccountState | None) -> AccountData | None:
     return None if state is None else wire.account_data_of_state(state)
 
 
-def _lamports(lamports: int | None, size: int) -> int:
+def _lamports(lamports: SupportsIndex | None, size: int) -> int:
     # At least 1, because an account without lamports does not exist.
     return rent_exempt_minimum(size) if lamports is None else checks.integer("lamports", lamports, 1, checks.U64)
 
 
-def _u64(argument: str, value: int) -> bytes:
+def _u64(argument: str, value: SupportsIndex) -> bytes:
     return checks.integer(argument, value, 0, checks.U64).to_bytes(8, "little")
 
 
 def _option(content: bytes | None, size: int) -> bytes:
     """Return an optional field: a tag and the content, whose space is kept if there is none."""
-    return bytes(4 + size) if content is None else (1).to_bytes(4, "little") + content
+    return bytes(4 + size) if content is None else _SOME + content
 
 
 def _optional_key(argument: str, value: object) -> bytes:
@@ -372,15 +377,15 @@ def _optional_key(argument: str, value: object) -> bytes:
 def _token_account_data(
     mint: object,
     owner: object,
-    amount: int,
+    amount: SupportsIndex,
     native_reserve: int | None,
     delegate: object,
-    delegated_amount: int,
+    delegated_amount: SupportsIndex,
     close_authority: object,
     frozen: bool,
 ) -> bytes:
     delegated = _u64("delegated_amount", delegated_amount)
-    if delegated_amount and delegate is None:
+    if any(delegated) and delegate is None:
         raise InvalidParams("delegated_amount", delegated_amount, "needs a delegate")
     return (
         checks.address_bytes("mint", mint)

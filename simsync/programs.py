@@ -13,6 +13,8 @@ the ProgramData account replaces the program. A program that does not exist yet 
 
 from __future__ import annotations
 
+from typing import SupportsIndex
+
 from simsync.accounts import LARGEST_ACCOUNT, rent_exempt_minimum
 from simsync.errors import InvalidParams, MissingExtra
 from simsync.params import AccountData, base58, checks
@@ -27,7 +29,9 @@ _HEADER_SIZE = 45
 _ELF_MAGIC = b"\x7fELF"
 
 
-def program_data_bytes(elf: bytes, deploy_slot: int, authority: object = None, *, short: bool = False) -> bytes:
+def program_data_bytes(
+    elf: bytes, deploy_slot: SupportsIndex, authority: object = None, *, short: bool = False
+) -> bytes:
     """Return the data of a ProgramData account: a header and the ELF.
 
     Args:
@@ -59,9 +63,9 @@ def program_data_bytes(elf: bytes, deploy_slot: int, authority: object = None, *
 def build_program_injection(
     program_data: object,
     elf: bytes,
-    deploy_slot: int,
+    deploy_slot: SupportsIndex,
     authority: object = None,
-    lamports: int | None = None,
+    lamports: SupportsIndex | None = None,
     *,
     short: bool = False,
 ) -> dict[str, AccountData]:
@@ -83,7 +87,7 @@ def build_program_injection(
     return {address: AccountData(_lamports(lamports, len(data)), UPGRADEABLE_LOADER, data)}
 
 
-def deploy_slot_before(start_slot: int) -> int:
+def deploy_slot_before(start_slot: SupportsIndex) -> int:
     """Return the deploy slot for a session that begins at ``start_slot``: the slot before it, at least 0."""
     return max(0, checks.integer("start_slot", start_slot, 0, checks.U64) - 1)
 
@@ -105,7 +109,7 @@ def program_data_address(program_id: object) -> str:
     return str(Pubkey.find_program_address([program], Pubkey.from_string(UPGRADEABLE_LOADER))[0])
 
 
-def program_account(program_data: object, lamports: int | None = None) -> AccountData:
+def program_account(program_data: object, lamports: SupportsIndex | None = None) -> AccountData:
     """Return the program account that refers to a ProgramData account.
 
     Args:
@@ -134,6 +138,6 @@ def program_data_of(program: AccountData) -> str:
     return base58.encode(program.data[len(_PROGRAM) :])
 
 
-def _lamports(lamports: int | None, size: int) -> int:
+def _lamports(lamports: SupportsIndex | None, size: int) -> int:
     least = rent_exempt_minimum(size)
     return least if lamports is None else checks.integer("lamports", lamports, least, checks.U64)

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
 from simsync import accounts, programs
 from simsync.cancel import CancelToken
@@ -115,7 +115,11 @@ class Rpc:
         return found
 
     def get_program_accounts(
-        self, program: object, *, data_size: int | None = None, memcmp: Iterable[tuple[int, object]] = ()
+        self,
+        program: object,
+        *,
+        data_size: SupportsIndex | None = None,
+        memcmp: Iterable[tuple[SupportsIndex, object]] = (),
     ) -> list[tuple[str, AccountData]]:
         """Return the accounts that a program owns and that match all filters.
 
@@ -128,7 +132,7 @@ class Rpc:
         Returns:
             Pairs ``(address, account)``.
         """
-        filters = [] if data_size is None else [wire.size_filter(data_size)]
+        filters = [] if data_size is None else [wire.size_filter(checks.integer("data_size", data_size, 0, checks.U64))]
         for index, pair in enumerate(checks.items("memcmp", memcmp)):
             filters.append(wire.compare_filter(f"memcmp[{index}]", pair))
         return self._read(wire.get_program_accounts(checks.address("program", program), filters))
@@ -142,6 +146,9 @@ class Rpc:
 
         Returns:
             Pairs ``(address, account)``.
+
+        Raises:
+            RpcError: The session has no such mint.
         """
         keys = checks.address("owner", owner), checks.address("mint", mint)
         try:
@@ -159,11 +166,15 @@ class Rpc:
         ]
 
     def get_token_balance(self, owner: object, mint: object) -> int:
-        """Return what a wallet holds of a mint, in base units: the sum over its token accounts, 0 without any.
+        """Return what a wallet holds of a mint, in base units: the sum over its token accounts, 0 if it has none.
 
         Args:
             owner: Address of the wallet.
             mint: Address of the mint. For the native mint this is the wrapped SOL alone.
+
+        Raises:
+            RpcError: The session has no such mint. An endpoint without ``getTokenAccountsByOwner`` does not tell, and
+                the balance is 0.
         """
         found = self.get_token_accounts(owner, mint)
         return sum(accounts.read_token_account(account).amount for _address, account in found)
@@ -199,7 +210,7 @@ class Rpc:
         """Return a transaction that was executed in this session, as JSON values of the RPC, or None."""
         return self._read(wire.get_transaction(checks.signature("signature", signature)))
 
-    def get_minimum_balance_for_rent_exemption(self, size: int) -> int:
+    def get_minimum_balance_for_rent_exemption(self, size: SupportsIndex) -> int:
         """Return the lamports that make an account with ``size`` bytes of data exempt from rent."""
         return self._read(wire.get_minimum_balance_for_rent_exemption(checks.integer("size", size, 0, checks.U64)))
 
@@ -258,7 +269,7 @@ class Rpc:
         program_id: object,
         elf: bytes,
         *,
-        deploy_slot: int | None = None,
+        deploy_slot: SupportsIndex | None = None,
         authority: object | None = None,
     ) -> dict[str, AccountData]:
         """Replace the code of an upgradeable program, or deploy a program at an unused address.

@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, SupportsIndex, TypeVar, Union
 
 from simsync.cancel import CancelToken
 from simsync.errors import HttpStatusError, InvalidParams
@@ -87,10 +87,10 @@ class HttpServices:
     # guess: which HTTP requests are retried
     def build_bundle(
         self,
-        start_slot: int,
-        end_slot: int,
+        start_slot: SupportsIndex,
+        end_slot: SupportsIndex,
         *,
-        bundle_size: int | None = None,
+        bundle_size: SupportsIndex | None = None,
         kind: str | None = None,
         idempotency_key: str | None = None,
     ) -> BundleBuild:
@@ -108,13 +108,13 @@ class HttpServices:
         Returns:
             The build, usually in progress. Wait for it with :meth:`wait_for_bundle`.
         """
-        start_slot, end_slot = checks.slot_range(start_slot, end_slot)
-        bundle_size = checks.optional_integer("bundle_size", bundle_size, 1, checks.U64)
+        first, last = checks.slot_range(start_slot, end_slot)
+        size = checks.optional_integer("bundle_size", bundle_size, 1, checks.U64)
         if kind is not None:
             _check_word("kind", kind)
         if idempotency_key is not None:
             _check_word("idempotency_key", idempotency_key)
-        body = wire.build_request(start_slot, end_slot, bundle_size, kind, idempotency_key)
+        body = wire.build_request(first, last, size, kind, idempotency_key)
         retry = self._retry()
         with self._http() as http:
 
@@ -138,7 +138,7 @@ class HttpServices:
         build: BundleBuild | str,
         *,
         timeout: checks.Number | None = None,
-        poll_interval: float = POLL_INTERVAL,
+        poll_interval: checks.Number = POLL_INTERVAL,
         on_progress: Callable[[BundleBuild], object] | None = None,
         cancel: CancelToken | None = None,
     ) -> BundleBuild:
@@ -164,7 +164,7 @@ class HttpServices:
         """
         request_id = _check_id("build", build.request_id if isinstance(build, BundleBuild) else build)
         deadline = deadline_after(timeout)
-        poll_interval = checks.seconds("poll_interval", poll_interval, _SHORTEST_POLL)
+        pause = checks.seconds("poll_interval", poll_interval, _SHORTEST_POLL)
         if cancel is not None and not isinstance(cancel, CancelToken):
             raise InvalidParams("cancel", cancel, "must be a CancelToken()")
         seen = build.status if isinstance(build, BundleBuild) else "nothing"
@@ -187,7 +187,7 @@ class HttpServices:
                     on_progress(found)
                 if found.finished:
                     return found
-                waiting.pause(poll_interval)
+                waiting.pause(pause)
 
     def bundle_builds(self) -> BundleListing:
         """List the builds that this API key has requested, and its bundles."""
@@ -195,7 +195,7 @@ class HttpServices:
         _log_unreadable(odd, wire.BUILDS)
         return listing
 
-    def delete_bundle(self, start_slot: int, end_slot: int, kind: str = BLOCKS) -> Any:
+    def delete_bundle(self, start_slot: SupportsIndex, end_slot: SupportsIndex, kind: str = BLOCKS) -> Any:
         """Delete the bundle of this API key that has exactly these slots and this kind.
 
         The request is never retried: a second one could delete a bundle that was built in the meantime.
@@ -208,8 +208,8 @@ class HttpServices:
         Returns:
             The reply of the server as JSON values or text, None if it is empty.
         """
-        start_slot, end_slot = checks.slot_range(start_slot, end_slot)
-        path = wire.delete_path(start_slot, end_slot, _check_word("kind", kind))
+        first, last = checks.slot_range(start_slot, end_slot)
+        path = wire.delete_path(first, last, _check_word("kind", kind))
         with self._http() as http:
             # wait: caller | a reply | the peer | `rpc_timeout`
             return wire.read_deleted(http.delete(self._address(path)))

@@ -102,13 +102,20 @@ class AccountLike(Protocol):
     """An account of another library, such as solders' ``Account``, or an :class:`~simsync.AccountState`."""
 
     @property
-    def lamports(self) -> int: ...
+    def lamports(self) -> int:
+        """Balance in lamports."""
+
     @property
-    def owner(self) -> Any: ...
+    def owner(self) -> Any:
+        """Address of the owning program."""
+
     @property
-    def data(self) -> bytes: ...
+    def data(self) -> bytes:
+        """Data of the account."""
+
     @property
-    def executable(self) -> bool: ...
+    def executable(self) -> bool:
+        """True for a program."""
 
 
 AccountModifications = Mapping[Any, Union[AccountData, AccountLike, Mapping[str, Any]]]
@@ -138,12 +145,17 @@ def checked_overrides(argument: str, values: object) -> dict[str, AccountData | 
 
 
 def _checked_state(argument: str, state: Any) -> AccountData | Mapping[str, object]:
-    if isinstance(state, AccountData):
-        return state
     if isinstance(state, Mapping):
         return _of_rpc(argument, state) if _is_of_rpc(state) else checks.plain_mapping(argument, state)
+    return account_like(argument, state)
+
+
+def account_like(argument: str, state: Any) -> AccountData:
+    """The account that an object of another library stands for."""
+    if isinstance(state, AccountData):
+        return state
     if not all(hasattr(state, name) for name in ("lamports", "owner", "executable")):
-        raise InvalidParams(argument, state, "must be an AccountData")
+        raise InvalidParams(argument, state, "must be an AccountData, or an account of another library")
     return _whole(argument, state, state.lamports, state.owner, state.data, state.executable, _space(state))
 
 

@@ -146,7 +146,7 @@ class ParallelSession(ConnectionOwner, SubscribingAll):
         pairs = gathered(self.events(timeout, advance, deadline=deadline), on_progress)
         return Collected(pairs, self.run_summary)
 
-    def map(self, fn: Callable[[SubSession], T], *, workers: int | None = None) -> list[SubResult[T]]:
+    def map(self, fn: Callable[[SubSession], T], *, workers: SupportsIndex | None = None) -> list[SubResult[T]]:
         """Call ``fn(sub_session)`` for each sub-session, each in its own thread, and wait for all.
 
         Args:

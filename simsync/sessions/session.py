@@ -69,7 +69,12 @@ class Session(Continuing, Subscribing):
         self.rpc.modify_accounts(accounts)
 
     def modify_program(
-        self, program_id: object, elf: bytes, *, authority: object | None = None, deploy_slot: int | None = None
+        self,
+        program_id: object,
+        elf: bytes,
+        *,
+        authority: object | None = None,
+        deploy_slot: SupportsIndex | None = None,
     ) -> Mapping[str, AccountData]:
         """Replace the code of an upgradeable program, or deploy a program at an unused address.
 

@@ -63,6 +63,42 @@ def test_anything_else_is_rejected(account: Any) -> None:
             read(account)
 
 
+def changed(data: bytes, place: int, value: int) -> bytes:
+    return data[:place] + bytes([value]) + data[place + 1 :]
+
+
+TOKENS, MINTED = accounts.token_account(MINT, WALLET, 1).data, accounts.mint_account(6).data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TOKENS + b"\2" + bytes(355 - 166),  # as long as a multisig
+        *(changed(TOKENS, place, 2) for place in (72, 109, 129)),
+        *(changed(TOKENS, place + 1, 1) for place in (72, 109, 129)),
+        *(changed(MINTED, place, 2) for place in (0, 46)),
+        MINTED + bytes(165 - 82) + b"\1" + bytes(355 - 166),
+    ],
+)
+def test_what_the_token_program_would_not_read_is_rejected(data: bytes) -> None:
+    assert not accounts.is_token_account(data)
+    with pytest.raises(simsync.InvalidParams, match="is not an initialized mint"):
+        accounts.read_mint(data)
+
+
+def test_an_account_of_solders_is_read() -> None:
+    account = pytest.importorskip("solders.account").Account
+    program = pytest.importorskip("solders.pubkey").Pubkey.from_string(accounts.TOKEN_PROGRAM)
+    assert accounts.read_token_account(account(5, TOKENS, program)).amount == 1
+    assert accounts.read_mint(account(5, MINTED, program)).decimals == 6
+
+
+def test_the_balance_of_an_unknown_mint_is_an_error(client: simsync.Client, create: simsync.CreateSession) -> None:
+    with client.parallel(create, timeout=20) as session:
+        with pytest.raises(simsync.RpcError, match="mint"):
+            session.sub_sessions[0].rpc.get_token_balance(WALLET, MINT)
+
+
 def test_a_wallet_holds_the_sum_of_its_token_accounts(client: simsync.Client, create: simsync.CreateSession) -> None:
     with client.parallel(create, timeout=20) as session:
         rpc = session.sub_sessions[0].rpc
