@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass, field, fields
-from typing import Optional, Union
+from typing import TYPE_CHECKING, Optional, SupportsIndex, Union
 
 from simsync.errors import InvalidParams
 from simsync.frames import OnFrame
@@ -128,6 +128,46 @@ class Options:
     fast_path: bool = True
     dialect: Dialect = field(default_factory=Dialect)
     on_frame: Optional[OnFrame] = field(default=None, repr=False)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            connect_timeout: checks.Number = 30.0,
+            handshake_timeout: checks.Number = 180.0,
+            create_timeout: checks.Number = 900.0,
+            retry_first_connect: bool = False,
+            ssl_context: Optional[ssl.SSLContext] = None,
+            ca_bundle: Union[str, os.PathLike[str], None] = None,
+            ping_interval: checks.Number = 15.0,
+            dead_after: checks.Number = 45.0,
+            backoff_initial: checks.Number = 0.5,
+            backoff_max: checks.Number = 30.0,
+            backoff_jitter: checks.Number = 0.2,
+            reconnect_attempts: SupportsIndex = 20,
+            reconnect_window: checks.Number = 900.0,
+            uptime_reset: checks.Number = 60.0,
+            compression: bool = True,
+            buffer_events: SupportsIndex = 50_000,
+            buffer_bytes: SupportsIndex = 64 * 1024 * 1024,
+            ungated_reconnects: SupportsIndex = 5,
+            replay_slots: SupportsIndex = 100,
+            continue_queue: SupportsIndex = 256,
+            continue_grace: checks.Number = 5.0,
+            resend_continue: bool = True,
+            queue_continues: bool = False,
+            drain_idle: checks.Number = 60.0,
+            coverage_tolerance: SupportsIndex = 8,
+            close_timeout: checks.Number = 5.0,
+            strict_sequence: bool = False,
+            strict_replay: bool = False,
+            max_message: SupportsIndex = 64 * 1024 * 1024,
+            max_sub_sessions: SupportsIndex = 4_096,
+            rpc_timeout: checks.Number = 30.0,
+            fast_path: bool = True,
+            dialect: Dialect = ...,
+            on_frame: Optional[OnFrame] = None,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         for option in fields(self):

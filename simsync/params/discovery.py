@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm
@@ -25,6 +25,13 @@ class ProgramExecuted(DiscoveryFilter, JsonForm):
 
     program: str
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            program: object,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         checks.assign(self, program=checks.address("program", self.program))
 
@@ -40,6 +47,14 @@ class OracleUpdate(DiscoveryFilter, JsonForm):
 
     programs: Sequence[str] = ()
     accounts: Sequence[str] = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            programs: Sequence[object] = (),
+            accounts: Sequence[object] = (),
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         checks.assign(

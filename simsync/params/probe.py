@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import TYPE_CHECKING, Optional, SupportsIndex
 
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm
@@ -27,6 +27,16 @@ class DiagnosticProbe(JsonForm):
     markets: Sequence[str]
     usd_values: Sequence[int]
     label: Optional[str] = None
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            anchor: Anchor,
+            markets: Sequence[object],
+            usd_values: Sequence[SupportsIndex],
+            label: Optional[str] = None,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         if not isinstance(self.anchor, Anchor):

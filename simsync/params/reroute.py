@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, SupportsIndex, Union
 
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm, config
@@ -32,6 +32,14 @@ class MintPair(JsonForm):
     mint_a: str
     mint_b: str
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            mint_a: object,
+            mint_b: object,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         checks.assign(self, mint_a=checks.address("mint_a", self.mint_a), mint_b=checks.address("mint_b", self.mint_b))
         if self.mint_a == self.mint_b:
@@ -51,6 +59,15 @@ class FillAccount(JsonForm):
     address: str
     writable: bool = False
     signer: bool = False
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            address: object,
+            writable: bool = False,
+            signer: bool = False,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         checks.assign(
@@ -78,6 +95,15 @@ class FillInstruction(JsonForm):
     program_id: str
     accounts: Sequence[FillAccount] = field(metadata=config(decoder=_accounts_from_json))
     data: bytes = field(metadata=config(encoder=data_to_json, decoder=data_from_json))
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            program_id: object,
+            accounts: Sequence[FillAccount],
+            data: object,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         accounts = checks.items("accounts", self.accounts)
@@ -111,6 +137,16 @@ class FillTaker(JsonForm):
     input_token_account: Union[int, Sequence[int]]
     output_token_account: Union[int, Sequence[int]]
     derived: Sequence[Mapping[str, Any]] = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            user: Sequence[SupportsIndex],
+            input_token_account: Union[SupportsIndex, Sequence[SupportsIndex]],
+            output_token_account: Union[SupportsIndex, Sequence[SupportsIndex]],
+            derived: Sequence[Mapping[str, object]] = (),
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         checks.assign(
@@ -188,6 +224,19 @@ class DirectFill(JsonForm):
     taker: FillTaker
     mode: str = "ExactIn"
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            label: str,
+            input_mint: object,
+            output_mint: object,
+            instruction: FillInstruction,
+            amount_offset: SupportsIndex,
+            taker: FillTaker,
+            mode: str = "ExactIn",
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         if not checks.text("label", self.label).strip():
             raise InvalidParams("label", self.label, "must not be blank")
@@ -248,6 +297,19 @@ class Reroute(JsonForm):
     requote: bool = True
     direct_fill: Sequence[Any] = field(default=(), metadata=config(decoder=objects_from_json(DirectFill)))
     extra_markets: Sequence[str] = ()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            aggregators: Sequence[str] = (),
+            pairs: Optional[Sequence[object]] = None,
+            detect_failed_l1_swaps: bool = False,
+            circular_arbs: bool = False,
+            requote: bool = True,
+            direct_fill: Sequence[object] = (),
+            extra_markets: Sequence[object] = (),
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         checks.assign(

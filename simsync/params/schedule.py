@@ -5,12 +5,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, SupportsIndex, Union
 
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm, config
 from simsync.params import checks
-from simsync.params.account import checked_modifications, checked_overrides, modifications_from_json
+from simsync.params.account import (
+    AccountModifications,
+    checked_modifications,
+    checked_overrides,
+    modifications_from_json,
+)
 from simsync.params.discovery import DiscoveryFilter, checked_filter, filter_from_json
 
 SLOT_ANCHORS = ("after_slot", "before_slot")
@@ -38,6 +43,16 @@ class Anchor(JsonForm):
     slots: Sequence[int] = ()
     filter: Optional[DiscoveryFilter] = field(default=None, metadata=config(decoder=filter_from_json))
     every: Optional[int] = None
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            where: str,
+            slots: Sequence[SupportsIndex] = (),
+            filter: Optional[DiscoveryFilter] = None,
+            every: Optional[SupportsIndex] = None,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         kinds = SLOT_ANCHORS + MATCH_ANCHORS + EVERY_ANCHORS
@@ -92,6 +107,19 @@ class ScheduledAction(JsonForm):
     return_accounts: Sequence[str] = ()
     label: Optional[str] = None
     feeds_reroute: bool = False
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            anchor: Anchor,
+            kind: str = "simulate",
+            transactions: Union[Sequence[object], str] = (),
+            account_overrides: AccountModifications = ...,
+            return_accounts: Sequence[object] = (),
+            label: Optional[str] = None,
+            feeds_reroute: bool = False,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         if not isinstance(self.anchor, Anchor):

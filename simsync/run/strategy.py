@@ -6,10 +6,11 @@ import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, SupportsIndex, Union
 
 from simsync.errors import InvalidParams, SimsyncError
 from simsync.events import Event
+from simsync.params import checks
 from simsync.sessions.backtest_session import BacktestSession
 from simsync.sessions.sub_session import SubSession
 
@@ -48,7 +49,9 @@ class RecordedSession:
     def __iter__(self) -> Iterator[Event]:
         return self.events()
 
-    def events(self, timeout: Optional[float] = None, advance: Optional[int] = None) -> Iterator[Event]:
+    def events(
+        self, timeout: Optional[checks.Number] = None, advance: Optional[SupportsIndex] = None
+    ) -> Iterator[Event]:
         """Like :meth:`simsync.SubSession.events`; each event is recorded before it is yielded.
 
         Args:
@@ -60,7 +63,7 @@ class RecordedSession:
         """
         return self._recorded(self._session.events(timeout, advance))
 
-    def next_event(self, timeout: Optional[float] = None) -> Event:
+    def next_event(self, timeout: Optional[checks.Number] = None) -> Event:
         """Like :meth:`simsync.SubSession.next_event`; the event is recorded.
 
         Args:

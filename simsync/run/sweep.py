@@ -8,7 +8,7 @@ from dataclasses import replace
 from queue import SimpleQueue
 from threading import Lock
 from types import TracebackType
-from typing import Any, Callable, Generic, Optional, Union
+from typing import Any, Callable, Generic, Optional, SupportsIndex, Union
 
 from simsync.cancel import CancelToken
 from simsync.client import Client
@@ -34,7 +34,7 @@ from simsync.run.workers import DaemonThreads
 
 __all__ = ["RangeResult", "Sweep", "SweepFailed", "SweepSession", "sweep"]
 
-Range = Union[CreateSession, "tuple[int, int]"]
+Range = Union[CreateSession, "tuple[SupportsIndex, SupportsIndex]"]
 
 
 def sweep(
@@ -44,11 +44,11 @@ def sweep(
     *,
     client: ClientSource = None,
     parallel: bool = False,
-    workers: int = 4,
-    attempts: int = 1,
-    in_flight: Optional[int] = None,
-    max_bytes: int = 256 * 1024 * 1024,
-    capacity_wait: int = 900,
+    workers: SupportsIndex = 4,
+    attempts: SupportsIndex = 1,
+    in_flight: Optional[SupportsIndex] = None,
+    max_bytes: SupportsIndex = 256 * 1024 * 1024,
+    capacity_wait: SupportsIndex = 900,
     journal: Optional[PathLike] = None,
 ) -> Sweep[T]:
     """Call ``strategy(session)`` for each range in a worker, and iterate over the results as they arrive.
@@ -93,11 +93,11 @@ def sweep(
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise InvalidParams("executor", executor, "must have submit(), like the executors of concurrent.futures")
     parallel = checks.flag("parallel", parallel)
-    workers = checks.integer("workers", workers, 1, checks.U32)
-    attempts = checks.integer("attempts", attempts, 1, checks.U32)
-    in_flight = checks.optional_integer("in_flight", in_flight, 1, checks.U32)
-    max_bytes = checks.integer("max_bytes", max_bytes, 1, checks.U64)
-    capacity_wait = checks.integer("capacity_wait", capacity_wait, 0, checks.U16)
+    threads = checks.integer("workers", workers, 1, checks.U32)
+    most = checks.integer("attempts", attempts, 1, checks.U32)
+    submitted = checks.optional_integer("in_flight", in_flight, 1, checks.U32)
+    held = checks.integer("max_bytes", max_bytes, 1, checks.U64)
+    wait = checks.integer("capacity_wait", capacity_wait, 0, checks.U16)
     same_process = executor is None or isinstance(executor, ThreadPoolExecutor)
     if client is not None and not callable(client) and not isinstance(client, Client):
         raise InvalidParams("client", client, "must be a Client, or a function that makes one")
@@ -114,19 +114,18 @@ def sweep(
     if creates and not parallel:
         creates = _split(creates, client_from(client))
     creates = [
-        replace(create, capacity_wait_timeout=capacity_wait) if create.capacity_wait_timeout is None else create
+        replace(create, capacity_wait_timeout=wait) if create.capacity_wait_timeout is None else create
         for create in creates
     ]
     # A token reaches sessions in this process only: close() cancels these and lets other workers finish their range.
     token = CancelToken() if same_process else None
     home = this_process()
     tasks = [
-        SweepTask(index, strategy, client, create, parallel, attempts, home, token)
-        for index, create in enumerate(creates)
+        SweepTask(index, strategy, client, create, parallel, most, home, token) for index, create in enumerate(creates)
     ]
     kept = None if journal is None else SweepJournal(journal, strategy, parallel, creates)
-    own = DaemonThreads(min(workers, max(1, len(tasks))), "simsync-sweep") if executor is None else None
-    limit = InFlight(executor, workers, in_flight, max_bytes)
+    own = DaemonThreads(min(threads, max(1, len(tasks))), "simsync-sweep") if executor is None else None
+    limit = InFlight(executor, threads, submitted, held)
     return Sweep(executor or own, own, tasks, limit, token, kept)  # type: ignore[arg-type]  # one of the two is given
 
 
