@@ -20,7 +20,7 @@
 
 Each has ``retryable``: True if the same call may succeed later with nothing changed, as after a lost connection.
 Messages say what failed, with which value, and what to do next. The exception that caused a failure is its
-``__cause__``. All exceptions can be pickled.
+``__cause__``. All exceptions can be pickled, with their notes; a value that cannot be is replaced by its ``repr``.
 """
 
 from __future__ import annotations
@@ -40,6 +40,34 @@ class SimsyncError(Exception):
 
     retryable: bool = False
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What cannot be pickled, such as a function that was passed as an argument, is replaced by its repr: an
+        # exception that cannot be sent to another process would hide the failure that it tells of.
+        arguments, args = (tuple(map(_picklable, values)) for values in (self._arguments(), self.args))
+        state = {name: _picklable(value) for name, value in vars(self).items()}
+        return type(self), arguments, {**state, "args": args}  # args: a message made of the repr would quote it again
+
+    def _arguments(self) -> tuple[object, ...]:
+        """The arguments with which the exception is made again."""
+        return self.args
+
+
+def _picklable(value: object) -> object:
+    import pickle  # takes long to import, and most programs do not need it
+
+    try:
+        pickle.dumps(value)
+    except Exception:  # noqa: BLE001 (objects of other libraries raise what they like)
+        return _shown(value)
+    return value
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 (an int of thousands of digits, a deeply nested value, a repr that fails)
+        return f"<{type(value).__name__}>"
+
 
 class InvalidParams(SimsyncError, ValueError):
     """An argument is wrong. Nothing was sent.
@@ -51,10 +79,7 @@ class InvalidParams(SimsyncError, ValueError):
     """
 
     def __init__(self, argument: str, value: object, rule: str) -> None:
-        try:
-            shown = repr(value)
-        except (ValueError, RecursionError):  # an int of thousands of digits, or a deeply nested value
-            shown = f"<{type(value).__name__}>"
+        shown = _shown(value)
         if len(shown) > 120:
             shown = shown[:117] + "..."
         super().__init__(f"{argument}={shown}: {rule}")
@@ -62,8 +87,8 @@ class InvalidParams(SimsyncError, ValueError):
         self.value = value
         self.rule = rule
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.argument, self.value, self.rule)
+    def _arguments(self) -> tuple[object, ...]:
+        return (self.argument, self.value, self.rule)
 
 
 class MissingExtra(SimsyncError, ImportError):
@@ -79,8 +104,8 @@ class MissingExtra(SimsyncError, ImportError):
         self.feature = feature
         self.extra = extra
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.feature, self.extra)
+    def _arguments(self) -> tuple[object, ...]:
+        return (self.feature, self.extra)
 
 
 class ConnectError(SimsyncError):
@@ -133,8 +158,8 @@ class HttpStatusError(ConnectError):
         self.retryable = status in _TRANSIENT_STATUSES
         self.retry_after = retry_after
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.url, self.status, self.body, self.advice, self.retry_after)
+    def _arguments(self) -> tuple[object, ...]:
+        return (self.url, self.status, self.body, self.advice, self.retry_after)
 
 
 class AuthenticationError(HttpStatusError):
@@ -154,8 +179,8 @@ class CreateError(SimsyncError):
         self.reason = reason
         self.error = error
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.reason, self.error)
+    def _arguments(self) -> tuple[object, ...]:
+        return (self.reason, self.error)
 
 
 class CapacityError(CreateError):
@@ -214,8 +239,8 @@ class RemoteError(SimsyncError):
         self.error = error
         self.context = context
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.error, self.context)
+    def _arguments(self) -> tuple[object, ...]:
+        return (self.error, self.context)
 
 
 class RpcError(SimsyncError):
@@ -235,8 +260,8 @@ class RpcError(SimsyncError):
         self.message = message
         self.data = data
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.method, self.code, self.message, self.data)
+    def _arguments(self) -> tuple[object, ...]:
+        return (self.method, self.code, self.message, self.data)
 
 
 class ProtocolError(SimsyncError):
@@ -250,5 +275,5 @@ class ProtocolError(SimsyncError):
         super().__init__(message)
         self.raw = raw
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (*self.args, self.raw)
+    def _arguments(self) -> tuple[object, ...]:
+        return (*self.args, self.raw)

@@ -6,6 +6,7 @@ import copy
 import inspect
 import pickle
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -179,3 +180,31 @@ def test_a_refused_api_key_of_the_environment_is_not_shown(monkeypatch: pytest.M
 
 def test_the_key_is_not_part_of_how_a_client_is_shown() -> None:
     assert "hunter2" not in repr(simsync.Client("ws://localhost:1", api_key="hunter2"))
+
+
+def test_a_value_that_cannot_be_pickled_is_replaced_by_its_repr() -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            raise RuntimeError("no repr")
+
+    values: list[tuple[Any, str]] = [(lambda: 1, "<lambda>"), (threading.Lock(), "lock"), (Odd(), "<Odd>")]
+    for value, shown in values:
+        for error in (errors.InvalidParams("argument", value, "must be text"), errors.ProtocolError("odd", value)):
+            copied = pickle.loads(pickle.dumps(error))
+            assert type(copied) is type(error)
+            assert str(copied) == str(error)
+            assert shown in (copied.value if isinstance(copied, errors.InvalidParams) else copied.raw)
+
+
+def test_notes_and_attributes_are_pickled_too() -> None:
+    made: list[errors.SimsyncError] = [
+        errors.InvalidParams("a", 1, "must be 2"),
+        errors.HttpStatusError("http://x", 503, "busy"),
+        errors.RpcError("m", -1, "no"),
+        errors.ControlFailed("lost"),
+        errors.EventTimeout("late"),
+    ]
+    for error in made:
+        vars(error).update(__notes__=["said later"], retryable="set")
+        copied = pickle.loads(pickle.dumps(error))
+        assert (vars(copied), str(copied)) == (vars(error), str(error))
