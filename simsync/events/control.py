@@ -10,6 +10,7 @@ from typing import Any, Callable, Optional
 from simsync.events.discovered import DiscoveredTransaction
 from simsync.events.event import Event
 from simsync.events.reroute_stats import RerouteStats, reroute_stats
+from simsync.html_form import html_table
 from simsync.json_form import JsonForm, config
 
 
@@ -252,6 +253,9 @@ class SessionSummary(JsonForm):
     unsanitizable: int = 0
     reroute_stats: Optional[Any] = None
     raw: Any = field(default=None, repr=False, compare=False, metadata=config(exclude=lambda _value: True))
+
+    def _repr_html_(self) -> str:
+        return html_table("SessionSummary", {name.replace("_", " "): getattr(self, name) for name in SUMMARY_COUNTS})
 
     @property
     def reroute(self) -> RerouteStats | None:

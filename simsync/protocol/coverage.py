@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
+from simsync.html_form import html_table
+
 
 @dataclass(frozen=True)
 class UnprovenSlots:
@@ -56,6 +58,17 @@ class Coverage:
     tolerance: int = 0
     unproven: tuple[UnprovenSlots, ...] = ()
     unreadable_frames: int = 0
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "range": None if self.start_slot is None else f"{self.start_slot} to {self.end_slot}",
+            "run": self.reason if self.complete else f"INCOMPLETE: {self.reason}",
+            "highest slot": None if self.highest_slot is None else str(self.highest_slot),
+            "slots seen": self.slots_seen,
+            "sequence gaps": self.sequence_gaps,
+            "replays dropped": self.replays_dropped,
+        }
+        return html_table("Coverage", rows)
 
     # guess: end slot without a block
     @property

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from simsync.errors import InvalidParams, MissingExtra
+from simsync.errors import InvalidParams, MissingExtra, SimsyncError
 from simsync.html_form import html_table
 from simsync.params import checks
 from simsync.run.completeness import CompletenessCheck, check_complete
@@ -62,7 +62,10 @@ class Recording:
         return f"<Recording {str(self.path)!r}>"
 
     def _repr_html_(self) -> str:
-        counts = self._check.counts
+        try:
+            counts = self._check.counts
+        except (SimsyncError, OSError) as error:  # a notebook shows nothing at all if this raises
+            return html_table(str(self.path), {"run": f"cannot be read: {error}"})
         rows = {
             "slots": f"{self.metadata.get('start_slot')} to {self.metadata.get('end_slot')}",
             "transactions": counts.transactions,

@@ -6,12 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from simsync.html_form import html_table
 from simsync.json_form import JsonForm
 from simsync.params import checks
 from simsync.run.database import DEFAULT_MEMORY, RecordingDatabase
 from simsync.run.event_records import RecordCounts
 from simsync.run.record_file import PathLike
 from simsync.run.recorded_state import state_from
+
+_SHOWN = 5
+"""Errors in the table of a notebook, the most frequent ones."""
 
 
 @dataclass
@@ -85,6 +89,18 @@ class RunTotals(RecordCounts, JsonForm):
     errors: dict[str, int] = field(default_factory=dict)
     programs: dict[str, ProgramTotals] = field(default_factory=dict)
     accounts: list[AccountTrace] = field(default_factory=list)
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "run": "complete" if self.complete else f"INCOMPLETE: {self.incomplete_because}",
+            "slots": None if self.first_slot is None else f"{self.first_slot} to {self.last_slot}",
+            "transactions": self.transactions,
+            "failed": self.failed,
+            "account diffs": self.diffs,
+            "compute units": self.compute_units,
+            **{f"error: {error}": number for error, number in list(self.errors.items())[:_SHOWN]},
+        }
+        return html_table("RunTotals", rows)
 
 
 def summarize(path: PathLike, accounts: Iterable[object] = (), max_memory: int = DEFAULT_MEMORY) -> RunTotals:

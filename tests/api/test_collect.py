@@ -160,6 +160,10 @@ def test_notebooks_show_tables(client: simsync.Client) -> None:
         found = session.collect(timeout=20)
         assert "<td style='text-align:left'>complete</td>" in found._repr_html_()
         assert "complete" in session.run_summary._repr_html_()
+        assert "complete" in first.coverage._repr_html_()
+        assert first.completion is not None and first.completion.summary is not None
+        assert "incorrect simulation" in first.completion.summary._repr_html_()
     assert "1000" in client.available_ranges()[0]._repr_html_()
+    assert "<td style='text-align:left'>11</td>" in simsync.SlotRange(1_000, 1_010)._repr_html_()
     odd = simsync.AvailableRange(1, kind="<script>")
     assert "<script>" not in odd._repr_html_()

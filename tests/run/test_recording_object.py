@@ -103,6 +103,8 @@ def test_its_tables_agree_with_each_other(recording: simsync.Recording) -> None:
     (trace,) = [one for one in recording.balances(account) if one.mint is None]
     assert (trace.closing or 0) - (trace.opening or 0) == trace.change
     assert recording.totals().transactions == 80
+    shown = recording.totals()._repr_html_()
+    assert "<td style='text-align:left'>80</td>" in shown and "complete" in shown
     with pytest.raises(simsync.InvalidParams, match="transactions, balances"):
         recording.to_arrow("accounts")
     with pytest.raises(simsync.SimsyncError, match="query failed"):
@@ -253,5 +255,9 @@ def test_no_file_is_an_error_at_once(tmp_path: Path) -> None:
         simsync.read_run(tmp_path / "missing.ndjson")
     odd = tmp_path / "odd.ndjson"
     odd.write_text("not a recording\n")
+    damaged = simsync.read_run(odd)
     with pytest.raises(simsync.InvalidParams):
-        _ = simsync.read_run(odd).complete
+        _ = damaged.complete
+    assert "cannot be read: " in damaged._repr_html_()
+    odd.unlink()
+    assert "No such file" in damaged._repr_html_()
