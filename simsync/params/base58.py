@@ -22,7 +22,7 @@ def decode(text: str) -> bytes:
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
-def encode(data: bytes) -> str:
+def encode(data: bytes | bytearray | memoryview) -> str:
     """Return the base58 text of bytes."""
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise InvalidParams("data", data, "must be bytes")

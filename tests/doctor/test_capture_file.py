@@ -168,6 +168,6 @@ def test_the_former_name_of_the_package_warns() -> None:
     from simsync.run import probing
 
     with pytest.warns(DeprecationWarning, match=r"from simsync\.doctor"):
-        assert probing.CaptureFile is CaptureFile
+        assert probing.CaptureFile is CaptureFile  # type: ignore[attr-defined]
     with pytest.raises(AttributeError, match=r"simsync\.doctor"):
-        _ = probing.Nothing
+        _ = probing.Nothing  # type: ignore[attr-defined]

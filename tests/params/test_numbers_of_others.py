@@ -130,7 +130,8 @@ def test_base58_takes_bytes_and_text_only() -> None:
     for value in wrong:
         with pytest.raises(simsync.InvalidParams, match="must be bytes"):
             simsync.base58.encode(value)
-    for value in (b"11", None, 5):
+    wrong = [b"11", None, 5]
+    for value in wrong:
         with pytest.raises(simsync.InvalidParams, match="must be base58 text"):
             simsync.base58.decode(value)
 

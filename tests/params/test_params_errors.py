@@ -193,7 +193,7 @@ def test_a_value_that_cannot_be_pickled_is_replaced_by_its_repr() -> None:
             copied = pickle.loads(pickle.dumps(error))
             assert type(copied) is type(error)
             assert str(copied) == str(error)
-            assert shown in (copied.value if isinstance(copied, errors.InvalidParams) else copied.raw)
+            assert shown in str(copied.value if isinstance(copied, errors.InvalidParams) else copied.raw)
 
 
 def test_notes_and_attributes_are_pickled_too() -> None:

@@ -120,7 +120,7 @@ def test_base58_of_32_bytes_and_of_nothing_else_is_an_address(zeros: int, filler
 )
 def test_objects_that_print_as_an_address_are_addresses(text: str) -> None:
     assert typed(lamports=1, owner=Key(text)).owner == text
-    assert ProgramExecuted(Key(text)).program == text  # type: ignore[arg-type]
+    assert ProgramExecuted(Key(text)).program == text
     assert CreateSession(1, 2, signer_filter=[Key(text)]).signer_filter == (text,)
     assert Continue(modify_accounts={Key(text): AccountData(1)}).modify_accounts == {text: AccountData(1)}
 
