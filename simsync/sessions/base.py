@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Callable, SupportsIndex
 
@@ -32,6 +32,10 @@ _STATUS = {
     CycleState.READY: "ready",
     CycleState.FINISHED: "completed",
 }
+
+
+_INTERNAL = frozenset({"end_subscriptions", "has_moved", "is_idle", "keep", "release", "turn"})
+"""What other parts of simsync use; completion in a notebook or a shell does not offer it."""
 
 
 class SessionBase(StaysHere):
@@ -66,6 +70,9 @@ class SessionBase(StaysHere):
         self.end_slot: int | None = state.end_slot if state.range_known else None
         self.rpc_endpoint: str = urls.rpc_url(state.rpc_endpoint, control_url)
         self.rpc = Rpc(self.rpc_endpoint, options)
+
+    def __dir__(self) -> Iterable[str]:
+        return [name for name in super().__dir__() if name not in _INTERNAL]
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Callable, TypeVar
 
@@ -81,6 +81,9 @@ class ConnectionOwner(StaysHere):
     def _owned(self) -> Sequence[SessionBase]:
         """The sessions that end with the connection."""
         raise NotImplementedError
+
+    def __dir__(self) -> Iterable[str]:
+        return [name for name in super().__dir__() if name != "lifetime"]
 
     def __enter__(self: Owner) -> Owner:
         return self

@@ -192,6 +192,18 @@ def test_fields_of_the_request_as_arguments_of_the_client_are_pointed_out(client
             method(unknown=1)
 
 
+def test_dir_of_sessions_leaves_out_what_is_not_for_callers(
+    client: simsync.Client, create: simsync.CreateSession
+) -> None:
+    with client.parallel(create, timeout=20) as session:
+        for one in (session, *session.sub_sessions):
+            public = {name for name in dir(one) if not name.startswith("_")}
+            assert {"events", "collect", "close", "coverage"} <= public
+            assert public.isdisjoint(
+                {"lifetime", "keep", "release", "turn", "is_idle", "end_subscriptions", "has_moved"}
+            )
+
+
 def test_dir_of_the_module_is_the_public_api() -> None:
     assert dir(simsync) == sorted(simsync.__all__)
     assert all(hasattr(simsync, name) for name in dir(simsync))
