@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import simsync
 from tools import markers, pages
 from tools.markers import ROOT
 from tools.pages import DOCS, NOT_HERE, PAGES, Incomplete
@@ -104,3 +105,9 @@ def test_a_marker_without_a_row_is_an_error() -> None:
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w./]+\.(?:py|md)|[a-z_/]+/)`", CONTRIBUTING))))
 def test_files_named_for_contributors_exist(path: str) -> None:
     assert (ROOT / path).exists() or (ROOT / "simsync" / path).exists()
+
+
+@pytest.mark.parametrize("name", [name for name in simsync.__all__ if name.isidentifier() and name[0] != "_"])
+def test_every_public_name_is_on_a_page(name: str) -> None:
+    pages = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+    assert any(re.search(rf"\b{name}s?\b", page.read_text(encoding="utf-8")) for page in pages)
