@@ -33,8 +33,11 @@ class GivenSession:
         raise InvalidParams("create", self._session, "is open already; it cannot be resumed")
 
 
-def create_of(session: Given) -> CreateSession:
-    """The range of a session, as a request.
+_DIFFS = frozenset({"account_diffs", "program_diffs"})
+
+
+def create_of(session: Given, *, account_diffs: bool) -> CreateSession:
+    """The range of a session, as a request. ``account_diffs``: they are to be recorded, too.
 
     Raises:
         InvalidParams: The range is not known, or a recording of it would not be complete any more.
@@ -43,6 +46,9 @@ def create_of(session: Given) -> CreateSession:
     for part in parts:
         if part.status in ("closed", "failed"):
             raise InvalidParams("create", session, f"session {part.session_id} is {part.status}: open another one")
+        if part.subscribed & (_DIFFS | {"transactions"} if account_diffs else {"transactions"}):
+            rule = f"session {part.session_id} has subscribed to them already: they would be recorded twice"
+            raise InvalidParams("create", session, rule)
         if part.has_moved:
             raise InvalidParams(
                 "create",

@@ -48,8 +48,9 @@ def record(
 
     Args:
         create: The range and its options; ``send_summary=True`` adds the statistics of the server. Or an open session,
-            of which nothing but the start slot was executed yet: it is recorded and stays open, and ``client``,
-            ``parallel``, ``resume``, ``deadline`` and ``cancel`` belong to the call that has opened it.
+            of which nothing but the start slot was executed yet, and which has not subscribed to what is recorded: it
+            is recorded and stays open, and ``client``, ``parallel``, ``resume``, ``deadline`` and ``cancel`` belong to
+            the call that has opened it.
         path: The file; ``.gz`` and ``.zst`` are compressed.
         client: The client of the simulator; by default that of the environment, ``simsync.Client()``.
         parallel: Let the server split the range into sub-sessions.
@@ -84,7 +85,10 @@ def record(
             if value is not None:
                 raise InvalidParams(name, value, "is not allowed with an open session: pass a CreateSession instead")
         opener: Union[Client, GivenSession] = GivenSession(create)
-        parallel, create = isinstance(create, ParallelSession), create_of(create)
+        parallel, create = (
+            isinstance(create, ParallelSession),
+            create_of(create, account_diffs=checks.flag("account_diffs", account_diffs)),
+        )
     elif not isinstance(create, CreateSession):
         raise InvalidParams("create", create, "must be a CreateSession(...) or an open session")
     elif client is not None and not isinstance(client, Client):

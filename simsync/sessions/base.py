@@ -34,7 +34,7 @@ _STATUS = {
 }
 
 
-_INTERNAL = frozenset({"end_subscriptions", "has_moved", "is_idle", "keep", "release", "turn"})
+_INTERNAL = frozenset({"end_subscriptions", "has_moved", "is_idle", "keep", "release", "subscribed", "turn"})
 """What other parts of simsync use; completion in a notebook or a shell does not offer it."""
 
 
@@ -59,6 +59,7 @@ class SessionBase(StaysHere):
         self._encode = encode
         self._continues = Continues(queue, connection, options)
         self._readers: list[SubscriptionReader] = []
+        self.subscribed: set[str] = set()  # kinds of subscriptions, as rows of ``Dialect.streams``
         self._ended_reconnects = 0
         self._released = False
         self._closed = False

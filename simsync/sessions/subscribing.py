@@ -140,6 +140,7 @@ class Subscribing(SessionBase):
 
     def _specs(self, kind: str, values: Sequence[str | None]) -> list[pubsub.SubscribeSpec]:
         row = self._options.dialect.streams[kind]
+        self.subscribed.update([kind] if values else [])
         return [pubsub.SubscribeSpec.of(row, value) for value in values]
 
     def _subscribe(self, specs: list[pubsub.SubscribeSpec], from_slot: SupportsIndex | None) -> None:

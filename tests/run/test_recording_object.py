@@ -173,6 +173,19 @@ def test_an_open_session_is_recorded_and_stays_open(client: simsync.Client, tmp_
                 simsync.record(session, path, **wrong)
 
 
+def test_what_a_session_has_subscribed_to_is_not_recorded_twice(client: simsync.Client, tmp_path: Path) -> None:
+    path, create = tmp_path / "run.ndjson", simsync.CreateSession(1_000, 1_007)
+    with client.session(create, timeout=20) as session:
+        session.subscribe_transactions()
+        with pytest.raises(simsync.InvalidParams, match="would be recorded twice"):
+            simsync.record(session, path)
+    with client.session(create, timeout=20) as session:
+        session.subscribe_account_diffs(["1" * 32])
+        with pytest.raises(simsync.InvalidParams, match="would be recorded twice"):
+            simsync.record(session, path, account_diffs=True, program_ids=["1" * 32])
+        assert simsync.record(session, path).complete
+
+
 @pytest.mark.parametrize("is_parallel", [False, True])
 def test_an_open_session_that_has_executed_slots_is_refused(
     client: simsync.Client, tmp_path: Path, is_parallel: bool
