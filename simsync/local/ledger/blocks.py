@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,11 +12,13 @@ from solders.pubkey import Pubkey
 
 from simsync.errors import InvalidParams
 from simsync.local.ledger.replies import numbered_replies, recorded_transaction, transactions_of
+from simsync.local.ledger.unsigned import unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _NO_BLOCKHASH = "1" * 32
+_NOT_A_TRANSACTION = "each must be a getTransaction reply with a slot"
 
 
 class HistoricalTransaction(NamedTuple):
@@ -91,15 +94,19 @@ def blocks_of_transactions(transactions: Iterable[Any]) -> list[Block]:
     """Return blocks of ``getTransaction`` replies, grouped by slot. Raises InvalidParams."""
     replies = list(transactions)
     for reply in replies:
-        if not isinstance(reply, dict) or not isinstance(reply.get("slot"), int):
-            raise InvalidParams("transactions", reply, "each must be a getTransaction reply with a slot")
+        if not isinstance(reply, dict):
+            raise InvalidParams("transactions", reply, _NOT_A_TRANSACTION)
+        try:
+            unsigned("the slot", reply.get("slot"))
+        except ValueError as error:
+            raise InvalidParams("transactions", reply, f"{_NOT_A_TRANSACTION}: {error}") from None
     replies.sort(key=lambda reply: int(reply["slot"]))
     made: list[Block] = []
     for height, (slot, group) in enumerate(groupby(replies, key=lambda reply: int(reply["slot"])), 1):
         found = list(group)
-        time = int(found[0].get("blockTime") or 0)
+        time = _number(found[0], "blockTime", slot, 0)
         rows = tuple(recorded_transaction(reply, slot, time) for reply in found)
-        parent = made[-1].slot if made else slot - 1
+        parent = made[-1].slot if made else max(0, slot - 1)
         made.append(Block(slot, parent, height, time, _NO_BLOCKHASH, recorded=rows))
     return made
 
@@ -116,13 +123,27 @@ def bundles_over(blocks: list[Block], bundle_size: int | None) -> list[Bundle]:
 
 
 def _block(slot: int, reply: dict[str, Any]) -> Block:
-    time = int(reply.get("blockTime") or 0)
-    parent = reply.get("parentSlot")
+    time = _number(reply, "blockTime", slot, 0)
+    parent = _number(reply, "parentSlot", slot, max(0, slot - 1))
+    if slot <= parent and slot:  # the first block of a cluster is its own parent
+        raise InvalidParams("blocks", slot, f"the slot {slot} is not above its parentSlot {parent}")
+    blockhash = reply.get("blockhash")
+    if blockhash is not None and not (isinstance(blockhash, str) and blockhash.isascii()):
+        raise InvalidParams("blocks", slot, f"blockhash must be a text in base58, not {reprlib.repr(blockhash)}")
     return Block(
         slot,
-        parent if isinstance(parent, int) else slot - 1,
-        int(reply.get("blockHeight") or 0),
+        parent,
+        _number(reply, "blockHeight", slot, 0),
         time,
-        str(reply.get("blockhash") or _NO_BLOCKHASH),
+        blockhash or _NO_BLOCKHASH,
         recorded=tuple(recorded_transaction(row, slot, time) for row in transactions_of(reply, slot)),
     )
+
+
+def _number(reply: dict[str, Any], name: str, slot: int, default: int) -> int:
+    """Return a number of a block; a node has null for what it does not know."""
+    value = reply.get(name)
+    try:
+        return default if value is None else unsigned(name, value)
+    except ValueError as error:
+        raise InvalidParams("blocks", slot, str(error)) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import reprlib
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +19,8 @@ from solders.transaction import VersionedTransaction
 
 from simsync.errors import InvalidParams, MissingExtra
 from simsync.local.ledger.blocks import Block, Bundle, HistoricalTransaction
+from simsync.local.ledger.replies import recorded_transaction
+from simsync.local.ledger.unsigned import unsigned
 
 if TYPE_CHECKING:
     import os
@@ -59,15 +62,22 @@ def load(path: str | os.PathLike[str]) -> Parts:
         content = decompressed(content, str(path))
     try:
         return _read([json.loads(line) for line in content.splitlines()], str(path))
-    except InvalidParams:
-        raise
+    except InvalidParams as error:
+        if error.argument == "path":
+            raise
+        raise InvalidParams("path", str(path), f"{error.argument} of slot {error.value}: {error.rule}") from None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise InvalidParams("path", str(path), f"is not a ledger file: {error!r}") from error
 
 
-def decompressed(content: bytes, path: str) -> bytes:
-    """Decompress piece by piece: a small file may expand to more than the memory holds, and its header may lie."""
+def decompressed(content: bytes, path: str, most: int | None = None) -> bytes:
+    """Decompress piece by piece: a small file may expand to more than the memory holds, and its header may lie.
+
+    Raises MissingExtra without zstandard, and InvalidParams for what is not compressed or expands to more than ``most``
+    bytes, by default ``LARGEST``.
+    """
     zstandard = _zstandard()
+    most = LARGEST if most is None else most
     decompressor = zstandard.ZstdDecompressor().decompressobj()
     pieces: list[bytes] = []
     size = 0
@@ -75,11 +85,11 @@ def decompressed(content: bytes, path: str) -> bytes:
         for start in range(0, len(content), _PIECE):
             pieces.append(decompressor.decompress(content[start : start + _PIECE]))
             size += len(pieces[-1])
-            if size > LARGEST:
+            if size > most:
                 raise InvalidParams(
                     "path",
                     path,
-                    f"expands to more than {LARGEST} bytes; if you trust it, decompress it with zstd first",
+                    f"expands to more than {most} bytes; if you trust it, decompress it with zstd first",
                 )
             if decompressor.eof:
                 break
@@ -170,31 +180,35 @@ def _read(lines: list[dict[str, Any]], path: str) -> Parts:
                 else:
                     accounts[address] = _read_account(row)
             start, end = line["bundle"]
-            bundles.append(Bundle(_integer(start), _integer(end), accounts))
+            bundles.append(Bundle(unsigned("a bundle", start), unsigned("a bundle", end), accounts))
         else:
             blocks.append(_read_block(line))
-    return Parts(blocks, bundles, lines[0]["origin"])
+    return Parts(blocks, bundles, _text("origin", lines[0]["origin"]))
 
 
 def _read_block(line: dict[str, Any]) -> Block:
+    slot, time = unsigned("slot", line["slot"]), unsigned("time", line["time"])
     return Block(
-        _integer(line["slot"]),
-        line["parent"],
-        line["height"],
-        line["time"],
-        line["blockhash"],
-        tuple(
-            HistoricalTransaction(_checked_wire(wire), error, tuple(balances), trace)
-            for wire, error, balances, trace in line.get("transactions", ())
-        ),
-        tuple(line.get("recorded", ())),
+        slot,
+        unsigned("parent", line["parent"]),
+        unsigned("height", line["height"]),
+        time,
+        _text("blockhash", line["blockhash"]),
+        tuple(_historical(row) for row in line.get("transactions", ())),
+        tuple(recorded_transaction(row, slot, time) for row in line.get("recorded", ())),
     )
 
 
-def _integer(value: object) -> int:
-    """Return a slot. Raises TypeError for anything else, which would break the order of the ledger later."""
-    if not isinstance(value, int):
-        raise TypeError(f"{value!r} is not a slot")
+def _historical(row: list[Any]) -> HistoricalTransaction:
+    wire, error, balances, trace = row
+    lamports = tuple(unsigned("a balance", balance) for balance in balances)
+    return HistoricalTransaction(_checked_wire(wire), error, lamports, _text("a trace", trace))
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a text, not {reprlib.repr(value)}")
+    value.encode()  # half of a surrogate pair, which JSON can name, cannot be written again
     return value
 
 
