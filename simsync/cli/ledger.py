@@ -72,10 +72,10 @@ def import_ledger(
     mints: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Make a ledger of getBlock replies. FILE is a file or a folder of them.
+    """Make a ledger of getBlock replies. FILE is a file or a folder of them, also a captured one.
 
-    A file holds one reply (.json, named by its slot), or one a line (.jsonl, .ndjson), as the node gave them; .gz and
-    .zst are decompressed.
+    A file holds one reply (.json, named by its slot), a list of them or an object of slots and replies, or one a line
+    (.jsonl, .ndjson), as the node gave them; .gz and .zst are decompressed. Hidden files are left out.
     """
     from simsync.local import Ledger
     from simsync.local.command import describe
@@ -112,7 +112,7 @@ def capture_ledger(
 ) -> None:
     """Fetch blocks from a node into a folder; again after an interruption to fetch the rest.
 
-    simsync ledger import FOLDER/blocks --account FOLDER/accounts --output LEDGER then makes a ledger of them.
+    simsync ledger import FOLDER --account FOLDER --output LEDGER then makes a ledger of them.
     """
     from simsync.run.ledger_capture import capture_blocks
 

@@ -51,9 +51,12 @@ def with_accounts(
     ledger: Ledger, accounts: tuple[Path, ...], programs: tuple[str, ...], mints: tuple[str, ...]
 ) -> Ledger:
     """The ledger with what these options name. Raises InvalidParams, OSError or click.UsageError."""
-    from simsync.local import mint_account, program_accounts, read_account_files
+    from simsync.local import mint_account, program_accounts
+    from simsync.local.ledger.account_files import read_accounts
 
-    found = read_account_files(*accounts)
+    found, missing = read_accounts(accounts)
+    if missing:
+        click.echo(f"left out {_several(missing, 'account')} that the node did not have (null in the files)", err=True)
     for text in programs:
         address, path = _pair("--program", text, "ID=FILE")
         found.update(program_accounts(address, Path(path).read_bytes()))
@@ -63,6 +66,10 @@ def with_accounts(
             raise click.UsageError(f"--mint {text}: the decimals must be a number, as in {address}=6")
         found[address] = mint_account(int(decimals))
     return ledger.with_accounts(found) if found else ledger
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _pair(option: str, text: str, form: str) -> tuple[Pubkey, str]:

@@ -69,6 +69,11 @@ def test_each_form_of_a_file(tmp_path: Path, name: str, content: Any) -> None:
         {str(WALLET): in_json(-1)},
         {str(WALLET): in_json(1, ["", "jsonParsed"])},
         {str(WALLET): {"lamports": 1}},
+        {str(WALLET): in_json(2**70)},
+        {str(WALLET): in_json(1, ["AAAA", "base64+zstd"])},
+        {str(WALLET): in_json(1, {"program": "spl-token", "parsed": {}, "space": 1})},
+        {"result": [{"lamports": 1}]},
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": "no"}},
     ],
 )
 def test_anything_else_is_refused_with_its_file(tmp_path: Path, content: Any) -> None:
@@ -76,6 +81,31 @@ def test_anything_else_is_refused_with_its_file(tmp_path: Path, content: Any) ->
     path.write_text(json.dumps(content))
     with pytest.raises(simsync.InvalidParams, match=r"odd\.json"):
         read_account_files(path)
+
+
+def test_accounts_that_do_not_exist_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nothing = {"jsonrpc": "2.0", "id": 1, "result": {"context": {"slot": 1}, "value": None}}
+    (tmp_path / f"{WALLET}.json").write_text(json.dumps(nothing))
+    (tmp_path / "map.json").write_text(json.dumps({str(MINT): None, str(PROGRAM): in_json(5)}))
+    (tmp_path / "list.json").write_text(json.dumps([{"pubkey": str(PROGRAM), "account": None}]))
+    (tmp_path / "._map.json").write_bytes(b"\0")
+    assert read_account_files(tmp_path) == {PROGRAM: Account(5, b"", Pubkey.default())}
+    replies = tmp_path / "300.ndjson"
+    replies.write_text(json.dumps({"parentSlot": 299, "transactions": []}))
+    output = tmp_path / "made"
+    assert run(["simsync", "ledger", "import", str(replies), "--output", str(output), "--account", str(tmp_path)]) == 2
+    replies.rename(replies.with_suffix(".txt"))
+    replies = replies.with_suffix(".txt")
+    (tmp_path / "blocks").mkdir()
+    replies.rename(tmp_path / "blocks" / "300.json")
+    (tmp_path / "accounts").mkdir()
+    for name in ("map.json", "list.json", f"{WALLET}.json"):
+        (tmp_path / name).rename(tmp_path / "accounts" / name)
+    capsys.readouterr()
+    command = ["simsync", "ledger", "import", str(tmp_path), "--output", str(output), "--account", str(tmp_path)]
+    assert run(command) == 0
+    assert "left out 2 accounts that the node did not have" in capsys.readouterr().err
+    assert set(Ledger.load(output).accounts) == {PROGRAM}
 
 
 def test_an_empty_folder_and_a_program_that_is_none(tmp_path: Path) -> None:

@@ -122,6 +122,10 @@ def test_a_folder_of_replies(tmp_path: Path) -> None:
         ("5.json", b"{", "is not JSON"),
         ("a.ndjson", b"\n{", "line 2 is not JSON"),
         ("5.json.gz", b"x", "not compressed with gzip"),
+        ("5.json.gz", gzip.compress(b"{}")[:-9], "not compressed with gzip"),
+        ("5.json", b"[" * 100_000, r"5\.json'.*nested too deeply"),
+        ("5.ndjson", b'{"result":' * 100_000, "line 1 is not JSON: it is nested too deeply"),
+        ("5.json", b'{"blockTime": NaN}', "NaN is no number of JSON"),
         ("x.json", b"{}", "reply with a slot"),
     ],
 )
@@ -147,3 +151,109 @@ def test_transactions_of_a_ledger_survive_their_json(ledger: Ledger) -> None:
 def test_a_transaction_without_its_header_has_no_bytes() -> None:
     with pytest.raises(NotAvailable, match="not complete"):
         transaction_of({"signatures": ["s"], "message": {"accountKeys": [], "instructions": []}})
+
+
+def linked(slot: int, parent: int) -> dict[str, Any]:
+    return {**block(slot), "parentSlot": parent, "blockhash": f"hash{slot}", "previousBlockhash": f"hash{parent}"}
+
+
+@pytest.mark.parametrize(
+    ("name", "slot"),
+    [
+        ("block-1000.base64.json", 1000),
+        ("block-1000.base58.json", 1000),
+        ("block_1000_v0.json", 1000),
+        ("slot-1000-2024.json", 1000),
+        ("2024-01-01_slot1000.json", 1000),
+        ("60-of-mainnet-64.json", 60),
+    ],
+)
+def test_of_the_numbers_in_a_name_the_slot_is_the_one_that_fits(tmp_path: Path, name: str, slot: int) -> None:
+    reply = block(slot)
+    (tmp_path / name).write_text(json.dumps(envelope(reply)))
+    assert slots(Ledger.from_files(tmp_path)) == [slot]
+    del reply["parentSlot"]
+    (tmp_path / name).write_text(json.dumps(reply))
+    if slot == 1000 and "2024" not in name:
+        assert slots(Ledger.from_files(tmp_path)) == [slot]
+    else:
+        with pytest.raises(InvalidParams, match="has no slot"):
+            Ledger.from_files(tmp_path)
+
+
+def test_a_slot_that_is_not_above_its_parent_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "999.json").write_text(json.dumps(block(1001)))
+    with pytest.raises(InvalidParams, match=r"path=.*999\.json': the slot 999 is not above its parentSlot 1000"):
+        Ledger.from_files(tmp_path)
+    with pytest.raises(InvalidParams, match="the slot 5 is not above its parentSlot 5"):
+        Ledger.from_blocks([(5, block(6))])
+    assert slots(Ledger.from_blocks([(0, {**block(1), "parentSlot": 0})])) == [0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("1000.json", {**envelope(linked(1000, 999)), "error": None}),
+        ("one-1000.ndjson", [linked(1000, 999)]),
+        ("all.ndjson", [{"slot": 1000, "block": linked(1000, 999)}, {"slot": 1001, "block": None}]),
+        ("all.ndjson", [{"slot": 1000, **envelope(linked(1000, 999))}, {"slot": 1001, **SKIPPED}]),
+        ("all.json", {"1000": linked(1000, 999), "1001": None}),
+        ("1000.json", [{**envelope(linked(1000, 999)), "id": 7}]),
+        ("all.json", [[1000, linked(1000, 999)], [1001, None]]),
+    ],
+)
+def test_other_forms_of_files(tmp_path: Path, name: str, content: Any) -> None:
+    lines = content if name.endswith("ndjson") else [content]
+    (tmp_path / name).write_text("\n".join(map(json.dumps, lines)))
+    assert slots(Ledger.from_files(tmp_path)) == [1000]
+
+
+def as_batch(*replies: dict[str, Any], first: int) -> list[Any]:
+    return [{**envelope(reply), "id": number} for number, reply in enumerate(replies, first)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        # By the next block, whatever the ids are, and whatever the order.
+        ([*as_batch(linked(1000, 998), linked(1002, 1000), first=1), [1003, linked(1003, 1002)]], [1000, 1002, 1003]),
+        ([[1003, linked(1003, 1002)], linked(1002, 1000), linked(1000, 998)], [1000, 1002, 1003]),
+        # By the ids, where they can be slots.
+        (as_batch(linked(1000, 998), linked(1001, 1000), first=1000), [1000, 1001]),
+        # The ids are numbers of the requests: the last slot is not known.
+        (as_batch(linked(1000, 998), linked(1001, 1000), first=1), None),
+        # The ids are above the parents, but the first is not the slot that the second tells.
+        (as_batch(linked(1000, 998), linked(1001, 1000), first=5000), None),
+        ([linked(1000, 998), linked(1001, 1000)], None),
+    ],
+)
+@pytest.mark.parametrize("name", ["all.json", "all.ndjson"])
+def test_replies_without_slots_tell_them_of_each_other(
+    tmp_path: Path, name: str, lines: list[Any], expected: list[int] | None
+) -> None:
+    text = json.dumps(lines) if name == "all.json" else "\n".join(map(json.dumps, lines))
+    (tmp_path / name).write_text(text)
+    if expected is not None:
+        assert slots(Ledger.from_files(tmp_path)) == expected
+    else:
+        with pytest.raises(InvalidParams, match=r"all\.(json, entry|ndjson, line) 2': has no slot: .* \[slot, reply\]"):
+            Ledger.from_files(tmp_path)
+
+
+def test_folders_inside_folders_without_hidden_files(tmp_path: Path) -> None:
+    parts = ("blocks", "accounts", "july/blocks", "july/accounts", "more", ".hidden")
+    for number, name in enumerate(parts):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        (folder / f"{10 + number}.json").write_text(json.dumps(block(10 + number)))
+        (folder / f"._{10 + number}.json").write_bytes(b"\0\5\x16\7")
+        (folder / ".DS_Store").write_bytes(b"\0")
+    (tmp_path / "more" / "around").symlink_to(tmp_path)
+    (tmp_path / "more" / "linked-11.json").symlink_to(tmp_path / "accounts" / "11.json")
+    # Of a captured folder, which has both parts, the blocks.
+    assert slots(Ledger.from_files(tmp_path)) == [10]
+    (tmp_path / "blocks").rename(tmp_path / "others")
+    with pytest.raises(InvalidParams, match=r"linked-11\.json': holds slot 11, as .*11\.json does"):
+        Ledger.from_files(tmp_path)
+    (tmp_path / "more" / "linked-11.json").unlink()
+    assert slots(Ledger.from_files(tmp_path)) == [10, 11, 12, 14]

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import base64
-import binascii
-from collections.abc import Iterable, Iterator, Mapping
+import reprlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from solders.account import Account
 from solders.pubkey import Pubkey
 
 from simsync.errors import InvalidParams
 from simsync.local.encoding import decode_base58, zstandard
-from simsync.local.ledger.reply_files import is_reply_file, plain_name, read_json
+from simsync.local.ledger.file import decompressed
+from simsync.local.ledger.reply_files import ACCOUNTS, files_in, plain_name, read_json
 
 if TYPE_CHECKING:
     import os
 
 _LARGEST = 16 * 1024 * 1024
+"""Bytes of the data of an account; a cluster allows 10 MiB."""
+_MOST_LAMPORTS = 2**64 - 1
+
+
+class AccountFiles(NamedTuple):
+    """The accounts in files, and how many addresses there have none: a node answers with null for these."""
+
+    accounts: dict[Pubkey, Account]
+    missing: int
 
 
 def read_account_files(*paths: str | os.PathLike[str]) -> dict[Pubkey, Account]:
@@ -26,10 +36,10 @@ def read_account_files(*paths: str | os.PathLike[str]) -> dict[Pubkey, Account]:
 
     A file holds one account as ``solana account ADDRESS --output json`` writes it, a list of such accounts (the
     ``result`` of ``getProgramAccounts``), a reply to ``getAccountInfo`` in a file that is named by its address, or an
-    object that maps addresses to accounts.
+    object that maps addresses to accounts. Null stands for an account that does not exist, and is left out.
 
     Args:
-        *paths: Files and folders.
+        *paths: Files and folders. Of a captured folder the accounts are taken; hidden files in folders are left out.
 
     Returns:
         The accounts by address; of an address that occurs twice, the last one.
@@ -38,47 +48,71 @@ def read_account_files(*paths: str | os.PathLike[str]) -> dict[Pubkey, Account]:
         OSError: A file cannot be read.
         InvalidParams: A file holds something else.
     """
+    return read_accounts(paths).accounts
+
+
+def read_accounts(paths: Iterable[str | os.PathLike[str]]) -> AccountFiles:
+    """Read accounts as :func:`read_account_files` does, and count those that do not exist."""
     found: dict[Pubkey, Account] = {}
+    missing: set[Pubkey] = set()
     for path in map(Path, paths):
-        files = sorted(one for one in path.iterdir() if is_reply_file(one)) if path.is_dir() else [path]
-        if not files:
-            raise InvalidParams("path", str(path), "holds no file that ends in .json (.gz, .zst)")
-        for file in files:
-            found.update(_accounts_in(file, read_json(file)))
-    return found
+        for file in files_in(path, ACCOUNTS):
+            for address, account in _accounts_in(file, read_json(file)):
+                if account is None:
+                    missing.add(address)
+                else:
+                    found[address] = account
+    return AccountFiles(found, len(missing.difference(found)))
 
 
-def _accounts_in(file: Path, value: object) -> Iterator[tuple[Pubkey, Account]]:
+def _accounts_in(file: Path, value: object) -> list[tuple[Pubkey, Account | None]]:
     try:
-        for address, account in _pairs(file, value):
-            yield Pubkey.from_string(address), _account(account)
-    except (LookupError, TypeError, ValueError, OverflowError, binascii.Error) as error:
+        return [
+            (Pubkey.from_string(address), None if account is None else _account(account))
+            for address, account in _pairs(file, value)
+        ]
+    except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise InvalidParams("path", str(file), f"holds something that is not an account ({error})") from error
 
 
-def _pairs(file: Path, value: object) -> Iterable[tuple[str, Any]]:
+def _pairs(file: Path, value: Any) -> Iterable[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value.get("error") is not None:
+        raise ValueError(f"the reply is an error: {reprlib.repr(value['error'])}")
     if isinstance(value, Mapping) and "result" in value:
         value = value["result"]
     if isinstance(value, Mapping) and "value" in value and "context" in value:
         value = value["value"]
+    if value is None:
+        return [(plain_name(file), None)]
     if isinstance(value, list):
-        return [(one["pubkey"], one["account"]) for one in value]
+        return [_named(one) for one in value]
     if not isinstance(value, Mapping):
         raise ValueError(f"a {type(value).__name__}")
     if "pubkey" in value:
-        return [(value["pubkey"], value["account"])]
+        return [_named(value)]
     if "lamports" in value:
         return [(plain_name(file), value)]
     return list(value.items())
 
 
+def _named(value: Any) -> tuple[str, Any]:
+    if not isinstance(value, Mapping) or "pubkey" not in value or "account" not in value:
+        raise ValueError("an account in a list, or beside its address, needs the keys pubkey and account")
+    return value["pubkey"], value["account"]
+
+
 def _account(value: Mapping[str, Any]) -> Account:
+    lamports = value["lamports"]
+    if type(lamports) is not int or not 0 <= lamports <= _MOST_LAMPORTS:
+        raise ValueError(f"lamports must be an integer from 0 to {_MOST_LAMPORTS}, not {reprlib.repr(lamports)}")
     data = _data(value["data"])
-    return Account(int(value["lamports"]), data, Pubkey.from_string(value["owner"]), bool(value.get("executable")))
+    return Account(lamports, data, Pubkey.from_string(value["owner"]), bool(value.get("executable")))
 
 
 def _data(value: Any) -> bytes:
     if isinstance(value, Mapping):
+        if "parsed" in value:
+            raise ValueError("data in jsonParsed; ask for base64")
         value = [value["data"], value["encoding"]]
     if isinstance(value, str):
         return decode_base58(value)
@@ -92,5 +126,7 @@ def _data(value: Any) -> bytes:
         raise ValueError(f"data in the encoding {encoding!r}; ask for base64")
     if zstandard is None:
         raise ValueError("data in base64+zstd, which needs the package zstandard")
-    decompressed: bytes = zstandard.ZstdDecompressor().decompress(raw, max_output_size=_LARGEST)
-    return decompressed
+    try:
+        return decompressed(raw, "", _LARGEST)
+    except InvalidParams as error:
+        raise ValueError(f"data in base64+zstd {error.rule}") from error

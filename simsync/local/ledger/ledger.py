@@ -13,7 +13,7 @@ from simsync.local.ledger import file
 from simsync.local.ledger.blocks import blocks_of_replies, blocks_of_transactions, bundles_over
 from simsync.local.ledger.execution import executable
 from simsync.local.ledger.generate import generate_blocks
-from simsync.local.ledger.reply_files import read_replies
+from simsync.local.ledger.reply_files import blocks_of_files
 
 if TYPE_CHECKING:
     import os
@@ -250,8 +250,9 @@ class Ledger:
         """Make a ledger of files that hold ``getBlock`` replies, see :meth:`from_blocks`.
 
         Args:
-            *paths: Files and folders. A file holds one reply (``.json``; its name may give the slot), a list of them,
-                or one a line (``.jsonl``, ``.ndjson``); ``.gz`` and ``.zst`` are decompressed.
+            *paths: Files and folders, also a captured one. A file holds one reply (``.json``; its name may give the
+                slot), a list of them, an object of slots and replies, or one a line (``.jsonl``, ``.ndjson``); ``.gz``
+                and ``.zst`` are decompressed. Hidden files in folders are left out.
             bundle_size: The number of slots in each bundle; by default there is one bundle.
             accounts: The accounts at the start of every bundle.
             execute: Execute the transactions.
@@ -264,7 +265,7 @@ class Ledger:
             MissingExtra: A name ends in ``.zst`` and zstandard is not installed.
             InvalidParams: A file or a reply cannot be used.
         """
-        return cls._recorded(blocks_of_replies(read_replies(paths)), bundle_size, accounts, execute)
+        return cls._recorded(blocks_of_files(paths), bundle_size, accounts, execute)
 
     @classmethod
     def from_transactions(cls, transactions: Iterable[object], *, bundle_size: int | None = None) -> Ledger:
