@@ -112,7 +112,8 @@ def capture_ledger(
 ) -> None:
     """Fetch blocks from a node into a folder; again after an interruption to fetch the rest.
 
-    simsync ledger import FOLDER --account FOLDER --output LEDGER then makes a ledger of them.
+    simsync ledger import FOLDER --account FOLDER --output LEDGER then makes a ledger of them. The accounts are fetched
+    with lookup tables and the code of programs. Slots that the node does not have yet are counted as missing.
     """
     from simsync.run.ledger_capture import capture_blocks
 
@@ -123,6 +124,8 @@ def capture_ledger(
     else:
         text = f"{folder}: {done.blocks} blocks, {done.skipped} slots without one, {done.fetched} fetched now"
         click.echo(text + (f", {done.accounts} accounts" if accounts else ""))
+    if done.missing:
+        click.echo(f"the node did not have {done.missing} of the slots (null): capture them again later", err=True)
 
 
 @ledger.command("show")

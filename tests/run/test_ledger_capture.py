@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import threading
@@ -66,8 +67,12 @@ def result(value: Any) -> tuple[int, dict[str, str], Any]:
     return 200, {}, {"jsonrpc": "2.0", "id": 1, "result": value}
 
 
-def error(code: int) -> tuple[int, dict[str, str], Any]:
-    return 200, {}, {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": "no"}}
+def error(code: int, message: str = "no") -> tuple[int, dict[str, str], Any]:
+    return 200, {}, {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": message}}
+
+
+def accounts_of(folder: Path) -> list[Path]:
+    return sorted((folder / "accounts").iterdir())
 
 
 def test_blocks_of_the_embedded_simulator_become_an_equal_ledger(tmp_path: Path) -> None:
@@ -99,7 +104,7 @@ def test_it_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
         slot = params[0]
         if slot == 13 and broken[0]:
             return 403, {}, "no"
-        return error(-32009) if slot == 11 else result(None) if slot == 12 else result(block(slot))
+        return error(-32009) if slot == 11 else error(-32007) if slot == 12 else result(block(slot))
 
     told: list[int] = []
     with node(answer) as (url, asked):
@@ -109,7 +114,7 @@ def test_it_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
         assert told == [10, 11, 12]
         broken[0] = False
         asked.clear()
-        assert capture_blocks(url, 10, 14, tmp_path, per_second=1_000) == Captured(3, 2, 2, 0)
+        assert capture_blocks(url, 10, 14, tmp_path, per_second=1_000) == Captured(3, 2, 0, 2, 0)
         assert [slot for _method, slot in asked] == [13, 14]
     assert [one.slot for one in Ledger.from_files(tmp_path / "blocks").blocks] == [10, 13, 14]
 
@@ -146,9 +151,90 @@ def test_a_busy_node_is_asked_later_and_never_too_often(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "refusal",
+    [
+        error(429, "Too many requests"),
+        error(-32429),
+        error(-32005, "Node is behind by 42 slots"),
+        error(-32005, "rate limit exceeded"),
+        error(-32014, "Block status not yet available for slot"),
+        (500, {}, "no"),
+    ],
+)
+def test_an_error_that_passes_is_asked_again(tmp_path: Path, refusal: tuple[int, dict[str, str], Any]) -> None:
+    refusals = [refusal]
+    with node(lambda _method, params: refusals.pop() if refusals else result(block(params[0]))) as (url, asked):
+        assert capture_blocks(url, 1, 1, tmp_path, per_second=1_000).blocks == 1
+    assert len(asked) == 2
+
+
+def test_a_slot_that_the_node_does_not_have_yet_is_asked_for_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = {10}
+
+    def answer(method: str, params: list[Any]) -> tuple[int, dict[str, str], Any]:
+        return result(block(params[0]) if params[0] in known else None)
+
+    with node(answer) as (url, asked):
+        command = ["ledger", "capture", str(tmp_path), "--rpc", url, "--slots", "10-11", "--per-second", "1000"]
+        assert run(command) == 0
+        assert "the node did not have 1 of the slots (null)" in capsys.readouterr().err
+        assert [path.name for path in (tmp_path / "blocks").iterdir()] == ["block-10.json.gz"]
+        known.add(11)
+        asked.clear()
+        assert capture_blocks(url, 10, 11, tmp_path, per_second=1_000) == Captured(2, 0, 0, 1, 0)
+        assert [slot for _method, slot in asked] == [11]
+
+
+def test_the_blocks_of_a_folder_have_one_filter(tmp_path: Path) -> None:
+    one, other = "11111111111111111111111111111111", "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"
+    with node(lambda _method, params: result(block(params[0]))) as (url, asked):
+        capture_blocks(url, 5, 5, tmp_path / "some", program=one, per_second=1_000)
+        capture_blocks(url, 5, 5, tmp_path / "all", per_second=1_000)
+        asked.clear()
+        for program in (None, other):
+            text = rf"block-5.* only those that mention the program {one}: take"
+            with pytest.raises(simsync.InvalidParams, match=text):
+                capture_blocks(url, 5, 5, tmp_path / "some", program=program, per_second=1_000)
+        with pytest.raises(simsync.InvalidParams, match=r"block-5.* holds all transactions: take the same"):
+            capture_blocks(url, 5, 5, tmp_path / "all", program=one, per_second=1_000)
+        assert not asked
+        assert capture_blocks(url, 5, 5, tmp_path / "some", program=one, per_second=1_000).fetched == 0
+
+
+def test_transactions_in_base64_name_their_accounts_too(tmp_path: Path) -> None:
+    ledger = Ledger.generate(seed=3, slots=1, bundle_size=1, transactions_per_slot=40)
+    wires = [one.wire for one in ledger.blocks[0].transactions]
+    messages = [VersionedTransaction.from_bytes(wire).message for wire in wires]
+    wanted = {str(key) for message in messages for key in message.account_keys}
+    for message in messages:
+        wanted.update(str(table.account_key) for table in getattr(message, "address_table_lookups", ()))
+
+    def answer(method: str, params: list[Any]) -> tuple[int, dict[str, str], Any]:
+        if method == "getMultipleAccounts":
+            account = {"lamports": 1, "owner": "1" * 32, "data": ["", "base64"], "executable": False}
+            return result({"context": {"slot": 1}, "value": [account for _ in params[0]]})
+        rows = [{"transaction": [base64.b64encode(wire).decode(), "base64"], "meta": None} for wire in wires]
+        return result({**block(params[0]), "transactions": rows})
+
+    with node(answer) as (url, _asked):
+        capture_blocks(url, 5, 5, tmp_path, accounts=True, per_second=1_000)
+    assert {path.name.split(".")[0] for path in accounts_of(tmp_path)} == wanted
+
+
+@pytest.mark.parametrize("odd", [5, "x", {"transactions": [5]}, {"transactions": [{"transaction": ["x", "base64"]}]}])
+def test_a_node_that_sends_no_block_is_named(tmp_path: Path, odd: Any) -> None:
+    with node(lambda _method, _params: result(odd)) as (url, _asked):
+        with pytest.raises(simsync.ProtocolError, match="the node sent"):
+            capture_blocks(url, 5, 5, tmp_path, accounts=True, per_second=1_000)
+
+
+@pytest.mark.parametrize(
     ("reply", "expected"),
     [
         (error(-32000), simsync.RpcError),
+        (error(-32005, "query returned more than 10000 results"), simsync.RpcError),
         ((401, {}, "no"), simsync.HttpStatusError),
         ((429, {"Retry-After": "9999"}, "no"), simsync.HttpStatusError),
         ((200, {}, ["odd"]), simsync.ProtocolError),
@@ -157,7 +243,7 @@ def test_a_busy_node_is_asked_later_and_never_too_often(tmp_path: Path) -> None:
 def test_what_does_not_pass_is_not_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reply: Any, expected: type[Exception]
 ) -> None:
-    monkeypatch.setattr("simsync.run.ledger_capture.ATTEMPTS", 1)
+    monkeypatch.setattr("simsync.run.polite_node.ATTEMPTS", 1)
     with node(lambda _method, _params: reply) as (url, asked):
         with pytest.raises(expected) as caught:
             capture_blocks(url, 1, 1, tmp_path, per_second=1_000)
@@ -167,7 +253,7 @@ def test_what_does_not_pass_is_not_repeated(
 
 
 def test_a_node_that_is_not_there_is_named_without_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simsync.run.ledger_capture.ATTEMPTS", 1)
+    monkeypatch.setattr("simsync.run.polite_node.ATTEMPTS", 1)
     with pytest.raises(simsync.ConnectError, match=r"127\.0\.0\.1") as caught:
         capture_blocks(f"http://127.0.0.1:1/{KEY}?api-key={KEY}", 1, 1, tmp_path)
     assert KEY not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"
@@ -176,7 +262,13 @@ def test_a_node_that_is_not_there_is_named_without_the_key(tmp_path: Path, monke
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with node(lambda _method, params: result(block(params[0]))) as (url, _asked):
         assert run(["ledger", "capture", str(tmp_path), "--rpc", url, "--slots", "7-9", "--json"]) == 0
-        assert json.loads(capsys.readouterr().out) == {"blocks": 3, "skipped": 0, "fetched": 3, "accounts": 0}
+        assert json.loads(capsys.readouterr().out) == {
+            "blocks": 3,
+            "skipped": 0,
+            "missing": 0,
+            "fetched": 3,
+            "accounts": 0,
+        }
         assert run(["ledger", "capture", str(tmp_path), "--rpc", url, "--slots", "9-7"]) == 2
         assert run(["ledger", "capture", str(tmp_path), "--rpc", "ftp://x", "--slots", "7"]) == 2
     output, errors = capsys.readouterr()
