@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_NAMED = 5
+"""Programs of a list that are named."""
 _ACCOUNT_HELP = (
     "Accounts to start with: a file as `solana account ADDRESS --output json` writes it, or a folder of them."
     " May be given several times."
@@ -53,6 +55,7 @@ def with_accounts(
     """The ledger with what these options name. Raises InvalidParams, OSError or click.UsageError."""
     from simsync.local import mint_account, program_accounts
     from simsync.local.ledger.account_files import read_accounts
+    from simsync.local.ledger.upgradeable_programs import lonely_programs
 
     found, missing = read_accounts(accounts)
     if missing:
@@ -65,6 +68,13 @@ def with_accounts(
         if not decimals.isdecimal():
             raise click.UsageError(f"--mint {text}: the decimals must be a number, as in {address}=6")
         found[address] = mint_account(int(decimals))
+    lonely = list(lonely_programs(found, ledger.accounts))
+    for address in lonely:
+        del found[address]
+    if lonely:
+        names = ", ".join(map(str, lonely[:_NAMED])) + (" ..." if len(lonely) > _NAMED else "")
+        text = f"left out {_several(len(lonely), 'program')} without ProgramData, which could not be called: {names}"
+        click.echo(text, err=True)
     return ledger.with_accounts(found) if found else ledger
 
 

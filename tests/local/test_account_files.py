@@ -108,6 +108,44 @@ def test_accounts_that_do_not_exist_are_left_out(tmp_path: Path, capsys: pytest.
     assert set(Ledger.load(output).accounts) == {PROGRAM}
 
 
+def test_a_program_without_its_code_is_left_out_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Else it would replace the token program of the engine."""
+    token = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
+    whole = program_accounts(token, tiny_program())
+    code = next(address for address in whole if address != token)
+    stub = {token: whole[token]}
+    ledger = Ledger.generate(slots=2, bundle_size=1, transactions_per_slot=1)
+    with pytest.raises(simsync.InvalidParams, match=f"accounts='{token}': is a program without its ProgramData {code}"):
+        ledger.with_accounts(stub)
+    with pytest.raises(simsync.InvalidParams, match="without its ProgramData"):
+        ledger.with_accounts({**whole, code: Account(1, bytes(45), whole[code].owner)})
+    assert ledger.with_accounts(whole).with_accounts(stub).accounts[token] == whole[token]
+    accounts, saved, output = tmp_path / "map.json", tmp_path / "300.json", tmp_path / "made"
+    loader = str(whole[token].owner)
+    accounts.write_text(json.dumps({str(token): in_json(1, [text(whole[token].data), "base64"], owner=loader)}))
+    saved.write_text(json.dumps({"parentSlot": 299, "transactions": []}))
+    command = ["simsync", "ledger", "import", str(saved), "--output", str(output), "--account", str(accounts)]
+    assert run(command) == 0
+    assert f"left out 1 program without ProgramData, which could not be called: {token}" in capsys.readouterr().err
+    assert not Ledger.load(output).accounts
+
+
+def test_a_program_that_was_deployed_later_can_be_called() -> None:
+    """Accounts of a node are younger than the blocks, and so may be the code."""
+    later = program_accounts(PROGRAM, tiny_program(7), deploy_slot=1_004)
+    accounts = {**later, RICH.pubkey(): Account(10**10, b"", Pubkey.default())}
+    ledger = Ledger.generate(slots=12, bundle_size=6, transactions_per_slot=1).with_accounts(accounts)
+    before, after = (bundle.accounts for bundle in ledger.bundles)
+    assert {address: before[address] for address in later} == program_accounts(PROGRAM, tiny_program(7), 0)
+    assert {address: after[address] for address in later} == later
+    call = transaction(Instruction(PROGRAM, b"", []))
+    with Simulator(ledger) as simulator:
+        client = simsync.Client(simulator.url, simulator.api_key)
+        with client.session(simsync.CreateSession(1_000, slot_count=4), timeout=20) as session:
+            (own,) = session.advance(transactions=[bytes(call)], timeout=20).own
+    assert own.error_code == 7
+
+
 def test_an_empty_folder_and_a_program_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(simsync.InvalidParams, match="holds no file"):
         read_account_files(tmp_path)

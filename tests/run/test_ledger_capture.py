@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 import simsync
@@ -71,8 +72,15 @@ def error(code: int, message: str = "no") -> tuple[int, dict[str, str], Any]:
     return 200, {}, {"jsonrpc": "2.0", "id": 1, "error": {"code": code, "message": message}}
 
 
+ELF = b"\x7fELF"
+
+
 def accounts_of(folder: Path) -> list[Path]:
     return sorted((folder / "accounts").iterdir())
+
+
+def key_of(path: Path) -> Pubkey:
+    return Pubkey.from_string(path.name.split(".")[0])
 
 
 def test_blocks_of_the_embedded_simulator_become_an_equal_ledger(tmp_path: Path) -> None:
@@ -201,6 +209,37 @@ def test_the_blocks_of_a_folder_have_one_filter(tmp_path: Path) -> None:
             capture_blocks(url, 5, 5, tmp_path / "all", program=one, per_second=1_000)
         assert not asked
         assert capture_blocks(url, 5, 5, tmp_path / "some", program=one, per_second=1_000).fetched == 0
+
+
+def test_a_captured_program_can_be_called_and_lookup_tables_are_there(tmp_path: Path) -> None:
+    ledger = Ledger.generate(seed=3, slots=6, bundle_size=6, transactions_per_slot=40, tiny_program=True)
+    with Simulator(ledger) as simulator:
+        client = simsync.Client(simulator.url, simulator.api_key)
+        with client.session(simsync.CreateSession(1_000, slot_count=6), timeout=20) as session:
+            endpoint = session.rpc_endpoint
+            first = capture_blocks(endpoint, 1_000, 1_000, tmp_path, accounts=True, per_second=1_000)
+            # As if it had been broken off, or captured without the code: that is fetched, too.
+            found = {path: read_account_files(path)[key_of(path)] for path in accounts_of(tmp_path)}
+            code = [path for path, account in found.items() if account.data[45:49] == ELF]
+            for path in code:
+                path.unlink()
+            again = capture_blocks(endpoint, 1_000, 1_000, tmp_path, accounts=True, per_second=1_000)
+            assert (first.fetched, again.fetched, again.accounts) == (1, 0, len(code))
+            assert code
+    accounts = read_account_files(tmp_path)
+    messages = [VersionedTransaction.from_bytes(one.wire).message for one in ledger.blocks[0].transactions]
+    tables = {table.account_key for message in messages for table in getattr(message, "address_table_lookups", ())}
+    assert tables
+    assert tables <= set(accounts)
+    made = Ledger.from_files(tmp_path, accounts=accounts, execute=True)
+    with Simulator(made) as simulator:
+        client = simsync.Client(simulator.url, simulator.api_key)
+        with client.session(simsync.CreateSession(1_000, 1_000), timeout=20) as session:
+            session.subscribe_transactions()
+            shown = session.collect(timeout=20).transactions
+    errors = {str(one.error) for one in shown}
+    assert len(shown) == 40
+    assert not [error for error in errors if "Program" in error or "Lookup" in error], errors
 
 
 def test_transactions_in_base64_name_their_accounts_too(tmp_path: Path) -> None:

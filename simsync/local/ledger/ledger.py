@@ -14,6 +14,7 @@ from simsync.local.ledger.blocks import blocks_of_replies, blocks_of_transaction
 from simsync.local.ledger.execution import executable
 from simsync.local.ledger.generate import generate_blocks
 from simsync.local.ledger.reply_files import blocks_of_files
+from simsync.local.ledger.upgradeable_programs import DeployedLater, lonely_programs
 
 if TYPE_CHECKING:
     import os
@@ -126,11 +127,24 @@ class Ledger:
     def with_accounts(self, accounts: Mapping[Pubkey, Account]) -> Ledger:
         """Return a ledger with the same blocks, in which every bundle starts with these accounts too.
 
+        A program that was deployed after the start of a bundle can be called there: its ProgramData gets slot 0.
+
         Args:
             accounts: The accounts by address; they replace those that a bundle has. ``read_account_files``,
                 ``program_accounts`` and ``mint_account`` of :mod:`simsync.local` make them.
+
+        Raises:
+            InvalidParams: A program is without its ProgramData. It could not be called.
         """
-        bundles = [replace(bundle, accounts={**bundle.accounts, **accounts}) for bundle in self.bundles]
+        for bundle in self.bundles:
+            for program, data in lonely_programs(accounts, bundle.accounts).items():
+                rule = f"is a program without its ProgramData {data}: add that account, or leave the program out"
+                raise InvalidParams("accounts", str(program), rule)
+        later = DeployedLater(accounts)
+        bundles = [
+            replace(bundle, accounts={**bundle.accounts, **accounts, **later.before(bundle.start_slot)})
+            for bundle in self.bundles
+        ]
         return Ledger(self.blocks, bundles, origin=self.origin)
 
     def save(self, path: str | os.PathLike[str]) -> None:
