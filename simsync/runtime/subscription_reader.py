@@ -9,14 +9,14 @@ import time
 from collections.abc import Iterator
 
 from simsync.cancel import CancelToken
-from simsync.errors import ConnectError, SubscriptionFailed
+from simsync.errors import SubscriptionFailed
 from simsync.options import Options
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.subscription import SubscriptionProtocol
 from simsync.runtime.connection_log import data_log
-from simsync.runtime.connector import ConnectFailed, Connector
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
+from simsync.runtime.data_opener import DataOpener, GaveUp, NotFound
 from simsync.runtime.duplex import DRAIN_LIMIT, ConnectionLost, DuplexWebSocket
 from simsync.runtime.event_queue import DataBatch, EventQueue
 from simsync.runtime.failure import chain_of
@@ -30,10 +30,6 @@ from simsync.wire.payloads import BinaryMessage
 _CLEAN_CLOSE = 1000
 _BROKEN_STREAMS = 2
 """After so many broken compressed streams in a row without an event, compression is not asked for any more."""
-
-
-class _GaveUp(Exception):
-    """Another connection would not help."""
 
 
 class SubscriptionReader:
@@ -54,7 +50,7 @@ class SubscriptionReader:
         options: Options,
         from_slot: int | None = None,
     ) -> None:
-        self._url = url
+        self._opener = DataOpener(url, protocol.label, options, connection.lock)
         self._protocol = protocol
         self._queue = queue
         self._connection = connection
@@ -66,7 +62,6 @@ class SubscriptionReader:
         self._policy = ReconnectPolicy(options, self._sleep, self._logger)
         self._questions = CancelToken()  # cancelled when the subscription is stopped
         self._stopping = False
-        self._connector: Connector | None = None
         self._thread: threading.Thread | None = None
         self._attempts = 0
         self._ever_up = False
@@ -106,10 +101,8 @@ class SubscriptionReader:
         """Wake the thread. It ends soon."""
         with self._connection.lock:
             self._stopping = True
-            connector = self._connector
             self._connection.changed.notify_all()
-        if connector is not None:
-            connector.abort("the subscription was closed")
+        self._opener.abort("the subscription was closed")
         self._questions.cancel()
         self._waker.wake()
 
@@ -125,7 +118,7 @@ class SubscriptionReader:
             self._policy.run(self._connect_once)
         except Reconnectable as lost:
             self._fail(f"gave up reconnecting: {lost.reason}")
-        except _GaveUp as end:
+        except GaveUp as end:
             self._fail(str(end))
         except Exception as error:
             self._logger.exception("%s: the subscription failed", self.status.label)
@@ -174,25 +167,15 @@ class SubscriptionReader:
     # guess: a clean close (1000) of the data connection
     def _open(self) -> DuplexWebSocket | None:
         """A connection; None if the server has none any more, because every stream has ended."""
-        with self._connection.lock:
-            connector = self._connector = Connector(self._url, self._options)
         try:
-            # wait: subscription | the connect thread | it; `Connector.abort` | `connect_timeout`
-            ws = connector.run()
-        except ConnectFailed as failed:
-            if self._closed_cleanly and self._queue.state.completed and (failed.final or failed.unreachable):
-                # The clean close was the end after all: control said that the range is completed only afterwards.
-                self._protocol.end_all()
-                self._check_outcome()
-                return None
-            raise (_GaveUp if failed.final else Reconnectable)(str(failed)) from failed
-        except (ConnectError, OSError) as error:  # no thread, or no descriptor
-            raise Reconnectable(f"{self._protocol.label}: could not connect: {error}") from error
-        finally:
-            with self._connection.lock:
-                self._connector = None
-        ws.binary = BinaryMessage
-        return ws
+            return self._opener.open()
+        except NotFound:
+            if not (self._closed_cleanly and self._queue.state.completed):
+                raise
+            # The clean close was the end after all: control said that the range is completed only afterwards.
+            self._protocol.end_all()
+            self._check_outcome()
+            return None
 
     def _converse(self, ws: DuplexWebSocket, turn: contextlib.ExitStack) -> None:
         began = time.monotonic()
@@ -316,10 +299,10 @@ class SubscriptionReader:
             with self._connection.lock:
                 self.status.unproven.append(slots)
             if self._options.strict_replay:
-                raise _GaveUp(f"{slots} are not proven to be complete (strict_replay)")
+                raise GaveUp(f"{slots} are not proven to be complete (strict_replay)")
         outcome = self._protocol.outcome
         if isinstance(outcome, GiveUp):
-            raise _GaveUp(outcome.reason)
+            raise GaveUp(outcome.reason)
         if outcome is not None:
             raise ConnectionLost(outcome.reason)
 
@@ -352,7 +335,7 @@ class SubscriptionReader:
         if self._from_slot is None:
             return max(self._queue.state.start_slot, lost_up_to + 1)
         if lost_up_to >= self._from_slot:
-            raise _GaveUp(
+            raise GaveUp(
                 f"slots {self._from_slot} to {lost_up_to} cannot be recovered: the server keeps"
                 f" {self._options.replay_slots} slots; subscribe with a later from_slot"
             )

@@ -1,0 +1,65 @@
+"""Opening the connections of a subscription, one after the other, and what a failed attempt means."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from simsync.errors import ConnectError, HttpStatusError
+from simsync.options import Options
+from simsync.runtime.connector import ConnectFailed, Connector
+from simsync.runtime.duplex import DuplexWebSocket
+from simsync.runtime.retry import Reconnectable
+from simsync.wire.payloads import BinaryMessage
+
+_NOT_FOUND = 404
+
+
+class GaveUp(Exception):
+    """Another connection would not help."""
+
+
+class NotFound(GaveUp):
+    """The server itself says that there are no streams at this address (any more)."""
+
+
+class DataOpener:
+    """One attempt at a time, which any thread may abort. ``lock`` guards it."""
+
+    def __init__(self, url: str, label: str, options: Options, lock: contextlib.AbstractContextManager[Any]) -> None:
+        self._url = url
+        self._label = label
+        self._options = options
+        self._lock = lock
+        self._connector: Connector | None = None
+
+    def abort(self, reason: str) -> None:
+        with self._lock:
+            connector = self._connector
+        if connector is not None:
+            connector.abort(reason)
+
+    def open(self) -> DuplexWebSocket:
+        """Raises Reconnectable, or GaveUp if another attempt would not help."""
+        with self._lock:
+            connector = self._connector = Connector(self._url, self._options)
+        try:
+            # wait: subscription | the connect thread | it; `Connector.abort` | `connect_timeout`
+            ws = connector.run()
+        except ConnectFailed as failed:
+            if _is_not_found(failed):
+                raise NotFound(str(failed)) from failed
+            raise (GaveUp if failed.final else Reconnectable)(str(failed)) from failed
+        except (ConnectError, OSError) as error:  # no thread, or no descriptor
+            raise Reconnectable(f"{self._label}: could not connect: {error}") from error
+        finally:
+            with self._lock:
+                self._connector = None
+        ws.binary = BinaryMessage
+        return ws
+
+
+def _is_not_found(failed: ConnectFailed) -> bool:
+    # What cannot be reached (an address, a proxy) says nothing about the streams.
+    error = failed.error
+    return not failed.unreachable and isinstance(error, HttpStatusError) and error.status == _NOT_FOUND
