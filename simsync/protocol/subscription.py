@@ -272,7 +272,7 @@ class SubscriptionProtocol:
         self.outcome = Reconnect(reason) if passing else GiveUp(reason)
 
     def _take(self, message: Incoming, payload: bytes, events: list[Event]) -> int:
-        """How many bytes became an event."""
+        """How many bytes became an event; 0 for a replayed one."""
         index = self._numbers.get(message.subscription)
         if self._dialect.ends_stream(message.method, message.result):
             self._end(index)
@@ -281,32 +281,28 @@ class SubscriptionProtocol:
             self.skipped.note("a notification without a subscription", message)
             self._is_unread("a notification without a subscription")
             return 0
-        slot = slot_of(message.result)
-        if slot is None:
-            slot = self._replay.cursors[index].slot or 0
-        key = self._specs[index].key(message.result)
+        spec = self._specs[index]
+        own_slot = slot_of(message.result)
+        slot = (self._replay.cursors[index].slot or 0) if own_slot is None else own_slot
+        key = spec.key(message.result)
         if self._layouts is not None:
             self._layouts.learn(payload, message.method, message.subscription, slot, key)
-        return self._deliver(index, slot, key, message.method, message.result, payload, events)
-
-    def _deliver(
-        self, index: int, slot: int, key: object, method: str, result: object, payload: bytes, events: list[Event]
-    ) -> int:
-        """How many bytes became an event; 0 for a replayed one."""
-        spec = self._specs[index]
-        admitted = self._admit(index, slot, self._unique(key, payload))
+        admitted = self._admit(index, slot, self._unique(key, payload), proves=own_slot is not None)
         if self.outcome is not None:
             return 0
         if admitted:
-            events.append(spec.make_event(method, slot, result, payload))
+            events.append(spec.make_event(message.method, slot, message.result, payload))
         if spec.single:
             self._end(index)
         return len(payload) if admitted else 0
 
-    def _admit(self, index: int, slot: int, key: object) -> bool:
-        """True unless it was delivered before, or events are missing before it."""
+    def _admit(self, index: int, slot: int, key: object, *, proves: bool = True) -> bool:
+        """True unless it was delivered before, or events are missing before it.
+
+        ``proves``: the slot is the notification's own, so it says what the server has kept.
+        """
         evidence = self._evidence[index]
-        if evidence.awaits_replay:
+        if proves and evidence.awaits_replay:
             self._judge(self._specs[index], evidence.came(slot))
             if self.outcome is not None:
                 return False

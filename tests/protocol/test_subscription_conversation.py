@@ -303,3 +303,19 @@ def test_plain_json_in_binary_frames_is_read() -> None:
     text = conversation.inflate(BinaryMessage(note(7, transaction(1, "a"))))
     assert type(text) is bytes
     assert signatures(conversation, text) == ["a"]
+
+
+def test_a_notification_without_a_slot_proves_nothing() -> None:
+    """It is counted at the slot of the cursor, but says nothing about what the server has kept."""
+    conversation = machine()
+    conversation.receive([ack(1, 7), *(note(7, transaction(slot, f"s{slot}")) for slot in range(1, 6))])
+    conversation.lost(flowing=True)
+    conversation.connected()
+    conversation.receive([ack(1, 8)])
+    conversation.resumed(position=160, depth=100)
+    received = conversation.receive([note(8, {"transaction": {"signatures": ["x"]}})])
+    assert [event.slot for event in received.events if isinstance(event, Transaction)] == [5]
+    assert conversation.outcome is None
+    conversation.receive([note(8, transaction(150, "s150"))])
+    assert isinstance(conversation.outcome, GiveUp)
+    assert "slots 6 to 60" in conversation.outcome.reason
