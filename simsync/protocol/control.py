@@ -8,7 +8,7 @@ session is created, attached and resumed differs: see :mod:`simsync.protocol.par
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Collection
 from enum import Enum
@@ -19,9 +19,9 @@ from simsync.options import Options
 from simsync.protocol.continue_cycle import CycleState
 from simsync.protocol.continues_in_doubt import ContinuesInDoubt, in_doubt
 from simsync.protocol.outcome import GiveUp, Outcome, Reconnect
+from simsync.protocol.sequence_numbers import SequenceNumbers
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 from simsync.protocol.skipped_messages import SkippedMessages
-from simsync.protocol.unreadable_frames import UnreadableFrames
 from simsync.wire import requests
 from simsync.wire.control import ControlDecoder
 from simsync.wire.control_messages import ControlMessage, NotUnderstood
@@ -43,7 +43,7 @@ class Phase(Enum):
     STEADY = "established"
 
 
-class ControlProtocol(ABC):
+class ControlProtocol(SequenceNumbers):
     """A state machine without threads, sockets or clocks. Its owner guards it with a lock.
 
     After each :meth:`receive` and :meth:`tick`, look at ``outcome`` (the connection, or everything, is over),
@@ -64,7 +64,7 @@ class ControlProtocol(ABC):
     """The session was created with discovery filters, as far as is known."""
 
     def __init__(self, options: Options) -> None:
-        self._options = options
+        super().__init__(options)
         self._decode_all = ControlDecoder(options.dialect, quick=options.fast_path).decode_all
         self._changed: list[SessionState] = []
         self._handshake_deadline: float | None = None
@@ -80,7 +80,6 @@ class ControlProtocol(ABC):
         self.outgoing: list[bytes] = []
         self.progress: deque[Event] = deque(maxlen=_PROGRESS)
         self.skipped = SkippedMessages(logger)
-        self.unreadable = UnreadableFrames()
         self.doubts = ContinuesInDoubt(options)
         self.closing = False
         self.close_acknowledged = False
@@ -99,10 +98,6 @@ class ControlProtocol(ABC):
     def _session_of(self, wire_id: str, sequence: int | None, event: Event | None) -> SessionState | None:
         """The session of an event whose id is not in ``by_wire_id``; None if the event is not for a caller."""
 
-    def _missing_before(self, session: SessionState, sequence: int) -> int:
-        """How many events are missing before the one with this number."""
-        return 0 if session.cursor == NOTHING_SEEN else sequence - session.cursor - 1
-
     @property
     def is_settled(self) -> bool:
         """It is known for each session whether its engine waits for this client."""
@@ -113,6 +108,7 @@ class ControlProtocol(ABC):
     def lost(self) -> None:
         """The connection is gone."""
         self.phase = Phase.DOWN
+        self._attached_again = self._attached_again or self.established_once
         self.outgoing = []
         self._handshake_deadline = None
         self._proof_deadline = None
@@ -223,6 +219,8 @@ class ControlProtocol(ABC):
         """Let an event change the state of its session. Returns it if it is for the caller."""
         if event is None:
             return None
+        if sequence is not None:
+            session.stops.note(sequence, event)
         if not self.delivers_simulation_errors and isinstance(event, SessionError) and is_ignored(event.error):
             logger.warning("session %s: %s", session.session_id, event.error)
             return None
@@ -265,40 +263,6 @@ class ControlProtocol(ABC):
     def _fail(self, session: SessionState, failure: ContinueSendError | ProtocolError | RemoteError) -> None:
         session.fail(failure)
         self._changed.append(session)
-
-    # guess: a cursor that is older than what the server kept
-    # guess: a jump in sequence numbers
-    def _accept_jump(self, session: SessionState, sequence: int, event: Event | None) -> bool:
-        """A number that does not follow the cursor: False if the event was received before."""
-        if sequence <= session.cursor:  # safeguard: replayed events are dropped
-            if session.cannot_have_received(event):
-                self._fail(session, session.started_over(sequence))
-            else:
-                self._drop_replay(session, sequence)
-            return False
-        missing = self._missing_before(session, sequence)
-        if session.cursor == NOTHING_SEEN:
-            session.first_sequence = sequence
-        if missing > 0:
-            self._note_gap(session, f"the sequence jumped from {session.cursor} to {sequence}", missing, sequence)
-        session.begin_batch(sequence)
-        session.cursor = sequence
-        return True
-
-    def _drop_replay(self, session: SessionState, sequence: int) -> None:
-        session.replays_dropped += 1
-        if sequence < session.first_sequence:
-            # It is older than everything that was received, so it was not received before: it came too late.
-            session.first_sequence = sequence
-            self._note_gap(session, f"event {sequence} came after later ones and was dropped", 1, sequence)
-
-    def _note_gap(self, session: SessionState, what: str, missing: int, sequence: int) -> None:
-        session.sequence_gaps += missing
-        session.cycle.events_are_missing()
-        text = f"session {session.session_id}: {what}"
-        logger.warning("%s: %d event(s) are missing", text, missing)
-        if self._options.strict_sequence:
-            self._fail(session, ProtocolError(f"{text} (strict_sequence)", sequence))
 
     # guess: Text and Binary frames
     def _not_understood(self, message: NotUnderstood) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from simsync.errors import ProtocolError, SimsyncError
-from simsync.events import Completed, DiscoveryBatch, Event, Paused, Slot
+from simsync.events import Completed, DiscoveryBatch, Event, Paused, SessionError, Slot
 from simsync.protocol.continue_cycle import ContinueCycle
 from simsync.protocol.discoveries import BEFORE_EVERYTHING, Discoveries, batch_order
+from simsync.protocol.received_stops import ReceivedStops
 
 NOTHING_SEEN = BEFORE_EVERYTHING
 
@@ -63,6 +64,7 @@ class SessionState:
         "slots_seen",
         "start_slot",
         "step",
+        "stops",
         "task_id",
     )
 
@@ -83,6 +85,7 @@ class SessionState:
         self.step = 0
         self.finished_batches: list[NumberedEvents] = []
         self.cycle = ContinueCycle()
+        self.stops = ReceivedStops()
         self.highest_slot = NOTHING_SEEN
         self.paused_slot = NOTHING_SEEN
         self.learned_slot: int | None = None
@@ -119,14 +122,19 @@ class SessionState:
         """False for an attached session until its RPC was asked: its events need not tell where it stood before."""
         return not self.attached or self.learned_slot is not None
 
-    # guess: numbers that start over after an attach
-    def cannot_have_received(self, event: Event | None) -> bool:
-        """The event tells something that no event before it has told, so it is no replay."""
+    def cannot_have_received(self, sequence: int, event: Event | None, *, attached_again: bool) -> bool:
+        """The event has an old number, but tells something that was not told with it, so it is no replay."""
         if not self.open:
             return False
-        if isinstance(event, (Slot, Paused)):
-            return event.slot > max(self.highest_slot, self.paused_slot)
-        return isinstance(event, Completed)
+        if isinstance(event, (Slot, Paused)) and event.slot > max(self.highest_slot, self.paused_slot):
+            return True
+        return isinstance(event, Completed) or (attached_again and self.stops.contradicts(sequence, event))
+
+    # guess: a terminal error of a session
+    def missed_the_end(self, sequence: int, event: Event | None) -> bool:
+        """An error that ends the session. It would have ended already if this were a replay, whatever the number."""
+        ends = isinstance(event, SessionError) and event.error.terminal
+        return ends and self.open and not self.stops.was_error(sequence)
 
     def started_over(self, sequence: int) -> ProtocolError:
         """Dropping what has old numbers would drop everything from now on."""
