@@ -268,6 +268,10 @@ class ContinueCycle:
     def ask(self) -> int:
         """No proof came in time: the session must be asked. Returns the number of the inquiry."""
         self._become(CycleState.ASKING)
+        return self.next_inquiry()
+
+    def next_inquiry(self) -> int:
+        """The number of an inquiry; an answer to an earlier one does not count any more."""
         self.inquiry += 1
         return self.inquiry
 

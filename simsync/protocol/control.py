@@ -21,6 +21,7 @@ from simsync.protocol.continues_in_doubt import ContinuesInDoubt, in_doubt
 from simsync.protocol.outcome import GiveUp, Outcome, Reconnect
 from simsync.protocol.sequence_numbers import SequenceNumbers
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
+from simsync.protocol.silent_sessions import SilentSessions
 from simsync.protocol.skipped_messages import SkippedMessages
 from simsync.wire import requests
 from simsync.wire.control import ControlDecoder
@@ -81,6 +82,7 @@ class ControlProtocol(SequenceNumbers):
         self.progress: deque[Event] = deque(maxlen=_PROGRESS)
         self.skipped = SkippedMessages(logger)
         self.doubts = ContinuesInDoubt(options)
+        self._silent = SilentSessions(options)
         self.closing = False
         self.close_acknowledged = False
 
@@ -113,6 +115,7 @@ class ControlProtocol(SequenceNumbers):
         self._handshake_deadline = None
         self._proof_deadline = None
         self.doubts.connection_lost()
+        self._silent.connection_lost(self.sessions.values())
         for session in self.sessions.values():
             session.cycle.connection_lost()
 
@@ -287,7 +290,8 @@ class ControlProtocol(SequenceNumbers):
         """When :meth:`tick` must be called at the latest."""
         if self._handshake_deadline is not None:
             return self._handshake_deadline
-        return self.doubts.earlier_deadline(self._proof_deadline) if self.doubts.watched else self._proof_deadline
+        deadline = self._silent.earlier_deadline(self._proof_deadline) if self._silent else self._proof_deadline
+        return self.doubts.earlier_deadline(deadline) if self.doubts.watched else deadline
 
     def tick(self, now: float) -> list[tuple[SessionState, int]]:
         """Do what is due. Returns the sessions that must be asked for their slot, each with the inquiry's number.
@@ -300,7 +304,10 @@ class ControlProtocol(SequenceNumbers):
         if self._proof_deadline is not None and now >= self._proof_deadline:
             self._proof_deadline = None
             to_ask += in_doubt(self.sessions.values())
-        return [(session, session.cycle.ask()) for session in to_ask]
+        inquiries = [(session, session.cycle.ask()) for session in to_ask]
+        if self._silent and self.phase is Phase.STEADY:
+            inquiries += [(session, session.cycle.next_inquiry()) for session in self._silent.due(now)]
+        return inquiries
 
     def _no_answer(self, now: float) -> None:
         reason = f"the server did not answer in time while {self.phase.value}"
@@ -317,13 +324,17 @@ class ControlProtocol(SequenceNumbers):
         A session that fails because of this is among those of the next :meth:`receive`.
         """
         cycle = session.cycle
-        if cycle.state is not CycleState.ASKING or cycle.inquiry != inquiry:
+        decision: bool | ContinueSendError | None
+        if cycle.inquiry == inquiry and self._silent.is_asked(session):
+            decision = self._silent.answered(session, slot, self.doubts.offset)
+        elif cycle.inquiry != inquiry or cycle.state is not CycleState.ASKING:
             return False  # an event decided it first, or the connection was lost again
-        decision = self.doubts.decide(session, slot)
+        else:
+            decision = self.doubts.decide(session, slot)
         if isinstance(decision, ContinueSendError):
             self._fail(session, decision)
             return False
-        return decision
+        return bool(decision)
 
     # The end.
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional
 
 from simsync.errors import ProtocolError, SimsyncError
 from simsync.events import Completed, DiscoveryBatch, Event, Paused, SessionError, Slot
-from simsync.protocol.continue_cycle import ContinueCycle
+from simsync.protocol.continue_cycle import ContinueCycle, Step
 from simsync.protocol.discoveries import BEFORE_EVERYTHING, Discoveries, batch_order
 from simsync.protocol.received_stops import ReceivedStops
 
@@ -61,6 +61,7 @@ class SessionState:
         "rpc_endpoint",
         "sequence_gaps",
         "session_id",
+        "slots_before_continue",
         "slots_seen",
         "start_slot",
         "step",
@@ -90,6 +91,7 @@ class SessionState:
         self.paused_slot = NOTHING_SEEN
         self.learned_slot: int | None = None
         self.slots_seen = 0
+        self.slots_before_continue = 0
         self.news = 0
         self.sequence_gaps = 0
         self.replays_dropped = 0
@@ -160,6 +162,11 @@ class SessionState:
     def take_discovery(self) -> tuple[DiscoveryBatch | None, int]:
         """The nearest announced batch ahead, and how many were passed without a pause since the last call."""
         return self._discoveries.take(self.highest_slot, (self.paused_slot, self._paused_batch))
+
+    def submit(self, payload: bytes, step: Step | None = None) -> None:
+        """See :meth:`ContinueCycle.submit`."""
+        self.slots_before_continue = self.slots_seen
+        self.cycle.submit(payload, step)
 
     # Events on their way to the queue, and their sequence numbers.
 

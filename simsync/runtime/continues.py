@@ -32,7 +32,8 @@ class Continues:
         Raises ContinueSendError if a continue is running or the session has ended, what made the session fail, and
         EventTimeout.
         """
-        connection, cycle = self._connection, self._queue.state.cycle
+        connection, state = self._connection, self._queue.state
+        cycle = state.cycle
         if os.getpid() != connection.process.number:
             connection.process.check()
 
@@ -43,7 +44,7 @@ class Continues:
             # The outbox first: if Ctrl-C comes in between, it lists a cycle that has nothing to send, which the writer
             # skips. The other way round, a continue would be submitted that is never sent.
             connection.outbox.add_continue(cycle)
-            cycle.submit(payload, step)
+            state.submit(payload, step)
             return True
 
         # wait: caller | its turn to continue | `changed` | its timeout; failure
@@ -58,14 +59,15 @@ class Continues:
 
         Asked whenever the caller wants more events, and again after each wake-up.
         """
-        connection, cycle = self._connection, self._queue.state.cycle
+        connection, state = self._connection, self._queue.state
+        cycle = state.cycle
         # Without the lock, as this runs for each batch. A session that becomes ready afterwards wakes the caller.
         if not cycle.is_ready:
             return
         with connection.lock:
             if cycle.is_ready and self._queue.is_caught_up and self._subscriptions_are_up:
                 connection.outbox.add_continue(cycle)  # first, for the reason given above
-                cycle.submit(payload)
+                state.submit(payload)
 
     def send_and_wait(self, payload: bytes, deadline: float | None) -> Step:
         """Send a continue as :meth:`send` and wait until it is answered. The events stay in the queue."""
