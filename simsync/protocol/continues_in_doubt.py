@@ -7,15 +7,13 @@ bounded: a continue that only a slot has shown to have arrived, and behind which
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 
 from simsync.errors import ContinueSendError
 from simsync.options import Options
+from simsync.protocol.connection_log import ConnectionLog
 from simsync.protocol.continue_cycle import CycleState
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
-
-logger = logging.getLogger("simsync.control")
 
 PATIENCE = 12
 """A session whose progress only its slot has shown may be silent for this many times ``continue_grace``."""
@@ -24,7 +22,8 @@ PATIENCE = 12
 class ContinuesInDoubt:
     """The doubts of one control connection. The lock of the connection guards it."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, log: ConnectionLog) -> None:
+        self._log = log
         self._resend = options.resend_continue
         self._patience = PATIENCE * options.continue_grace
         self.watched: dict[SessionState, float | None] = {}
@@ -45,7 +44,7 @@ class ContinuesInDoubt:
         """The RPC of a session named ``slot``; the session stood at ``position`` when it was asked, and still does."""
         if slot is not None and _waits_behind_its_slot(session) and session.highest_slot == position:
             self.offset = slot - position
-            logger.debug("the RPC of a session that waits behind slot %d names slot %d", position, slot)
+            self._log.of(session).debug("the RPC of a session that waits behind slot %d names slot %d", position, slot)
 
     # Watching sessions that only their slot has shown to go on.
 
@@ -77,7 +76,7 @@ class ContinuesInDoubt:
     def decide(self, session: SessionState, slot: int | None) -> bool | ContinueSendError:
         """Whether the continue must be sent again, or why the session cannot go on."""
         cycle = session.cycle
-        where = f"session {session.session_id}: the connection was lost after a continue was sent"
+        where = "the connection was lost after a continue was sent"
         told = cycle.told_slot
         if slot is None:
             problem = ", no event came since, and its RPC did not answer whether the continue arrived"
@@ -96,12 +95,12 @@ class ContinuesInDoubt:
                     self.watched[session] = None
                 return False
         elif self._resend:
-            logger.warning("%s and its slot is still %d: sending the continue again", where, slot)
+            self._log.of(session).warning("%s and its slot is still %d: sending the continue again", where, slot)
             cycle.send_again()  # safeguard: a lost continue is sent again
             return True
         else:
             problem = f"; the continue did not arrive, as the slot is still {slot} (resend_continue=False)"
-        return ContinueSendError(where + problem)
+        return ContinueSendError(f"session {session.session_id}: {where}{problem}")
 
 
 def _waits_behind_its_slot(session: SessionState) -> bool:

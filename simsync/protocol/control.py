@@ -7,7 +7,6 @@ session is created, attached and resumed differs: see :mod:`simsync.protocol.par
 
 from __future__ import annotations
 
-import logging
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Collection
@@ -27,8 +26,6 @@ from simsync.wire import requests
 from simsync.wire.control import ControlDecoder
 from simsync.wire.control_messages import ControlMessage, NotUnderstood
 from simsync.wire.server_errors import advice, is_ignored, is_transient
-
-logger = logging.getLogger("simsync.control")
 
 _PROGRESS = 10_000
 """How many events may wait for the caller that creates the session. The oldest is dropped first."""
@@ -74,15 +71,13 @@ class ControlProtocol(SequenceNumbers):
         self.established_once = False
         """The session exists, so the next connection attaches to it."""
         self.outcome: Outcome | None = None
-        self.control_session_id: str | None = None
-        self.sessions: dict[str, SessionState] = {}
         self.by_wire_id: dict[str, SessionState] = self.sessions
         """The sessions by the id that their events carry; single sessions have events without an id."""
         self.outgoing: list[bytes] = []
         self.progress: deque[Event] = deque(maxlen=_PROGRESS)
-        self.skipped = SkippedMessages(logger)
-        self.doubts = ContinuesInDoubt(options)
-        self._silent = SilentSessions(options)
+        self.skipped = SkippedMessages(self.log)
+        self.doubts = ContinuesInDoubt(options, self.log)
+        self._silent = SilentSessions(options, self.log)
         self.closing = False
         self.close_acknowledged = False
 
@@ -225,7 +220,7 @@ class ControlProtocol(SequenceNumbers):
         if sequence is not None:
             session.stops.note(sequence, event)
         if not self.delivers_simulation_errors and isinstance(event, SessionError) and is_ignored(event.error):
-            logger.warning("session %s: %s", session.session_id, event.error)
+            self.log.of(session).warning("%s", event.error)
             return None
         cycle = session.cycle
         if cycle.is_catching_up and session.open:
@@ -248,12 +243,12 @@ class ControlProtocol(SequenceNumbers):
         if isinstance(event, (Slot, Paused, DiscoveryBatch)):
             session.note_position(event)
         if not cycle.observe(event):
-            logger.debug("session %s: dropped a readyForContinue that answers nothing", session.session_id)
+            self.log.of(session).debug("dropped a readyForContinue that answers nothing")
             return None
         if not isinstance(event, Status):  # a server that resumes a session may send one on each connection
             session.news += 1
         if isinstance(event, SessionError) and event.error.terminal:
-            logger.error("session %s failed: %s", session.session_id, event.error)
+            self.log.of(session).error("failed: %s", event.error)
             self._deliver(session, event)
             self._fail(session, RemoteError(event.error, f"session {session.session_id} failed"))
             return None

@@ -6,8 +6,6 @@ missed. Replayed events are dropped, so each event is delivered once.
 
 from __future__ import annotations
 
-import logging
-
 from simsync.events import Created, Event, Status
 from simsync.options import Options
 from simsync.params import CreateSession
@@ -25,8 +23,6 @@ from simsync.wire.control_messages import (
     SessionsCreated,
     Succeeded,
 )
-
-logger = logging.getLogger("simsync.control")
 
 
 # guess: a session with `disconnect_timeout=0` whose connection is lost
@@ -55,7 +51,7 @@ class ParallelProtocol(ControlProtocol):
     # guess: a connection lost before the create has finished
     def _forget_attempt(self) -> None:
         if self.sessions:
-            logger.warning(
+            self.log.warning(
                 "the connection was lost before the create was finished; sub-sessions %s of the broken attempt may hold"
                 " capacity on the server until their disconnect timeout",
                 ", ".join(self.sessions),
@@ -82,11 +78,11 @@ class ParallelProtocol(ControlProtocol):
     def _take_connection_event(self, event: Event | None) -> None:
         """An event without a session id."""
         if isinstance(event, Status):
-            logger.info("server status: %s", event.status)
+            self.log.info("server status: %s", event.status)
             if self.phase is Phase.CREATING:
                 self.progress.append(event)
         else:
-            logger.debug("ignored an event without a session while %s", self.phase.value)
+            self.log.debug("ignored an event without a session while %s", self.phase.value)
 
     def _announced_session(self, session_id: str) -> SessionState | None:
         """The session that is being created, made when it is first heard of; None if there are too many."""
@@ -108,7 +104,7 @@ class ParallelProtocol(ControlProtocol):
         elif isinstance(message, SessionsCreated) and self.phase is Phase.CREATING:
             self._finish_create(message, now)
         elif isinstance(message, ParallelAttached) and self.phase is Phase.ATTACHING:
-            logger.info("control session %s attached again", self.control_session_id)
+            self.log.info("control session %s attached again", self.control_session_id)
             self._establish(now)
         elif isinstance(message, ErrorReported):
             self._take_error(message)
@@ -117,7 +113,7 @@ class ParallelProtocol(ControlProtocol):
         elif isinstance(message, Succeeded):
             self.close_acknowledged = self.closing
         else:
-            logger.debug("ignored while %s: %s", self.phase.value, type(message).__name__)
+            self.log.debug("ignored while %s: %s", self.phase.value, type(message).__name__)
 
     def _session_created(self, message: SessionCreated) -> None:
         session = self._announced_session(message.session_id)
@@ -127,7 +123,7 @@ class ParallelProtocol(ControlProtocol):
         session.rpc_endpoint = message.rpc_endpoint
         session.task_id = message.task_id
         self.progress.append(Created(message.session_id, message.task_id))
-        logger.info("sub-session %s created", message.session_id)
+        self.log.of(session).info("created")
 
     # guess: which errors are retried
     # guess: an error while creating
@@ -140,11 +136,11 @@ class ParallelProtocol(ControlProtocol):
         elif self.phase is Phase.ATTACHING:
             self._refused(error, f"attach {self.control_session_id} again")
         elif self.closing:
-            logger.debug("while closing: %s", error)
+            self.log.debug("while closing: %s", error)
         elif error.terminal:
             self.outcome = GiveUp(f"the server reported {error}", error)
         else:
-            logger.warning("the server reported an error without a sub-session: %s", error)
+            self.log.warning("the server reported an error without a sub-session: %s", error)
 
     # guess: `sessionsCreatedV2` that contradicts the announcements
     # guess: `sessionsCreated` without ranges (old servers)
@@ -172,5 +168,5 @@ class ParallelProtocol(ControlProtocol):
             self._use({session_id: self.sessions[session_id] for session_id in listed})
             self._changed = [one for one in self.sessions.values() if one.has_events or one.failure is not None]
             self.control_session_id = message.control_session_id
-            logger.info("control session %s created with %d sub-sessions", self.control_session_id, len(listed))
+            self.log.info("control session %s created with %d sub-sessions", self.control_session_id, len(listed))
             self._establish(now)

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from simsync.errors import ContinueSendError, ProtocolError, RemoteError
 from simsync.events import Event
 from simsync.options import Options
+from simsync.protocol.connection_log import control_log
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 from simsync.protocol.unreadable_frames import UnreadableFrames
 
@@ -20,6 +21,9 @@ class SequenceNumbers(ABC):
     def __init__(self, options: Options) -> None:
         self._options = options
         self._attached_again = False
+        self.control_session_id: str | None = None
+        self.sessions: dict[str, SessionState] = {}
+        self.log = control_log(logger, self)
         self.unreadable = UnreadableFrames()
 
     @abstractmethod
@@ -76,7 +80,6 @@ class SequenceNumbers(ABC):
     def _note_gap(self, session: SessionState, what: str, missing: int, sequence: int) -> None:
         session.sequence_gaps += missing
         session.cycle.events_are_missing()
-        text = f"session {session.session_id}: {what}"
-        logger.warning("%s: %d event(s) are missing", text, missing)
+        self.log.of(session).warning("%s: %d event(s) are missing", what, missing)
         if self._options.strict_sequence:
-            self._fail(session, ProtocolError(f"{text} (strict_sequence)", sequence))
+            self._fail(session, ProtocolError(f"session {session.session_id}: {what} (strict_sequence)", sequence))

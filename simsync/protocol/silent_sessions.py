@@ -6,17 +6,15 @@ it, and no event will ever come. Only the RPC can tell, and only if the slot sta
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 
 from simsync.errors import ContinueSendError
 from simsync.options import Options
+from simsync.protocol.connection_log import ConnectionLog
 from simsync.protocol.continue_cycle import CycleState
 from simsync.protocol.continues_in_doubt import PATIENCE
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 from simsync.wire.continue_extent import extent_of
-
-logger = logging.getLogger("simsync.control")
 
 _MAY_BE_EXECUTING = (CycleState.RUNNING, CycleState.SENT, CycleState.UNCERTAIN, CycleState.ASKING)
 
@@ -38,7 +36,8 @@ class _Silence:
 class SilentSessions:
     """The silent sessions of one control connection. The lock of the connection guards it."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, log: ConnectionLog) -> None:
+        self._log = log
         self._patience = PATIENCE * options.continue_grace
         self._silent: dict[SessionState, _Silence] = {}
 
@@ -102,9 +101,8 @@ class SilentSessions:
                 " Options(continue_grace=...) if a single slot may take so long"
             )
         if before is None:
-            logger.warning(
-                "session %s: no event came for %g s since the connection was made again; its RPC names slot %d",
-                session.session_id,
+            self._log.of(session).warning(
+                "no event came for %g s since the connection was made again; its RPC names slot %d",
                 self._patience,
                 slot,
             )

@@ -12,8 +12,6 @@ continued it.
 
 from __future__ import annotations
 
-import logging
-
 from simsync.events import Completed, Created, Event, SessionError, Status
 from simsync.options import Options
 from simsync.params import CreateSession
@@ -29,8 +27,6 @@ from simsync.wire.control_messages import (
     SessionCreated,
     Succeeded,
 )
-
-logger = logging.getLogger("simsync.control")
 
 
 # guess: a session with `disconnect_timeout=0` whose connection is lost
@@ -107,7 +103,7 @@ class SingleProtocol(ControlProtocol):
 
     def _session_of(self, wire_id: str, sequence: int | None, event: Event | None) -> SessionState | None:
         if wire_id != OWN_SESSION:
-            logger.debug("ignored an event of session %s while %s", wire_id, self.phase.value)
+            self.log.debug("ignored an event of session %s while %s", wire_id, self.phase.value)
             return None
         if isinstance(event, Status):  # of a session that is being created
             self._note_reply(sequence)
@@ -155,7 +151,7 @@ class SingleProtocol(ControlProtocol):
         elif isinstance(message, NotUnderstood):
             self._not_understood(message)
         else:
-            logger.debug("ignored while %s: %s", self.phase.value, type(message).__name__)
+            self.log.debug("ignored while %s: %s", self.phase.value, type(message).__name__)
 
     # guess: numbers of replies among the events of a single session
     def _note_reply(self, sequence: int | None) -> None:
@@ -163,7 +159,7 @@ class SingleProtocol(ControlProtocol):
             self._replies.add(sequence)
 
     def _finish_attach(self, now: float) -> None:
-        logger.info("session %s attached", self._session.session_id)
+        self.log.info("attached")
         self._establish(now)
 
     # guess: attaching to a single session
@@ -172,7 +168,7 @@ class SingleProtocol(ControlProtocol):
             super()._no_answer(now)
             return
         # A server may not answer a resume; it reads what is sent now after it anyway.
-        logger.warning("session %s: the server did not answer the resume; continuing", self._session.session_id)
+        self.log.warning("the server did not answer the resume; continuing")
         self._finish_attach(now)
 
     def _finish_create(self, message: SessionCreated, now: float) -> None:
@@ -182,7 +178,7 @@ class SingleProtocol(ControlProtocol):
         session.rpc_endpoint = message.rpc_endpoint
         session.task_id = message.task_id
         self.progress.append(Created(message.session_id, message.task_id))
-        logger.info("session %s created", message.session_id)
+        self.log.info("created")
         if message.sequence is not None and message.sequence > session.cursor:
             session.cursor = message.sequence
             session.begin_batch(message.sequence + 1)
@@ -195,7 +191,7 @@ class SingleProtocol(ControlProtocol):
         if self.phase is Phase.CREATING:
             self._refused(error, "create the session")
         elif self.closing:
-            logger.debug("while closing: %s", error)
+            self.log.debug("while closing: %s", error)
         elif self.phase is Phase.STEADY or message.sequence is not None:
             # During a handshake, an error with a number is a replayed event of the session and no answer.
             self._take_error_event(SessionError(error), message.sequence)

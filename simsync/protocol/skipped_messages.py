@@ -6,6 +6,8 @@ import logging
 import reprlib
 from collections import Counter
 
+from simsync.protocol.connection_log import Adapter
+
 _REASON_LENGTH = 200
 _KINDS = 100
 
@@ -19,8 +21,8 @@ _shown.maxstring = _shown.maxother = 2_000
 class SkippedMessages:
     """Counts by reason. Logs the 1st, 10th, 100th … of each reason; the message itself at DEBUG only."""
 
-    def __init__(self, logger: logging.Logger) -> None:
-        self._logger = logger
+    def __init__(self, log: logging.Logger | Adapter) -> None:
+        self.log = log
         self.counts: Counter[str] = Counter()
 
     @property
@@ -34,6 +36,6 @@ class SkippedMessages:
         self.counts[reason] += 1
         count = self.counts[reason]
         if count == 10 ** (len(str(count)) - 1):
-            self._logger.warning("skipped a message: %s (seen %d times)", reason, count)
-        if self._logger.isEnabledFor(logging.DEBUG):
-            self._logger.debug("skipped message: %s", _shown.repr(raw))
+            self.log.warning("skipped a message: %s (seen %d times)", reason, count)
+        if self.log.isEnabledFor(logging.DEBUG):
+            self.log.debug("skipped message: %s", _shown.repr(raw))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from simsync.events import Event, Transaction
+from simsync.protocol.connection_log import Adapter
 from simsync.protocol.coverage import UnprovenSlots
 from simsync.protocol.outcome import GiveUp, Outcome, Reconnect
 from simsync.protocol.replay import ReplayFilter
@@ -84,7 +85,12 @@ class SubscriptionProtocol:
         self._layouts = TransactionLayouts() if quick and plain else None
         self.outcome: Outcome | None = None
         self.last_slot: int | None = None
+        self._log: logging.Logger | Adapter = logger
         self.skipped = SkippedMessages(logger)
+
+    def log_to(self, log: Adapter) -> None:
+        """Lines of the log name the session from now on."""
+        self._log = self.skipped.log = log
 
     @property
     def label(self) -> str:
@@ -243,7 +249,7 @@ class SubscriptionProtocol:
             self.outcome = Reconnect(f"the server sent a message that cannot be read ({what})")
             return
         slot = max((slot for slot in at if slot is not None), default=0)
-        logger.warning("%s: skipped a message that cannot be read at slot %d (%s)", self.label, slot, what)
+        self._log.warning("%s: skipped a message that cannot be read at slot %d (%s)", self.label, slot, what)
         self._unproven.append(UnprovenSlots(self.label, slot, slot))
 
     def _acknowledge(self, message: SubscribeAck, events: list[Event]) -> int:

@@ -18,6 +18,7 @@ from simsync.errors import ConnectError, ControlFailed, HttpStatusError, Simsync
 from simsync.frames import DATA
 from simsync.options import Options
 from simsync.params.api_key import NO_KEY, ApiKey
+from simsync.protocol.connection_log import ConnectionLog
 from simsync.runtime.abort import Abort
 from simsync.runtime.addresses import Unreachable
 from simsync.runtime.dial import dial
@@ -67,9 +68,17 @@ def connection_failure(reason: str, cause: BaseException | None, *, established:
 class Connector:
     """One attempt. :meth:`run` in one thread, :meth:`abort` from any other."""
 
-    def __init__(self, url: str, options: Options, api_key: ApiKey = NO_KEY, *, plane: str = DATA) -> None:
+    def __init__(
+        self,
+        url: str,
+        options: Options,
+        api_key: ApiKey = NO_KEY,
+        *,
+        plane: str = DATA,
+        log: ConnectionLog | None = None,
+    ) -> None:
         self._url = url
-        self._observer = FrameObserver.of(options.on_frame, plane, url)
+        self._observer = FrameObserver.of(options.on_frame, plane, url, log)
         self._options = options
         self._api_key = api_key
         self._abort = Abort()

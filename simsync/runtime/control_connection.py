@@ -22,7 +22,6 @@ from simsync.protocol.control import ControlProtocol, Phase
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.session_state import SessionState
 from simsync.runtime import at_exit
-from simsync.runtime.connection_log import control_log
 from simsync.runtime.connector import connection_failure
 from simsync.runtime.control_opener import ControlOpener
 from simsync.runtime.duplex import DRAIN_LIMIT, ConnectionLost, DuplexWebSocket
@@ -36,8 +35,6 @@ from simsync.runtime.slot_inquiries import AskSlot, SlotInquiries
 from simsync.runtime.threads import join, spawn
 from simsync.runtime.waiting import InterruptSafeCondition, Waker
 from simsync.runtime.writer import Writer
-
-logger = logging.getLogger("simsync.control")
 
 ROOM_PER_SESSION = 4 * 1024
 """Bytes that are read at once per session. Delivering costs something per session, so each should get a few events."""
@@ -58,7 +55,7 @@ class ControlConnection:
         self._options = options
         self._waker = Waker()
         self._reader: threading.Thread | None = None
-        self._logger = control_log(logger, protocol)
+        self._logger = protocol.log
         self._policy = ReconnectPolicy(options, self._sleep, self._logger)
         self.ready_queues = ReadyQueues()
         self.process = self.ready_queues.process
@@ -73,8 +70,8 @@ class ControlConnection:
         self._farewell = Farewell(protocol, options.close_timeout, self._logger)
         self._finished = False
         self._drop_asked = False
-        self._opener = ControlOpener(url, api_key, options, self.lock)
-        self.inquiries = SlotInquiries(ask_slot, self.lock)
+        self._opener = ControlOpener(url, api_key, options, self.lock, protocol.log)
+        self.inquiries = SlotInquiries(ask_slot, self.lock, protocol.log)
 
     # For callers.
 
@@ -243,7 +240,8 @@ class ControlConnection:
             return
         began = time.monotonic()
         try:
-            writer = Writer(ws, self.outbox, self.lock, self._options.ping_interval, self._waker.wake)
+            writer_log = self._logger.named("simsync.writer")
+            writer = Writer(ws, self.outbox, self.lock, self._options.ping_interval, self._waker.wake, writer_log)
         except Exhausted as limit:
             ws.shutdown()
             raise self._opener.lost_attempt(limit) from limit

@@ -9,6 +9,7 @@ from typing import Any
 from simsync.frames import CONTROL
 from simsync.options import Options
 from simsync.params.api_key import ApiKey
+from simsync.protocol.connection_log import ConnectionLog
 from simsync.runtime.connector import ConnectFailed, Connector, connection_failure
 from simsync.runtime.duplex import DuplexWebSocket
 from simsync.runtime.exhaustion import Exhausted, exhaustion
@@ -19,13 +20,19 @@ class ControlOpener:
     """One attempt at a time. ``connector`` is the present one, which any thread may abort."""
 
     def __init__(
-        self, url: str, api_key: ApiKey, options: Options, lock: contextlib.AbstractContextManager[Any]
+        self,
+        url: str,
+        api_key: ApiKey,
+        options: Options,
+        lock: contextlib.AbstractContextManager[Any],
+        log: ConnectionLog,
     ) -> None:
         """``lock`` guards the attempt that is being made."""
         self._url = url
         self._api_key = api_key
         self._options = options
         self._lock = lock
+        self._log = log
         self.connector: Connector | None = None
         """The attempt that is being made."""
         self.ever_connected = False
@@ -35,7 +42,7 @@ class ControlOpener:
         options = self._options
         if seconds is not None:
             options = replace(options, connect_timeout=max(0.001, min(options.connect_timeout, seconds)))
-        self.connector = Connector(self._url, options, self._api_key, plane=CONTROL)
+        self.connector = Connector(self._url, options, self._api_key, plane=CONTROL, log=self._log)
         return self.connector
 
     # guess: connection refused, or a host name without an address

@@ -7,6 +7,7 @@ from typing import Any
 
 from simsync.errors import ConnectError, HttpStatusError
 from simsync.options import Options
+from simsync.protocol.connection_log import ConnectionLog
 from simsync.runtime.connector import ConnectFailed, Connector
 from simsync.runtime.duplex import DuplexWebSocket
 from simsync.runtime.retry import Reconnectable
@@ -26,7 +27,10 @@ class NotFound(GaveUp):
 class DataOpener:
     """One attempt at a time, which any thread may abort. ``lock`` guards it."""
 
-    def __init__(self, url: str, label: str, options: Options, lock: contextlib.AbstractContextManager[Any]) -> None:
+    def __init__(
+        self, url: str, label: str, options: Options, lock: contextlib.AbstractContextManager[Any], log: ConnectionLog
+    ) -> None:
+        self._log = log
         self._url = url
         self._label = label
         self._options = options
@@ -42,7 +46,7 @@ class DataOpener:
     def open(self) -> DuplexWebSocket:
         """Raises Reconnectable, or GaveUp if another attempt would not help."""
         with self._lock:
-            connector = self._connector = Connector(self._url, self._options)
+            connector = self._connector = Connector(self._url, self._options, log=self._log)
         try:
             # wait: subscription | the connect thread | it; `Connector.abort` | `connect_timeout`
             ws = connector.run()

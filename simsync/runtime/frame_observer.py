@@ -10,9 +10,8 @@ import logging
 from collections.abc import Iterable
 
 from simsync.frames import BINARY, CLOSE, OPEN, RECEIVED, REFUSED, REPLY, SENT, TEXT, Frame, OnFrame
+from simsync.protocol.connection_log import ConnectionLog
 from simsync.wire.payloads import BinaryMessage
-
-logger = logging.getLogger("simsync.frames")
 
 _numbers = itertools.count(1)
 
@@ -23,7 +22,10 @@ class FrameObserver:
     The connection goes on: observing it must not change it.
     """
 
-    def __init__(self, on_frame: OnFrame, plane: str, url: str) -> None:
+    def __init__(self, on_frame: OnFrame, plane: str, url: str, log: ConnectionLog | None) -> None:
+        name = "simsync.frames"
+        no_session = ConnectionLog(logging.getLogger(name), plane, tuple, lambda: {"session_id": None, "slot": None})
+        self._logger = no_session if log is None else log.named(name)
         self._on_frame = on_frame
         self._plane = plane
         self._url = url
@@ -31,8 +33,11 @@ class FrameObserver:
         self._failed = False
 
     @classmethod
-    def of(cls, on_frame: OnFrame | None, plane: str, url: str) -> FrameObserver | None:
-        return None if on_frame is None else cls(on_frame, plane, url)
+    def of(
+        cls, on_frame: OnFrame | None, plane: str, url: str, log: ConnectionLog | None = None
+    ) -> FrameObserver | None:
+        """``log``: of the connection, if it belongs to a session."""
+        return None if on_frame is None else cls(on_frame, plane, url, log)
 
     def opened(self) -> None:
         self._show(SENT, OPEN, b"")
@@ -66,4 +71,6 @@ class FrameObserver:
             self._on_frame(Frame(self._plane, self._number, direction, kind, self._url, payload, status))
         except Exception:
             self._failed = True
-            logger.exception("on_frame failed and gets no more frames of %s connection %d", self._plane, self._number)
+            self._logger.exception(
+                "on_frame failed and gets no more frames of %s connection %d", self._plane, self._number
+            )

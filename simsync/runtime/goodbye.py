@@ -8,9 +8,9 @@ from typing import Any
 
 import websocket
 
+from simsync.protocol.connection_log import Adapter
 from simsync.protocol.control import ControlProtocol
 from simsync.protocol.outcome import GiveUp
-from simsync.runtime.connection_log import Adapter
 from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
 from simsync.runtime.outbox import Outbox
 

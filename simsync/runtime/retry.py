@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Callable
 
 from simsync.errors import ConnectError
 from simsync.options import Options
-from simsync.runtime.connection_log import Adapter
+from simsync.protocol.connection_log import Adapter
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

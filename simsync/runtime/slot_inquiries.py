@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from typing import Any, Callable
 
 from simsync.cancel import CancelToken
 from simsync.errors import Cancelled, SimsyncError
+from simsync.protocol.connection_log import ConnectionLog
 from simsync.protocol.continues_in_doubt import ContinuesInDoubt
 from simsync.protocol.session_state import SessionState
 from simsync.runtime.threads import spawn
-
-logger = logging.getLogger("simsync.control")
 
 AskSlot = Callable[[SessionState, CancelToken], int]
 """Asks a session's RPC for its slot, until the token is cancelled. Raises SimsyncError."""
@@ -22,10 +20,11 @@ AskSlot = Callable[[SessionState, CancelToken], int]
 class SlotInquiries:
     """The questions of one control connection. The RPC does not use that connection, so it answers while it is down."""
 
-    def __init__(self, ask_slot: AskSlot, lock: contextlib.AbstractContextManager[Any]) -> None:
+    def __init__(self, ask_slot: AskSlot, lock: contextlib.AbstractContextManager[Any], log: ConnectionLog) -> None:
         """``lock`` guards the states of the sessions."""
         self._ask_slot = ask_slot
         self._lock = lock
+        self._log = log
         self._cancelled = CancelToken()
         self.threads: list[threading.Thread] = []
 
@@ -40,7 +39,7 @@ class SlotInquiries:
         except Cancelled:
             return None
         except SimsyncError as error:
-            logger.warning("could not ask session %s for its slot: %s", state.session_id, error)
+            self._log.of(state).warning("could not ask for its slot: %s", error)
             return None
 
     def learn_position(self, state: SessionState, doubts: ContinuesInDoubt) -> None:
@@ -72,8 +71,8 @@ class SlotInquiries:
                     with self._lock:
                         doubts.calibrate(reference, position, named)
                 slot = self.slot_of(state)
-            except Exception:
-                logger.exception("asking session %s for its slot failed", state.session_id)
+            except Exception:  # noqa: BLE001  logged
+                self._log.of(state).exception("asking for its slot failed")
             decide(slot)
 
         self.threads = [thread for thread in self.threads if thread.is_alive()]

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from simsync.cancel import CancelToken
 from simsync.errors import SubscriptionFailed
 from simsync.options import Options
+from simsync.protocol.connection_log import data_log
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.subscription import SubscriptionProtocol
-from simsync.runtime.connection_log import data_log
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
 from simsync.runtime.data_opener import DataOpener, GaveUp, NotFound
@@ -50,7 +50,7 @@ class SubscriptionReader:
         options: Options,
         from_slot: int | None = None,
     ) -> None:
-        self._opener = DataOpener(url, protocol.label, options, connection.lock)
+        self._opener = DataOpener(url, protocol.label, options, connection.lock, data_log(queue.state))
         self._protocol = protocol
         self._queue = queue
         self._connection = connection
@@ -59,6 +59,7 @@ class SubscriptionReader:
         self._waker = Waker()
         self._buffer = DataBuffer(options.buffer_events, options.buffer_bytes, self._waker.wake)
         self._logger = data_log(queue.state)
+        protocol.log_to(self._logger)
         self._policy = ReconnectPolicy(options, self._sleep, self._logger)
         self._questions = CancelToken()  # cancelled when the subscription is stopped
         self._stopping = False

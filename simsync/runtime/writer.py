@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 from typing import Any, Callable
 
 import websocket
 
+from simsync.protocol.connection_log import ConnectionLog
 from simsync.protocol.continue_cycle import ContinueCycle
 from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
 from simsync.runtime.failure import chain_of
 from simsync.runtime.outbox import PING, TEXT, Outbox, OutgoingFrame
 from simsync.runtime.threads import join, spawn
 from simsync.runtime.waiting import Waker
-
-logger = logging.getLogger("simsync.writer")
 
 
 class Writer:
@@ -34,6 +32,7 @@ class Writer:
         lock: contextlib.AbstractContextManager[Any],
         ping_interval: float,
         wake_reader: Callable[[], None],
+        log: ConnectionLog,
     ) -> None:
         """``lock`` guards the continues."""
         self._ws = ws
@@ -41,6 +40,7 @@ class Writer:
         self._lock = lock
         self._ping_interval = ping_interval
         self._wake_reader = wake_reader
+        self._logger = log
         self._waker = Waker()
         self._thread: threading.Thread | None = None
         self.failure: str | None = None
@@ -62,7 +62,7 @@ class Writer:
         except ConnectionLost as lost:
             self.failure = lost.reason
         except Exception as error:
-            logger.exception("the writer failed")
+            self._logger.exception("the writer failed")
             self.failure = f"the writer failed: {chain_of(error)}"
         finally:
             self._wake_reader()

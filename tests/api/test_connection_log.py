@@ -9,7 +9,7 @@ import pytest
 
 import simsync
 from simsync.local import Faults, Ledger, Simulator
-from simsync.runtime.connection_log import named
+from simsync.protocol.connection_log import named
 
 FIELDS = ("session_id", "plane", "attempt", "slot")
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, MutableMapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 from simsync.frames import CONTROL, DATA
-from simsync.protocol.control import ControlProtocol
 from simsync.protocol.session_state import SessionState
 
 if TYPE_CHECKING:
     Adapter = logging.LoggerAdapter[logging.Logger]
 else:
     Adapter = logging.LoggerAdapter
-
-_data_logger = logging.getLogger("simsync.subscription")
 
 _NAMED = 3
 """Sessions that a line names; a control connection may have thousands."""
@@ -53,13 +50,28 @@ class ConnectionLog(Adapter):
         self._session_ids = session_ids
         self._fields = fields
 
+    def of(self, state: SessionState) -> ConnectionLog:
+        """The same log, for lines about one of the sessions."""
+        return session_log(self.logger, state, self._plane)
+
+    def named(self, name: str) -> ConnectionLog:
+        """The same sessions and fields in the log with this name."""
+        return ConnectionLog(logging.getLogger(name), self._plane, self._session_ids, self._fields)
+
     def process(self, msg: object, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         extra = {"plane": self._plane, "attempt": None, **self._fields(), **(kwargs.get("extra") or {})}
         subject = named(self._session_ids()).replace("%", "%%")
         return (f"{subject}: {msg}" if subject else msg), {**kwargs, "extra": extra}
 
 
-def control_log(logger: logging.Logger, protocol: ControlProtocol) -> ConnectionLog:
+class HasSessions(Protocol):
+    """The protocol of a control connection."""
+
+    sessions: dict[str, SessionState]
+    control_session_id: str | None
+
+
+def control_log(logger: logging.Logger, protocol: HasSessions) -> ConnectionLog:
     """The log of a control connection. Its ``slot`` is None for many sessions."""
 
     def fields() -> dict[str, object]:
@@ -70,10 +82,15 @@ def control_log(logger: logging.Logger, protocol: ControlProtocol) -> Connection
     return ConnectionLog(logger, CONTROL, lambda: protocol.sessions, fields)
 
 
-def data_log(state: SessionState) -> ConnectionLog:
-    """The log of a subscription of one session."""
+def session_log(logger: logging.Logger, state: SessionState, plane: str = CONTROL) -> ConnectionLog:
+    """The log of what concerns one session: of its control connection, or of a subscription."""
 
     def fields() -> dict[str, object]:
-        return {"session_id": state.session_id, "slot": state.position}
+        return {"session_id": state.session_id or None, "slot": state.position}
 
-    return ConnectionLog(_data_logger, DATA, lambda: (state.session_id,), fields)
+    return ConnectionLog(logger, plane, lambda: (state.session_id,) if state.session_id else (), fields)
+
+
+def data_log(state: SessionState) -> ConnectionLog:
+    """The log of a subscription of one session."""
+    return session_log(logging.getLogger("simsync.subscription"), state, DATA)
