@@ -38,6 +38,8 @@ class ReplayFilter:
     def __init__(self, streams: int, from_slot: int | None = None) -> None:
         self.cursors = [StreamCursor(from_slot) for _ in range(streams)]
         self.dropped = 0
+        self.begins = 0
+        """Nothing of the slots before this one is told from a repetition any more."""
         self.delivered: _Counts = {}
         """How often each key was delivered, by slot."""
 
@@ -75,7 +77,7 @@ class ReplayFilter:
         slots = [cursor.slot for cursor in self.cursors if cursor.slot is not None]
         newest = max(slots)
         oldest = min(slots) if len(slots) == len(self.cursors) else newest - KEPT_SLOTS
-        limit = max(oldest, newest - KEPT_SLOTS)
+        limit = self.begins = max(oldest, newest - KEPT_SLOTS)
         for counts in (self.delivered, *(cursor.counts for cursor in self.cursors)):
             for slot in [slot for slot in counts if slot < limit]:
                 del counts[slot]

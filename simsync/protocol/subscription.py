@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from simsync.events import Event, Transaction
 from simsync.protocol.connection_log import Adapter
+from simsync.protocol.content_keys import ContentKeys
 from simsync.protocol.coverage import UnprovenSlots
 from simsync.protocol.outcome import GiveUp, Outcome, Reconnect
 from simsync.protocol.replay import ReplayFilter
@@ -23,7 +24,6 @@ from simsync.wire.pubsub import (
     SubscribeAck,
     SubscribeRefused,
     SubscribeSpec,
-    content_key,
     decode_pubsub,
     slot_of,
     subscribe_request,
@@ -69,6 +69,7 @@ class SubscriptionProtocol:
         self._compressed = compressed and compression.is_available()
         self._inflater: compression.Inflater | None = None
         self._replay = ReplayFilter(len(specs), from_slot)
+        self._contents = ContentKeys() if len(specs) > 1 else None
         self._ended = [False] * len(specs)
         self._numbers: dict[Any, int] = {}
         self._over: set[Any] = set()
@@ -194,7 +195,7 @@ class SubscriptionProtocol:
                 _method, subscription, slot, signature = found
                 index = self._numbers.get(subscription)
                 if index is not None:
-                    if self._admit(index, slot, self._unique(signature, payload)):
+                    if self._admit(index, slot, self._unique(slot, signature, payload)):
                         events.append(Transaction(slot, payload, TRANSACTION, signature))
                         size += len(payload)
                     if self.outcome is not None:
@@ -293,7 +294,7 @@ class SubscriptionProtocol:
         key = spec.key(message.result)
         if self._layouts is not None:
             self._layouts.learn(payload, message.method, message.subscription, slot, key)
-        admitted = self._admit(index, slot, self._unique(key, payload), proves=own_slot is not None)
+        admitted = self._admit(index, slot, self._unique(slot, key, payload), proves=own_slot is not None)
         if self.outcome is not None:
             return 0
         if admitted:
@@ -316,11 +317,15 @@ class SubscriptionProtocol:
             self.last_slot = slot
         return self._replay.admit(index, slot, key)
 
-    def _unique(self, key: object, payload: bytes) -> object:
+    def _unique(self, slot: int, key: object, payload: bytes) -> object:
         """A key that tells notifications of several subscribes apart, or shows that they are the same one."""
         # Signatures are not verified, so two transactions of a slot may share one. Only with several subscribes can one
         # be taken for a repetition of the other.
-        return key if len(self._specs) == 1 else (key, content_key(payload))
+        if self._contents is None:
+            return key
+        if self.last_slot is not None and slot > self.last_slot:
+            self._contents.forget_before(self._replay.begins)
+        return self._contents.key(slot, key, payload)
 
     # guess: which subscription has ended
     def _end(self, index: int | None) -> None:

@@ -55,17 +55,28 @@ def dumps_with_standard_library(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
 
 
+def dumps_sorted_with_standard_library(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode("utf-8")
+
+
 loads: Callable[[bytes], Any]
 """Decode one JSON document in UTF-8. Raises ValueError."""
 
 dumps: Callable[[Any], bytes]
 """Encode as compact JSON in UTF-8. Raises TypeError."""
 
+dumps_sorted: Callable[[Any], bytes]
+"""The same with the keys of each object in order, so that equal values have equal texts."""
+
 try:
     import orjson
 except ImportError:
     loads = loads_with_standard_library
     dumps = dumps_with_standard_library
+    dumps_sorted = dumps_sorted_with_standard_library
 else:
     loads = orjson.loads
     dumps = orjson.dumps
+
+    def dumps_sorted(value: Any) -> bytes:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

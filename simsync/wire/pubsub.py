@@ -204,6 +204,17 @@ def content_key(payload: bytes) -> int:
     return hash(payload[:place] + payload[min(ends, default=len(payload)) :])
 
 
+def has_same_content(payload: bytes, other: bytes) -> bool:
+    """Whether two notifications say the same, in any order of their keys and for any subscription."""
+    one, two = decode_pubsub(payload), decode_pubsub(other)
+    if not isinstance(one, Incoming) or not isinstance(two, Incoming):
+        return False
+    try:
+        return bool(one.method == two.method and one.result == two.result)
+    except RecursionError:  # nested too deeply to be compared
+        return False
+
+
 def _number(value: Any) -> Optional[int]:
     return value if type(value) is int else None
 

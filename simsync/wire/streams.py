@@ -115,9 +115,12 @@ def _at(result: Any, *names: str) -> Any:
 
 
 def content(result: Any) -> Any:
-    """The whole content as the key. Results that cannot be encoded share one key, as repetitions are counted."""
+    """The whole content as the key, in any order of its keys.
+
+    Results that cannot be encoded share one key, as repetitions are counted.
+    """
     try:
-        return json_codec.dumps(result)
+        return json_codec.dumps_sorted(result)
     except (TypeError, ValueError, RecursionError):
         return None
 
