@@ -21,6 +21,7 @@ from simsync.protocol.single import SingleProtocol
 from simsync.reports import ConnectionReport
 from simsync.rpc import ask_slot
 from simsync.runtime.control_connection import ControlConnection
+from simsync.runtime.exhaustion import Exhausted
 from simsync.runtime.threads import spawn
 from simsync.runtime.trial import proxy_name, try_connection
 from simsync.runtime.waiting import deadline_after
@@ -258,4 +259,7 @@ def _checked_create(create: object) -> CreateSession:
 
 
 def _cancel_soon(connection: ControlConnection, reason: str) -> None:
-    spawn("cancel", lambda: connection.cancel(reason))
+    try:
+        spawn("cancel", lambda: connection.cancel(reason))
+    except Exhausted:
+        connection.ask_to_cancel(reason)

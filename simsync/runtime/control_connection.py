@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
 from functools import partial
 from typing import Callable
 
@@ -24,6 +23,7 @@ from simsync.protocol.session_state import SessionState
 from simsync.runtime import at_exit
 from simsync.runtime.connector import connection_failure
 from simsync.runtime.control_opener import ControlOpener
+from simsync.runtime.delivery import deliver
 from simsync.runtime.duplex import DRAIN_LIMIT, ConnectionLost, DuplexWebSocket
 from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
 from simsync.runtime.exhaustion import Exhausted
@@ -70,6 +70,7 @@ class ControlConnection:
         self._farewell = Farewell(protocol, options.close_timeout, self._logger)
         self._finished = False
         self._drop_asked = False
+        self._cancel_asked: str | None = None
         self._opener = ControlOpener(url, api_key, options, self.lock, protocol.log)
         self.inquiries = SlotInquiries(ask_slot, self.lock, protocol.log)
 
@@ -171,6 +172,20 @@ class ControlConnection:
         if connector is not None:
             connector.abort(reason)
         self._waker.wake()
+
+    def ask_to_cancel(self, reason: str) -> None:
+        """The reader cancels, soon. For a caller that must not wait for a lock and may start no thread."""
+        self._cancel_asked = reason
+        connector = self._opener.connector
+        if connector is not None:
+            connector.abort(reason)
+        self._waker.wake()
+
+    def _is_closing(self) -> bool:
+        reason, self._cancel_asked = self._cancel_asked, None
+        if reason is not None:
+            self.cancel(reason)
+        return self._closing
 
     def drop(self) -> None:
         """Lose the connection soon, as if the network had failed. Does nothing if it is down already."""
@@ -309,7 +324,7 @@ class ControlConnection:
                 changed += protocol.receive((), now)
                 self._note_established(ws)
                 # Still under the lock, so that a caller that learns of a state finds the events that led to it.
-                self._deliver(changed)
+                deliver(changed, self.queues, self.ready_queues)
                 self.changed.notify_all()
                 outcome = protocol.outcome
                 finished = protocol.is_finished
@@ -325,7 +340,7 @@ class ControlConnection:
                 if isinstance(outcome, GiveUp):
                     raise self._given_up(outcome)
                 raise ConnectionLost(outcome.reason)
-            if finished or self._closing:
+            if finished or self._is_closing():
                 self._farewell.say(ws, self.lock, self.outbox)
                 return
             if writer.failure is not None:
@@ -355,19 +370,6 @@ class ControlConnection:
         self._policy.established("the control connection")
         self.outbox.let_continues_flow()
 
-    def _deliver(self, changed: Iterable[SessionState]) -> None:
-        queues = []
-        for state in dict.fromkeys(changed):
-            queue = self.queues[state.session_id]
-            queues.append(queue)
-            queue.collect()
-            if state.failure is not None:
-                queue.add(Ended(state.failure))
-            if state.completed:
-                for tell in queue.on_completed:
-                    tell()
-        self.ready_queues.announce(*queues)
-
     def _decided(self, state: SessionState, number: int, slot: int | None) -> None:
         """An inquiry has told the slot of a session; None if its RPC did not answer."""
         with self.lock:
@@ -387,7 +389,7 @@ class ControlConnection:
 
     def _sleep(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while not self._closing and time.monotonic() < deadline:
+        while not self._is_closing() and time.monotonic() < deadline:
             # wait: reader | the time for the next attempt | its waker | the delay
             if self._waker.sleep(deadline - time.monotonic()):
                 self._waker.clear()

@@ -29,6 +29,9 @@ SIGNALS_NOTICED_WITHIN = 1.0
 """Seconds. A signal that arrives while CPython makes the main thread wait for a lock is noted, but does not end that
 wait, and Ctrl-C would be lost until something else happens. So the main thread looks again after this time."""
 
+_MOMENT = 0.1
+"""Seconds. Nobody holds the lock of a waker for longer."""
+
 
 # Deadlines: moments on the clock of time.monotonic(), in seconds. None means no deadline.
 
@@ -136,10 +139,16 @@ class Waker:
         return self._receiver.fileno()
 
     def wake(self) -> None:
-        # A full buffer means that a wake-up is already waiting.
-        with self._lock, contextlib.suppress(OSError):
-            if not self._closed:
-                self._sender.send(b"w")
+        # In a signal handler, the interrupted call of the same thread may hold the lock. Then that call wakes.
+        if not self._lock.acquire(timeout=_MOMENT):
+            return
+        try:
+            # A full buffer means that a wake-up is already waiting.
+            with contextlib.suppress(OSError):
+                if not self._closed:
+                    self._sender.send(b"w")
+        finally:
+            self._lock.release()
 
     def clear(self) -> None:
         with contextlib.suppress(OSError):

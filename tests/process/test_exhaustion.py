@@ -132,6 +132,17 @@ def test_a_subscription_names_the_limit_and_the_session_goes_on(
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+def test_a_token_takes_effect_without_a_thread(client: simsync.Client, scarce: Scarce) -> None:
+    token = simsync.CancelToken()
+    with client.session(simsync.CreateSession(1_000, slot_count=SLOTS), timeout=20, cancel=token) as session:
+        session.ensure_ready(20)
+        scarce.names = {"simsync-cancel": 1}
+        token.cancel()
+        with pytest.raises(simsync.Cancelled, match="the cancel token was fired"):
+            list(session.events(timeout=20))
+    assert scarce.all_have_failed
+
+
 def test_a_session_needs_no_more_than_the_page_says() -> None:
     """The figures of docs/threads.md, which the errors repeat."""
     program = """

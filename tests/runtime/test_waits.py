@@ -22,6 +22,7 @@ RAW = {
     ("dial.py", "connect"),
     ("dial.py", "recv"),
     ("waiting.py", "get"),
+    ("waiting.py", "acquire"),
     ("http_wait.py", "get"),
     ("threads.py", "join"),
     ("http.py", "request"),
