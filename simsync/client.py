@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import weakref
 from dataclasses import fields
@@ -14,6 +15,7 @@ from simsync.events import Event
 from simsync.options import Options
 from simsync.params import CreateSession, checks
 from simsync.params.api_key import ApiKey
+from simsync.protocol.connection_log import session_log
 from simsync.protocol.control import ControlProtocol
 from simsync.protocol.parallel import ParallelProtocol
 from simsync.protocol.session_state import SessionState
@@ -248,8 +250,9 @@ class Client(HttpServices):
             first_mistakes.warn(warning)
         return checked
 
-    def _ask_slot(self, state: SessionState, until: CancelToken) -> int:
-        return ask_slot(urls.rpc_url(state.rpc_endpoint, self._control_url), self.options, until)
+    def _ask_slot(self, state: SessionState, until: CancelToken, wanted: Callable[[], bool] | None) -> int:
+        endpoint = urls.rpc_url(state.rpc_endpoint, self._control_url)
+        return ask_slot(endpoint, self.options, until, session_log(logging.getLogger("simsync.rpc"), state), wanted)
 
 
 def _checked_create(create: object) -> CreateSession:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, SupportsIndex, TypeVar
 
 from simsync import accounts, programs
 from simsync.cancel import CancelToken
@@ -14,8 +15,9 @@ from simsync.errors import InvalidParams, ProtocolError, RpcError
 from simsync.options import Options
 from simsync.params import AccountData, checks
 from simsync.params.account import AccountModifications, checked_modifications
+from simsync.protocol.connection_log import Adapter
 from simsync.reports import SignatureStatus, Simulation
-from simsync.runtime.http_retry import HttpRetry
+from simsync.runtime.http_retry import HttpRetry, is_transient
 from simsync.runtime.http_wait import HttpWait
 from simsync.wire import rpc as wire
 from simsync.wire import urls
@@ -309,19 +311,30 @@ class Rpc:
         self._http.close()
 
 
-def ask_slot(endpoint: str, options: Options, cancel: CancelToken) -> int:
-    """Ask a session for its slot, in a call that ends at once with Cancelled when ``cancel`` is fired."""
+def ask_slot(
+    endpoint: str, options: Options, cancel: CancelToken, log: Adapter, wanted: Callable[[], bool] | None = None
+) -> int:
+    """Ask a session for its slot, in a call that ends at once with Cancelled when ``cancel`` is fired.
+
+    With ``wanted`` it is tried as long as a lost connection is, and while that returns True.
+    """
     call = wire.get_slot()
     with contextlib.closing(_http_client(options)) as http:
         with HttpWait(http, lambda: f"{endpoint} was not asked for its slot", None, cancel) as waiting:
-            retry = HttpRetry(options, logger, waiting.pause)
+            retry = HttpRetry(options, log, waiting.pause)
 
             def ask() -> int:
+                deadline = retry.deadline if wanted is None else time.monotonic() + options.rpc_timeout
                 # wait: `simsync-http` | a reply | the peer; a cancelled token | `rpc_timeout`
-                return call.read(http.post_json(endpoint, call.body(1), retry.deadline))
+                return call.read(http.post_json(endpoint, call.body(1), deadline))
 
-            # wait: inquiry, subscription | a reply | `simsync-http`; a cancelled token | `rpc_timeout`
-            return retry.read(lambda: waiting.run(ask))
+            def run() -> int:
+                # wait: inquiry, subscription | a reply | `simsync-http`; a cancelled token | `rpc_timeout`
+                return waiting.run(ask)
+
+            if wanted is None:
+                return retry.read(run)
+            return retry.watch(run, lambda error: wanted() and is_transient(error))
 
 
 def ask_outcomes(

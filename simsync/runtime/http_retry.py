@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from simsync.errors import ConnectError, HttpStatusError, ProtocolError
 from simsync.options import Options
+from simsync.protocol.connection_log import Adapter
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -46,7 +47,9 @@ class HttpRetry:
         sleep: Waits between two attempts.
     """
 
-    def __init__(self, options: Options, logger: logging.Logger, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, options: Options, logger: logging.Logger | Adapter, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._options = options
         self._logger = logger
         self._sleep = sleep
@@ -84,7 +87,7 @@ class HttpRetry:
             wait=tenacity.wait_incrementing(start=WRITE_DELAY, increment=WRITE_DELAY),
         )
 
-    def watch(self, request: Callable[[], T]) -> T:
+    def watch(self, request: Callable[[], T], is_transient: Callable[[BaseException], bool] = is_transient) -> T:
         """For a caller who waits long anyway: an outage may last as long as that of a connection."""
         import tenacity
 

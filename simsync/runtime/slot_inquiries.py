@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from simsync.cancel import CancelToken
 from simsync.errors import Cancelled, SimsyncError
 from simsync.protocol.connection_log import ConnectionLog
+from simsync.protocol.continue_cycle import CycleState
 from simsync.protocol.continues_in_doubt import ContinuesInDoubt
 from simsync.protocol.session_state import SessionState
 from simsync.runtime.threads import spawn
 
-AskSlot = Callable[[SessionState, CancelToken], int]
-"""Asks a session's RPC for its slot, until the token is cancelled. Raises SimsyncError."""
+Wanted = Callable[[], bool]
+AskSlot = Callable[[SessionState, CancelToken, Optional[Wanted]], int]
+"""Asks a session's RPC for its slot, until the token is cancelled. Raises SimsyncError.
+
+With the function, which says whether the answer still matters, it goes on asking as long as an outage may last.
+"""
 
 
 class SlotInquiries:
@@ -32,10 +37,12 @@ class SlotInquiries:
         """Nobody needs the answers any more."""
         self._cancelled.cancel()
 
-    def slot_of(self, state: SessionState, until: CancelToken | None = None) -> int | None:
+    def slot_of(
+        self, state: SessionState, until: CancelToken | None = None, wanted: Wanted | None = None
+    ) -> int | None:
         """The slot of a session; None if its RPC did not answer, or nobody needs the answer any more."""
         try:
-            return self._ask_slot(state, until or self._cancelled)
+            return self._ask_slot(state, until or self._cancelled, wanted)
         except Cancelled:
             return None
         except SimsyncError as error:
@@ -62,6 +69,13 @@ class SlotInquiries:
         ``reference`` is asked first: a session that is known to wait, which shows what the slots of RPCs mean.
         """
 
+        cycle, number = state.cycle, state.cycle.inquiry
+        # The session cannot go on without this answer, unless an event decides it or the connection is lost again.
+        in_doubt = cycle.state is CycleState.ASKING
+
+        def wanted() -> bool:
+            return cycle.state is CycleState.ASKING and cycle.inquiry == number
+
         def run() -> None:
             slot: int | None = None
             try:
@@ -70,7 +84,7 @@ class SlotInquiries:
                     named = self.slot_of(reference)
                     with self._lock:
                         doubts.calibrate(reference, position, named)
-                slot = self.slot_of(state)
+                slot = self.slot_of(state, wanted=wanted if in_doubt else None)
             except Exception:  # noqa: BLE001  logged
                 self._log.of(state).exception("asking for its slot failed")
             decide(slot)

@@ -153,16 +153,17 @@ def scripted(*scripts: Callable[[Talk], None], context: ssl.SSLContext | None = 
 
 
 @contextlib.contextmanager
-def answering_slots(slots: Sequence[int]) -> Iterator[tuple[str, queue.SimpleQueue[str]]]:
-    """An RPC endpoint that answers each call with the next of ``slots``; yields its address and the methods called."""
+def answering_slots(slots: Sequence[int | None]) -> Iterator[tuple[str, queue.SimpleQueue[str]]]:
+    """An RPC endpoint that answers with the next of ``slots``, 503 for None; yields its address and the methods called."""
     remaining = list(slots)
     called: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            body = json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": remaining.pop(0)}).encode()
-            self.send_response(200)
+            slot = remaining.pop(0)
+            body = json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": slot}).encode()
+            self.send_response(503 if slot is None else 200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -10,7 +10,7 @@ import simsync
 
 from .scripted_control import SESSION, Talk, answering_slots, scripted
 
-OPTIONS = simsync.Options(backoff_initial=0.001, continue_grace=0.05, rpc_timeout=5.0)
+OPTIONS = simsync.Options(backoff_initial=0.001, continue_grace=0.05, rpc_timeout=5.0, reconnect_attempts=5)
 HUGE = b"x" * 12_000_000
 """More than the buffers of a loopback connection hold, so it is not wholly written while nobody reads."""
 

@@ -134,3 +134,58 @@ def test_an_attached_session_shows_it_when_it_is_attached() -> None:
             events = list(session.events(advance=1, timeout=20))
     assert [type(event).__name__ for event in events] == ["Slot", "Completed"]
     assert called.qsize() == 2
+
+
+def test_an_rpc_that_is_away_is_asked_as_long_as_an_outage_may_last() -> None:
+    def losing(talk: Talk) -> None:
+        talk.create(endpoint)
+        lose_the_continue(talk)
+
+    def resuming(talk: Talk) -> None:
+        talk.attach()
+        talk.expect("continueSessionV1")  # again, as its slot has not moved
+        talk.event(3, "slotNotification", 9)
+        talk.event(4, "completed", {"summary": None})
+        talk.goodbye()
+
+    with answering_slots([None] * 8 + [1]) as (endpoint, called), scripted(losing, resuming) as url:
+        with simsync.Client(url, "key", options=OPTIONS).parallel(simsync.CreateSession(1, 9), timeout=20) as session:
+            events = list(session.sub_sessions[0].events(advance=8, timeout=20))
+    assert len(events) == 4
+    assert called.qsize() == 9
+
+
+def test_an_rpc_that_stays_away_fails_the_session() -> None:
+    def losing(talk: Talk) -> None:
+        talk.create(endpoint)
+        lose_the_continue(talk)
+
+    def resuming(talk: Talk) -> None:
+        talk.attach()
+        talk.goodbye()
+
+    options = simsync.Options(backoff_initial=0.001, continue_grace=0.05, reconnect_attempts=5)
+    with answering_slots([None] * 6) as (endpoint, called), scripted(losing, resuming) as url:
+        with simsync.Client(url, "key", options=options).parallel(simsync.CreateSession(1, 9), timeout=20) as session:
+            with pytest.raises(simsync.ContinueSendError, match="its RPC did not answer"):
+                list(session.sub_sessions[0].events(advance=8, timeout=20))
+    assert called.qsize() == 6
+
+
+def test_an_answer_that_is_not_needed_any_more_is_not_waited_for() -> None:
+    def losing(talk: Talk) -> None:
+        talk.create(endpoint)
+        lose_the_continue(talk)
+
+    def resuming(talk: Talk) -> None:
+        talk.attach()
+        called.get(timeout=20)
+        talk.event(3, "slotNotification", 9)  # it had arrived
+        talk.event(4, "completed", {"summary": None})
+        talk.goodbye()
+
+    options = simsync.Options(backoff_initial=0.2, continue_grace=0.05)
+    with answering_slots([None] * 20) as (endpoint, called), scripted(losing, resuming) as url:
+        with simsync.Client(url, "key", options=options).parallel(simsync.CreateSession(1, 9), timeout=20) as session:
+            assert len(list(session.sub_sessions[0].events(advance=8, timeout=20))) == 4
+    assert called.qsize() <= 1
