@@ -22,6 +22,7 @@ from simsync.protocol.session_state import SessionState
 from simsync.protocol.single import SingleProtocol
 from simsync.reports import ConnectionReport
 from simsync.rpc import ask_slot
+from simsync.runtime import at_exit
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.exhaustion import Exhausted
 from simsync.runtime.threads import spawn
@@ -233,6 +234,8 @@ class Client(HttpServices):
         token = cancel if cancel is not None else CancelToken()
         # In another thread, because a token may be fired in a signal handler while this thread holds any lock.
         forget_token = token.on_cancel(lambda: _cancel_soon(connection, token.reason))
+        underway = _Underway(connection)
+        at_exit.remember(underway)
         try:
             connection.start(deadline, on_progress)
             owner = make(connection, self._control_url, self.options, forget_token)
@@ -242,6 +245,8 @@ class Client(HttpServices):
             forget_token()
             connection.close()
             raise
+        finally:
+            at_exit.forget(underway)
 
     def _checked(self, create: object) -> CreateSession:
         checked = _checked_create(create)
@@ -253,6 +258,19 @@ class Client(HttpServices):
     def _ask_slot(self, state: SessionState, until: CancelToken, wanted: Callable[[], bool] | None) -> int:
         endpoint = urls.rpc_url(state.rpc_endpoint, self._control_url)
         return ask_slot(endpoint, self.options, until, session_log(logging.getLogger("simsync.rpc"), state), wanted)
+
+
+class _Underway:
+    """A session that is being created. If the program ends meanwhile (in a daemon thread), the server is told."""
+
+    def __init__(self, connection: ControlConnection) -> None:
+        self._connection = connection
+
+    def cancel_at_exit(self) -> None:
+        self._connection.cancel("the interpreter is ending")
+
+    def close(self) -> None:
+        self._connection.close("the interpreter is ending")
 
 
 def _checked_create(create: object) -> CreateSession:

@@ -154,3 +154,22 @@ sessions = [client.parallel(simsync.CreateSession(1, 9)) for _ in range(3)]
     with scripted(mute, mute, mute) as url:
         done = ended(program, url)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_session_that_is_being_created_is_ended_too() -> None:
+    def creating(talk: Talk) -> None:
+        talk.expect("createBacktestSession")
+        talk.goodbye()
+
+    program = """
+import threading
+import simsync
+asked = threading.Event()
+options = simsync.Options(close_timeout=60.0, on_frame=lambda frame: frame.kind == "text" and asked.set())
+client = simsync.Client(options=options)
+threading.Thread(target=lambda: client.session(simsync.CreateSession(1, 9)), daemon=True).start()
+asked.wait()
+"""
+    with scripted(creating) as url:
+        done = ended(program, url)
+    assert done.returncode == 0, done.stderr

@@ -154,7 +154,7 @@ def scripted(*scripts: Callable[[Talk], None], context: ssl.SSLContext | None = 
 
 @contextlib.contextmanager
 def answering_slots(slots: Sequence[int | None]) -> Iterator[tuple[str, queue.SimpleQueue[str]]]:
-    """An RPC endpoint that answers with the next of ``slots``, 503 for None; yields its address and the methods called."""
+    """An RPC endpoint that answers with the next of ``slots``, 503 for None; yields its address and what was called."""
     remaining = list(slots)
     called: queue.SimpleQueue[str] = queue.SimpleQueue()
 
