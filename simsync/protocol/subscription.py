@@ -68,6 +68,7 @@ class SubscriptionProtocol:
         self._dialect = dialect
         self._compressed = compressed and compression.is_available()
         self._inflater: compression.Inflater | None = None
+        self._inflating = False
         self._replay = ReplayFilter(len(specs), from_slot)
         self._contents = ContentKeys() if len(specs) > 1 else None
         self._ended = [False] * len(specs)
@@ -129,6 +130,7 @@ class SubscriptionProtocol:
         self._early = []
         self._early_size = 0
         self._inflater = compression.Inflater(self._max_message) if self._compressed else None
+        self._inflating = False
         if self._connections:
             self._replay.reconnected()
         self._connections += 1
@@ -178,7 +180,11 @@ class SubscriptionProtocol:
     # guess: Text and Binary frames of a compressed connection
     def inflate(self, payload: bytes) -> bytes:
         """The text of a binary frame. Raises ValueError if the compressed stream is broken."""
-        return bytes(payload) if self._inflater is None else self._inflater.inflate(payload)
+        # A compressed stream does not begin with a brace, so a server that sends plain JSON in binary frames is heard.
+        if self._inflater is None or (not self._inflating and payload[:1] == b"{"):
+            return bytes(payload)
+        self._inflating = True
+        return self._inflater.inflate(payload)
 
     def disable_compression(self) -> None:
         """From the next connection on."""

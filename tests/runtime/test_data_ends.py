@@ -100,3 +100,14 @@ def test_a_stream_that_is_always_broken_goes_on_without_compression() -> None:
 
     assert slots_of(broken, broken, plain) == [3]
     assert asked == ["zstd", "zstd", None]
+
+
+def test_plain_json_in_binary_frames_is_heard_although_compression_was_asked_for() -> None:
+    pytest.importorskip("zstandard")
+
+    def plain(talk: Talk) -> None:
+        assert talk.expect("slotSubscribe")[-1]["compression"] == "zstd"
+        talk.sock.sendall(b"".join(encode(BINARY, text[2:]) for text in (ACCEPTED, notification(3), END)))
+        talk.expect_end()
+
+    assert slots_of(plain) == [3]
