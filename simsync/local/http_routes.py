@@ -2,55 +2,46 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from simsync.local.control.session import SessionFailed
 from simsync.local.control.socket import ControlConnection
 from simsync.local.encoding import dump_json, load_json, time_text
-from simsync.local.engine.engine import EngineFailed
-from simsync.local.frames import FrameSender
-from simsync.local.pubsub.connection import DataConnection
+from simsync.local.host import MAX_MESSAGE, not_found, upgrade
 from simsync.local.request_fields import BadRequest
-from simsync.local.rpc.calls import answer, failure
 from simsync.local.services import BadWindow, BundleBuilds, KeyTaken, read_build_request, read_range
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable
     from typing import Callable
 
     from simsync.local.control.groups import SessionTable
     from simsync.local.faults.faults import Faults
+    from simsync.local.host import Host
     from simsync.local.ledger.ledger import Ledger
 
     _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _log = logging.getLogger("simsync.local.http")
-_MAX_MESSAGE = 64 * 1024 * 1024
-"""Largest request in bytes, on sockets and over HTTP."""
-_CLOSE_TIMEOUT = 2.0
-"""Seconds to wait for a client's close frame."""
 
 
 class Routes:
     """The request handlers of one simulator. ``draining`` may be set from any thread."""
 
-    def __init__(self, table: SessionTable, faults: Faults, api_key: str) -> None:
+    def __init__(self, table: SessionTable, host: Host, faults: Faults, api_key: str) -> None:
         self.draining = False
         self._table = table
+        self._host = host
         self._builds = BundleBuilds(table.ledger, table.behaviour.build_delay, table.usage.clock)
         self._faults = faults
         self._api_key = api_key
-        self._numbers = itertools.count(1)
         self._aborts: set[Callable[[], None]] = set()
 
     def application(self) -> web.Application:
         """Return the application with all routes."""
-        application = web.Application(client_max_size=_MAX_MESSAGE, middlewares=[self._misbehave])
+        application = web.Application(client_max_size=MAX_MESSAGE, middlewares=[self._misbehave])
         application.router.add_get("/backtest", self._control)
         application.router.add_get("/backtest/{session_id}", self._data)
         application.router.add_post("/backtest/{session_id}", self._rpc)
@@ -67,7 +58,7 @@ class Routes:
         return application
 
     def abort_all(self) -> None:
-        """Drop every socket that is still open."""
+        """Drop every control socket that is still open."""
         for abort in list(self._aborts):
             abort()
 
@@ -78,7 +69,8 @@ class Routes:
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal
-        socket, sender, _ = await self._upgrade(request)
+        socket, sender, _ = await upgrade(request)
+        self._aborts.add(sender.abort)
         try:
             await ControlConnection(socket, sender, self._table, self._faults.control).serve()
         finally:
@@ -90,33 +82,9 @@ class Routes:
         if status is not None:
             return web.Response(status=status, text="refused by a fault")
         session = self._table.session(request.match_info["session_id"])
-        if session is None or not session.serves():
-            return web.Response(status=404, text="unknown or ended session")
-        socket, sender, transport = await self._upgrade(request)
-        faults = self._faults.data
-        faults.socket_opened()
-        behaviour = self._table.behaviour
-        # Without compression and replay, what simsync sends may be no more than what a node knows.
-        own = request.headers.get("User-Agent", "").startswith("simsync/")
-        try:
-            await DataConnection(
-                socket, sender, transport, session, behaviour, faults, self._numbers, knows_ends=own
-            ).serve()
-        finally:
-            self._aborts.discard(sender.abort)
-        return socket
-
-    async def _upgrade(self, request: web.Request) -> tuple[web.WebSocketResponse, FrameSender, asyncio.WriteTransport]:
-        socket = web.WebSocketResponse(
-            timeout=_CLOSE_TIMEOUT, compress=False, max_msg_size=_MAX_MESSAGE, writer_limit=1
-        )
-        await socket.prepare(request)
-        transport: asyncio.WriteTransport | None = request.transport
-        if transport is None:
-            raise ConnectionResetError("the client left during the upgrade")
-        sender = FrameSender(socket, transport)
-        self._aborts.add(sender.abort)
-        return socket, sender, transport
+        if session is None or session.closed:
+            return not_found()
+        return await self._host.data(request, session.id)
 
     async def _rpc(self, request: web.Request) -> web.Response:
         response = await self._answer_rpc(request)
@@ -136,18 +104,11 @@ class Routes:
 
     async def _answer_rpc(self, request: web.Request) -> web.Response:
         session = self._table.session(request.match_info["session_id"])
-        if session is None or not session.serves():
-            return web.Response(status=404, text="unknown or ended session")
-        body = await request.read()
-        # Other work ran while the body arrived.
-        if not session.serves():
-            return web.Response(status=404, text="unknown or ended session")
-        try:
-            session.start_engine()
-            reply = answer(session.backtest, body)
-        except (SessionFailed, EngineFailed) as error:
-            session.fail(error)
-            return web.Response(body=failure(body, str(error)), content_type="application/json")
+        if session is None or session.closed:
+            return not_found()
+        reply = await self._host.rpc(session.id, await request.read())
+        if reply is None:
+            return not_found()
         if self._faults.http.replying().empty:
             reply = b""
         return web.Response(body=reply, content_type="application/json")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import ipaddress
 import logging
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
@@ -17,17 +18,22 @@ from simsync.local.behaviour import Behaviour
 from simsync.local.control.groups import SessionTable
 from simsync.local.control.wire import Encoder
 from simsync.local.faults.faults import Faults
+from simsync.local.host import LocalHost
 from simsync.local.http_routes import Routes
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from types import TracebackType
+    from typing import Callable
 
+    from simsync.local.host import Host
     from simsync.local.ledger.ledger import Ledger
 
 _log = logging.getLogger("simsync.local")
 _BACKLOG = 512
 _PAIR_ATTEMPTS = 5
 _DEFAULT_KEY = "local-dev-key"
+_Answer = TypeVar("_Answer")
 _STOP_TIMEOUT = 10.0
 """Seconds that close() waits for the server's thread."""
 
@@ -95,10 +101,10 @@ class Simulator:
             )
         self.host: str = host
         self.port: int = address[1]
-        table = SessionTable(ledger, self.behaviour, Encoder(self.behaviour), self.url)
-        self._table = table
-        self._routes = Routes(table, self.faults, api_key)
-        self._server = _Server(listeners, table, self._routes)
+        self._host = LocalHost(ledger, self.behaviour, self.faults.data)
+        table = SessionTable(ledger, self.behaviour, Encoder(self.behaviour), self.url, self._host.run)
+        self._routes = Routes(table, self._host, self.faults, api_key)
+        self._server = _Server(listeners, table, self._host, self._routes)
         self._thread = threading.Thread(target=self._server.run, name=f"simsync-local-{self.port}", daemon=True)
         self._thread.start()
         self._server.started.wait()
@@ -133,7 +139,7 @@ class Simulator:
 
     def engines(self) -> int:
         """Return how many engines are alive, that is, hold memory; those of parked sessions are not."""
-        return len(self._table.engines)
+        return self._server.ask(self._host.engines) or 0
 
     @property
     def closed(self) -> bool:
@@ -166,11 +172,12 @@ class Simulator:
 class _Server:
     """The event loop in the simulator's thread."""
 
-    def __init__(self, listeners: list[socket.socket], table: SessionTable, routes: Routes) -> None:
+    def __init__(self, listeners: list[socket.socket], table: SessionTable, host: Host, routes: Routes) -> None:
         self.started = threading.Event()
         self.failure: BaseException | None = None
         self._listeners = listeners
         self._table = table
+        self._host = host
         self._routes = routes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -199,6 +206,19 @@ class _Server:
             # It ended between the check and the call.
             _log.debug("the event loop is already closed")
 
+    def ask(self, question: Callable[[], Coroutine[Any, Any, _Answer]]) -> _Answer | None:
+        """Return an answer from the event loop, None if the server has stopped. For other threads."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return None
+        work = question()
+        try:
+            return asyncio.run_coroutine_threadsafe(work, loop).result(_STOP_TIMEOUT)
+        except (RuntimeError, concurrent.futures.CancelledError, concurrent.futures.TimeoutError):
+            # It ended in between.
+            work.close()
+            return None
+
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
@@ -220,6 +240,7 @@ class _Server:
                 await asyncio.sleep(0)
             self._table.close()
             self._routes.abort_all()
+            self._host.close()
             await runner.cleanup()
 
 

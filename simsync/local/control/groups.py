@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from simsync.local.backtest.engines import Engines, give_back_memory
+from simsync.local.backtest.engines import give_back_memory
 from simsync.local.backtest.messages import Plan
 from simsync.local.control.session import Session
 from simsync.local.encoding import control_session_id, session_id
@@ -14,10 +14,11 @@ from simsync.local.request_fields import BadRequest, Refused
 from simsync.local.services import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from simsync.local.backtest.messages import Event
     from simsync.local.behaviour import Behaviour
+    from simsync.local.control.session import Work
     from simsync.local.control.wire import Create, Encoder
     from simsync.local.ledger.ledger import Ledger
 
@@ -85,7 +86,8 @@ class Group:
         self._timer: asyncio.TimerHandle | None = None
         self.sessions: dict[str, Session] = {}
         for plan in plans:
-            session = Session(session_id(), table.ledger, plan, table.behaviour, self._emit, table.usage, table.engines)
+            strict = table.behaviour.strict_continue
+            session = Session(session_id(), plan, self._emit, table.usage, table.run, strict=strict)
             self.sessions[session.id] = session
 
     @property
@@ -137,8 +139,7 @@ class Group:
         # Nothing executes in a completed session unless a client calls: a run whose last message was lost must not keep
         # its engines until the timeout.
         for session in self.sessions.values():
-            if session.backtest.completed:
-                session.backtest.park()
+            session.rest()
         give_back_memory()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self.disconnect_timeout, self._expire)
@@ -170,14 +171,21 @@ class Group:
 
 
 class SessionTable:
-    """All sessions of a simulator, by id."""
+    """All sessions of a simulator, by id. ``run`` returns what does the work of a session."""
 
-    def __init__(self, ledger: Ledger, behaviour: Behaviour, encoder: Encoder, base_url: str) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        behaviour: Behaviour,
+        encoder: Encoder,
+        base_url: str,
+        run: Callable[[Session], Work],
+    ) -> None:
         self.ledger = ledger
         self.behaviour = behaviour
         self.encoder = encoder
         self.usage = Usage()
-        self.engines = Engines(behaviour.max_engines)
+        self.run = run
         self._base_url = base_url
         self._groups: set[Group] = set()
         self._sessions: dict[str, Group] = {}

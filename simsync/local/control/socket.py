@@ -152,7 +152,7 @@ class ControlConnection:
         session = self._session_of(request)
         if session.closed:
             raise _unknown(session.id)
-        session.queue_continue(request)
+        session.proceed(request)
         if arrived.drop_after:
             self._sender.abort()
 

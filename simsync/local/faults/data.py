@@ -169,7 +169,10 @@ class DropAtTerminal(Fault[SubscriptionEnd]):
 
 
 class DataFaults:
-    """The faults on data sockets, and the count of what was sent and received on them."""
+    """The faults on data sockets, and the count of what was sent and received on them.
+
+    Plans are awaited: a worker process asks the simulator for them.
+    """
 
     def __init__(self, lock: threading.Lock, fired: list[str]) -> None:
         self._lock = lock
@@ -194,7 +197,7 @@ class DataFaults:
         with self._lock:
             self.sockets_opened += 1
 
-    def subscribing(self, method: str) -> SubscribeRequest:
+    async def subscribing(self, method: str) -> SubscribeRequest:
         """Count a subscribe and return the plan for it."""
         with self._lock:
             self.subscribes_received += 1
@@ -202,7 +205,7 @@ class DataFaults:
             self.subscribes_refused += request.refusal is not None
             return request
 
-    def count_quiet(self, wanted: int, sent_on_socket: int) -> int:
+    async def count_quiet(self, wanted: int, sent_on_socket: int) -> int:
         """Return how many of the next ``wanted`` notifications of a socket meet no fault, and count them as sent.
 
         The caller must send them at once, since the numbers of later notifications depend on it.
@@ -212,13 +215,13 @@ class DataFaults:
             self.notifications_sent += count
             return count
 
-    def sending(self, on_socket: int, *, survives: bool) -> DataMessage:
+    async def sending(self, on_socket: int, *, survives: bool) -> DataMessage:
         """Count the next notification, the ``on_socket``-th of its socket, and return the plan for it."""
         with self._lock:
             self.notifications_sent += 1
             return self.messages.meet(DataMessage(self.notifications_sent, on_socket, survives))
 
-    def ending(self) -> SubscriptionEnd:
+    async def ending(self) -> SubscriptionEnd:
         """Return the plan for the end of a subscription."""
         with self._lock:
             return self.ends.meet(SubscriptionEnd())

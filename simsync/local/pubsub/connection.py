@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMsgType
 
-from simsync.local.control.session import SessionFailed
+from simsync.local.control.runner import SessionFailed
 from simsync.local.encoding import dump_json, load_json, zstandard
 from simsync.local.pubsub.kinds import (
     OWN_KEYS,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from simsync.local.backtest.stream import StreamReader
     from simsync.local.behaviour import Behaviour
-    from simsync.local.control.session import Session
+    from simsync.local.control.runner import Runner
     from simsync.local.faults.data import DataFaults
     from simsync.local.frames import FrameSender
     from simsync.local.pubsub.kinds import Kind, Pick
@@ -116,7 +116,7 @@ class DataConnection:
         socket: web.WebSocketResponse,
         sender: FrameSender,
         transport: asyncio.WriteTransport,
-        session: Session,
+        runner: Runner,
         behaviour: Behaviour,
         faults: DataFaults,
         numbers: Iterator[int],
@@ -126,8 +126,8 @@ class DataConnection:
         """With ``knows_ends`` the client is known to understand the end of a subscription before it uses anything."""
         self._socket = socket
         self._sender = sender
-        self._session = session
-        self._stream = session.backtest.stream
+        self._runner = runner
+        self._stream = runner.backtest.stream
         self._behaviour = behaviour
         self._faults = faults
         self._numbers = numbers
@@ -136,7 +136,7 @@ class DataConnection:
         # Frames must be sent in the order in which they were compressed: they form one zstd stream. With overtake_acks
         # the reading task sends notifications, too.
         self._order = asyncio.Lock()
-        plan = session.plan
+        plan = runner.plan
         slots = plan.end_slot - plan.start_slot + 1
         survives = slots <= min(_EXPECTED, behaviour.replay_slots)
         self._out = DataSender(socket, sender, transport, faults, survives=survives)
@@ -149,7 +149,7 @@ class DataConnection:
     async def serve(self) -> None:
         """Serve until the connection ends."""
         self._stream.listen(self._wake.set)
-        self._session.on_close(self._session_closed)
+        self._runner.on_close(self._session_closed)
         writer = asyncio.get_running_loop().create_task(self._write())
         writer.add_done_callback(self._written)
         try:
@@ -161,7 +161,7 @@ class DataConnection:
         finally:
             writer.cancel()
             self._stream.unlisten(self._wake.set)
-            self._session.off_close(self._session_closed)
+            self._runner.off_close(self._session_closed)
             for subscription in self._subscriptions.values():
                 subscription.reader.close()
 
@@ -176,7 +176,7 @@ class DataConnection:
         error = writer.exception()
         if error is not None and not isinstance(error, ConnectionError):
             # The item that broke it would break every connection that comes after it.
-            self._session.fail(error)
+            self._runner.fail(error)
             self._sender.abort()
 
     # -- requests
@@ -235,7 +235,7 @@ class DataConnection:
         return True
 
     async def _subscribe(self, kind: Kind, params: list[Any]) -> _Subscription:
-        planned = self._faults.subscribing(f"{kind.stem}Subscribe")
+        planned = await self._faults.subscribing(f"{kind.stem}Subscribe")
         if planned.refusal is not None:
             raise RpcFault(*planned.refusal)
         pick = kind.picker(default_form(kind.stem, params, self._behaviour), self._find)
@@ -246,9 +246,9 @@ class DataConnection:
             from_slot = None
         compressed = config.get("compression") == "zstd" and zstandard is not None
         # A subscriber must see the start slot, which is executed when it is first needed.
-        if not self._session.closed:
+        if not self._runner.closed:
             try:
-                self._session.start_engine()
+                self._runner.start_engine()
             except SessionFailed as error:
                 raise RpcFault(INTERNAL_ERROR, f"the session failed: {error}") from error
         if self._behaviour.refuse_old_replay and from_slot is not None:
@@ -277,7 +277,7 @@ class DataConnection:
                 await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the session was closed")
                 return
             if self._ends_with_close and self._all_ended():
-                if self._faults.ending().drop:
+                if (await self._faults.ending()).drop:
                     await self._out.drop()
                 await self._socket.close(code=WSCloseCode.OK)
                 return
@@ -302,7 +302,7 @@ class DataConnection:
 
     def _find(self, address: Pubkey) -> Account | None:
         """Return an account as it is now; None once the session is closed and has no engine any more."""
-        return None if self._session.closed else self._session.backtest.engine.account(address)
+        return None if self._runner.closed else self._runner.backtest.engine.account(address)
 
     async def _send(self, subscription: _Subscription) -> None:
         notifications = subscription.read(_READ_AT_ONCE)

@@ -76,7 +76,7 @@ class DataSender:
     async def _send(self, waiting: Sequence[Notification]) -> None:
         first = 0
         while first < len(waiting):
-            count = self._faults.count_quiet(len(waiting) - first, self._sent)
+            count = await self._faults.count_quiet(len(waiting) - first, self._sent)
             if count:
                 self._sent += count
                 await self._sender.send([self._frame(one) for one in waiting[first : first + count]])
@@ -90,7 +90,7 @@ class DataSender:
         await self._send(self.forget(number))
         if terminal is None:
             return
-        if self._faults.ending().drop:
+        if (await self._faults.ending()).drop:
             await self.drop()
         await self._sender.send([self._frame(terminal)])
 
@@ -136,7 +136,7 @@ class DataSender:
 
     async def _notify_with_faults(self, notification: Notification) -> None:
         self._sent += 1
-        plan = self._faults.sending(self._sent, survives=self._survives)
+        plan = await self._faults.sending(self._sent, survives=self._survives)
         if plan.delay:
             await asyncio.sleep(plan.delay)
         for _ in range(plan.copies):
