@@ -47,6 +47,13 @@ _HOST_HELP = "Address to listen on. Other machines can connect unless it is a lo
     help="Empty for none.",
 )
 @account_options
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Processes that run the sessions; with 0 or 1 the server's process does.",
+)
 @click.option("--chaos", type=int, metavar="SEED", help="Inject faults chosen by this seed: drops, stalls and replays.")
 @click.option(
     "--end-of-stream",
@@ -69,6 +76,7 @@ def local(
     host: str,
     port: int,
     api_key: str,
+    workers: int,
     chaos: int | None,
     end_of_stream: str,
     generation: str,
@@ -109,6 +117,7 @@ def local(
         on_ready=announce,
         faults=Faults(seed=chaos),
         allow_remote=True,
+        workers=workers,
         end_of_stream=end_of_stream,
         generation=generation,
         hosted_surface=hosted_surface,

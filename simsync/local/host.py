@@ -35,6 +35,10 @@ _CLOSE_TIMEOUT = 2.0
 class Host(Protocol):
     """Where the sessions of a simulator run. Its methods run on the simulator's event loop."""
 
+    async def start(self) -> None:
+        """Get ready for sessions."""
+        ...
+
     def run(self, session: Session) -> Work:
         """Return what does the work of a session."""
         ...
@@ -52,7 +56,7 @@ class Host(Protocol):
         ...
 
     def close(self) -> None:
-        """Drop every data socket."""
+        """Drop every data socket and release what :meth:`start` took."""
         ...
 
 
@@ -68,10 +72,13 @@ class LocalHost:
         self._numbers = itertools.count(1)
         self._aborts: set[Callable[[], None]] = set()
 
-    def run(self, session: Session) -> Runner:
-        return self.start(session.id, session.plan, session)
+    async def start(self) -> None:
+        pass
 
-    def start(self, name: str, plan: Plan, owner: Owner) -> Runner:
+    def run(self, session: Session) -> Runner:
+        return self.new_runner(session.id, session.plan, session)
+
+    def new_runner(self, name: str, plan: Plan, owner: Owner) -> Runner:
         """Return a runner for the session with that id."""
         ended = partial(self._runners.pop, name, None)
         runner = Runner(self._ledger, plan, self._behaviour, owner, self._engines, ended)

@@ -20,6 +20,7 @@ from simsync.local.control.wire import Encoder
 from simsync.local.faults.faults import Faults
 from simsync.local.host import LocalHost
 from simsync.local.http_routes import Routes
+from simsync.local.workers.host import WorkerHost
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -50,12 +51,14 @@ class Simulator:
         api_key: The key that clients must send. If it is empty, none is required.
         faults: What goes wrong, and when; by default nothing.
         allow_remote: Accept a ``host`` that other machines can reach. A warning is logged.
+        workers: Run sessions in that many processes, each session in one of them, because LiteSVM holds the GIL. With
+            0 or 1 they run in the simulator's thread.
         **switches: The fields of :class:`~simsync.local.Behaviour`.
 
     Raises:
-        InvalidParams: ``host`` is not a loopback address and ``allow_remote`` is False, or a switch is unknown or has
-            an invalid value.
-        SimsyncError: The address cannot be bound.
+        InvalidParams: ``host`` is not a loopback address and ``allow_remote`` is False, ``workers`` is negative or not
+            possible on this system, or a switch is unknown or has an invalid value.
+        SimsyncError: The address cannot be bound, or a worker process cannot be started.
 
     Attributes:
         ledger: The ledger.
@@ -75,12 +78,17 @@ class Simulator:
         api_key: str = _DEFAULT_KEY,
         faults: Faults | None = None,
         allow_remote: bool = False,
+        workers: int = 0,
         **switches: Any,
     ) -> None:
         if not allow_remote and not _is_loopback(host):
             raise InvalidParams(
                 "host", host, "is not a loopback address; to serve other machines pass allow_remote=True"
             )
+        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
+            raise InvalidParams("workers", workers, "must be a number of processes, 0 for none")
+        if workers > 1 and not hasattr(socket, "send_fds"):
+            raise InvalidParams("workers", workers, "this system cannot hand connections to another process; use 0")
         unknown = sorted(set(switches) - set(Behaviour.__dataclass_fields__))
         if unknown:
             known = ", ".join(sorted(Behaviour.__dataclass_fields__))
@@ -101,7 +109,11 @@ class Simulator:
             )
         self.host: str = host
         self.port: int = address[1]
-        self._host = LocalHost(ledger, self.behaviour, self.faults.data)
+        self._host: Host
+        if workers > 1:
+            self._host = WorkerHost(workers, ledger, self.behaviour, self.faults.data)
+        else:
+            self._host = LocalHost(ledger, self.behaviour, self.faults.data)
         table = SessionTable(ledger, self.behaviour, Encoder(self.behaviour), self.url, self._host.run)
         self._routes = Routes(table, self._host, self.faults, api_key)
         self._server = _Server(listeners, table, self._host, self._routes)
@@ -110,7 +122,8 @@ class Simulator:
         self._server.started.wait()
         if self._server.failure is not None:
             self._thread.join()
-            raise SimsyncError(f"the simulator did not start on {self.url}") from self._server.failure
+            failure = self._server.failure
+            raise SimsyncError(f"the simulator did not start on {self.url}: {failure}") from failure
 
     def __repr__(self) -> str:
         return f"<Simulator {self.url} {'closed' if self.closed else 'serving'} {self.ledger!r}>"
@@ -225,6 +238,7 @@ class _Server:
         runner = web.AppRunner(self._routes.application(), access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
+            await self._host.start()
             for listener in self._listeners:
                 await web.SockSite(runner, listener, backlog=_BACKLOG).start()
             self.started.set()

@@ -1,0 +1,3 @@
+"""Worker processes: sessions that run outside of the simulator's process, since LiteSVM holds the GIL."""
+
+from __future__ import annotations
