@@ -17,6 +17,7 @@ from simsync.cli.bundles import bundle
 from simsync.cli.compare import compare
 from simsync.cli.demo import demo
 from simsync.cli.doctor import doctor
+from simsync.cli.ended import Ended
 from simsync.cli.exit_codes import INTERRUPTED, MEANINGS, PIPE_CLOSED, exit_code
 from simsync.cli.export import export
 from simsync.cli.global_options import log_level, with_global_options
@@ -27,7 +28,7 @@ from simsync.cli.report import report
 from simsync.cli.run import run as run_command
 from simsync.cli.settings import Settings
 from simsync.cli.show import show
-from simsync.cli.signals import Ended, signals_end_the_command
+from simsync.cli.signals import signals_end_the_command
 from simsync.cli.sql import sql
 from simsync.cli.summarize import summarize
 from simsync.cli.sweep import sweep

@@ -10,10 +10,10 @@ import click
 
 import simsync
 from simsync.cli import options
+from simsync.cli.ended import Ended
 from simsync.cli.live_progress import PROGRESS, live_progress
 from simsync.cli.output import show_json
 from simsync.cli.settings import Settings, pass_settings
-from simsync.cli.signals import Ended
 from simsync.run.driver import record_run
 from simsync.run.output_file import refuse_same_file
 from simsync.run.plan import RunPlan

@@ -21,6 +21,13 @@ GRACE = 5.0
 
 T = TypeVar("T")
 
+_left: set[threading.Thread] = set()
+
+
+def left_behind() -> bool:
+    """True while a strategy runs that did not end in time. It may have begun threads that the interpreter waits for."""
+    return any(thread.is_alive() for thread in _left)
+
 
 @contextmanager
 def cancel_after(seconds: float | None, token: CancelToken) -> Iterator[None]:
@@ -78,7 +85,7 @@ class _Calls:
             self._waiting.put(index)
         # One item for each thread that has ended, and None when the token fires.
         self._ended: queue.SimpleQueue[Optional[str]] = queue.SimpleQueue()
-        self._running: set[str] = set()
+        self._running: dict[str, threading.Thread] = {}
         self._deadline: Optional[float] = None
 
     def cancelled(self) -> None:
@@ -89,7 +96,7 @@ class _Calls:
         try:
             for number in range(threads):
                 thread = threading.Thread(target=self._work, name=f"simsync-run-{number}", daemon=True)
-                self._running.add(thread.name)
+                self._running[thread.name] = thread
                 thread.start()
             self._wait()
         except KeyboardInterrupt:
@@ -108,12 +115,13 @@ class _Calls:
             try:
                 ended = self._ended.get(timeout=left)
             except queue.Empty:
+                _left.update(self._running.values())
                 logger.warning("%d strategies did not end within %g s and were left", len(self._running), GRACE)
                 return
             if ended is None:
                 self._deadline = time.monotonic() + GRACE
             else:
-                self._running.discard(ended)
+                self._running.pop(ended, None)
 
     def _work(self) -> None:
         try:
@@ -170,6 +178,8 @@ class DaemonThreads(Executor):
         deadline = time.monotonic() + GRACE
         for thread in self._threads if self._started and wait else ():
             thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                _left.add(thread)
 
     def _work(self) -> None:
         while True:
