@@ -10,17 +10,18 @@ import click
 
 import simsync
 from simsync.cli import options
+from simsync.cli.deadline import Deadline, DeadlinePassed
 from simsync.cli.ended import Ended
 from simsync.cli.live_progress import PROGRESS, live_progress
 from simsync.cli.output import show_json
 from simsync.cli.settings import Settings, pass_settings
+from simsync.params import checks
 from simsync.run.driver import record_run
 from simsync.run.output_file import refuse_same_file
 from simsync.run.plan import RunPlan
 from simsync.run.recorder import Recorder
 from simsync.run.resuming import keep_finished
 from simsync.run.strategy import load_strategy
-from simsync.run.workers import cancel_after
 
 _WORKERS_WITHIN_MEMORY = 8
 """Sub-sessions driven at the same time if ``--max-memory`` is given without ``--workers``."""
@@ -70,7 +71,7 @@ _CAPACITY_HELP = "Seconds to wait for capacity before creating the session fails
 @click.option(
     "--deadline",
     type=click.FloatRange(0),
-    help="Seconds after which the run is cancelled; a strategy then has 5 seconds to end.",
+    help="Seconds from the start of the command until the run is cancelled; a strategy then has 5 seconds to end.",
 )
 @click.option(
     "--strategy",
@@ -147,32 +148,38 @@ def run(
     refuse_same_file("output_file", output_file, [*binaries, *filter(None, [venue_templates])])
     if workers is None and max_memory is not None:
         workers = _WORKERS_WITHIN_MEMORY
-    plan = RunPlan(
-        simsync.CreateSession(
-            start_slot,
-            end_slot,
-            send_summary=True,
-            extra_compute_units=extra_compute_units,
-            capacity_wait_timeout=capacity_wait,
-            reroute=_reroute(reroute_order_flow, venue_templates, reroute_aggregators, reroute_circular_arbs),
-        ),
-        parallel=parallel,
-        program_ids=program_ids,
-        binaries={program: path.read_bytes() for program, path in zip(program_ids, binaries)},
-        binary_names=[str(path) for path in binaries],
-        account_diffs=bool(subscriptions),
-        advance=advance,
-        strategy=None if strategy is None else load_strategy(strategy),
-        workers=workers,
-    )
-    client = settings.client(_options(max_memory, workers, 1 + plan.account_diffs))
+    token = simsync.CancelToken()
     with contextlib.ExitStack() as stack:
-        token = simsync.CancelToken()
-        recorder = stack.enter_context(Recorder(output_file, append=resume, force=force, wait=wait))
-        kept = keep_finished(output_file, plan) if resume else None
+        limit = stack.enter_context(Deadline(checks.optional_seconds("deadline", deadline), token))
+        try:
+            with limit.preparing():
+                plan = RunPlan(
+                    simsync.CreateSession(
+                        start_slot,
+                        end_slot,
+                        send_summary=True,
+                        extra_compute_units=extra_compute_units,
+                        capacity_wait_timeout=capacity_wait,
+                        reroute=_reroute(
+                            reroute_order_flow, venue_templates, reroute_aggregators, reroute_circular_arbs
+                        ),
+                    ),
+                    parallel=parallel,
+                    program_ids=program_ids,
+                    binaries={program: path.read_bytes() for program, path in zip(program_ids, binaries)},
+                    binary_names=[str(path) for path in binaries],
+                    account_diffs=bool(subscriptions),
+                    advance=advance,
+                    strategy=None if strategy is None else load_strategy(strategy),
+                    workers=workers,
+                )
+                client = settings.client(_options(max_memory, workers, 1 + plan.account_diffs))
+                recorder = stack.enter_context(Recorder(output_file, append=resume, force=force, wait=wait))
+                kept = keep_finished(output_file, plan) if resume else None
+        except DeadlinePassed as error:
+            raise click.ClickException(f"{limit.line()} before the run began") from error
         if kept is not None and kept.complete:
             click.echo(f"{output_file}: complete, nothing to do", err=True)
-        stack.enter_context(cancel_after(deadline, token))
         shown = stack.enter_context(live_progress(end_slot - start_slot + 1, progress))
         try:
             summary = record_run(
@@ -185,8 +192,7 @@ def run(
                 cancel=token,
             )
         except simsync.Cancelled as error:
-            rule = f"the deadline of {deadline:g} s passed; {_how_to_continue(recorder)}"
-            raise click.ClickException(rule) from error
+            raise click.ClickException(f"{limit.line()}; {_how_to_continue(recorder)}") from error
         except OSError as error:
             if recorder.kept_aside is None:
                 raise
