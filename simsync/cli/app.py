@@ -39,13 +39,25 @@ _EXTRAS = {"export": "report", "local": "local", "ledger": "local", "demo": "loc
 """The extra whose packages a command imports, for those that do not say it themselves."""
 
 
+class _ReaderGone(Exception):
+    """The reader of a pipe went away. click would end the process for a BrokenPipeError."""
+
+
 class _Commands(click.Group):
     """Turns an exception that no command foresees into one line; with ``--verbose`` its traceback comes first."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(context, args)
+        except BrokenPipeError as error:  # while it printed the help
+            raise _ReaderGone from error
 
     def invoke(self, context: click.Context) -> object:
         try:
             return super().invoke(context)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, simsync.SimsyncError, OSError):
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort, simsync.SimsyncError, OSError, _ReaderGone):
             raise
         except KeyboardInterrupt as error:
             raise Ended(error) from error
@@ -153,15 +165,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         hint = f" (see: {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
         _say(f"{_one_line(error.format_message())}{hint}")
         return error.exit_code
-    except BrokenPipeError:
+    except (_ReaderGone, BrokenPipeError):
         return _pipe_closed()
     except (simsync.SimsyncError, OSError) as error:
         _say(_one_line(str(error)))
         return exit_code(error)
     except (click.Abort, KeyboardInterrupt) as error:
         return _interrupted(error)
-    except SystemExit:
-        return _pipe_closed()  # click exits when the reader of standard output has closed the pipe
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(error.code is not None)  # as for shell completion
     return code if isinstance(code, int) else 0
 
 

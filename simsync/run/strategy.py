@@ -128,6 +128,9 @@ def load_strategy(text: str) -> Strategy:
         sys.path.insert(0, here)
     try:
         found = importlib.import_module(module_name)
+    except SystemExit as error:
+        rule = 'ends the program when it is imported; put what runs as a script behind `if __name__ == "__main__":`'
+        raise InvalidParams("strategy", text, rule) from error
     except Exception as error:
         raise InvalidParams("strategy", text, f"cannot be imported: {type(error).__name__}: {error}") from error
     function = getattr(found, name, None)

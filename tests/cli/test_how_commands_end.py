@@ -202,8 +202,37 @@ def test_a_deadline_leaves_a_strategy_that_blocks(simulator: Simulator, tmp_path
     assert list(read_records(tmp_path / "run.ndjson"))[-1].kind == "stopped"
 
 
+@pytest.mark.parametrize("command", ["run", "sweep"])
+@pytest.mark.parametrize("code", ["", "0", "3", "'no'"])
+def test_a_strategy_without_a_main_guard(
+    simulator: Simulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    code: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    (tmp_path / "a_script.py").write_text(f"import sys\ndef drive(session): pass\nsys.exit({code})\n", encoding="utf-8")
+    more = {
+        "run": ["--strategy", "a_script:drive", *RANGE, "--output-file", "out"],
+        "sweep": ["a_script:drive", "--ranges", "1000-1019", "--output", "out"],
+    }
+    assert run(arguments(simulator, command, *more[command])) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("simsync: strategy='a_script:drive': ends the program when it is imported")
+    assert not (tmp_path / "out").exists()
+
+
+def test_shell_completion(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("_SIMSYNC_COMPLETE", "zsh_source")
+    assert run([]) == 0
+    assert "_SIMSYNC_COMPLETE=zsh_complete simsync" in capsys.readouterr().out
+
+
 def test_a_closed_pipe_is_silent(simulator: Simulator) -> None:
-    for command in (["ranges"], ["run", *RANGE, "--output-file", "-"]):
+    for command in (["ranges"], ["run", *RANGE, "--output-file", "-"], ["--help"], ["run", "--help"]):
         with started(*arguments(simulator, *command)) as process:
             assert process.stdout is not None
             assert process.stderr is not None
