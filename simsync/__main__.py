@@ -14,6 +14,7 @@ import time
 from typing import Callable
 
 from simsync.cli.signals import EndingSignals, exit_code_of, line_of
+from simsync.cli.standard_streams import open_standard_streams
 
 _GRACE = 5.0
 """Seconds that the interpreter has to end after a signal: it waits for threads and processes that a strategy began."""
@@ -23,6 +24,7 @@ def process() -> None:
     """Run the command line as a process of its own, and end it."""
     signals = EndingSignals()
     signals.install()
+    open_standard_streams()
     try:
         run = _run_of_the_command_line()
         signals.begin()

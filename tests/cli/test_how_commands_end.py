@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -239,6 +240,32 @@ def test_a_closed_pipe_is_silent(simulator: Simulator) -> None:
             process.stdout.close()
             errors = process.stderr.read()
         assert (process.returncode, errors) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("command", "closed", "code"),
+    [
+        (["ranges"], ">&-", 141),
+        (["ranges"], "<&- >&- 2>&-", 141),
+        (["ranges"], "2>&-", 0),
+        (["--version"], ">&-", 141),
+        (["run", *RANGE, "--output-file", "run.ndjson"], ">&-", 0),
+        (["run", *RANGE, "--output-file", "run.ndjson"], "<&- >&- 2>&-", 0),
+        (["run", *RANGE, "--output-file", "run.ndjson", "--progress", "plain"], "<&- >&- 2>&-", 0),
+        (["run", *RANGE, "--output-file", "-"], "<&- >&- 2>&-", 141),
+        (["ranges", "--no-such-option"], "2>&-", 2),
+    ],
+)
+def test_closed_standard_streams(
+    simulator: Simulator, tmp_path: Path, command: list[str], closed: str, code: int
+) -> None:
+    words = shlex.join([sys.executable, "-m", "simsync", *arguments(simulator, *command)])
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    shell = ["sh", "-c", f"{words} {closed}"]
+    done = subprocess.run(shell, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    said = done.stderr if command[0] != "run" else ""
+    assert (done.returncode, said) == (code, "")
+    assert code or "run.ndjson" not in command or check_complete(tmp_path / "run.ndjson").reason is None
 
 
 def test_recordings_to_standard_output_and_from_standard_input(simulator: Simulator, tmp_path: Path) -> None:
