@@ -18,7 +18,7 @@ generated from the commands by `python -m tools.pages`, and the suite checks tha
 An error is one line on standard error, where logs go too; with `--verbose` an unexpected one has its traceback.
 Standard output has only the result: a table, in plain text if it is not a terminal, or JSON with `--json`. Where a file
 is read or written, `-` stands for standard input and output. The options of `simsync` itself may also stand behind the
-command. For shell completion see
+command; only `--verbose` of `doctor` has a meaning of its own (`-v` has not). For shell completion see
 `_SIMSYNC_COMPLETE=bash_source simsync` (or `zsh_source`, `fish_source`). The exit codes are the same in every command:
 
 {table()}

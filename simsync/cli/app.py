@@ -20,7 +20,7 @@ from simsync.cli.doctor import doctor
 from simsync.cli.ended import Ended
 from simsync.cli.exit_codes import INTERRUPTED, MEANINGS, PIPE_CLOSED, exit_code
 from simsync.cli.export import export
-from simsync.cli.global_options import log_level, with_global_options
+from simsync.cli.global_options import log_level, version_line, with_global_options
 from simsync.cli.ledger import ledger
 from simsync.cli.local import local
 from simsync.cli.ranges import ranges
@@ -92,7 +92,7 @@ def _show_traceback() -> bool:
 )
 @click.option("-q", "--quiet", is_flag=True, help="Log errors only.")
 @click.option("-v", "--verbose", count=True, help="Log more; -vv logs everything except keys and payloads.")
-@click.version_option(simsync.__version__)
+@click.version_option(simsync.__version__, message=version_line())
 @click.pass_context
 def cli(
     context: click.Context, url: str | None, api_key: str | None, ca_bundle: Path | None, quiet: bool, verbose: int

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import simsync
 from simsync.cli.app import run
 from simsync.local import Ledger, Simulator
 
@@ -31,6 +32,29 @@ def test_behind_the_command(simulator: Simulator, command: list[str], capsys: py
     assert run([*command, *options]) == 0
     assert run([*options[:2], *command, *options[2:]]) == 0
     assert capsys.readouterr().out == before * 2
+
+
+def test_between_a_group_and_its_command(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--url", simulator.url, "--api-key", simulator.api_key]
+    assert run([*options, "bundle", "list"]) == 0
+    before = capsys.readouterr().out
+    assert run(["bundle", *options, "list"]) == 0
+    assert run(["bundle", "-q", *options[:2], "list", *options[2:]]) == 0
+    assert capsys.readouterr().out == before * 2
+    assert run(["ledger", "-vv", "show", "no-such-file"])
+    assert "No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["ranges"], ["bundle"], ["bundle", "list"], ["doctor"], ["run"], ["sweep"], ["ledger", "show"]]
+)
+def test_the_version(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*command, "--version"]) == 0
+    assert capsys.readouterr().out == f"simsync, version {simsync.__version__}\n"
+
+
+def test_the_short_name_of_an_option_that_a_command_has_itself(simulator: Simulator) -> None:
+    assert run(["--url", simulator.url, "--api-key", simulator.api_key, "doctor", "-vv"]) == 0
 
 
 def test_the_later_one_wins(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
