@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Optional, Protocol
 
 import click
@@ -20,7 +22,7 @@ PROGRESS = ("auto", "plain", "off")
 """How progress is shown: bars in a terminal, a line every few seconds, or not at all."""
 _INTERVAL = 0.1
 """Seconds between two updates of the bars."""
-_PLAIN_INTERVAL = 10.0
+PLAIN_INTERVAL = 10.0
 """Seconds between two plain lines."""
 _ROWS = 16
 """Most sub-sessions that are shown at the same time."""
@@ -37,19 +39,23 @@ class ProgressView(Protocol):
 
 
 @contextlib.contextmanager
-def live_progress(slots: int, how: str = "auto", console: Optional[Console] = None) -> Iterator[Optional[ProgressView]]:
+def live_progress(
+    slots: int, how: str = "auto", console: Optional[Console] = None, interval: float = PLAIN_INTERVAL
+) -> Iterator[Optional[ProgressView]]:
     """Show progress on standard error.
 
     Args:
         slots: Slots in the range of the run.
         how: One of :data:`PROGRESS`.
         console: Where to show it; by default standard error.
+        interval: Seconds between two plain lines.
 
     Yields:
         The view, or None if nothing is shown.
     """
     if how == "plain":
-        yield PlainProgress()
+        with PlainProgress(interval) as plain:
+            yield plain
         return
     # What FORCE_COLOR says is about colours: bars that move need a real terminal.
     terminal = sys.stderr.isatty() if console is None else console.is_terminal
@@ -126,11 +132,31 @@ class LiveProgress:
 
 
 class PlainProgress:
-    """A line on standard error every ten seconds, for logs and for runs without a terminal."""
+    """A line on standard error now and then, for logs and for runs without a terminal.
 
-    def __init__(self) -> None:
-        self._next = time.monotonic() + _PLAIN_INTERVAL
+    A thread writes them, also while no event comes: a strategy may think, and a server may have no capacity.
+
+    Args:
+        interval: Seconds between two lines.
+    """
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._began = time.monotonic()
         self._status: Optional[str] = None
+        self._progress: Optional[RunProgress] = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._write_lines, name="simsync-progress", daemon=True)
+
+    def __enter__(self) -> PlainProgress:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        # Not joined: it may be inside a write to a pipe that is not read.
+        self._over.set()
 
     def creating(self, event: simsync.Event) -> None:
         """Write each new status that the server sends while it creates the session."""
@@ -139,20 +165,28 @@ class PlainProgress:
             click.echo(f"creating: {event.status}", err=True)
 
     def report(self, progress: RunProgress) -> None:
-        """Write new numbers. Called after each event, by one thread at a time; cheap between two lines."""
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + _PLAIN_INTERVAL
-        seconds, sessions = now - progress.began, progress.sessions.values()
+        """Take new numbers for the next line. Called after each event, by one thread at a time."""
+        self._progress = progress
+
+    def _write_lines(self) -> None:
+        # wait: the thread of --progress plain | the next line | the end of the run | `interval`
+        while not self._over.wait(self._interval):
+            with contextlib.suppress(OSError, ValueError):
+                click.echo(self._line(), err=True)
+
+    def _line(self) -> str:
+        progress, now = self._progress, time.monotonic()
+        if progress is None:
+            return f"creating: {self._status or 'no answer'}, {_duration(now - self._began)} so far"
+        # A list: other threads add sessions.
+        seconds, sessions = now - progress.began, list(progress.sessions.values())
         executed = sum(one.executed for one in sessions) / seconds
         transactions = sum(one.transactions for one in sessions) / seconds
         left = f", {_duration((progress.slots - progress.executed) / executed)} left" if executed else ""
         share = 100 * progress.executed / progress.slots if progress.slots else 0
-        click.echo(
+        return (
             f"{progress.executed:,} of {progress.slots:,} slots ({share:.0f} %), {_rate(executed)} slots/s,"
-            f" {progress.transactions:,} transactions ({progress.failed:,} failed), {_rate(transactions)} tx/s{left}",
-            err=True,
+            f" {progress.transactions:,} transactions ({progress.failed:,} failed), {_rate(transactions)} tx/s{left}"
         )
 
 
