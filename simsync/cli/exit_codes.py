@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 
 import click
@@ -23,7 +24,7 @@ TERMINATED = 128 + signal.SIGTERM
 MEANINGS = {
     SUCCESS: "success; a run is complete, to the last slot",
     FAILED: "failed; a run is incomplete; `compare --fail-on` found a difference",
-    USAGE: "wrong usage, invalid input, a missing package, or a file that must not be replaced",
+    USAGE: "wrong usage, invalid input, a path that does not open, a missing package, a file that must not be replaced",
     NOT_REACHABLE: "the simulator is not reachable, or it rejected the API key",
     BUSY: "another process writes the file",
     NOT_COMPARABLE: "`compare --fail-on`: a recording is incomplete, or the two are not of the same slots",
@@ -33,6 +34,11 @@ MEANINGS = {
     TERMINATED: "ended by SIGTERM",
 }
 """What each code means, in every command."""
+
+_WRONG_PATH = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS}
+)
+"""What an operating system says about a path that was given; a full disk may be free the next time."""
 
 
 def exit_code(error: BaseException) -> int:
@@ -45,6 +51,8 @@ def exit_code(error: BaseException) -> int:
         return USAGE
     if isinstance(error, simsync.HttpStatusError) and not isinstance(error, simsync.AuthenticationError):
         return FAILED
+    if isinstance(error, OSError) and error.filename is not None and error.errno in _WRONG_PATH:
+        return USAGE
     return NOT_REACHABLE if isinstance(error, simsync.ConnectError) else FAILED
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from simsync.cli.output import show_json
 from simsync.cli.settings import Settings, pass_settings
 from simsync.params import checks
 from simsync.run.driver import record_run
-from simsync.run.output_file import refuse_same_file
+from simsync.run.output_file import OutputBusy, refuse_same_file
 from simsync.run.plan import RunPlan
 from simsync.run.recorder import Recorder
 from simsync.run.resuming import keep_finished
@@ -141,6 +142,9 @@ def run(
         raise click.UsageError(
             f"{len(binaries)} --program-so for {len(program_ids)} --program-id: give one --program-so for each"
         )
+    twice = [program for program, count in Counter(program_ids).items() if count > 1]
+    if twice:
+        raise click.UsageError(f"--program-id {twice[0]} is given more than once: give each program once")
     if resume and force:
         raise click.UsageError("--resume continues a recording and --force replaces it: give one of them")
     if as_json and str(output_file) == "-":
@@ -176,6 +180,8 @@ def run(
                 client = settings.client(_options(max_memory, workers, 1 + plan.account_diffs))
                 recorder = stack.enter_context(Recorder(output_file, append=resume, force=force, wait=wait))
                 kept = keep_finished(output_file, plan) if resume else None
+        except OutputBusy as error:
+            raise OutputBusy(f"{error}, or wait for it with --wait SECONDS") from error
         except DeadlinePassed as error:
             raise click.ClickException(f"{limit.line()} before the run began") from error
         if kept is not None and kept.complete:
@@ -193,10 +199,11 @@ def run(
             )
         except simsync.Cancelled as error:
             raise click.ClickException(f"{limit.line()}; {_how_to_continue(recorder)}") from error
-        except OSError as error:
-            if recorder.kept_aside is None:
-                raise
-            raise click.ClickException(f"{error}; {_how_to_continue(recorder)}") from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # of a run that had begun, whatever it says about a path
+            advice = "" if recorder.kept_aside is None else f"; {_how_to_continue(recorder)}"
+            raise click.ClickException(f"{error}{advice}") from error
         except KeyboardInterrupt as error:
             raise Ended(error, _how_to_continue(recorder)) from error
     if kept is not None and kept.complete and not as_json:

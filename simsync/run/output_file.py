@@ -291,7 +291,7 @@ def _locked(lock: Path, path: Path, deadline: float) -> int | None:
         except BlockingIOError as error:
             os.close(descriptor)
             if time.monotonic() >= deadline:
-                rule = "choose another output file, or wait for it with --wait SECONDS"
+                rule = "choose another output file"
                 raise OutputBusy(f"{path} is being written by another process; {rule}") from error
             time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import json
 import os
@@ -25,7 +26,7 @@ from simsync.cli.exit_codes import MEANINGS, exit_code
 from simsync.local import Ledger, Simulator
 from simsync.run import read_records
 from simsync.run.completeness import check_complete
-from simsync.run.output_file import OutputBusy
+from simsync.run.output_file import OutputBusy, only_writer
 
 from ..run.files import tx, write_lines
 
@@ -69,6 +70,10 @@ def started(*arguments: str, **options: Any) -> subprocess.Popen[str]:
         (simsync.ConnectError("a"), 3),
         (simsync.CreateError("a"), 1),
         (OSError("a"), 1),
+        (OSError(errno.ENOSPC, "full", "a"), 1),
+        (OSError(errno.ENOENT, "of no path"), 1),
+        (OSError(errno.ELOOP, "loop", "a"), 2),
+        (PermissionError(errno.EACCES, "no", "a"), 2),
     ],
 )
 def test_each_error_has_its_code(error: Exception, code: int) -> None:
@@ -279,6 +284,59 @@ def test_recordings_to_standard_output_and_from_standard_input(simulator: Simula
         command = [sys.executable, "-m", "simsync", "summarize", "-", "--json"]
         done = subprocess.run(command, input=content, capture_output=True, check=True, cwd=ROOT)
         assert json.loads(done.stdout)["complete"] is True
+
+
+@pytest.mark.parametrize("name", ["", "missing/run.ndjson", "loop", "file/run.ndjson", "n" * 300])
+def test_a_path_that_cannot_be_written_is_wrong_usage(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    Path("file").touch()
+    assert run(arguments(simulator, "run", *RANGE, "--output-file", name)) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert run(["ledger", "make", name, "--slots", "1"]) == 2
+
+
+def test_a_strategy_that_lacks_a_file_has_failed(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    Path("reading.py").write_text("def drive(session): open('nothing')\n", encoding="utf-8")
+    assert run(arguments(simulator, "run", *RANGE, "--output-file", "out", "--strategy", "reading:drive")) == 1
+    assert "No such file or directory: 'nothing'" in capsys.readouterr().err
+
+
+def test_a_program_is_given_once(simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = ["--program-id", "11111111111111111111111111111111"]
+    assert run(arguments(simulator, "run", *RANGE, *program * 2, "--output-file", str(tmp_path / "out"))) == 2
+    assert "1111 is given more than once: give each program once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "waits"),
+    [
+        (["run", *RANGE, "--output-file", "out.ndjson"], "out.ndjson", True),
+        (["sweep", "json:dumps", "--ranges", "1000-1019", "--output", "."], "results.ndjson", False),
+        (["doctor", "--capture", "capture.ndjson"], "capture.ndjson", False),
+    ],
+)
+def test_a_file_that_another_process_writes(
+    simulator: Simulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    name: str,
+    waits: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with only_writer(name):
+        assert run(arguments(simulator, *command)) == 4
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is being written by another process; choose another output file" in line
+    assert ("--wait SECONDS" in line) is waits
 
 
 @pytest.mark.parametrize("key", ["wrong", None])
