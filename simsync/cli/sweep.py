@@ -19,6 +19,7 @@ import click
 
 import simsync
 from simsync.cli import options
+from simsync.cli.exit_codes import FAILED, NOT_REACHABLE, SUCCESS, exit_code
 from simsync.cli.output import show_json, show_table
 from simsync.cli.settings import Settings, pass_settings
 from simsync.client import KEY_VARIABLE, URL_VARIABLE
@@ -40,7 +41,15 @@ def _ranges(text: str) -> list[tuple[int, int]]:
         if match is None:
             raise click.BadParameter(f"{one!r} is not FIRST-LAST, for example 1000-1999")
         found.append((int(match.group(1)), int(match.group(2))))
+    if not found:
+        raise click.BadParameter("it names no range: give FIRST-LAST, for example 1000-1999")
     return found
+
+
+def _executor_name(text: str) -> str:
+    if text not in ("threads", "processes") and not text.startswith(_DASK):
+        raise click.BadParameter(f"{text!r} must be threads, processes or dask://HOST:PORT")
+    return text
 
 
 @click.command()
@@ -56,6 +65,7 @@ def _ranges(text: str) -> list[tuple[int, int]]:
 @click.option("--output", "folder", type=options.FOLDER, required=True, help=f"Folder for {RESULTS}.")
 @click.option(
     "--executor",
+    type=_executor_name,
     default="threads",
     show_default=True,
     metavar="threads|processes|dask://HOST:PORT",
@@ -119,9 +129,11 @@ def sweep(
             )
         )
         failures: Counter[str] = Counter()
+        codes = set()
         known = 0
         for result in results:
             known += result.journaled
+            codes.add(SUCCESS if result.error is None else exit_code(result.error))
             if result.failure is not None:
                 failures[result.failure] += 1
                 click.echo(f"{result.start_slot}-{result.end_slot}: {result.failure}: {result.error}", err=True)
@@ -136,7 +148,9 @@ def sweep(
             *((f"failed: {kind}", number) for kind, number in failures.items()),
         ]
         show_table((str(folder / RESULTS), "number"), rows)
-    return int(results.failed > 0)
+    if codes == {NOT_REACHABLE}:
+        return NOT_REACHABLE
+    return FAILED if results.failed else SUCCESS
 
 
 @contextlib.contextmanager
@@ -159,11 +173,9 @@ def _executor(
                     child.terminate()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-    elif name.startswith(_DASK):
+    else:
         with _dask(name[len(_DASK) :], function) as pool:
             yield pool
-    else:
-        raise click.UsageError(f"--executor {name}: must be threads, processes or dask://HOST:PORT")
 
 
 @contextlib.contextmanager

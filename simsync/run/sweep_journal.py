@@ -166,6 +166,7 @@ def _data_of(result: RangeResult[Any]) -> dict[str, Any]:
         "index": result.index,
         "start_slot": result.start_slot,
         "end_slot": result.end_slot,
+        "create": fingerprint.parts_of_create(result.create),
         "value": result.value,
         "failure": result.failure,
         "error": None if result.error is None else f"{type(result.error).__name__}: {result.error}",

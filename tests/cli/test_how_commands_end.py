@@ -436,6 +436,8 @@ def test_a_sweep_is_ended_by_a_signal(slow_simulator: Simulator, tmp_path: Path)
     ("more", "words"),
     [
         (["--ranges", "10-x"], "is not FIRST-LAST"),
+        (["--ranges", ""], "names no range"),
+        (["--ranges", "1000-1009", "--ranges", " ,"], "names no range"),
         (["--ranges", "20-10"], "must"),
         (["--ranges", "1000-1009", "--executor", "cloud"], "must be threads, processes or dask"),
         (["--ranges", "1001-1009"], "start_slot=1001"),
@@ -447,3 +449,33 @@ def test_mistakes_in_a_sweep(
     assert run(arguments(simulator, "-q", "sweep", "json:dumps", *more, "--output", str(tmp_path / "out"))) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert words in line
+
+
+def test_a_mistake_in_the_executor_makes_no_folder(simulator: Simulator, tmp_path: Path) -> None:
+    more = ["--ranges", "1000-1009", "--executor", "cloud", "--output", str(tmp_path / "out")]
+    assert run(arguments(simulator, "-q", "sweep", "json:dumps", *more)) == 2
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("parallel", [[], ["--parallel"]])
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_sweep_that_reaches_no_simulator(
+    simulator: Simulator, tmp_path: Path, reachable: bool, parallel: list[str]
+) -> None:
+    url = simulator.url if reachable else "ws://127.0.0.1:9"
+    more = ["--ranges", "1000-1009,1010-1019", "--attempts", "1", "--output", str(tmp_path), *parallel]
+    assert run(["-q", "--url", url, "--api-key", "wrong", "sweep", "json:dumps", *more]) == 3
+
+
+def test_results_in_one_folder_say_what_was_run(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    Path("no_events.py").write_text("def drive(session): return 1\n", encoding="utf-8")
+    for units in ("10", "20"):
+        more = ["--ranges", "1000-1009", "--output", ".", "--extra-compute-units", units]
+        assert run(arguments(simulator, "sweep", "no_events:drive", *more)) == 0
+    _head, *rows = map(json.loads, Path("results.ndjson").read_text(encoding="utf-8").splitlines())
+    slots = {"start_slot": 1000, "end_slot": 1009}
+    assert [row["data"]["create"] for row in rows] == [{**slots, "extra_compute_units": n} for n in (10, 20)]
