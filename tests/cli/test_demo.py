@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -18,12 +19,32 @@ def test_the_whole_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     output = capsys.readouterr().out
     commands = [line.split()[2] for line in output.splitlines() if line.startswith("$ simsync ")]
     assert commands == ["ranges", "run", "run", "compare", "show", "sql", "report"]
-    assert {path.name for path in folder.iterdir()} == {"base.ndjson", "v2.ndjson", "v2.so", "v2.ndjson.html"}
+    assert {path.name for path in folder.glob("[!.]*")} == {"base.ndjson", "v2.ndjson", "v2.so", "v2.ndjson.html"}
     base, experiment = (summarize(folder / name) for name in ("base.ndjson", "v2.ndjson"))
     assert base.complete
     assert experiment.complete
     assert base.failed < experiment.failed
     assert "regressions: newly failing" in output
+
+
+def test_its_results_are_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "demo"
+    for _ in range(2):  # the second one replaces what the first one has made
+        assert run(["demo", "--folder", str(folder), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["folder"] == str(folder)
+        names = [one["command"].split()[1] for one in found["commands"]]
+        assert names == ["ranges", "run", "run", "compare", "show", "sql", "report"]
+        assert [one["exit_code"] for one in found["commands"]] == [0, 0, 0, 1, 0, 0, 0]
+        assert all(one["result"] for one in found["commands"])
+
+
+@pytest.mark.parametrize("name", ["base.ndjson", "v2.ndjson", "v2.so", "v2.ndjson.html"])
+def test_files_of_others_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    (tmp_path / name).write_text("mine", encoding="utf-8")
+    assert run(["demo", "--folder", str(tmp_path)]) == 2
+    assert f"{name} was not made by the demo; choose another --folder" in capsys.readouterr().err
+    assert [(path.name, path.read_text(encoding="utf-8")) for path in tmp_path.iterdir()] == [(name, "mine")]
 
 
 def test_without_the_extra_the_page_is_skipped(
