@@ -18,7 +18,8 @@ from collections.abc import Iterator
 from typing import IO, Any, Protocol, cast
 
 from simsync.errors import InvalidParams, MissingExtra
-from simsync.run.output_file import PathLike, into_temporary_folder
+from simsync.run.path_like import PathLike
+from simsync.run.temporary_folder import into_temporary_folder
 
 logger = logging.getLogger("simsync.run")
 
@@ -33,6 +34,7 @@ _GZIP_WBITS = 31
 """A gzip header and trailer around the deflated data, in the words of zlib."""
 _LEVEL = 6
 _READ = 1 << 18
+_SMALL_READ = 1 << 12
 
 _kept: dict[object, IO[bytes]] | None = None
 """Copies of standard input and of pipes, while :func:`pipes_are_kept` is open."""
@@ -74,7 +76,7 @@ class _Gzip:
 class _Zstd:
     def __init__(self) -> None:
         self._library = _zstandard()
-        self._stream = self._library.ZstdCompressor().compressobj()
+        self._stream = self._library.ZstdCompressor(write_checksum=True).compressobj()
 
     def block(self, data: bytes) -> bytes:
         return cast(bytes, self._stream.compress(data) + self._stream.flush(self._library.COMPRESSOBJ_FLUSH_BLOCK))
@@ -113,7 +115,7 @@ def open_decompressed(path: PathLike) -> Iterator[Iterator[bytes]]:
             yield _until_cut(path, _lines(path, _gunzipped(file)))
         elif first == _ZSTD:
             with _zstandard().ZstdDecompressor().stream_reader(file, read_across_frames=True) as stream:
-                yield _until_cut(path, _lines(path, iter(lambda: stream.read(_READ), b"")))
+                yield _until_cut(path, _lines(path, _unzstd(stream)))
         else:
             yield iter(file)
 
@@ -134,11 +136,32 @@ def _gunzipped(file: IO[bytes]) -> Iterator[bytes]:
             if not data:
                 continue
             stream = zlib.decompressobj(_GZIP_WBITS)
-        yield stream.decompress(data, _READ)
+        before = stream.copy()
+        try:
+            piece = stream.decompress(data, _READ)
+        except zlib.error:
+            yield from _before_damage(before, data)
+            raise
+        yield piece
         data = stream.unused_data if stream.eof else stream.unconsumed_tail
     yield stream.flush()
     if not stream.eof:
         raise EOFError("its last stream has no end")
+
+
+def _before_damage(stream: Any, data: bytes) -> Iterator[bytes]:
+    """What a piece of a gzip file holds up to the place where it is damaged."""
+    with contextlib.suppress(zlib.error):
+        for place in range(len(data)):
+            yield stream.decompress(data[place : place + 1])
+
+
+def _unzstd(stream: IO[bytes]) -> Iterator[bytes]:
+    """The content of a zstd file. In small pieces: what comes before damaged data is lost with the piece."""
+    try:
+        yield from iter(lambda: stream.read(_SMALL_READ), b"")
+    except _zstandard().ZstdError as error:
+        raise EOFError(error) from error
 
 
 def _lines(path: PathLike, blocks: Iterator[bytes]) -> Iterator[bytes]:

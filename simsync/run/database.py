@@ -22,8 +22,9 @@ from simsync.errors import InvalidParams, MissingExtra, SimsyncError
 from simsync.params import checks
 from simsync.run import views
 from simsync.run.compressed_file import LARGEST_LINE, open_decompressed
-from simsync.run.output_file import into_temporary_folder, output_name, temporary_folder
+from simsync.run.output_file import output_name
 from simsync.run.record_file import PathLike, line_of, read_records
+from simsync.run.temporary_folder import into_temporary_folder, temporary_folder
 
 if TYPE_CHECKING:
     import duckdb

@@ -21,13 +21,12 @@ import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Union
 
 from simsync.errors import InvalidParams, SimsyncError
+from simsync.run.path_like import PathLike as PathLike
+from simsync.run.temporary_folder import FULL
 
 logger = logging.getLogger("simsync.run")
-
-PathLike = Union[str, "os.PathLike[str]"]
 
 STANDARD_OUTPUT = "-"
 """The target that stands for standard output."""
@@ -38,7 +37,6 @@ _NAME_LENGTH = 200
 """Characters of the target's name that a temporary name keeps: a name of 255 could not be made longer."""
 _CANNOT_RENAME = (errno.EBUSY, errno.EXDEV)
 """A file that is mounted by itself, as in a container, cannot be replaced by a rename."""
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CANNOT_LOCK = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _OWN_DESCRIPTOR = re.compile(r"/(?:dev/fd|proc/(?:self|thread-self|(?P<process>\d+))(?:/task/\d+)?/fd)/(?P<number>\d+)")
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
@@ -137,7 +135,7 @@ def replaced(target: PathLike) -> Iterator[Path]:
     path = resolved(target)
     part = beside(path, "part")
     try:
-        with _named(path, _FULL):
+        with _named(path, FULL):
             yield part
             take_place(part, path)
     finally:
@@ -175,26 +173,6 @@ def _named(path: Path, numbers: Collection[int] = ()) -> Iterator[None]:
         if numbers and error.errno not in numbers:
             raise
         raise type(error)(error.errno, error.strerror, str(path)) from error
-
-
-def temporary_folder() -> str:
-    """The temporary folder, as it is named in messages."""
-    return f"the temporary folder {tempfile.gettempdir()} (TMPDIR chooses another)"
-
-
-@contextlib.contextmanager
-def into_temporary_folder() -> Iterator[None]:
-    """Say in the message that it is the temporary folder that is full.
-
-    Raises:
-        SimsyncError: It is full.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise SimsyncError(f"could not write to {temporary_folder()}: {error.strerror}") from error
 
 
 def take_place(part: Path, target: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Callable, NamedTuple
 
 from simsync.errors import InvalidParams
 from simsync.run.compressed_file import open_decompressed
-from simsync.run.output_file import PathLike
+from simsync.run.path_like import PathLike
 
 _quick_loads: Callable[[bytes], Any] = json.loads
 with contextlib.suppress(ImportError):

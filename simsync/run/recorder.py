@@ -7,8 +7,6 @@ last ``progress`` record says how far the run came.
 from __future__ import annotations
 
 import contextlib
-import enum
-import json
 import os
 import stat
 from collections.abc import Mapping
@@ -18,9 +16,10 @@ from types import TracebackType
 from simsync.errors import InvalidParams
 from simsync.params import checks
 from simsync.run import output_file
-from simsync.run.compressed_file import compressor_for, open_decompressed
-from simsync.run.output_file import PathLike
-from simsync.run.record_file import Record, line_of, read_records
+from simsync.run.compressed_file import compressor_for
+from simsync.run.existing_file import Existing, existing
+from simsync.run.path_like import PathLike
+from simsync.run.record_file import Record, line_of
 
 _BLOCK = 256 * 1024
 """Characters after which a block is written without waiting for a progress record; it bounds what memory holds."""
@@ -28,60 +27,6 @@ _PURPOSE = "run"
 """Part of the names of temporary files, see :func:`simsync.run.output_file.beside`."""
 _WITHOUT_WORTH = frozenset({"metadata", "session_started", "reconnected", "progress", "stopped"})
 """Records of a run that has executed nothing yet."""
-
-
-class Existing(enum.Enum):
-    """What is under the name of an output file before a run."""
-
-    NOTHING = "nothing"
-    HEADLESS = "records without a beginning"
-    INCOMPLETE = "an incomplete recording"
-    COMPLETE = "a complete recording"
-    OTHER = "something that is not a recording"
-
-
-def existing(path: PathLike) -> Existing:
-    """Look at the first and the last record of a file; whether all in between is there is not checked.
-
-    Args:
-        path: The file, which need not exist.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    try:
-        first = next(read_records(path), None)
-        if first is None:
-            return Existing.NOTHING
-        if _last_kind(path) == "summary":
-            return Existing.COMPLETE
-        return Existing.INCOMPLETE if first.kind == "metadata" else Existing.HEADLESS
-    except FileNotFoundError:
-        return Existing.NOTHING
-    except InvalidParams:
-        return Existing.OTHER
-
-
-def _last_kind(path: PathLike) -> str:
-    """The kind of the last record."""
-    before = last = b""
-    with open_decompressed(path) as lines:
-        for line in lines:
-            if line.strip():
-                before, last = last, line
-    for line in (last, before):  # the last one may have been cut off
-        with contextlib.suppress(ValueError):
-            value = json.loads(line)
-            if (
-                isinstance(value, Mapping)
-                and "type" in value
-                and (line is last or isinstance(value.get("data"), Mapping))
-            ):
-                return str(value["type"])
-    kind = ""
-    for record in read_records(path, skip_damaged=True):  # the file is one object
-        kind = record.kind
-    return kind
 
 
 def unfinished_path(path: Path) -> Path:
@@ -145,6 +90,8 @@ class Recorder:
         self._target = self._place = output_file.resolved(self.path)
         locked = context.enter_context(output_file.only_writer(self._target, self._wait))
         self._old = existing(self._target)
+        if self._append and self._old is Existing.OTHER:
+            raise InvalidParams("path", str(self.path), f"holds {self._old.value}, so there is nothing to resume")
         if not self._append and not self._force and self._old in (Existing.COMPLETE, Existing.OTHER):
             rule = f"holds {self._old.value}; replace it with --force, or choose another output file"
             raise InvalidParams("path", str(self.path), rule)

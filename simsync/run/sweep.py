@@ -15,7 +15,7 @@ from simsync.client import Client
 from simsync.errors import InvalidParams
 from simsync.params import CreateSession, checks
 from simsync.ranges import split_range
-from simsync.run.output_file import PathLike
+from simsync.run.path_like import PathLike
 from simsync.run.sweep_capacity import InFlight
 from simsync.run.sweep_journal import SweepJournal
 from simsync.run.sweep_task import (

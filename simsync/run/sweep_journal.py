@@ -16,7 +16,8 @@ from simsync._version import __version__
 from simsync.errors import InvalidParams
 from simsync.params import CreateSession
 from simsync.run import fingerprint
-from simsync.run.output_file import PathLike, only_writer, resolved, sync_folder
+from simsync.run.output_file import only_writer, resolved, sync_folder
+from simsync.run.path_like import PathLike
 from simsync.run.record_file import line_of, read_records
 from simsync.run.sweep_task import RangeResult, SweepFailed
 from simsync.run_summary import RunSummary

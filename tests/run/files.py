@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 ALICE, BOB, MINT = "A" * 43, "B" * 43, "M" * 43
 PROGRAM = "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc"
@@ -60,3 +63,11 @@ def write_object(path: Path, transactions: Sequence[dict[str, Any]]) -> Path:
     content = {"metadata": METADATA, "transactions": list(transactions), "summary": summary(transactions)}
     path.write_text(json.dumps(content, indent=2), encoding="utf-8")
     return path
+
+
+def compressed(content: bytes, ending: str) -> bytes:
+    """The content as it is in a file whose name has this ending."""
+    if ending == ".zst":
+        zstandard = pytest.importorskip("zstandard")
+        return bytes(zstandard.ZstdCompressor(write_checksum=True).compress(content))
+    return gzip.compress(content) if ending == ".gz" else content

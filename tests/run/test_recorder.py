@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,11 @@ import pytest
 
 import simsync
 from simsync.run import Recorder, read_records
+from simsync.run.existing_file import Existing, existing
 from simsync.run.output_file import OutputBusy
-from simsync.run.recorder import Existing, existing, unfinished_path
+from simsync.run.recorder import unfinished_path
+
+from .files import compressed
 
 METADATA = '{"type":"metadata","data":{"start_slot":1}}\n'
 TX = '{"type":"tx","data":{"slot":1}}\n'
@@ -30,7 +35,12 @@ CONTENTS = {
     "headless": TX,
     "other": "#!/bin/sh\n",
     "json": '{"a": 1}\n',
+    "package": '{"type":"module"}\n',
+    "geography": '{"type":"Feature","geometry":null}\n' * 2,
+    "carriage returns": (METADATA + TX + SUMMARY).replace("\n", "\r"),
+    "first line cut": METADATA[:-9],
 }
+NOT_RECORDINGS = ("other", "json", "package", "geography", "carriage returns")
 PROGRESS = {"session_id": "backtest_a", "slot": 7}
 
 
@@ -42,12 +52,12 @@ def path(tmp_path: Path) -> Path:
 def put(path: Path, name: str) -> str | None:
     content = CONTENTS[name]
     if content is not None:
-        path.write_text(content, encoding="utf-8")
+        path.write_bytes(content.encode())
     return content
 
 
 def content_of(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.exists() else None
+    return path.read_bytes().decode() if path.exists() else None
 
 
 @pytest.mark.parametrize(
@@ -61,8 +71,8 @@ def content_of(path: Path) -> str | None:
         ("complete", Existing.COMPLETE),
         ("object", Existing.COMPLETE),
         ("headless", Existing.HEADLESS),
-        ("other", Existing.OTHER),
-        ("json", Existing.OTHER),
+        ("first line cut", Existing.HEADLESS),
+        *((name, Existing.OTHER) for name in NOT_RECORDINGS),
     ],
 )
 def test_what_is_there(path: Path, name: str, state: Existing) -> None:
@@ -70,7 +80,7 @@ def test_what_is_there(path: Path, name: str, state: Existing) -> None:
     assert existing(path) is state
 
 
-@pytest.mark.parametrize("name", ["complete", "object", "other", "json"])
+@pytest.mark.parametrize("name", ["complete", "object", *NOT_RECORDINGS])
 def test_some_files_are_replaced_only_with_force(path: Path, name: str) -> None:
     before = put(path, name)
     with pytest.raises(simsync.InvalidParams, match=r"replace it with --force"), Recorder(path):
@@ -82,6 +92,30 @@ def test_some_files_are_replaced_only_with_force(path: Path, name: str) -> None:
         recorder.write("summary", {})
     assert [record.kind for record in read_records(path)] == ["metadata", "tx", "summary"]
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", NOT_RECORDINGS)
+def test_what_is_not_a_recording_is_not_resumed(path: Path, name: str) -> None:
+    before = put(path, name)
+    with pytest.raises(simsync.InvalidParams, match="nothing to resume"), Recorder(path, append=True):
+        pass
+    assert content_of(path) == before
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+@pytest.mark.parametrize("place", [15, None])
+def test_a_damaged_compressed_file_is_not_taken_for_nothing(
+    path: Path, ending: str, place: int | None
+) -> None:
+    records = METADATA + "".join(f'{{"type":"tx","data":{{"slot":{slot}}}}}\n' for slot in range(20_000)) + SUMMARY
+    content = bytearray(compressed(records.encode(), ending))
+    content[len(content) // 2 if place is None else place] ^= 0xFF
+    path.write_bytes(content)
+    assert existing(path) in ((Existing.OTHER, Existing.INCOMPLETE) if place else (Existing.INCOMPLETE,))
+    with contextlib.suppress(simsync.InvalidParams), Recorder(path) as recorder:
+        recorder.write("metadata", {})
+        recorder.stop({"reasons": ["no luck"]})
+    assert path.read_bytes() == content
 
 
 # feature: (not the vendor's) files that only better ones replace, one writer, proof of completeness
@@ -163,6 +197,20 @@ def test_each_block_of_a_compressed_file_can_be_read(tmp_path: Path, ending: str
             assert len(list(read_records(path))) == 2 * number + 2
         recorder.write("summary", {})
     assert list(read_records(path))[-1].kind == "summary"
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_a_damaged_compressed_file_is_read_up_to_the_damage(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"run.ndjson{ending}"
+    with Recorder(path) as recorder:
+        for number in range(100):
+            recorder.progress({"slot": number, "text": secrets.token_hex(100)})
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 + 100 : len(content) // 2 + 400] = bytes(300)
+    path.write_bytes(content)
+    slots = [record.data["slot"] for record in read_records(path, skip_damaged=True)]
+    assert len(slots) >= 49
+    assert slots[:49] == list(range(49))
 
 
 class FullDisk:

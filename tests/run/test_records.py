@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import os
@@ -17,7 +16,7 @@ import simsync
 from simsync.run import compressed_file, read_records
 from simsync.run.compressed_file import pipes_are_kept
 
-from .files import ALICE, BOB, METADATA, MINT, PROGRAM, summary, tx, write_lines, write_object
+from .files import ALICE, BOB, METADATA, MINT, PROGRAM, compressed, summary, tx, write_lines, write_object
 from .transaction_reader import BalanceChange, transaction_of
 
 TRANSACTIONS = [tx(10, "s1"), tx(11, "s2", error="custom program error: 0x1"), tx(12, "s3")]
@@ -92,13 +91,6 @@ def test_how_a_file_is_written_makes_no_difference(tmp_path: Path, ending: str, 
         path = tmp_path / f"file{ending}"
         path.write_bytes(compressed(mark + plain.read_bytes().replace(b"\n", line_end), ending))
         assert list(read_records(path)) == expected
-
-
-def compressed(content: bytes, ending: str) -> bytes:
-    if ending == ".zst":
-        zstandard = pytest.importorskip("zstandard")
-        return bytes(zstandard.ZstdCompressor().compress(content))
-    return gzip.compress(content) if ending == ".gz" else content
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst"])

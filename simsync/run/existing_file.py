@@ -1,0 +1,91 @@
+"""What is under the name of an output file before a command writes it."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from simsync.errors import InvalidParams
+from simsync.run.compressed_file import open_decompressed
+from simsync.run.path_like import PathLike
+from simsync.run.record_file import KINDS, Record, read_records
+
+_METADATA = b'{"type":"metadata","data":{'
+_READ = 1 << 16
+
+
+class Existing(enum.Enum):
+    """What is under the name of an output file before a run."""
+
+    NOTHING = "nothing"
+    HEADLESS = "records without a beginning"
+    INCOMPLETE = "an incomplete recording"
+    COMPLETE = "a complete recording"
+    OTHER = "something that is not a recording"
+
+
+def existing(path: PathLike) -> Existing:
+    """Look at the first and the last record of a file; whether all in between is there is not checked.
+
+    Args:
+        path: The file, which need not exist.
+
+    Raises:
+        MissingExtra: The file is compressed with zstd and zstandard is not installed.
+        OSError: The file cannot be read.
+    """
+    try:
+        first = _first_record(path)
+        if first is None:
+            return _without_records(Path(path))
+        if first.kind not in KINDS:
+            return Existing.OTHER
+        if _last_kind(path) == "summary":
+            return Existing.COMPLETE
+        return Existing.INCOMPLETE if first.kind == "metadata" else Existing.HEADLESS
+    except FileNotFoundError:
+        return Existing.NOTHING
+
+
+def _first_record(path: PathLike) -> Record | None:
+    with contextlib.suppress(InvalidParams):
+        return next(read_records(path), None)
+    return None
+
+
+def _without_records(path: Path) -> Existing:
+    """A file in which there is no record. Only an empty one may be replaced without asking."""
+    with path.open("rb") as file:
+        if not any(block.strip() for block in iter(lambda: file.read(_READ), b"")):
+            return Existing.NOTHING
+        file.seek(0)
+        first = file.read(_READ).lstrip()
+    # A run that was killed while it wrote its first line has left nothing else.
+    begun = first.startswith(_METADATA) or _METADATA.startswith(first)
+    return Existing.HEADLESS if begun and not any(end in first for end in (b"\r", b"\n")) else Existing.OTHER
+
+
+def _last_kind(path: PathLike) -> str:
+    """The kind of the last record."""
+    before = last = b""
+    with open_decompressed(path) as lines:
+        for line in lines:
+            if line.strip():
+                before, last = last, line
+    for line in (last, before):  # the last one may have been cut off
+        with contextlib.suppress(ValueError, RecursionError):
+            value = json.loads(line)
+            if (
+                isinstance(value, Mapping)
+                and "type" in value
+                and (line is last or isinstance(value.get("data"), Mapping))
+            ):
+                return str(value["type"])
+    kind = ""
+    with contextlib.suppress(InvalidParams):
+        for record in read_records(path, skip_damaged=True):  # the file is one object
+            kind = record.kind
+    return kind
