@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -237,7 +236,8 @@ class Recorder:
         except OSError as error:
             # A gap must not be followed by more, so nothing is recorded after this.
             self._failure = type(error)(error.errno, error.strerror, str(self.path))
-            if stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            # What is written through (`- >> FILE`) may hold what others wrote before: its size is not ours to set.
+            if not self._through:
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._descriptor, self._end)
             raise self._failure from error

@@ -248,6 +248,20 @@ def test_after_a_failed_write_the_file_ends_with_a_whole_block(
     assert kinds == ["metadata", "progress", *([] if ending else ["stopped"])]
 
 
+def test_a_failed_write_takes_nothing_away_from_a_file_that_is_appended_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log"
+    path.write_text("what was there before\n", encoding="utf-8")
+    with path.open("ab") as file:
+        with pytest.raises(OSError, match="No space left"), Recorder(f"/dev/fd/{file.fileno()}") as recorder:
+            recorder.write("metadata", {})
+            with monkeypatch.context() as patch:
+                patch.setattr("os.write", FullDisk(10))
+                recorder.flush()
+    assert path.read_text(encoding="utf-8") == 'what was there before\n{"type":"me'
+
+
 def test_what_cannot_be_replaced_cannot_be_resumed() -> None:
     with pytest.raises(simsync.InvalidParams, match="is not a file that can be resumed"):
         with Recorder("/dev/null", append=True):
