@@ -34,7 +34,9 @@ STANDARD_OUTPUT = "-"
 _POLL = 0.1
 """Seconds between two attempts to take a lock."""
 _NAME_LENGTH = 200
-"""Characters of the target's name that a temporary name keeps: a name of 255 could not be made longer."""
+"""Bytes of the target's name that a temporary name keeps: a name of 255 could not be made longer."""
+_TOKEN = 6
+"""Bytes that make a temporary name unique."""
 _CANNOT_RENAME = (errno.EBUSY, errno.EXDEV)
 """A file that is mounted by itself, as in a container, cannot be replaced by a rename."""
 _CANNOT_LOCK = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -148,7 +150,7 @@ def beside(path: Path, purpose: str) -> Path:
     In the same folder, because a rename is atomic only within one file system.
     """
     while True:
-        part = path.with_name(f".{purpose}-{secrets.token_hex(6)}-{path.name[-_NAME_LENGTH:]}")
+        part = path.with_name(f".{purpose}-{secrets.token_hex(_TOKEN)}-{_kept_name(path)}")
         with contextlib.suppress(FileExistsError), _named(path):
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
             return part
@@ -162,6 +164,22 @@ def output_name(part: Path) -> str | None:
     """
     match = _BESIDE.search(part.name)
     return None if match is None else match.group(1)
+
+
+def remove_leftovers(path: Path, purpose: str) -> None:
+    """Remove the temporary files that killed processes have left beside ``path``. The caller holds the lock of it."""
+    form = re.compile(rf"\.{purpose}-[0-9a-f]{{{2 * _TOKEN}}}-{re.escape(_kept_name(path))}")
+    for one in path.parent.iterdir():
+        if form.fullmatch(one.name):
+            one.unlink(missing_ok=True)
+
+
+def _kept_name(path: Path) -> str:
+    """As much of a name as fits into a temporary one."""
+    name = path.name
+    while len(os.fsencode(name)) > _NAME_LENGTH:
+        name = name[1:]
+    return name
 
 
 @contextlib.contextmanager
@@ -241,7 +259,7 @@ def only_writer(target: PathLike, wait: float = 0.0) -> Iterator[bool]:
         yield False
         return
     path = resolved(target)
-    lock = path.with_name(f".{path.name[-_NAME_LENGTH:]}.lock")
+    lock = path.with_name(f".{_kept_name(path)}.lock")
     descriptor = _locked(lock, path, time.monotonic() + wait)
     if descriptor is None:
         logger.warning("%s cannot be locked: make sure that nothing else writes it", path)

@@ -98,16 +98,11 @@ class Recorder:
             self._place = unfinished_path(self._target)
             context.enter_context(output_file.only_writer(self._place, self._wait))
         if locked:
-            self._remove_leftovers()
+            # Of killed runs. They hold nothing of worth, or they had taken their place.
+            output_file.remove_leftovers(self._target, _PURPOSE)
         self._part = output_file.beside(self._target, _PURPOSE)
         context.callback(self._discard)
         self._descriptor = os.open(self._part, os.O_WRONLY | os.O_APPEND)
-
-    def _remove_leftovers(self) -> None:
-        """Remove the temporary files of killed runs. They hold nothing of worth, or they had taken their place."""
-        for one in self._target.parent.iterdir():
-            if one.name.startswith(f".{_PURPOSE}-") and one.name.endswith(f"-{self._target.name}"):
-                one.unlink(missing_ok=True)
 
     def _discard(self) -> None:
         if self._part is not None:

@@ -56,7 +56,7 @@ def test_a_link_to_nothing_creates_what_it_leads_to(tmp_path: Path) -> None:
     assert (tmp_path / "target").read_text(encoding="utf-8") == "new"
 
 
-@pytest.mark.parametrize("name", ["page.html", "p" * 255, ".hidden", "-", "[x]*?.csv"])
+@pytest.mark.parametrize("name", ["page.html", "p" * 255, "п" * 127, ".hidden", "-", "[x]*?.csv"])
 def test_after_a_failure_the_old_file_is_all_there_is(tmp_path: Path, name: str) -> None:
     target = tmp_path / name
     target.write_text("old", encoding="utf-8")

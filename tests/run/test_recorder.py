@@ -15,7 +15,7 @@ import pytest
 import simsync
 from simsync.run import Recorder, read_records
 from simsync.run.existing_file import Existing, existing
-from simsync.run.output_file import OutputBusy
+from simsync.run.output_file import OutputBusy, beside
 from simsync.run.recorder import unfinished_path
 
 from .files import compressed
@@ -179,7 +179,18 @@ def test_one_recorder_at_a_time(path: Path) -> None:
         pass
 
 
-def test_leftovers_of_killed_runs_are_removed(path: Path) -> None:
+@pytest.mark.parametrize("name", ["b.ndjson", "y" * 240, "я" * 120])
+def test_leftovers_of_killed_runs_are_removed_and_not_those_of_other_names(tmp_path: Path, name: str) -> None:
+    left = beside(tmp_path / name, "run")
+    with Recorder(tmp_path / f"x-{name[:60]}") as other:
+        with Recorder(tmp_path / name) as recorder:
+            assert not left.exists()
+            recorder.progress(PROGRESS)
+        other.progress(PROGRESS)
+    assert sorted(one.name for one in tmp_path.iterdir()) == sorted([name, f"x-{name[:60]}"])
+
+
+def test_leftovers_of_other_commands_stay(path: Path) -> None:
     (path.parent / ".run-0123456789ab-run.ndjson").write_text(METADATA, encoding="utf-8")
     (path.parent / ".part-0123456789ab-run.ndjson").write_text("of another command", encoding="utf-8")
     with Recorder(path) as recorder:
@@ -259,7 +270,7 @@ def test_a_failed_write_takes_nothing_away_from_a_file_that_is_appended_to(
             with monkeypatch.context() as patch:
                 patch.setattr("os.write", FullDisk(10))
                 recorder.flush()
-    assert path.read_text(encoding="utf-8") == 'what was there before\n{"type":"me'
+    assert path.read_text(encoding="utf-8") == 'what was there before\n{"type":"m'
 
 
 def test_what_cannot_be_replaced_cannot_be_resumed() -> None:
