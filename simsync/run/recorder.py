@@ -15,7 +15,7 @@ from types import TracebackType
 from simsync.errors import InvalidParams
 from simsync.params import checks
 from simsync.run import output_file
-from simsync.run.compressed_file import compressor_for
+from simsync.run.compressed_file import Compressor, compressor_for
 from simsync.run.existing_file import Existing, existing
 from simsync.run.path_like import PathLike
 from simsync.run.record_file import Record, line_of
@@ -26,10 +26,12 @@ _PURPOSE = "run"
 """Part of the names of temporary files, see :func:`simsync.run.output_file.beside`."""
 _WITHOUT_WORTH = frozenset({"metadata", "session_started", "reconnected", "progress", "stopped"})
 """Records of a run that has executed nothing yet."""
+_REPLACED_WHEN_COMPLETE = (Existing.COMPLETE, Existing.OTHER)
+"""What is replaced with ``force`` only, and by a complete recording only."""
 
 
 def unfinished_path(path: Path) -> Path:
-    """Where a run is recorded while the output file still holds a complete recording: ``run.new.ndjson``."""
+    """Where a run is recorded while the output file still holds something complete: ``run.new.ndjson``."""
     name, dot, endings = path.name.partition(".")
     return path.with_name(f"{name}.new{dot}{endings}" if name else f"{path.name}.new")
 
@@ -51,7 +53,8 @@ class Recorder:
 
     Raises:
         InvalidParams: The file holds a complete recording or is not a recording, and neither ``append`` nor ``force``
-            is given; or ``append`` is given for a file that cannot be replaced. Raised on entering, as the following.
+            is given; or with ``force`` the file beside it holds one; or ``append`` is given for a file that cannot be
+            resumed. Raised on entering, as the following.
         OutputBusy: Another process writes the file.
         MissingExtra: The name ends in ``.zst`` and zstandard is not installed.
         OSError: Opening or writing failed. The methods raise it too; after it nothing more is recorded.
@@ -60,7 +63,7 @@ class Recorder:
     def __init__(self, path: PathLike, *, append: bool = False, force: bool = False, wait: float = 0.0) -> None:
         self.path = Path(path)
         self._append, self._force, self._wait = append, force, checks.seconds("wait", wait)
-        self._compressor = compressor_for(path)
+        self._compressor: Compressor | None = None
         self._context = contextlib.ExitStack()
         self._descriptor: int | None = None
         self._through = False
@@ -84,19 +87,25 @@ class Recorder:
             if self._append:
                 raise InvalidParams("path", str(self.path), "is not a file that can be resumed")
             self._through = True
+            self._compressor = compressor_for(self.path)
             self._descriptor = output_file.open_through(self.path)
             return
         self._target = self._place = output_file.resolved(self.path)
+        self._compressor = compressor_for(self._target)  # a link may have another ending than its file
         locked = context.enter_context(output_file.only_writer(self._target, self._wait))
         self._old = existing(self._target)
         if self._append and self._old is Existing.OTHER:
             raise InvalidParams("path", str(self.path), f"holds {self._old.value}, so there is nothing to resume")
-        if not self._append and not self._force and self._old in (Existing.COMPLETE, Existing.OTHER):
+        if not self._append and not self._force and self._old in _REPLACED_WHEN_COMPLETE:
             rule = f"holds {self._old.value}; replace it with --force, or choose another output file"
             raise InvalidParams("path", str(self.path), rule)
-        if self._force and self._old is Existing.COMPLETE:
+        if self._force and self._old in _REPLACED_WHEN_COMPLETE:
             self._place = unfinished_path(self._target)
             context.enter_context(output_file.only_writer(self._place, self._wait))
+            aside = existing(self._place)
+            if aside in _REPLACED_WHEN_COMPLETE:
+                rule = f"holds {aside.value}; it is where --force records until the run is complete: move it away first"
+                raise InvalidParams("path", str(self._place), rule)
         if locked:
             # Of killed runs. They hold nothing of worth, or they had taken their place.
             output_file.remove_leftovers(self._target, _PURPOSE)
@@ -164,7 +173,7 @@ class Recorder:
         """Drop what was written so far; returns False if it has taken the place of the older file already."""
         if self._descriptor is None or self._part is None:
             return False
-        self._compressor = compressor_for(self.path)
+        self._compressor = compressor_for(self._target)
         self._lines.clear()
         self._size = self._end = 0
         os.ftruncate(self._descriptor, 0)

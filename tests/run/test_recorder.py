@@ -38,9 +38,10 @@ CONTENTS = {
     "package": '{"type":"module"}\n',
     "geography": '{"type":"Feature","geometry":null}\n' * 2,
     "carriage returns": (METADATA + TX + SUMMARY).replace("\n", "\r"),
+    "journal": '{"type":"sweep","data":{}}\n{"type":"range","data":{}}\n',
     "first line cut": METADATA[:-9],
 }
-NOT_RECORDINGS = ("other", "json", "package", "geography", "carriage returns")
+NOT_RECORDINGS = ("other", "json", "package", "geography", "journal", "carriage returns")
 PROGRESS = {"session_id": "backtest_a", "slot": 7}
 
 
@@ -149,8 +150,9 @@ def test_it_takes_the_place_as_soon_as_something_was_executed(path: Path, kind: 
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_complete_recording_stays_until_the_new_one_is_complete(path: Path) -> None:
-    before = put(path, "complete")
+@pytest.mark.parametrize("name", ["complete", *NOT_RECORDINGS])
+def test_what_needs_force_stays_until_the_new_recording_is_complete(path: Path, name: str) -> None:
+    before = put(path, name)
     aside = unfinished_path(path)
     assert aside.name == "run.new.ndjson"
     with Recorder(path, force=True) as recorder:
@@ -168,6 +170,23 @@ def test_a_complete_recording_stays_until_the_new_one_is_complete(path: Path) ->
     assert recorder.kept_aside is None
     assert next(iter(read_records(path))).data == {"new": True}
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["complete", "other"])
+def test_what_is_where_force_would_record_is_not_replaced(path: Path, name: str) -> None:
+    before = put(path, "complete"), put(unfinished_path(path), name)
+    with pytest.raises(simsync.InvalidParams, match=r"run\.new\.ndjson.* holds .*: move it away first"):
+        with Recorder(path, force=True):
+            pass
+    assert (content_of(path), content_of(unfinished_path(path))) == before
+
+
+def test_the_file_and_not_the_link_decides_whether_it_is_compressed(tmp_path: Path) -> None:
+    for link, target in (("a.ndjson", "a.ndjson.gz"), ("b.ndjson.gz", "b.ndjson")):
+        (tmp_path / link).symlink_to(target)
+        with Recorder(tmp_path / link) as recorder:
+            recorder.progress(PROGRESS)
+        assert (tmp_path / target).read_bytes().startswith(b"\x1f\x8b") is target.endswith(".gz")
 
 
 def test_one_recorder_at_a_time(path: Path) -> None:
