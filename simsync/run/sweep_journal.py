@@ -24,6 +24,8 @@ from simsync.run_summary import RunSummary
 
 _HEAD, _RESULT = "sweep", "range"
 """The types of the records: the first line, and one line for each range that was run."""
+_BEGINNING = b'{"type":"sweep",'
+"""How the first line begins, as it is written."""
 
 
 class SweepJournal:
@@ -122,6 +124,7 @@ class SweepJournal:
     def _read(self, parts: Mapping[str, object], creates: Sequence[CreateSession]) -> list[RangeResult[Any]]:
         self._whole = _whole_bytes(self._path)
         if not self._whole:
+            _refuse_other_content(self._path)
             return []
         records = read_records(self._path)
         head = next(records, None)
@@ -160,6 +163,14 @@ def _whole_bytes(path: Path) -> int:
             return sum(len(line) for line in file if line.endswith(b"\n"))
     except FileNotFoundError:
         return 0
+
+
+def _refuse_other_content(path: Path) -> None:
+    """A file without a whole line must be empty, or hold the beginning of the first line of a journal."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        found = file.read(len(_BEGINNING))
+        if not _BEGINNING.startswith(found):
+            raise InvalidParams("journal", str(path), "is not the journal of a sweep; choose another file")
 
 
 def _data_of(result: RangeResult[Any]) -> dict[str, Any]:

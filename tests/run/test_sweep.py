@@ -226,9 +226,16 @@ def test_what_a_journal_refuses(simulator: Simulator, tmp_path: Path) -> None:
         list(sweep)
     with pytest.raises(simsync.InvalidParams, match=r"journal=.*is of another sweep \(strategy: .*:counted then"):
         simsync.sweep(strategies.slots, PIECES[:1], journal=journal)
-    (tmp_path / "other").write_text('{"type":"metadata","data":{}}\n', encoding="utf-8")
-    with pytest.raises(simsync.InvalidParams, match="is not the journal of a sweep"):
-        simsync.sweep(strategies.slots, PIECES[:1], journal=tmp_path / "other")
+    for content in ('{"type":"metadata","data":{}}\n', '{"type":"metadata","data":{}}', "notes", " "):
+        (tmp_path / "other").write_text(content, encoding="utf-8")
+        with pytest.raises(simsync.InvalidParams, match="is not the journal of a sweep"):
+            simsync.sweep(strategies.slots, PIECES[:1], journal=tmp_path / "other")
+        assert (tmp_path / "other").read_text(encoding="utf-8") == content
+    for beginning in ("", '{"ty', '{"type":"sweep","data":{"fing'):
+        (tmp_path / "begun").write_text(beginning, encoding="utf-8")
+        assert [result.failure for result in simsync.sweep(strategies.slots, PIECES[0], journal=tmp_path / "begun")] == [
+            None
+        ]
     (result,) = simsync.sweep(strategies.unsendable, PIECES[0], journal=tmp_path / "unsendable")
     assert (result.failure, result.value) == ("worker", None)
     assert "return what JSON can hold" in str(result.error)
