@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simsync.errors import InvalidParams
 from simsync.run.database import DEFAULT_MEMORY, RecordingDatabase
-from simsync.run.output_file import replaced
+from simsync.run.output_file import refuse_same_file, replaced
 from simsync.run.record_file import PathLike
 from simsync.run.tables import TABLES
 
@@ -38,8 +38,8 @@ def export_run(
         The number of rows by table.
 
     Raises:
-        InvalidParams: The format is unknown, the file is not a recorded run, or a value does not fit its column. No
-            file was replaced.
+        InvalidParams: The format is unknown, the file is not a recorded run or one of the files that would be
+            written, or a value does not fit its column. No file was replaced.
         MissingExtra: DuckDB is not installed.
         OSError: A file cannot be read or written.
         SimsyncError: The memory limit is too small, or the disk is full.
@@ -47,12 +47,15 @@ def export_run(
     if format not in FORMATS:
         raise InvalidParams("format", format, "must be one of " + ", ".join(FORMATS))
     target = Path(folder)
+    files = {name: target / f"{name}.{format}" for name in TABLES}
+    for file in files.values():
+        refuse_same_file("folder", file, [path])
     counts = {}
     with RecordingDatabase(path, max_memory=max_memory) as database, contextlib.ExitStack() as stack:
         _refuse_misfits(database)
         target.mkdir(parents=True, exist_ok=True)
         # No file is replaced until every table has been written to its end.
-        parts = {name: stack.enter_context(replaced(target / f"{name}.{format}")) for name in TABLES}
+        parts = {name: stack.enter_context(replaced(file)) for name, file in files.items()}
         for name, part in parts.items():
             counts[name] = _copy(database, name, part, format)
     return counts

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from simsync.errors import InvalidParams, SimsyncError
 from simsync.run.path_like import PathLike as PathLike
@@ -102,16 +103,25 @@ def refuse_same_file(argument: str, target: PathLike, inputs: Iterable[PathLike]
 
     Args:
         argument: The name of the argument, for the message.
-        target: The file to write.
-        inputs: The files that are read.
+        target: The file to write; ``-`` is standard output.
+        inputs: The files that are read; ``-`` is standard input.
 
     Raises:
         InvalidParams: The target is one of the inputs, by this or another name.
     """
+    written = _regular_file(target, sys.stdout)
     for one in inputs:
-        with contextlib.suppress(OSError):
-            if not is_written_through(target) and Path(target).samefile(one):
-                raise InvalidParams(argument, str(target), f"is the file that is read ({one}); choose another one")
+        read = _regular_file(one, sys.stdin)
+        if written is not None and read is not None and os.path.samestat(written, read):
+            raise InvalidParams(argument, str(target), f"is the file that is read ({one}); choose another one")
+
+
+def _regular_file(path: PathLike, standard: TextIO) -> os.stat_result | None:
+    """The identity of a file that keeps what is written; None for pipes, devices, and what does not exist."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # a stream that was closed has no descriptor
+        status = os.fstat(standard.fileno()) if os.fspath(path) == STANDARD_OUTPUT else os.stat(path)  # noqa: PTH116
+        return status if stat.S_ISREG(status.st_mode) else None
+    return None
 
 
 @contextlib.contextmanager

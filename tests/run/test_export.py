@@ -122,6 +122,17 @@ def test_the_extra_is_named_if_it_is_missing(tmp_path: Path, monkeypatch: pytest
         export_run(path, tmp_path, "parquet")
 
 
+def test_a_table_does_not_replace_the_run_that_it_is_made_of(tmp_path: Path) -> None:
+    run, link = write_run(tmp_path / "transactions.csv"), tmp_path / "link"
+    before = run.read_bytes()
+    link.symlink_to(run)
+    for name in (run, link):
+        with pytest.raises(simsync.InvalidParams, match=r"folder=.*transactions\.csv.* is the file that is read"):
+            export_run(name, tmp_path, "csv")
+    assert run.read_bytes() == before
+    assert sorted(tmp_path.iterdir()) == [link, run]
+
+
 def test_an_unknown_format(tmp_path: Path) -> None:
     with pytest.raises(simsync.InvalidParams, match="format='xlsx'"):
         export_run(write_lines(tmp_path / "run.ndjson", []), tmp_path, "xlsx")

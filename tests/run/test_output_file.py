@@ -130,6 +130,20 @@ def test_what_is_read_is_not_written(tmp_path: Path) -> None:
     refuse_same_file("output", "/dev/null", ["/dev/null"])
 
 
+def test_standard_input_is_the_file_behind_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "run"
+    run.write_text("records", encoding="utf-8")
+    with run.open("a+") as file:
+        monkeypatch.setattr("sys.stdin", file)
+        with pytest.raises(simsync.InvalidParams, match=r"is the file that is read \(-\)"):
+            refuse_same_file("output", run, ["-"])
+        refuse_same_file("output", tmp_path / "page", ["-"])
+        monkeypatch.setattr("sys.stdout", file)
+        for target in ("-", f"/dev/fd/{file.fileno()}"):
+            with pytest.raises(simsync.InvalidParams, match="is the file that is read"):
+                refuse_same_file("output", target, [run])
+
+
 HOLD = """
 import sys
 from simsync.run.output_file import only_writer
