@@ -26,7 +26,7 @@ from simsync.doctor import (
     removed,
 )
 from simsync.doctor.observation import ALSO, DIFFERS, HIDDEN, HOLDS, NOT_SEEN
-from simsync.run.output_file import only_writer, replaced
+from simsync.run.output_file import replaced
 
 _COLUMNS = ("guess", "simsync assumes", "this server", "setting")
 _UNSETTLED = {DIFFERS: "set or edit", ALSO: "nothing to set", HOLDS: "", NOT_SEEN: "not seen", HIDDEN: "not observable"}
@@ -39,7 +39,7 @@ def probe_and_show(
     client = settings.client()
     redaction = Redaction.of(settings.api_key or "", client.url, hidden)
     failure: simsync.SimsyncError | None = None
-    with only_writer(path), replaced(path) as part:
+    with replaced(path) as part:
         with CaptureFile(part, redaction) as capture, _quiet_library():
             try:
                 ended_early = probe(client.url, settings.api_key or "", capture, options=client.options)

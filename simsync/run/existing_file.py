@@ -50,6 +50,26 @@ def existing(path: PathLike) -> Existing:
         return Existing.NOTHING
 
 
+def refuse_recording(path: PathLike) -> None:
+    """Check that a command which is no run does not replace a recording.
+
+    Args:
+        path: The file that the command writes; it need not exist.
+
+    Raises:
+        InvalidParams: It holds records of a run.
+        OSError: It cannot be read.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        with open_decompressed(path) as lines:
+            # Anything else is told at once: a table or a page may be large.
+            begins = next((line for line in lines if line.strip()), b"").lstrip(b"\xef\xbb\xbf \t").startswith(b"{")
+        found = existing(path) if begins else Existing.NOTHING
+        if found in (Existing.HEADLESS, Existing.INCOMPLETE, Existing.COMPLETE):
+            rule = f"holds {found.value}, which this command does not replace; choose another file, or delete it first"
+            raise InvalidParams("output", str(path), rule)
+
+
 def _first_record(path: PathLike) -> Record | None:
     with contextlib.suppress(InvalidParams):
         return next(read_records(path), None)

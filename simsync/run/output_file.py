@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TextIO
 
 from simsync.errors import InvalidParams, SimsyncError
+from simsync.run.existing_file import refuse_recording
 from simsync.run.path_like import PathLike as PathLike
 from simsync.run.temporary_folder import FULL
 
@@ -135,6 +136,8 @@ def replaced(target: PathLike) -> Iterator[Path]:
         The path of an empty temporary file, with the ending of the target, to write the content to.
 
     Raises:
+        InvalidParams: The target holds a recording; only a run replaces it.
+        OutputBusy: Another process writes the target.
         OSError: The temporary file could not be made, or the target not be written.
     """
     if is_written_through(target):
@@ -145,13 +148,15 @@ def replaced(target: PathLike) -> Iterator[Path]:
                 shutil.copyfileobj(content, through)
         return
     path = resolved(target)
-    part = beside(path, "part")
-    try:
-        with _named(path, FULL):
-            yield part
-            take_place(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with only_writer(path):
+        refuse_recording(path)
+        part = beside(path, "part")
+        try:
+            with _named(path, FULL):
+                yield part
+                take_place(part, path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def beside(path: Path, purpose: str) -> Path:

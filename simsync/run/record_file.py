@@ -41,6 +41,7 @@ _MOST_WARNINGS = 5
 
 _LARGEST_OBJECT = 1024 * 1024 * 1024
 """Bytes of a compressed recording in the vendor's older format, which is read as a whole."""
+_NO_RUN = "is not a recorded run: it has neither records nor transactions"
 _LONG_NUMBER = re.compile(rb"\d{20}")
 """Marks what may be an integer beyond 64 bits, which orjson reads as a float."""
 
@@ -97,8 +98,10 @@ def read_records(path: PathLike, *, skip_damaged: bool = False) -> Iterator[Reco
             logger.warning("%s is empty", path)
         elif "type" in first or (not first and _is_cut_record(before[-1])):
             yield from _read_lines(path, itertools.chain(before, lines), skip_damaged)
-        else:
+        elif before[-1].lstrip().startswith(b"{") and (not first or "transactions" in first):
             yield from _read_one_object(path, _joined(path, itertools.chain(before, lines)))
+        else:
+            raise InvalidParams("path", str(path), _NO_RUN)
 
 
 def _joined(path: PathLike, lines: Iterator[bytes]) -> bytes:
@@ -171,7 +174,7 @@ def _read_one_object(path: PathLike, content: bytes) -> Iterator[Record]:
     except (ValueError, RecursionError) as error:
         raise InvalidParams("path", str(path), f"is not a recorded run ({error})") from error
     if not isinstance(value, Mapping) or not isinstance(value.get("transactions"), list):
-        raise InvalidParams("path", str(path), "is not a recorded run: it has neither records nor transactions")
+        raise InvalidParams("path", str(path), _NO_RUN)
     if isinstance(value.get("metadata"), Mapping):
         yield Record("metadata", value["metadata"])
     yield from (Record("tx", one) for one in value["transactions"] if isinstance(one, Mapping))

@@ -10,11 +10,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import simsync
 from simsync.run.output_file import OutputBusy, is_written_through, only_writer, refuse_same_file, replaced
+
+from .files import compressed, tx, write_lines, write_object
 
 
 def write(target: Path, text: str = "new") -> None:
@@ -70,9 +73,8 @@ def test_after_a_failure_the_old_file_is_all_there_is(tmp_path: Path, name: str)
     assert target.read_text(encoding="utf-8") == "new"
 
 
-def test_the_temporary_file_has_the_ending_of_the_target_and_a_name_of_its_own(tmp_path: Path) -> None:
-    with replaced(tmp_path / "ledger.jsonl.zst") as one, replaced(tmp_path / "ledger.jsonl.zst") as other:
-        assert one != other
+def test_the_temporary_file_has_the_ending_of_the_target(tmp_path: Path) -> None:
+    with replaced(tmp_path / "ledger.jsonl.zst") as one:
         assert one.name.endswith("ledger.jsonl.zst")
     with replaced("/dev/null") as part:
         part.touch()
@@ -116,6 +118,32 @@ def test_pipes_and_descriptors_are_written_through(tmp_path: Path) -> None:
     assert not is_written_through(tmp_path / "new")
     assert not is_written_through(tmp_path)
     assert is_written_through("/dev/null")
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("write_run", [write_lines, write_object])
+@pytest.mark.parametrize("end", [True, False])
+def test_only_a_run_replaces_a_recording(tmp_path: Path, ending: str, write_run: Any, end: bool) -> None:
+    target = write_run(tmp_path / "run", [tx(10, "s1")]) if end else write_lines(tmp_path / "run", [], end=False)
+    before = compressed(target.read_bytes(), ending)
+    target.write_bytes(before)
+    with pytest.raises(simsync.InvalidParams, match="recording, which this command does not replace"):
+        write(target)
+    assert target.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [target]
+    for content in ("", "<html>", '{"a": 1}\n', '{\n"a": 1}\n', '{"type":"module"}\n', "[1]", "\ufeff{"):
+        target.write_text(content, encoding="utf-8")
+        write(target)
+
+
+def test_a_file_that_is_being_written_is_not_replaced(tmp_path: Path) -> None:
+    with only_writer(tmp_path / "page.html"), pytest.raises(OutputBusy):
+        write(tmp_path / "page.html")
+    with replaced(tmp_path / "page.html") as part:
+        part.touch()
+        with pytest.raises(OutputBusy), only_writer(tmp_path / "page.html"):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
 
 def test_what_is_read_is_not_written(tmp_path: Path) -> None:
