@@ -7,12 +7,14 @@ last ``progress`` record says how far the run came.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from simsync.errors import InvalidParams
+from simsync.errors import InvalidParams, SimsyncError
 from simsync.params import checks
 from simsync.run import output_file
 from simsync.run.compressed_file import Compressor, compressor_for
@@ -20,12 +22,16 @@ from simsync.run.existing_file import Existing, existing
 from simsync.run.path_like import PathLike
 from simsync.run.record_file import Record, line_of
 
+logger = logging.getLogger("simsync.run")
+
 _BLOCK = 256 * 1024
 """Characters after which a block is written without waiting for a progress record; it bounds what memory holds."""
 _PURPOSE = "run"
 """Part of the names of temporary files, see :func:`simsync.run.output_file.beside`."""
 _WITHOUT_WORTH = frozenset({"metadata", "session_started", "reconnected", "progress", "stopped"})
 """Records of a run that has executed nothing yet."""
+_OPEN = os.O_RDWR | os.O_APPEND
+"""Reading is for a file that something else has taken the name of."""
 _REPLACED_WHEN_COMPLETE = (Existing.COMPLETE, Existing.OTHER)
 """What is replaced with ``force`` only, and by a complete recording only."""
 
@@ -58,6 +64,8 @@ class Recorder:
         OutputBusy: Another process writes the file.
         MissingExtra: The name ends in ``.zst`` and zstandard is not installed.
         OSError: Opening or writing failed. The methods raise it too; after it nothing more is recorded.
+        SimsyncError: Another program has replaced the file during the run; the message names the file that holds the
+            recording instead. Raised at the end.
     """
 
     def __init__(self, path: PathLike, *, append: bool = False, force: bool = False, wait: float = 0.0) -> None:
@@ -111,7 +119,7 @@ class Recorder:
             output_file.remove_leftovers(self._target, _PURPOSE)
         self._part = output_file.beside(self._target, _PURPOSE)
         context.callback(self._discard)
-        self._descriptor = os.open(self._part, os.O_WRONLY | os.O_APPEND)
+        self._descriptor = os.open(self._part, _OPEN)
 
     def _discard(self) -> None:
         if self._part is not None:
@@ -141,6 +149,8 @@ class Recorder:
             if self._end and self._part is not None and self._old is Existing.NOTHING:
                 self._take_place(self._target)  # nothing is lost by it, and it says why the run could not start
             os.fsync(self._descriptor)
+            if self._part is None:
+                self._keep_place(error)
         if self._failure is not None and error is None:
             raise self._failure
 
@@ -249,11 +259,44 @@ class Recorder:
 
     def _take_place(self, place: Path) -> None:
         """Rename the file that is being written; the descriptor stays open."""
-        if self._through:
+        if self._through or (self._part is None and self._place == place):
             return
         if self._part is not None:
             output_file.take_place(self._part, place)
             self._part = None
-        elif self._place != place:
+        else:
+            self._keep_place(None)
             output_file.take_place(self._place, place)
         self._place = place
+        if not self._is_in_place():
+            # It was copied, because the target is mounted by itself and cannot be renamed over.
+            assert self._descriptor is not None
+            copy = os.open(place, _OPEN)
+            os.dup2(copy, self._descriptor, inheritable=False)
+            os.close(copy)
+
+    def _is_in_place(self) -> bool:
+        assert self._descriptor is not None
+        with contextlib.suppress(FileNotFoundError):
+            return os.path.samestat(os.fstat(self._descriptor), self._place.stat())
+        return False
+
+    def _keep_place(self, error: BaseException | None) -> None:
+        """Save the recording if something else has removed or replaced its name. Others do not ask for the lock."""
+        if self._is_in_place():
+            return
+        assert self._descriptor is not None
+        before, place = self._place, self._place
+        while place.exists():
+            place = unfinished_path(place)
+        saved = output_file.beside(place, _PURPOSE)
+        with os.fdopen(os.dup(self._descriptor), "rb") as content, saved.open("wb") as copy:
+            content.seek(0)
+            shutil.copyfileobj(content, copy)
+        output_file.take_place(saved, place)
+        self._place = place
+        what = f"{before} was removed or replaced by another program during the run; the recording is in {place}"
+        if error is not None or place == before:
+            logger.warning(what)
+        else:
+            raise SimsyncError(what)

@@ -105,9 +105,7 @@ def test_what_is_not_a_recording_is_not_resumed(path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("ending", [".gz", ".zst"])
 @pytest.mark.parametrize("place", [15, None])
-def test_a_damaged_compressed_file_is_not_taken_for_nothing(
-    path: Path, ending: str, place: int | None
-) -> None:
+def test_a_damaged_compressed_file_is_not_taken_for_nothing(path: Path, ending: str, place: int | None) -> None:
     records = METADATA + "".join(f'{{"type":"tx","data":{{"slot":{slot}}}}}\n' for slot in range(20_000)) + SUMMARY
     content = bytearray(compressed(records.encode(), ending))
     content[len(content) // 2 if place is None else place] ^= 0xFF
@@ -187,6 +185,47 @@ def test_the_file_and_not_the_link_decides_whether_it_is_compressed(tmp_path: Pa
         with Recorder(tmp_path / link) as recorder:
             recorder.progress(PROGRESS)
         assert (tmp_path / target).read_bytes().startswith(b"\x1f\x8b") is target.endswith(".gz")
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_recording_whose_name_was_taken_is_saved(path: Path, force: bool, removed: bool) -> None:
+    if force:
+        put(path, "complete")
+    place = unfinished_path(path) if force else path
+    saved = place if removed else unfinished_path(place)
+    with contextlib.ExitStack() as stack:
+        if not removed:
+            words = rf"{place} was removed or replaced .*; the recording is in {saved}"
+            stack.enter_context(pytest.raises(simsync.SimsyncError, match=words))
+        recorder = stack.enter_context(Recorder(path, force=force))
+        recorder.write("metadata", {})
+        recorder.progress(PROGRESS)
+        if not removed:
+            (path.parent / "page").write_text("<html>", encoding="utf-8")
+            (path.parent / "page").replace(place)
+        else:
+            place.unlink()
+        recorder.write("tx", {"slot": 8})
+        recorder.write("summary", {})
+        recorder.flush()
+    holder = path if removed else saved
+    assert [record.kind for record in read_records(holder)] == ["metadata", "progress", "tx", "summary"]
+    assert removed or content_of(place) == "<html>"
+    assert not force or removed or content_of(path) == CONTENTS["complete"]
+
+
+def test_a_file_that_is_mounted_by_itself_is_recorded_in_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(path, "begun")
+    number = path.stat().st_ino
+    monkeypatch.setattr(Path, "replace", lambda self, other: (_ for _ in ()).throw(OSError(errno.EBUSY, "busy")))
+    with Recorder(path) as recorder:
+        recorder.write("metadata", {})
+        recorder.progress(PROGRESS)
+        recorder.write("summary", {})
+    assert path.stat().st_ino == number
+    assert [record.kind for record in read_records(path)] == ["metadata", "progress", "summary"]
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_one_recorder_at_a_time(path: Path) -> None:

@@ -233,9 +233,9 @@ def test_what_a_journal_refuses(simulator: Simulator, tmp_path: Path) -> None:
         assert (tmp_path / "other").read_text(encoding="utf-8") == content
     for beginning in ("", '{"ty', '{"type":"sweep","data":{"fing'):
         (tmp_path / "begun").write_text(beginning, encoding="utf-8")
-        assert [result.failure for result in simsync.sweep(strategies.slots, PIECES[0], journal=tmp_path / "begun")] == [
-            None
-        ]
+        assert [
+            result.failure for result in simsync.sweep(strategies.slots, PIECES[0], journal=tmp_path / "begun")
+        ] == [None]
     (result,) = simsync.sweep(strategies.unsendable, PIECES[0], journal=tmp_path / "unsendable")
     assert (result.failure, result.value) == ("worker", None)
     assert "return what JSON can hold" in str(result.error)
