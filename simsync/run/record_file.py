@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import json
 import logging
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,7 +28,7 @@ with contextlib.suppress(ImportError):
 
 logger = logging.getLogger("simsync.run")
 
-__all__ = ["KINDS", "PathLike", "Record", "line_of", "number", "read_records", "whole_number"]
+__all__ = ["KINDS", "PathLike", "Record", "json_text", "line_of", "number", "read_records", "whole_number"]
 
 KINDS = (
     *("metadata", "session_started", "tx", "diff", "summary"),
@@ -47,7 +48,11 @@ _LONG_NUMBER = re.compile(rb"\d{20}")
 
 
 def _loads(content: bytes) -> object:
-    return json.loads(content) if _LONG_NUMBER.search(content) else _quick_loads(content)
+    if not _LONG_NUMBER.search(content):
+        # The quick reader refuses NaN and halves of surrogate pairs, which other tools write.
+        with contextlib.suppress(ValueError):
+            return _quick_loads(content)
+    return json.loads(content)
 
 
 class Record(NamedTuple):
@@ -64,7 +69,46 @@ class Record(NamedTuple):
 
 def line_of(kind: str, data: Mapping[str, object]) -> str:
     """A record as a line of the file, with its line break."""
-    return json.dumps({"type": kind, "data": data}, separators=(",", ":")) + "\n"
+    return json_text({"type": kind, "data": data}) + "\n"
+
+
+def json_text(value: object, *, strict: bool = False) -> str:
+    """A value as JSON that every reader takes.
+
+    Numbers that JSON does not have (NaN, Infinity) become null, and halves of surrogate pairs, which no text has, the
+    replacement character.
+
+    Args:
+        value: The value.
+        strict: Raise for such a number instead.
+
+    Raises:
+        ValueError: With ``strict``, or because the value contains itself.
+        TypeError: The value holds what JSON does not know.
+    """
+    try:
+        text = _encode(value)
+    except ValueError:
+        if strict:
+            raise
+        text = _encode(_finite(value))
+    if "\\ud" not in text:
+        return text
+    # Pairs are whole in UTF-16, halves are not.
+    plain = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+    return _encode(json.loads(plain.decode("utf-16-le", "replace")))
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def _finite(value: object) -> object:
+    """A value with None for each number that JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key) if isinstance(key, float) else key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def read_records(path: PathLike, *, skip_damaged: bool = False) -> Iterator[Record]:

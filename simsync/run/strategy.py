@@ -11,6 +11,7 @@ from typing import Any, Callable, Optional, SupportsIndex, Union
 from simsync.errors import InvalidParams, SimsyncError
 from simsync.events import Event
 from simsync.params import checks
+from simsync.run.record_file import json_text
 from simsync.sessions.backtest_session import BacktestSession
 from simsync.sessions.sub_session import SubSession
 
@@ -92,9 +93,17 @@ class RecordedSession:
             data: The content, as JSON values.
 
         Raises:
-            InvalidParams: The kind is one of simsync's own.
+            InvalidParams: The kind is one of simsync's own or no name, or the data is no object of JSON values.
             OSError: The file cannot be written.
         """
+        if not isinstance(kind, str) or not kind.strip():
+            raise InvalidParams("kind", kind, "must be a name")
+        if not isinstance(data, Mapping):
+            raise InvalidParams("data", data, "must be a mapping from names to JSON values")
+        try:
+            json_text(data, strict=True)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidParams("data", data, f"cannot be recorded as JSON ({error})") from error
         self._record(kind, data)
 
     def _recorded(self, events: Iterator[Event]) -> Iterator[Event]:

@@ -49,6 +49,14 @@ def unsendable(session: SweepSession) -> object:
     return lambda: slots(session)
 
 
+def not_a_number(session: SweepSession) -> float:
+    return float("nan")
+
+
+def half_a_pair(session: SweepSession) -> str:
+    return "\ud800"
+
+
 def stubborn(session: SweepSession) -> None:
     raise Stubborn("one", "other")
 

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 import simsync
-from simsync.run import compressed_file, read_records
+from simsync.run import compressed_file, read_records, summarize
 from simsync.run.compressed_file import pipes_are_kept
+from simsync.run.database import RecordingDatabase
+from simsync.run.record_file import line_of
 
 from .files import ALICE, BOB, METADATA, MINT, PROGRAM, compressed, summary, tx, write_lines, write_object
 from .transaction_reader import BalanceChange, transaction_of
@@ -142,6 +144,28 @@ def test_integers_of_any_size(tmp_path: Path, number: int) -> None:
     for write in (write_lines, write_object):
         path = write(tmp_path / "file", [tx(10, "s1", fee=number)])
         assert [record.data["fee"] for record in read_records(path) if record.kind == "tx"] == [number]
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", '"\\ud800"', '"\\udc00\\ud800"'])
+def test_what_a_strict_reader_refuses_is_read(tmp_path: Path, value: str) -> None:
+    path = write_lines(tmp_path / "file", TRANSACTIONS)
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"slot": 11,', f'"slot": 11, "x": {value},'), encoding="utf-8"
+    )
+    assert [record.data["slot"] for record in read_records(path) if record.kind == "tx"] == [10, 11, 12]
+    with RecordingDatabase(path) as database:
+        assert database.query("SELECT slot FROM transactions ORDER BY slot") == [(10,), (11,), (12,)]
+    assert summarize(path).complete
+
+
+def test_what_is_written_is_read_by_everyone(tmp_path: Path) -> None:
+    line = line_of("tx", {"a": float("nan"), "b": [1e400, "\ud83d\ude00", "\ud800x"], "c\udfff": {1.5: 2}})
+    assert json.loads(line, parse_constant=None)["data"] == {
+        "a": None,
+        "b": [None, "\U0001f600", "\ufffdx"],
+        "c\ufffd": {"1.5": 2},
+    }
+    assert json.loads(line)["data"]["b"][2].encode("utf-8")
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import simsync
 from simsync.local import Ledger, Simulator
-from simsync.run import Recorder, RunPlan, keep_finished, read_records, record_run
+from simsync.run import Recorder, RunPlan, keep_finished, read_records, record_run, summarize
 from simsync.run.strategy import RecordedSession, Strategy, StrategyFailed
 
 FIRST, SLOTS, BUNDLE = 1_000, 12, 4
@@ -137,3 +138,29 @@ def test_a_single_session_is_driven_too(client: simsync.Client, tmp_path: Path) 
 def test_kinds_of_simsync_are_reserved(client: simsync.Client, tmp_path: Path, kind: str) -> None:
     with Recorder(tmp_path / "run.ndjson") as recorder, pytest.raises(simsync.InvalidParams, match="simsync's own"):
         record_run(client, RunPlan(CREATE, True, strategy=lambda session: session.record(kind, {})), recorder)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "words"),
+    [
+        ("quote", {"price": float("nan")}, "data=.*cannot be recorded as JSON"),
+        ("quote", {"price": [{"of": float("inf")}]}, "data=.*cannot be recorded as JSON"),
+        ("quote", {"price": object()}, "data=.*cannot be recorded as JSON"),
+        ("quote", 5, "data=5.*must be a mapping"),
+        (" ", {}, "kind=' '.*must be a name"),
+        (5, {}, "kind=5.*must be a name"),
+    ],
+)
+def test_what_no_reader_would_take_is_not_recorded(
+    client: simsync.Client, tmp_path: Path, kind: Any, data: Any, words: str
+) -> None:
+    def strategy(session: RecordedSession) -> None:
+        with pytest.raises(simsync.InvalidParams, match=words):
+            session.record(kind, data)
+        session.record("text", {"half": "\ud800", "whole": "\U0001f600"})
+
+    path = tmp_path / "run.ndjson"
+    recorded(client, path, strategy, workers=1)
+    texts = [record.data for record in read_records(path) if record.kind == "text"]
+    assert {(one["half"], one["whole"]) for one in texts} == {("\ufffd", "\U0001f600")}
+    assert summarize(path).complete

@@ -233,12 +233,16 @@ def test_what_a_journal_refuses(simulator: Simulator, tmp_path: Path) -> None:
         assert (tmp_path / "other").read_text(encoding="utf-8") == content
     for beginning in ("", '{"ty', '{"type":"sweep","data":{"fing'):
         (tmp_path / "begun").write_text(beginning, encoding="utf-8")
-        assert [
-            result.failure for result in simsync.sweep(strategies.slots, PIECES[0], journal=tmp_path / "begun")
-        ] == [None]
-    (result,) = simsync.sweep(strategies.unsendable, PIECES[0], journal=tmp_path / "unsendable")
-    assert (result.failure, result.value) == ("worker", None)
-    assert "return what JSON can hold" in str(result.error)
+        (result,) = simsync.sweep(strategies.slots, PIECES[0], journal=tmp_path / "begun")
+        assert result.failure is None
+    for strategy in (strategies.unsendable, strategies.not_a_number):
+        (unsent,) = simsync.sweep(strategy, PIECES[0], journal=tmp_path / strategy.__name__)
+        assert (unsent.failure, unsent.value) == ("worker", None)
+        assert "return what JSON can hold" in str(unsent.error)
+    (half,) = simsync.sweep(strategies.half_a_pair, PIECES[0], journal=tmp_path / "half_a_pair")
+    (again,) = simsync.sweep(strategies.half_a_pair, PIECES[0], journal=tmp_path / "half_a_pair")
+    assert half.value == again.value == "\ufffd"
+    assert again.journaled
 
 
 def test_failed_ranges_are_run_again(simulator: Simulator, tmp_path: Path) -> None:
