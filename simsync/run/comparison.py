@@ -222,7 +222,10 @@ class Comparison:
         (repeated,) = database.one(f"SELECT count(*) - count(DISTINCT key) FROM run_{number}")
         if repeated:
             database.execute(_NUMBER_REPEATED.format(number))
-        counted = database.query(f"SELECT session_id, count(*), count(error) FROM run_{number} GROUP BY session_id")
+        counted = database.query(
+            "SELECT session_id, count(*), count(error), sum(transaction_key(slot, signature)), min(slot), max(slot)"
+            f" FROM run_{number} GROUP BY session_id"
+        )
         self._states.append(state_from(database, number, counted))
 
     @property

@@ -14,7 +14,7 @@ from simsync.cancel import CancelToken
 from simsync.client import Client
 from simsync.errors import Cancelled, CreateError, InvalidParams, SimsyncError, SubscriptionFailed
 from simsync.events import AccountDiff, Completed, Event, ReadyForContinue, Slot, Transaction
-from simsync.run.event_records import diff_record, transaction_record
+from simsync.run.event_records import CHECKSUMS, diff_record, transaction_key, transaction_record
 from simsync.run.given_session import GivenSession
 from simsync.run.open_session import OpenSession
 from simsync.run.plan import RunPlan
@@ -198,6 +198,7 @@ class _Run:
         self._open, self._known = left, Counter(left.known)
         own = SessionProgress(left.session_id, left.start_slot, left.end_slot, left.executed)
         own.transactions, own.failed, own.diffs = left.counts.transactions, left.counts.failed, left.counts.diffs
+        own.checksum = left.counts.checksum
         progress = self.progress
         progress.sessions[left.session_id] = own
         progress.executed += own.executed
@@ -281,6 +282,7 @@ class _Run:
                 progress.add_transaction(failed=event.error is not None)
                 own.transactions += 1
                 own.failed += event.error is not None
+                own.checksum = (own.checksum + transaction_key(event.slot, event.signature)) % CHECKSUMS
             elif isinstance(event, AccountDiff):
                 recorder.write("diff", diff_record(event, session_id))
                 progress.diffs += 1
@@ -347,6 +349,7 @@ class _Run:
                 own.transactions,
                 own.failed,
                 own.diffs,
+                own.checksum,
             )
             self._finished.append(finished)
             self._recorder.write("session_completed", {**finished.to_dict(), **_now()})

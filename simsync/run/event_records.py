@@ -6,11 +6,16 @@ The vendor's spelling of ``token_changes`` and of compute units is a guess, made
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 from simsync.events import AccountDiff, AccountState, Transaction
+
+CHECKSUMS = 2**53
+"""Checksums are below this, so that every reader of JSON takes them as they are."""
+_SLOT_DIGITS = 20
 
 
 @dataclass
@@ -36,6 +41,37 @@ class RecordCounts:
         """Count one transaction."""
         self.transactions += 1
         self.failed += failed
+
+
+@dataclass
+class SessionCounts(RecordCounts):
+    """What the file of a run holds of one session.
+
+    Attributes:
+        checksum: The sum of :func:`transaction_key` of its transactions, below :data:`CHECKSUMS`.
+        first_slot: The lowest slot of its transactions.
+        last_slot: The highest slot of its transactions.
+    """
+
+    checksum: int = 0
+    first_slot: Optional[int] = None
+    last_slot: Optional[int] = None
+
+    def add(self, data: Mapping[str, Any]) -> None:
+        """Count a ``tx`` record."""
+        self.add_transaction(failed=is_failed(data))
+        slot = data.get("slot")
+        self.checksum = (self.checksum + transaction_key(slot, data.get("signature"))) % CHECKSUMS
+        if isinstance(slot, str) and slot.isdecimal():
+            slot = int(slot[:_SLOT_DIGITS])
+        if isinstance(slot, int) and slot < 2**63:
+            self.first_slot = slot if self.first_slot is None else min(slot, self.first_slot)
+            self.last_slot = slot if self.last_slot is None else max(slot, self.last_slot)
+
+
+def transaction_key(slot: object, signature: object) -> int:
+    """64 bits of a transaction; the macro of this name in :mod:`simsync.run.views` gives the same."""
+    return int.from_bytes(hashlib.md5(f"{slot} {signature}".encode(), usedforsecurity=False).digest()[8:], "little")
 
 
 def transaction_record(event: Transaction, session_id: str) -> dict[str, Any]:

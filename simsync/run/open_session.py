@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from simsync.run.completeness import is_whole
-from simsync.run.event_records import RecordCounts, is_failed
+from simsync.run.event_records import SessionCounts
 from simsync.run.record_file import Record, whole_number
 
 
@@ -37,7 +37,7 @@ class OpenSession:
     sequence: int
     executed: int
     records: int
-    counts: RecordCounts
+    counts: SessionCounts
     from_slot: int
     known: Counter[str] = field(default_factory=Counter)
 
@@ -49,7 +49,7 @@ class OpenSessionFinder:
         self.found: Optional[OpenSession] = None
         self._records = 0
         self._started: Mapping[str, Any] = {}
-        self._counts = RecordCounts()
+        self._counts = SessionCounts()
         self._slot = 0
         self._known: Counter[str] = Counter()
 
@@ -58,7 +58,7 @@ class OpenSessionFinder:
         self._records += 1
         kind, data = record
         if kind == "session_started":
-            self.found, self._started, self._counts, self._known = None, data, RecordCounts(), Counter()
+            self.found, self._started, self._counts, self._known = None, data, SessionCounts(), Counter()
             self._slot = whole_number(data.get("start_slot")) or 0
         elif kind in ("stopped", "session_completed", "summary"):
             self.found = None  # closed on the server
@@ -66,7 +66,7 @@ class OpenSessionFinder:
         elif data.get("session_id") != self._started.get("session_id"):
             return
         elif kind == "tx":
-            self._counts.add_transaction(failed=is_failed(data))
+            self._counts.add(data)
             slot = whole_number(data.get("slot")) or 0
             if slot > self._slot:
                 self._slot, self._known = slot, Counter()
@@ -88,7 +88,7 @@ class OpenSessionFinder:
             or not is_whole(data, self._counts)
         ):
             return
-        counts = RecordCounts(self._counts.transactions, self._counts.failed, self._counts.diffs)
+        counts = replace(self._counts)
         session_id = str(self._started.get("session_id"))
         self.found = OpenSession(
             session_id, first, last, slot, sequence, executed, self._records, counts, self._slot, Counter(self._known)

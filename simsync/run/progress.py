@@ -22,6 +22,7 @@ class SessionProgress:
         began: When the session started, in seconds of :func:`time.monotonic`.
         failed: Transactions among them that ended with an error.
         diffs: Account diffs recorded so far.
+        checksum: That of the transactions recorded so far.
     """
 
     session_id: str
@@ -33,6 +34,7 @@ class SessionProgress:
     began: float = field(default_factory=time.monotonic)
     failed: int = 0
     diffs: int = 0
+    checksum: int = 0
 
     @property
     def slots(self) -> int:

@@ -111,7 +111,9 @@ def _finite(value: object) -> object:
     return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def read_records(path: PathLike, *, skip_damaged: bool = False) -> Iterator[Record]:
+def read_records(
+    path: PathLike, *, skip_damaged: bool = False, on_cut: Callable[[], object] | None = None
+) -> Iterator[Record]:
     """Read the records of a recorded run one by one.
 
     An incomplete last line and records of an unknown shape are ignored with a warning. Memory does not grow with the
@@ -120,6 +122,7 @@ def read_records(path: PathLike, *, skip_damaged: bool = False) -> Iterator[Reco
     Args:
         path: The file, in either format, compressed or not; ``-`` is standard input.
         skip_damaged: Leave out lines that are not JSON, with a warning, as after a power failure.
+        on_cut: Called if the last line is incomplete.
 
     Returns:
         An iterator over the records in the order of the file.
@@ -141,7 +144,7 @@ def read_records(path: PathLike, *, skip_damaged: bool = False) -> Iterator[Reco
         if first is None:
             logger.warning("%s is empty", path)
         elif "type" in first or (not first and _is_cut_record(before[-1])):
-            yield from _read_lines(path, itertools.chain(before, lines), skip_damaged)
+            yield from _read_lines(path, itertools.chain(before, lines), skip_damaged, on_cut)
         elif before[-1].lstrip().startswith(b"{") and (not first or "transactions" in first):
             yield from _read_one_object(path, _joined(path, itertools.chain(before, lines)))
         else:
@@ -185,7 +188,9 @@ def _is_cut_record(line: bytes) -> bool:
     return not line.endswith(b"\n") and line.lstrip().startswith(b'{"type"')
 
 
-def _read_lines(path: PathLike, lines: Iterator[bytes], skip_damaged: bool) -> Iterator[Record]:
+def _read_lines(
+    path: PathLike, lines: Iterator[bytes], skip_damaged: bool, on_cut: Callable[[], object] | None
+) -> Iterator[Record]:
     odd = 0
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -197,6 +202,8 @@ def _read_lines(path: PathLike, lines: Iterator[bytes], skip_damaged: bool) -> I
             # Only the last line of a file can lack its line break, so an unreadable line that has one is corrupt.
             if not line.endswith(b"\n"):
                 logger.warning("%s ends in the middle of line %d; that line is ignored", path, number)
+                if on_cut is not None:
+                    on_cut()
                 return
             if not skip_damaged:
                 raise InvalidParams("path", str(path), f"line {number} is not valid JSON ({error})") from error

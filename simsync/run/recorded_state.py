@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 from simsync.run.completeness import CompletenessCheck
 from simsync.run.database import RecordingDatabase
-from simsync.run.event_records import RecordCounts
+from simsync.run.event_records import CHECKSUMS, RecordCounts, SessionCounts
 from simsync.run.record_file import Record, whole_number
 
 
@@ -41,19 +41,24 @@ def state_from(database: RecordingDatabase, number: int, counted: list[tuple[Any
     Args:
         database: The opened recordings.
         number: Which of the files.
-        counted: (session, transactions, failed transactions) of each session, counted already.
+        counted: (session, transactions, failed transactions, sum of their keys, first slot, last slot) of each
+            session, counted already.
     """
-    sessions = {session_id: RecordCounts(transactions, failed) for session_id, transactions, failed in counted}
+    sessions: dict[Optional[str], SessionCounts] = {
+        session_id: SessionCounts(transactions, failed, 0, int(keys or 0) % CHECKSUMS, first, last)
+        for session_id, transactions, failed, keys, first, last in counted
+    }
     diffs = f"SELECT string(data), count(*) FROM small_{number} WHERE kind = 'diff' GROUP BY ALL"
     for session_id, count in database.query(diffs):
-        sessions.setdefault(session_id, RecordCounts()).diffs = count
+        sessions.setdefault(session_id, SessionCounts()).diffs = count
     check = CompletenessCheck()
     for record in small_records(database, number):
         check.add(record)
     for session_id, counts in sessions.items():
         check.add_counted(session_id, counts)
-    reason = "the file ends in the middle of a record" if database.cut[number] else check.reason
-    return RecordedState(check.metadata, check.summary, check.counts, reason)
+    if database.cut[number]:
+        check.note_cut()
+    return RecordedState(check.metadata, check.summary, check.counts, check.reason)
 
 
 def small_records(database: RecordingDatabase, number: int = 0) -> list[Record]:

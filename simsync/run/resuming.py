@@ -40,6 +40,7 @@ class FinishedSession(JsonForm):
         transactions: Transactions in the file.
         failed: Those of them that ended with an error.
         diffs: Account diffs in the file.
+        checksum: A checksum over the slots and signatures of the transactions, whatever their order.
     """
 
     session_id: str
@@ -51,10 +52,11 @@ class FinishedSession(JsonForm):
     transactions: Optional[int] = None
     failed: Optional[int] = None
     diffs: Optional[int] = None
+    checksum: Optional[int] = None
 
     def totals(self) -> dict[str, Any]:
         """What the ``summary`` record says of the session."""
-        names = ("session_id", "start_slot", "end_slot", "transactions", "failed", "diffs")
+        names = ("session_id", "start_slot", "end_slot", "transactions", "failed", "diffs", "checksum")
         return {name: getattr(self, name) for name in names}
 
 
@@ -100,7 +102,7 @@ def keep_finished(path: PathLike, plan: RunPlan) -> Kept:
     check, finder = CompletenessCheck(), OpenSessionFinder()
     rows: list[Mapping[str, Any]] = []
     try:
-        for record in read_records(target, skip_damaged=True):
+        for record in read_records(target, skip_damaged=True, on_cut=check.note_cut):
             check.add(record)
             finder.add(record)
             if record.kind == "session_completed":
@@ -173,7 +175,7 @@ def _whole_sessions(
     for row in rows:
         try:
             one = FinishedSession.from_dict(dict(row))
-            inside = first <= one.start_slot <= one.end_slot <= last
+            inside = first <= one.start_slot <= one.end_slot <= last and one.checksum is not None
         except (KeyError, TypeError, ValueError, AttributeError):
             continue  # a record that was changed by hand
         free = all(one.end_slot < other.start_slot or other.end_slot < one.start_slot for other in found)

@@ -130,12 +130,13 @@ def totals_of(database: RecordingDatabase, accounts: Sequence[str] = ()) -> RunT
     # One pass over the file for everything that does not depend on the others.
     database.execute(
         "CREATE OR REPLACE TABLE outcome AS SELECT session_id, error, programs_of(logs) AS programs,"
-        " count(*) AS number, min(slot) AS first_slot, max(slot) AS last_slot, sum(compute_units) AS units"
+        " count(*) AS number, sum(transaction_key(slot, signature)) AS keys, min(slot) AS first_slot,"
+        " max(slot) AS last_slot, sum(compute_units) AS units"
         " FROM transactions_0 GROUP BY ALL"
     )
     counted = database.query(
-        "SELECT session_id, sum(number), coalesce(sum(number) FILTER (error IS NOT NULL), 0) FROM outcome"
-        " GROUP BY session_id"
+        "SELECT session_id, sum(number), coalesce(sum(number) FILTER (error IS NOT NULL), 0), sum(keys),"
+        " min(first_slot), max(last_slot) FROM outcome GROUP BY session_id"
     )
     state = state_from(database, 0, counted)
     first, last, units = database.one("SELECT min(first_slot), max(last_slot), coalesce(sum(units), 0) FROM outcome")

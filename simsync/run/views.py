@@ -20,6 +20,8 @@ CREATE MACRO whole(value) AS CASE WHEN json_type(value) <> 'VARCHAR' THEN amount
 CREATE MACRO decimal_number(value) AS
     CASE WHEN json_type(value) IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN TRY_CAST(content(value) AS DOUBLE) END;
 CREATE MACRO string(value) AS CASE WHEN json_type(value) = 'VARCHAR' THEN content(value) END;
+-- As simsync.run.event_records.transaction_key.
+CREATE MACRO transaction_key(slot, signature) AS md5_number_lower(concat(slot, ' ', signature))::HUGEINT;
 CREATE MACRO programs_of(logs) AS
     list_distinct(regexp_extract_all(logs, '(?m)^Program (\w+) invoke \[\d+\]', 1));
 """
