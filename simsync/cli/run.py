@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -178,6 +179,7 @@ def run(
                     workers=workers,
                 )
                 client = settings.client(_options(max_memory, workers, 1 + plan.account_diffs))
+                plan = replace(plan, generation=client.options.dialect.generation)
                 recorder = stack.enter_context(Recorder(output_file, append=resume, force=force, wait=wait))
                 kept = keep_finished(output_file, plan) if resume else None
         except OutputBusy as error:

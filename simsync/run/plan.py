@@ -29,6 +29,7 @@ class RunPlan:
         advance: Blocks per continue.
         strategy: Drives each session; what it leaves of the range is run to the end.
         workers: How many sub-sessions are driven at the same time; None for all.
+        generation: The version of the server, if the client was told.
 
     Raises:
         InvalidParams: A value is not valid; nothing was sent.
@@ -43,6 +44,7 @@ class RunPlan:
     advance: int = 100
     strategy: Optional[Strategy] = None
     workers: Optional[int] = None
+    generation: Optional[str] = None
 
     def __post_init__(self) -> None:
         checks.assign(
@@ -68,6 +70,8 @@ class RunPlan:
             "account_diffs": self.account_diffs,
             "simsync": __version__,
         }
+        if self.generation is not None:
+            parts["generation"] = self.generation
         if self.strategy is not None:
             parts.update(fingerprint.parts_of_function(self.strategy))
         return fingerprint.plain(parts)

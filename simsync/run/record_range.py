@@ -112,6 +112,7 @@ def record(
         advance=checks.integer("advance", advance, 1, checks.U64),
         strategy=strategy,
         workers=checks.optional_integer("workers", workers, 1, checks.U32),
+        generation=opener.options.dialect.generation if isinstance(opener, Client) else None,
     )
     # One of its own: when the deadline passes, the caller's is not fired.
     token = CancelToken() if cancel is None else cancel.child()

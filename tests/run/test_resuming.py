@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -127,6 +127,7 @@ def test_a_single_session_is_run_again_as_a_whole(client: simsync.Client, tmp_pa
         ({"binaries": {}}, "binaries: .* now"),
         ({"binaries": {str(TINY_PROGRAM): tiny_program(result=8)}}, "binaries: .*sha256:.* then, .*sha256:.* now"),
         ({"account_diffs": False}, "account_diffs: True then, False now"),
+        ({"generation": "0.13"}, "generation: none then, 0.13 now"),
         ({"strategy": print}, "strategy: none then, builtins:print now"),
     ],
 )
@@ -163,6 +164,63 @@ def test_a_strategy_is_known_by_its_source(tmp_path: Path, monkeypatch: pytest.M
     source.write_text("def drive(session): return 1\n", encoding="utf-8")
     found = fingerprint.differences(first, RunPlan(CREATE, strategy=drive).fingerprint_parts())
     assert list(found) == ["strategy_source"]
+
+
+class Driver:
+    """A strategy with a size, which also counts its calls."""
+
+    def __init__(self, size: object) -> None:
+        self.size, self.found = size, [size]
+
+    def __call__(self, _session: object) -> object:
+        return self.size
+
+    def drive(self, _session: object) -> object:
+        return self.size
+
+
+def closure(size: object) -> Callable[[object], object]:
+    found = [size]
+
+    def drive(_session: object) -> object:
+        found.append(drive)
+        return size
+
+    return drive
+
+
+def with_default(size: object) -> Callable[[object], object]:
+    def drive(_session: object, size: object = size) -> object:
+        return size
+
+    return drive
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        closure,
+        with_default,
+        Driver,
+        lambda size: Driver(size).drive,
+        lambda size: closure(Driver(size)),
+        lambda size: closure((closure(size),)),
+        lambda size: functools.partial(print, Driver(size)),
+    ],
+)
+@pytest.mark.parametrize("sizes", [(1, 2), ("a", "b"), (b"a", b"b"), (Path("a"), Path("b"))])
+def test_a_strategy_is_known_by_what_it_holds(make: Callable[[object], Any], sizes: tuple[object, object]) -> None:
+    first, again, other = (RunPlan(CREATE, strategy=make(size)).fingerprint_parts() for size in (*sizes[:1], *sizes))
+    assert first == again
+    assert list(fingerprint.differences(first, other)) in (["strategy_state"], ["strategy_arguments"])
+
+
+def test_what_changes_while_a_strategy_runs_makes_no_other_run() -> None:
+    strategy = closure(simsync.Client("ws://127.0.0.1:1", "one"))
+    first = RunPlan(CREATE, strategy=strategy).fingerprint_parts()
+    strategy(None)
+    assert RunPlan(CREATE, strategy=strategy).fingerprint_parts() == first
+    assert RunPlan(CREATE, strategy=closure(simsync.Client("ws://127.0.0.1:2", "two"))).fingerprint_parts() == first
 
 
 def test_records_that_are_missing_in_the_middle_are_run_again(
