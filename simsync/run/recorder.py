@@ -17,6 +17,7 @@ from types import TracebackType
 from simsync.errors import InvalidParams, SimsyncError
 from simsync.params import checks
 from simsync.run import output_file
+from simsync.run.completeness import check_complete
 from simsync.run.compressed_file import Compressor, compressor_for
 from simsync.run.existing_file import Existing, existing
 from simsync.run.path_like import PathLike
@@ -105,7 +106,7 @@ class Recorder:
         if self._append and self._old is Existing.OTHER:
             raise InvalidParams("path", str(self.path), f"holds {self._old.value}, so there is nothing to resume")
         if not self._append and not self._force and self._old in _REPLACED_WHEN_COMPLETE:
-            rule = f"holds {self._old.value}; replace it with --force, or choose another output file"
+            rule = f"holds {self._refused()}, or choose another output file"
             raise InvalidParams("path", str(self.path), rule)
         if self._force and self._old in _REPLACED_WHEN_COMPLETE:
             self._place = unfinished_path(self._target)
@@ -120,6 +121,14 @@ class Recorder:
         self._part = output_file.beside(self._target, _PURPOSE)
         context.callback(self._discard)
         self._descriptor = os.open(self._part, _OPEN)
+
+    def _refused(self) -> str:
+        """What is there, and what to do with it."""
+        if self._old is Existing.COMPLETE:
+            reason = check_complete(self._target).reason
+            if reason is not None:
+                return f"a recording that is not complete ({reason}); --resume repairs it, --force replaces it"
+        return f"{self._old.value}; replace it with --force"
 
     def _discard(self) -> None:
         if self._part is not None:

@@ -206,6 +206,15 @@ def test_a_rest_without_a_line_break_is_a_cut(complete: list[dict[str, Any]], tm
     assert check_complete(path).reason == "the file ends in the middle of a record"
 
 
+def test_a_run_is_told_that_a_recording_can_be_repaired(complete: list[dict[str, Any]], tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    cut = [one for number, one in enumerate(complete) if one["type"] != "tx" or number % 3]
+    for records, words in ((cut, r"--resume repairs it"), (complete, r"a complete recording; replace it with --force")):
+        assert quick_reason(path, records) is None or records is cut
+        with pytest.raises(simsync.InvalidParams, match=words), Recorder(path):
+            pass
+
+
 def test_a_file_that_ends_early_is_not_complete(complete: list[dict[str, Any]], tmp_path: Path) -> None:
     for count in range(len(complete)):
         assert reason(tmp_path / "run", complete[:count]) is not None
