@@ -45,8 +45,9 @@ def _thresholds(_context: click.Context, _option: click.Parameter, texts: Sequen
     multiple=True,
     callback=_thresholds,
     help="Exit with code 1 if this is the case, and with code 5 if the runs cannot be compared: one is empty, stopped,"
-    " cut or over other slots. A name, or a name with a limit: 'regressions>0', 'failed>1%', 'failed>+1%',"
-    f" 'units>+5%'. May be repeated. Names: {', '.join(NAMES)}.",
+    " cut or over other slots, or most transactions are in one only. A name, or a name with a limit: 'regressions>0',"
+    " 'failed>1%', 'failed>+1%', 'units>+5%'. May be repeated."
+    f" Names: {', '.join(NAMES)}.",
 )
 @click.option(
     "--html",
@@ -66,6 +67,8 @@ def compare(
     as_json: bool,
 ) -> int:
     """Compare two recorded runs (extra [report]): outcomes, logs, compute units, balances, and what is unmatched."""
+    if str(base) == str(experiment) == "-":
+        raise click.UsageError("standard input can be one of the two runs only")
     if html is not None:
         refuse_same_file("html", html, [base, experiment])
     with Comparison(base, experiment, max_memory) as comparison:
@@ -96,6 +99,9 @@ def compare(
         if options_differ:
             click.echo("\noptions that differ")
             show_table(("option", "first run", "second run"), [(name, *both) for name, both in options_differ.items()])
+    if thresholds and totals.unmatched and not any(one.name in ("unmatched", "differences") for one in thresholds):
+        rest = f"{totals.unmatched:,} transactions are in one run only and were not compared"
+        click.echo(f"simsync: {rest} (--fail-on unmatched)", err=True)
     return _verdict(incomparable, crossed, gate=bool(thresholds))
 
 
@@ -131,6 +137,7 @@ def _show_totals(totals: ComparisonTotals) -> None:
             ("failing with a different error", totals.other_errors),
             ("different logs", totals.logs),
             ("compute units, difference", units),
+            *([("compute units in one run only", totals.units_in_one)] if totals.units_in_one else []),
         ],
     )
 

@@ -27,7 +27,7 @@ MEANINGS = {
     USAGE: "wrong usage, invalid input, a path that does not open, a missing package, a file that must not be replaced",
     NOT_REACHABLE: "the simulator is not reachable, or it rejected the API key",
     BUSY: "another process writes the file",
-    NOT_COMPARABLE: "`compare --fail-on`: a recording is incomplete, or the two are not of the same slots",
+    NOT_COMPARABLE: "`compare --fail-on`: a recording is incomplete, or the two have too little in common",
     HANGUP: "ended by SIGHUP",
     INTERRUPTED: "interrupted by Ctrl-C",
     PIPE_CLOSED: "the reader of the output went away",

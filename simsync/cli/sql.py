@@ -28,6 +28,8 @@ def sql(files: tuple[Path, ...], query: str, limit: int, max_memory: int, as_jso
     The column file tells several files apart. JSON holds all rows, a table those of --limit.
       simsync sql run.ndjson 'select error, count(*) from transactions group by all order by 2 desc'
     """
+    if sum(str(one) == "-" for one in files) > 1:
+        raise click.UsageError("standard input can be one of the files only")
     with RecordingDatabase(*files, max_memory=max_memory) as database:
         columns, rows = database.rows(query)
         if as_json:

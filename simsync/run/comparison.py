@@ -41,7 +41,8 @@ WHERE run_{0}.rowid = numbered.row
 """
 _PAIRS = """
 CREATE TABLE pair AS SELECT one.rowid AS base, other.rowid AS experiment, one.slot AS slot, one.error AS before,
-    other.error AS after, one.units AS base_units, other.units - one.units AS units, one.logs <> other.logs AS logs
+    other.error AS after, one.units AS base_units, other.units - one.units AS units, one.logs <> other.logs AS logs,
+    (one.units IS NULL) <> (other.units IS NULL) AS units_in_one
 FROM run_0 AS one JOIN run_1 AS other USING (key, nth)
 """
 _GAINS = """
@@ -81,6 +82,8 @@ class ComparisonTotals(JsonForm):
         logs: Matched transactions with different logs.
         units: The sum of the differences in compute units; None if one of the runs did not record any.
         base_units: The compute units of the first run in the transactions that ``units`` is about.
+        with_units: Matched transactions whose compute units are in both runs.
+        units_in_one: Matched transactions whose compute units are in one of the runs only.
     """
 
     base: int
@@ -96,6 +99,8 @@ class ComparisonTotals(JsonForm):
     logs: int
     units: Optional[int]
     base_units: Optional[int]
+    with_units: int = 0
+    units_in_one: int = 0
 
     @property
     def unmatched(self) -> int:
@@ -265,8 +270,9 @@ class Comparison:
         base, experiment = self.base, self.experiment
         if self._totals is None:
             counts = ", ".join(f"count(*) FILTER ({_CONDITIONS[kind]})" for kind in _COUNTED)
-            matched, units, base_units, *found = self._database.one(
-                f"SELECT count(*), sum(units), sum(base_units) FILTER (units IS NOT NULL), {counts} FROM pair"
+            matched, units, base_units, with_units, units_in_one, *found = self._database.one(
+                "SELECT count(*), sum(units), sum(base_units) FILTER (units IS NOT NULL), count(units),"
+                f" count(*) FILTER (units_in_one), {counts} FROM pair"
             )
             self._totals = ComparisonTotals(
                 base=base.counts.transactions,
@@ -278,6 +284,8 @@ class Comparison:
                 only_experiment=experiment.counts.transactions - matched,
                 units=units,
                 base_units=base_units,
+                with_units=with_units,
+                units_in_one=units_in_one,
                 **dict(zip(_COUNTED, found)),
             )
         return self._totals

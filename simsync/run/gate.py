@@ -32,6 +32,10 @@ NAMES = (*_COUNTS, "differences")
 """What a threshold can be about; ``differences`` is any of them except ``failed``, and any balance."""
 
 
+_FEWEST = 0.5
+"""The share of the transactions that must be in both runs, and of these that must have compute units."""
+
+
 @dataclass(frozen=True)
 class Threshold:
     """One condition that fails a gate.
@@ -57,8 +61,9 @@ class Threshold:
         totals = comparison.totals()
         if self.name == "differences":
             return _any_difference(comparison)
-        if self.name == "units" and totals.units is None:
-            return f"compute units were not recorded ({self.text})"
+        if self.name == "units" and (totals.units_in_one or totals.with_units < _FEWEST * totals.matched):
+            both = f"of {totals.with_units:,} of the {totals.matched:,} transactions in both runs"
+            return f"compute units were recorded only {both} ({self.text})"
         value: float = _COUNTS[self.name](totals)
         whole = _WHOLES[self.name](totals) if self.name in _WHOLES else totals.matched
         if self.name == "failed" and self.growth:
@@ -104,7 +109,8 @@ def incomparable_because(comparison: Comparison) -> list[str]:
         comparison: The comparison, inside its ``with`` statement.
 
     Returns:
-        The reasons: a run that is empty, stopped, cut or over other slots, or no transaction in common.
+        The reasons: a run that is empty, stopped, cut or over other slots, or fewer than half of the transactions in
+        common.
     """
     base, experiment = comparison.base, comparison.experiment
     reasons = [
@@ -115,6 +121,12 @@ def incomparable_because(comparison: Comparison) -> list[str]:
     if base.slots != experiment.slots:
         reasons.append(f"the runs are over other slots: {_range(base)} and {_range(experiment)}")
     totals = comparison.totals()
+    if base.slots == (None, None) == experiment.slots:
+        reasons.append("the runs do not say which slots they are over")
+    if 0 < totals.matched < _FEWEST * max(totals.base, totals.experiment):
+        reasons.append(
+            f"only {totals.matched:,} of {max(totals.base, totals.experiment):,} transactions are in both runs"
+        )
     if not totals.matched and not reasons:
         if totals.unmatched:
             reasons.append("no transaction is in both runs")
@@ -141,7 +153,7 @@ def _any_difference(comparison: Comparison) -> Optional[str]:
     found = [
         name for name in ("unmatched", "regressions", "improvements", "other_errors", "logs") if _COUNTS[name](totals)
     ]
-    if next(comparison.differences("units", 1), None) is not None:
+    if totals.units_in_one or next(comparison.differences("units", 1), None) is not None:
         found.append("units")
     if not found and comparison.balances(1):
         found.append("balances")

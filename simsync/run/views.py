@@ -20,6 +20,10 @@ CREATE MACRO whole(value) AS CASE WHEN json_type(value) <> 'VARCHAR' THEN amount
 CREATE MACRO decimal_number(value) AS
     CASE WHEN json_type(value) IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN TRY_CAST(content(value) AS DOUBLE) END;
 CREATE MACRO string(value) AS CASE WHEN json_type(value) = 'VARCHAR' THEN content(value) END;
+-- JSON in one spelling, also if it was written as text: two runs may come from two tools.
+CREATE MACRO error_text(value) AS
+    CASE WHEN content(value) SIMILAR TO '\s*[{\[].*' AND json_valid(content(value))
+    THEN CAST(json(content(value)) AS VARCHAR) ELSE content(value) END;
 -- As simsync.run.event_records.transaction_key.
 CREATE MACRO transaction_key(slot, signature) AS md5_number_lower(concat(slot, ' ', signature))::HUGEINT;
 CREATE MACRO programs_of(logs) AS
@@ -98,7 +102,8 @@ SELECT slot, signature, row.account AS account, row.mint AS mint, digits(row.pre
 
 _ERROR = """
 SELECT data, CASE WHEN data.error IS NULL OR json_type(data.error) = 'NULL'
-    THEN CASE WHEN content(data.success) = 'false' THEN 'failed' END ELSE content(data.error) END AS error FROM (%(tx)s)
+    THEN CASE WHEN content(data.success) = 'false' THEN 'failed' END ELSE error_text(data.error) END AS error
+FROM (%(tx)s)
 """
 _TX = "SELECT data FROM %(records)s WHERE type = 'tx' AND (data.slot IS NOT NULL OR data.signature IS NOT NULL)"
 _DIFF = "SELECT data FROM %(records)s WHERE type = 'diff' AND data.account IS NOT NULL"

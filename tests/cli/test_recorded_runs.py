@@ -198,3 +198,22 @@ def test_mistakes(
     assert captured.out == ""
     (line,) = captured.err.splitlines()
     assert words in line
+
+
+@pytest.mark.parametrize("command", [["compare", "-", "-"], ["sql", "-", "-", "select 1"]])
+def test_standard_input_is_one_file(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command) == 2
+    assert "standard input can be one of the" in capsys.readouterr().err
+
+
+def test_what_was_not_compared_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = str(write_lines(tmp_path / "base", [tx(10, f"s{n}") for n in range(4)]))
+    fewer = str(write_lines(tmp_path / "fewer", [tx(10, f"s{n}") for n in range(3)]))
+    assert run(["compare", base, fewer, "--fail-on", "regressions"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("simsync: 1 transactions are in one run only and were not compared")
+    assert run(["compare", base, fewer, "--fail-on", "unmatched"]) == 1
+    assert "not compared" not in capsys.readouterr().err
+    fewest = str(write_lines(tmp_path / "fewest", [tx(10, "s1")]))
+    assert run(["compare", base, fewest, "--fail-on", "regressions"]) == 5
+    assert "only 1 of 4 transactions are in both runs" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,43 @@ def test_units_that_were_not_recorded_do_not_pass(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "run", [tx(10, "s1")])
     with Comparison(path, path) as comparison:
         (phrase,) = crossed_thresholds(comparison, [parse_threshold("units>+5%")])
-    assert "not recorded" in phrase
+    assert "only of 0 of the 1 transactions" in phrase
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_units_that_were_hardly_recorded_do_not_pass(tmp_path: Path, side: int) -> None:
+    with_units = [tx(10, f"s{n}", compute_units=100) for n in range(160)]
+    hardly = [with_units[0], *(tx(10, f"s{n}") for n in range(1, 160))]
+    whole, few = write_lines(tmp_path / "whole", with_units), write_lines(tmp_path / "few", hardly)
+    for base, other in (((whole, few), (few, whole))[side], (few, few)):
+        with Comparison(base, other) as comparison:
+            (phrase,) = crossed_thresholds(comparison, [parse_threshold("units>+5%")])
+            assert "only of 1 of the 160 transactions" in phrase
+            differences = crossed_thresholds(comparison, [parse_threshold("differences")])
+            assert differences == ([] if base is other else ["differences in units"])
+
+
+def test_one_error_in_two_spellings_is_no_difference(tmp_path: Path) -> None:
+    error = {"InstructionError": [0, {"Custom": 1}]}
+    spellings = [error, json.dumps(error), json.dumps(error, separators=(",", ":"))]
+    paths = [write_lines(tmp_path / f"run{n}", [tx(10, "s1", error=one)]) for n, one in enumerate(spellings)]
+    for path in paths[1:]:
+        with Comparison(paths[0], path) as comparison:
+            assert comparison.totals().other_errors == 0
+            assert crossed_thresholds(comparison, [parse_threshold("differences")]) == []
+    for text in ("{not JSON", "[", "boom"):
+        path = write_lines(tmp_path / "other", [tx(10, "s1", error=text)])
+        with Comparison(paths[0], path) as comparison:
+            assert comparison.totals().other_errors == 1
+
+
+@pytest.mark.parametrize(("unmatched", "reasons"), [(80, 0), (81, 1), (150, 1)])
+def test_an_experiment_with_little_in_common_is_no_experiment(tmp_path: Path, unmatched: int, reasons: int) -> None:
+    base = write_lines(tmp_path / "base", [tx(10, f"s{n}") for n in range(160)])
+    other = write_lines(tmp_path / "other", [tx(10, f"{'z' if n < unmatched else 's'}{n}") for n in range(160)])
+    for paths in ((base, other), (other, base)):
+        with Comparison(*paths) as comparison:
+            assert len(incomparable_because(comparison)) == reasons
 
 
 def test_balances_alone_are_a_difference(tmp_path: Path) -> None:
@@ -114,3 +151,17 @@ def test_other_slots_are_named(tmp_path: Path) -> None:
     assert METADATA["end_slot"] == 19
     with Comparison(base, other) as comparison:
         assert incomparable_because(comparison) == ["the runs are over other slots: 10 to 19 and 10 to 29"]
+
+
+def test_runs_that_do_not_say_their_slots_cannot_be_compared(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "run", [tx(10, "s1")])
+    path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[1:]), encoding="utf-8")
+    with Comparison(path, path) as comparison:
+        assert incomparable_because(comparison) == ["the runs do not say which slots they are over"]
+
+
+def test_runs_of_other_slots_than_they_say_cannot_be_compared(tmp_path: Path) -> None:
+    base, other = (write_lines(tmp_path / f"run{slot}", [tx(slot, "s1")]) for slot in (10, 5_010))
+    with Comparison(base, other) as comparison:
+        (reason,) = incomparable_because(comparison)
+        assert reason == "the second run is not complete: it holds transactions of slots outside of 10 to 19"
