@@ -76,6 +76,7 @@ def compare(
         lists = {kind: list(comparison.differences(kind, limit)) for kind in LISTS if view in ("all", kind)}
         unmatched = list(comparison.unmatched(limit)) if view in ("all", "unmatched") else []
         balances = comparison.balances(limit) if view in ("all", "balances") else []
+        unknown = comparison.changes_not_understood() if view in ("all", "balances") else (0, 0)
         incomparable = incomparable_because(comparison)
         crossed = crossed_thresholds(comparison, thresholds)
         options_differ = comparison.options_that_differ()
@@ -83,10 +84,17 @@ def compare(
             from simsync.run.report import write_comparison
 
             write_comparison(comparison, html)
+    for file, count in zip((base, experiment), unknown):
+        if count:
+            text = f"{file}: {count:,} changes of balances are in an unknown form and not compared"
+            click.echo(f"simsync: {text}", err=True)
+    if view == "balances" and not balances and limit:
+        click.echo("simsync: no balance differs", err=True)
     if as_json:
         found: dict[str, Any] = {"totals": totals.to_dict(), **{kind: _dicts(rows) for kind, rows in lists.items()}}
         found["unmatched"] = _dicts(unmatched)
         found["balances"] = [{**row.to_dict(), "difference": row.difference} for row in balances]
+        found["changes_not_understood"] = list(unknown)
         found["gate"] = {"incomparable_because": incomparable, "crossed": crossed}
         found["options_that_differ"] = {name: list(values) for name, values in options_differ.items()}
         show_json(found)

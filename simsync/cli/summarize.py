@@ -26,6 +26,11 @@ _MOST = 10
 def summarize(file: Path, accounts: str, max_memory: int, as_json: bool) -> None:
     """Summarize a recorded run (extra [report]): totals, errors, programs, and balances of accounts."""
     totals = summarize_file(file, options.listed(accounts), max_memory)
+    for account in totals.accounts_not_found:
+        click.echo(f"simsync: no balance of {account} changed in {file}", err=True)
+    if totals.changes_not_understood:
+        what = f"{totals.changes_not_understood:,} changes of balances are in an unknown form and left out"
+        click.echo(f"simsync: {file}: {what}", err=True)
     if as_json:
         show_json(totals.to_dict())
         return
@@ -69,6 +74,11 @@ def _run_rows(totals: RunTotals) -> list[tuple[str, object]]:
         rows.append(("compute units", f"{totals.compute_units:,}"))
     if totals.diffs:
         rows.append(("account diffs", f"{totals.diffs:,}"))
+    rows += [(f"records: {kind}", f"{count:,}") for kind, count in totals.other_records.items()]
+    if totals.without_slot:
+        rows.append(("transactions without a slot", f"{totals.without_slot:,}"))
+    if totals.unreadable:
+        rows.append(("unreadable records", f"{totals.unreadable:,}"))
     programs = totals.metadata.get("program_ids")
     if isinstance(programs, list) and programs:
         rows.append(("recorded programs", ", ".join(map(str, programs))))

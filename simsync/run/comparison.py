@@ -350,6 +350,18 @@ class Comparison:
         rows = self._database.query(f"{_GAINS} {limit_clause(limit)}")
         return [BalanceDifference(*row) for row in rows]
 
+    def changes_not_understood(self) -> tuple[int, int]:
+        """Count the changes of balances of each run that are in an unknown form, and therefore not compared.
+
+        Returns:
+            How many the first and the second run have. Simsync writes one form only, so its files have none.
+        """
+        counts = [0, 0]
+        for number, state in enumerate((self.base, self.experiment)):
+            if not state.of_simsync:
+                (counts[number],) = self._database.one(f"SELECT count(*) FROM not_understood_{number}")
+        return counts[0], counts[1]
+
     def programs(self) -> list[ProgramDifference]:
         """Count the matched transactions whose outcome changed, by the programs that their logs in the first run name.
 

@@ -51,6 +51,8 @@ class CompletenessCheck:
         """Count a record, in the order of the file."""
         kind, data = record
         self._last = kind
+        if kind == "tx" and data.get("slot") is None and data.get("signature") is None:
+            return  # it names no transaction
         if kind == "tx":
             self.counts.add_transaction(failed=is_failed(data))
             self.sessions[str(data.get("session_id"))].add(data)

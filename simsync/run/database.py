@@ -12,6 +12,7 @@ import json
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -77,6 +78,8 @@ class RecordingDatabase:
         self.paths = paths
         self.cut: list[bool] = []
         """For each file, whether it ends in the middle of a record."""
+        self.odd: Counter[int] = Counter()
+        """For each file, how many lines and rows of it are no records."""
         self._max_memory = checks.integer("max_memory", max_memory, SMALLEST_MEMORY, checks.U32)
         self._threads = max(1, min(os.cpu_count() or 1, (self._max_memory - _OUTSIDE) // _THREAD_MEMORY))
         self._cursors: list[duckdb.DuckDBPyConnection] = []
@@ -145,7 +148,11 @@ class RecordingDatabase:
     def _open(self, number: int, path: PathLike) -> None:
         """Make the views of one file."""
         assert self._folder is not None
-        link, compression = _readable(path, Path(self._folder.name, f"input{number}"))
+
+        def note_odd(lines: int) -> None:
+            self.odd[number] = lines
+
+        link, compression = _readable(path, Path(self._folder.name, f"input{number}"), note_odd)
         try:
             self._make_views(number, path, link, compression, _LARGEST_LINE)
         except SimsyncError as error:
@@ -157,7 +164,7 @@ class RecordingDatabase:
             else:
                 raise
         (unreadable,) = self.one(f"SELECT count(*) FROM small_{number} WHERE kind IS NULL")
-        self.cut.append(bool(unreadable) and _is_cut(path if Path(path).is_file() else link))
+        self.cut.append(bool(unreadable) and _is_cut(path if Path(path).is_file() else link, note_odd))
         if unreadable > self.cut[number]:
             # DuckDB leaves out whole records for halves of surrogate pairs in them.
             self._make_views(number, path, _rewritten(link), None, _LARGEST_LINE)
@@ -263,12 +270,12 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:400]
 
 
-def _is_cut(path: PathLike) -> bool:
+def _is_cut(path: PathLike, on_odd: Callable[[int], object]) -> bool:
     """Read a file in which DuckDB has left something out: is it only its last line, which was cut off?
 
     What else may be left out, and what makes a file no recording, is decided by :func:`read_records`.
     """
-    for _record in read_records(path):
+    for _record in read_records(path, on_odd=on_odd):
         pass
     with open_decompressed(path) as lines:
         last = b"\n"
@@ -277,7 +284,7 @@ def _is_cut(path: PathLike) -> bool:
     return not last.endswith(b"\n")
 
 
-def _readable(path: PathLike, link: Path) -> tuple[Path, str | None]:
+def _readable(path: PathLike, link: Path, on_odd: Callable[[int], object]) -> tuple[Path, str | None]:
     """A name for a file that DuckDB can read, and how it is compressed.
 
     The name is a link, because DuckDB takes ``*`` and ``[`` in a path for a pattern. What is not a regular file can be
@@ -292,7 +299,7 @@ def _readable(path: PathLike, link: Path) -> tuple[Path, str | None]:
     else:
         with open_decompressed(path) as lines, into_temporary_folder(), link.open("wb") as copy:
             copy.writelines(lines)
-    return (link, compression) if _holds_lines(link) else (_rewritten(link), None)
+    return (link, compression) if _holds_lines(link) else (_rewritten(link, on_odd), None)
 
 
 def limit_clause(limit: int | None) -> str:
@@ -314,8 +321,8 @@ def _holds_lines(link: Path) -> bool:
     return isinstance(value, dict) and "transactions" not in value
 
 
-def _rewritten(link: Path) -> Path:
+def _rewritten(link: Path, on_odd: Callable[[int], object] | None = None) -> Path:
     rewritten = link.with_name(f"{link.name}.lines")
     with into_temporary_folder(), rewritten.open("w", encoding="utf-8") as file:
-        file.writelines(line_of(*record) for record in read_records(link))
+        file.writelines(line_of(*record) for record in read_records(link, on_odd=on_odd))
     return rewritten

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from pathlib import Path
 
 from simsync.errors import InvalidParams
@@ -10,6 +11,8 @@ from simsync.run.database import DEFAULT_MEMORY, RecordingDatabase
 from simsync.run.output_file import refuse_same_file, replaced
 from simsync.run.record_file import PathLike
 from simsync.run.tables import TABLES
+
+logger = logging.getLogger("simsync.run")
 
 FORMATS = {
     "parquet": "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384",
@@ -68,8 +71,16 @@ def export_table(database: RecordingDatabase, table: str, file: Path, format: st
 
 
 def _refuse_misfits(database: RecordingDatabase) -> None:
-    for name, value, kind in database.query("SELECT one.name, one.value, one.kind FROM misfits_0 LIMIT 1"):
+    """A number that is too large for its column is an error; what is no number is an empty cell, with a warning."""
+    numeric = "regexp_full_match(one.value, '-?[0-9.]+([eE][-+]?[0-9]+)?')"
+    for name, value, kind in database.query(
+        f"SELECT one.name, one.value, one.kind FROM misfits_0 WHERE {numeric} LIMIT 1"
+    ):
         raise InvalidParams(name, _plain(value), f"does not fit a column of type {kind}")
+    for name, count, value in database.query(
+        "SELECT one.name, count(*), min(one.value) FROM misfits_0 GROUP BY one.name ORDER BY one.name"
+    ):
+        logger.warning("%d values of %s are no numbers, such as %r; their cells are empty", count, name, value)
 
 
 def _copy(database: RecordingDatabase, table: str, file: Path, format: str) -> int:

@@ -112,7 +112,11 @@ def _finite(value: object) -> object:
 
 
 def read_records(
-    path: PathLike, *, skip_damaged: bool = False, on_cut: Callable[[], object] | None = None
+    path: PathLike,
+    *,
+    skip_damaged: bool = False,
+    on_cut: Callable[[], object] | None = None,
+    on_odd: Callable[[int], object] | None = None,
 ) -> Iterator[Record]:
     """Read the records of a recorded run one by one.
 
@@ -123,6 +127,7 @@ def read_records(
         path: The file, in either format, compressed or not; ``-`` is standard input.
         skip_damaged: Leave out lines that are not JSON, with a warning, as after a power failure.
         on_cut: Called if the last line is incomplete.
+        on_odd: Called at the end with the number of lines and rows that are no records.
 
     Returns:
         An iterator over the records in the order of the file.
@@ -144,9 +149,9 @@ def read_records(
         if first is None:
             logger.warning("%s is empty", path)
         elif "type" in first or (not first and _is_cut_record(before[-1])):
-            yield from _read_lines(path, itertools.chain(before, lines), skip_damaged, on_cut)
+            yield from _read_lines(path, itertools.chain(before, lines), skip_damaged, on_cut, on_odd)
         elif before[-1].lstrip().startswith(b"{") and (not first or "transactions" in first):
-            yield from _read_one_object(path, _joined(path, itertools.chain(before, lines)))
+            yield from _read_one_object(path, _joined(path, itertools.chain(before, lines)), on_odd)
         else:
             raise InvalidParams("path", str(path), _NO_RUN)
 
@@ -189,7 +194,11 @@ def _is_cut_record(line: bytes) -> bool:
 
 
 def _read_lines(
-    path: PathLike, lines: Iterator[bytes], skip_damaged: bool, on_cut: Callable[[], object] | None
+    path: PathLike,
+    lines: Iterator[bytes],
+    skip_damaged: bool,
+    on_cut: Callable[[], object] | None,
+    on_odd: Callable[[int], object] | None,
 ) -> Iterator[Record]:
     odd = 0
     for number, line in enumerate(lines, 1):
@@ -204,7 +213,7 @@ def _read_lines(
                 logger.warning("%s ends in the middle of line %d; that line is ignored", path, number)
                 if on_cut is not None:
                     on_cut()
-                return
+                break
             if not skip_damaged:
                 raise InvalidParams("path", str(path), f"line {number} is not valid JSON ({error})") from error
             value = None
@@ -216,9 +225,11 @@ def _read_lines(
             logger.warning("%s: line %d is ignored: it is not a record with a type and data", path, number)
     if odd > _MOST_WARNINGS:
         logger.warning("%s: %d lines in all are not records", path, odd)
+    if odd and on_odd is not None:
+        on_odd(odd)
 
 
-def _read_one_object(path: PathLike, content: bytes) -> Iterator[Record]:
+def _read_one_object(path: PathLike, content: bytes, on_odd: Callable[[int], object] | None) -> Iterator[Record]:
     """The records of the vendor's older format."""
     try:
         value = _loads(content)
@@ -231,6 +242,9 @@ def _read_one_object(path: PathLike, content: bytes) -> Iterator[Record]:
     yield from (Record("tx", one) for one in value["transactions"] if isinstance(one, Mapping))
     if isinstance(value.get("summary"), Mapping):
         yield Record("summary", value["summary"])
+    odd = sum(not isinstance(one, Mapping) for one in value["transactions"])
+    if odd and on_odd is not None:
+        on_odd(odd)
 
 
 def whole_number(value: object) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from simsync.run.completeness import CompletenessCheck
@@ -22,12 +22,19 @@ class RecordedState:
         summary: The data of the ``summary`` record.
         counts: Transactions and account diffs that are in the file.
         incomplete_because: Why the recording is not complete; None if it is.
+        others: Records of a kind that only a strategy or another tool has written, by kind.
     """
 
     metadata: Mapping[str, Any]
     summary: Mapping[str, Any]
     counts: RecordCounts
     incomplete_because: Optional[str]
+    others: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def of_simsync(self) -> bool:
+        """Whether simsync has recorded it."""
+        return str(self.metadata.get("recorded_by")).startswith("simsync")
 
     @property
     def slots(self) -> tuple[Optional[int], Optional[int]]:
@@ -58,7 +65,7 @@ def state_from(database: RecordingDatabase, number: int, counted: list[tuple[Any
         check.add_counted(session_id, counts)
     if database.cut[number]:
         check.note_cut()
-    return RecordedState(check.metadata, check.summary, check.counts, check.reason)
+    return RecordedState(check.metadata, check.summary, check.counts, check.reason, dict(check.others))
 
 
 def small_records(database: RecordingDatabase, number: int = 0) -> list[Record]:

@@ -77,6 +77,11 @@ class RunTotals(RecordCounts, JsonForm):
         errors: Failed transactions by error, the most frequent first.
         programs: Totals by program, the most used first.
         accounts: The balances that were asked for.
+        accounts_not_found: Addresses that were asked for and of which no balance changed.
+        other_records: Records of kinds that only a strategy or another tool has written, by kind.
+        without_slot: Transactions without a slot, or with one that is no number.
+        unreadable: Lines and rows that are no records, or name no transaction; they are left out.
+        changes_not_understood: Changes of balances in an unknown form; they are left out.
     """
 
     first_slot: Optional[int] = None
@@ -89,6 +94,11 @@ class RunTotals(RecordCounts, JsonForm):
     errors: dict[str, int] = field(default_factory=dict)
     programs: dict[str, ProgramTotals] = field(default_factory=dict)
     accounts: list[AccountTrace] = field(default_factory=list)
+    accounts_not_found: list[str] = field(default_factory=list)
+    other_records: Mapping[str, int] = field(default_factory=dict)
+    without_slot: int = 0
+    unreadable: int = 0
+    changes_not_understood: int = 0
 
     def _repr_html_(self) -> str:
         rows = {
@@ -131,7 +141,7 @@ def totals_of(database: RecordingDatabase, accounts: Sequence[str] = ()) -> RunT
     database.execute(
         "CREATE OR REPLACE TABLE outcome AS SELECT session_id, error, programs_of(logs) AS programs,"
         " count(*) AS number, sum(transaction_key(slot, signature)) AS keys, min(slot) AS first_slot,"
-        " max(slot) AS last_slot, sum(compute_units) AS units"
+        " max(slot) AS last_slot, sum(compute_units) AS units, count(*) FILTER (slot IS NULL) AS without_slot"
         " FROM transactions_0 GROUP BY ALL"
     )
     counted = database.query(
@@ -139,7 +149,9 @@ def totals_of(database: RecordingDatabase, accounts: Sequence[str] = ()) -> RunT
         " min(first_slot), max(last_slot) FROM outcome GROUP BY session_id"
     )
     state = state_from(database, 0, counted)
-    first, last, units = database.one("SELECT min(first_slot), max(last_slot), coalesce(sum(units), 0) FROM outcome")
+    first, last, units, without_slot = database.one(
+        "SELECT min(first_slot), max(last_slot), coalesce(sum(units), 0), coalesce(sum(without_slot), 0) FROM outcome"
+    )
     errors = database.query(
         "SELECT error, sum(number) FROM outcome WHERE error IS NOT NULL GROUP BY error ORDER BY 2 DESC, error"
     )
@@ -147,6 +159,8 @@ def totals_of(database: RecordingDatabase, accounts: Sequence[str] = ()) -> RunT
         "SELECT program, sum(number), coalesce(sum(number) FILTER (error IS NOT NULL), 0) FROM"
         " (SELECT unnest(programs) AS program, number, error FROM outcome) GROUP BY program ORDER BY 2 DESC, program"
     )
+    traces = account_traces(database, accounts) if accounts else []
+    found = {trace.account for trace in traces}
     return RunTotals(
         transactions=state.counts.transactions,
         failed=state.counts.failed,
@@ -160,8 +174,19 @@ def totals_of(database: RecordingDatabase, accounts: Sequence[str] = ()) -> RunT
         summary=state.summary,
         errors=dict(errors),
         programs={program: ProgramTotals(number, failed) for program, number, failed in programs},
-        accounts=account_traces(database, accounts) if accounts else [],
+        accounts=traces,
+        accounts_not_found=[account for account in accounts if account not in found],
+        other_records=state.others,
+        without_slot=without_slot,
+        unreadable=database.odd[0] + (0 if state.of_simsync else _rows(database, "no_transactions_0")),
+        # simsync writes one form only; counting takes another look at the whole file.
+        changes_not_understood=0 if state.of_simsync else _rows(database, "not_understood_0"),
     )
+
+
+def _rows(database: RecordingDatabase, view: str) -> int:
+    (count,) = database.one(f"SELECT count(*) FROM {view}")
+    return int(count)
 
 
 def account_traces(database: RecordingDatabase, accounts: Sequence[str]) -> list[AccountTrace]:

@@ -26,6 +26,16 @@ CREATE MACRO error_text(value) AS
     THEN CAST(json(content(value)) AS VARCHAR) ELSE content(value) END;
 -- As simsync.run.event_records.transaction_key.
 CREATE MACRO transaction_key(slot, signature) AS md5_number_lower(concat(slot, ' ', signature))::HUGEINT;
+-- A balance, which other tools may write as a whole float.
+CREATE MACRO units_of(text) AS CASE
+    WHEN regexp_full_match(text, '-?\d{1,30}(\.0+)?') THEN TRY_CAST(regexp_replace(text, '\.0+$', '') AS HUGEINT)
+    WHEN regexp_full_match(text, '-?\d{1,15}(\.\d{1,15})?[eE]\+?\d{1,2}')
+        AND TRY_CAST(text AS DOUBLE) = floor(TRY_CAST(text AS DOUBLE)) AND abs(TRY_CAST(text AS DOUBLE)) < 1e15
+    THEN TRY_CAST(TRY_CAST(text AS DOUBLE) AS HUGEINT) END;
+CREATE MACRO part_of(text, path) AS
+    CASE WHEN starts_with(text, '{') AND json_valid(text) THEN json_extract_string(text, path) END;
+CREATE MACRO change_of(account, mint, pre, post, gain) AS {'account': account, 'mint': mint::VARCHAR,
+    'pre': pre::VARCHAR, 'post': post::VARCHAR, 'gain': gain::VARCHAR};
 CREATE MACRO programs_of(logs) AS
     list_distinct(regexp_extract_all(logs, '(?m)^Program (\w+) invoke \[\d+\]', 1));
 """
@@ -75,37 +85,46 @@ _COLUMNS = {
     },
 }
 
-_BALANCES = """
-SELECT slot, signature, row.account AS account, row.mint AS mint, digits(row.pre) AS before, digits(row.post) AS after,
-    coalesce(after - before, digits(row.gain)) AS change FROM (
+_CHANGES = """
+SELECT slot, signature, row.account AS account, row.mint AS mint, units_of(row.pre) AS before,
+    units_of(row.post) AS after, coalesce(after - before, units_of(row.gain)) AS change FROM (
   SELECT TRY_CAST(amount(data.slot) AS BIGINT) AS slot, content(data.signature) AS signature, unnest(list_concat(
-    list_transform(from_json(data.sol_changes, '[{"account":"VARCHAR","pre":"VARCHAR","post":"VARCHAR"}]'), lambda row:
-      {'account': coalesce(row.account, ''), 'mint': NULL::VARCHAR, 'pre': row.pre, 'post': row.post,
-       'gain': NULL::VARCHAR}),
-    list_transform(from_json(data.token_changes,
-        '[{"account":"VARCHAR","owner":"VARCHAR","mint":"VARCHAR","pre":"VARCHAR","post":"VARCHAR"}]'), lambda row:
-      {'account': coalesce(row.account, row.owner, ''), 'mint': coalesce(row.mint, ''), 'pre': row.pre,
-       'post': row.post, 'gain': NULL::VARCHAR}),
-    CASE json_type(data.sol_changes) WHEN 'OBJECT' THEN
+    CASE json_type(data.sol_changes) WHEN 'ARRAY' THEN coalesce(
+      list_transform(from_json(data.sol_changes, '[{"account":"VARCHAR","pre":"VARCHAR","post":"VARCHAR"}]'),
+        lambda row: change_of(coalesce(row.account, ''), NULL, row.pre, row.post, NULL)),
+      list_transform(from_json(data.sol_changes, '["JSON"]'),
+        lambda row: change_of(coalesce(row->>'account', ''), NULL, row->>'pre', row->>'post', NULL)))
+    WHEN 'OBJECT' THEN
       list_transform(map_entries(TRY_CAST(data.sol_changes AS MAP(VARCHAR, VARCHAR))), lambda row:
-        {'account': row.key, 'mint': NULL::VARCHAR, 'pre': NULL::VARCHAR, 'post': NULL::VARCHAR, 'gain': row.value})
-    END,
-    CASE json_type(data.token_changes) WHEN 'OBJECT' THEN
+        change_of(row.key, NULL, part_of(row.value, '$.pre'), part_of(row.value, '$.post'), row.value))
+    WHEN 'NULL' THEN [] ELSE [change_of('', NULL, NULL, NULL, content(data.sol_changes))] END,
+    CASE json_type(data.token_changes) WHEN 'ARRAY' THEN coalesce(
+      list_transform(from_json(data.token_changes,
+          '[{"account":"VARCHAR","owner":"VARCHAR","mint":"VARCHAR","pre":"VARCHAR","post":"VARCHAR"}]'), lambda row:
+        change_of(coalesce(row.account, row.owner, ''), coalesce(row.mint, ''), row.pre, row.post, NULL)),
+      list_transform(from_json(data.token_changes, '["JSON"]'), lambda row:
+        change_of(coalesce(row->>'account', row->>'owner', ''), coalesce(row->>'mint', ''), row->>'pre', row->>'post',
+          NULL)))
+    WHEN 'OBJECT' THEN coalesce(
       flatten(list_transform(map_entries(TRY_CAST(data.token_changes AS MAP(VARCHAR, MAP(VARCHAR, VARCHAR)))),
-        lambda row: list_transform(map_entries(row.value), lambda token:
-          {'account': row.key, 'mint': token.key, 'pre': NULL::VARCHAR, 'post': NULL::VARCHAR, 'gain': token.value})))
-    END
-  )) AS row FROM (%(tx)s)
-) WHERE change IS NOT NULL
+        lambda row: coalesce(list_transform(map_entries(row.value), lambda token:
+          change_of(row.key, token.key, part_of(token.value, '$.pre'), part_of(token.value, '$.post'), token.value)),
+          [change_of(row.key, '', NULL, NULL, NULL)]))),
+      [change_of('', '', NULL, NULL, NULL)])
+    WHEN 'NULL' THEN [] ELSE [change_of('', '', NULL, NULL, content(data.token_changes))] END
+  )) AS row FROM (%(tx)s WHERE data.sol_changes IS NOT NULL OR data.token_changes IS NOT NULL)
+)
 """
-"""Rows with an amount before and after, or objects from an address to its gain, as the vendor documents them."""
+"""Rows with an amount before and after, or objects from an address to its gain, as the vendor documents them, or to an
+amount before and after. A change that is not understood is NULL."""
 
 _ERROR = """
 SELECT data, CASE WHEN data.error IS NULL OR json_type(data.error) = 'NULL'
     THEN CASE WHEN content(data.success) = 'false' THEN 'failed' END ELSE error_text(data.error) END AS error
 FROM (%(tx)s)
 """
-_TX = "SELECT data FROM %(records)s WHERE type = 'tx' AND (data.slot IS NOT NULL OR data.signature IS NOT NULL)"
+_NO_TX = "data.slot IS NULL AND data.signature IS NULL"
+_TX = f"SELECT data FROM %(records)s WHERE type = 'tx' AND NOT ({_NO_TX})"
 _DIFF = "SELECT data FROM %(records)s WHERE type = 'diff' AND data.account IS NOT NULL"
 
 
@@ -141,7 +160,13 @@ def over_file(number: int, name: str, path: str, compression: str, largest: int)
         f"CREATE OR REPLACE VIEW misfits_{number} AS "
         + " UNION ALL ".join(_misfits(table, source) for table, source in checked.items())
     )
-    selections["balances"] = f"SELECT *, %s FROM ({_BALANCES % {'tx': tx}})"
+    changes = f"SELECT * FROM ({_CHANGES % {'tx': f'SELECT data FROM ({tx})'}})"
+    selections["balances"] = f"SELECT *, %s FROM ({changes}) WHERE change IS NOT NULL"
+    statements += [
+        f"CREATE OR REPLACE VIEW not_understood_{number} AS {changes} WHERE change IS NULL",
+        f"CREATE OR REPLACE VIEW no_transactions_{number} AS"
+        f" SELECT 1 FROM {records(structs['tx'])} WHERE type = 'tx' AND {_NO_TX}",
+    ]
     statements += [
         f"CREATE OR REPLACE VIEW {table}_{number} AS {selection % f'{_text(name)} AS file'}"
         for table, selection in selections.items()

@@ -66,7 +66,8 @@ def test_compare(base: str, experiment: str, capsys: pytest.CaptureFixture[str])
 def test_views(base: str, experiment: str, capsys: pytest.CaptureFixture[str], view: str, keys: set[str]) -> None:
     assert run(["compare", base, experiment, view, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert set(found) == keys | {"totals", "unmatched", "balances", "gate", "options_that_differ"}
+    always = {"totals", "unmatched", "balances", "changes_not_understood", "gate", "options_that_differ"}
+    assert set(found) == keys | always
     assert len(found["balances"]) == (view in ("all", "balances"))
 
 
@@ -217,3 +218,20 @@ def test_what_was_not_compared_is_said(tmp_path: Path, capsys: pytest.CaptureFix
     fewest = str(write_lines(tmp_path / "fewest", [tx(10, "s1")]))
     assert run(["compare", base, fewest, "--fail-on", "regressions"]) == 5
     assert "only 1 of 4 transactions are in both runs" in capsys.readouterr().err
+
+
+def test_balances_that_are_not_understood_or_not_found_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_file = str(write_lines(tmp_path / "run", [tx(10, "s1", sol_changes={WALLET: "much"})]))
+    assert run(["summarize", run_file, "--accounts", WALLET, "--json"]) == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert (found["accounts_not_found"], found["changes_not_understood"]) == ([WALLET], 1)
+    assert f"no balance of {WALLET} changed" in captured.err
+    assert "1 changes of balances are in an unknown form" in captured.err
+    assert run(["compare", run_file, run_file, "balances", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["changes_not_understood"] == [1, 1]
+    assert captured.err.count("1 changes of balances are in an unknown form") == 2
+    assert "no balance differs" in captured.err

@@ -17,6 +17,7 @@ import pytest
 
 import simsync
 from simsync.run import read_records, summarize
+from simsync.run.completeness import check_complete
 from simsync.run.database import RecordingDatabase
 from simsync.run.tables import TABLES
 
@@ -205,3 +206,46 @@ def test_ctrl_c_ends_a_query(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert output == ""
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"sol_changes": {ALICE: -5e6}}, (None, -5_000_000)),
+        ({"sol_changes": {ALICE: -1000.0}}, (None, -1_000)),
+        ({"sol_changes": {ALICE: {"pre": "10", "post": 7}}}, (None, -3)),
+        ({"sol_changes": [{"account": ALICE, "pre": 1.0, "post": "2.50e1"}, 7]}, (None, 24)),
+        ({"token_changes": {ALICE: {MINT: "2.0"}}}, (MINT, 2)),
+        ({"token_changes": {ALICE: {MINT: {"pre": 1, "post": "4"}}}}, (MINT, 3)),
+        ({"token_changes": {ALICE: {MINT: "1.5"}}}, None),
+        ({"token_changes": {ALICE: 5}}, None),
+        ({"sol_changes": {ALICE: "x"}}, None),
+        ({"sol_changes": "x"}, None),
+        ({"sol_changes": [{"account": ALICE, "post": 5}]}, None),
+    ],
+)
+def test_changes_of_other_tools_are_read_or_counted(
+    tmp_path: Path, changes: dict[str, Any], expected: tuple[str | None, int] | None
+) -> None:
+    path = write_lines(tmp_path / "run.ndjson", [tx(10, "s1", **changes)])
+    with RecordingDatabase(path) as database:
+        found = database.query("SELECT mint, change FROM balances")
+        unknown = len(database.query("SELECT * FROM not_understood_0"))
+    assert found == ([] if expected is None else [expected])
+    assert unknown == (1 if expected is None or 7 in changes.get("sol_changes", ()) else 0)
+
+
+def test_what_is_no_record_is_counted(tmp_path: Path) -> None:
+    rows: list[Any] = [tx(10, "s1"), tx(0, "s2"), "text", {"note": 1}]
+    rows[1]["slot"] = "x"
+    path = tmp_path / "run.ndjson"
+    records = [{"type": "metadata", "data": METADATA}, *({"type": "tx", "data": one} for one in rows)]
+    records += [{"type": "novelty", "data": {}}, {"type": "summary", "data": {"total": 2}}]
+    path.write_text("".join(json.dumps(one) + "\n" for one in records) + "5\n", encoding="utf-8")
+    older = tmp_path / "run.json"
+    older.write_text(json.dumps({"metadata": METADATA, "transactions": rows, "summary": {}}), encoding="utf-8")
+    for file, unreadable, others in ((path, 3, {"novelty": 1}), (older, 2, {})):
+        totals = summarize(file)
+        assert (totals.transactions, totals.without_slot, totals.unreadable) == (2, 1, unreadable)
+        assert (totals.other_records, totals.complete) == (others, check_complete(file).reason is None)
+

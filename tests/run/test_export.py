@@ -115,6 +115,13 @@ def test_a_value_that_does_not_fit_its_column_leaves_the_files_unchanged(tmp_pat
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_what_is_no_number_is_an_empty_cell(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    odd = {**tx(12, "s3"), "slot": "x"}
+    export_run(write_lines(tmp_path / "run.ndjson", [*TRANSACTIONS, odd]), tmp_path)
+    assert [row["slot"] for row in read_parquet(tmp_path / "transactions.parquet")] == [10, 11, None]
+    assert "1 values of slot are no numbers, such as 'x'; their cells are empty" in caplog.text
+
+
 def test_the_extra_is_named_if_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "duckdb", None)
     path = write_lines(tmp_path / "run.ndjson", TRANSACTIONS)
