@@ -170,7 +170,11 @@ class RecordingDatabase:
             self._make_views(number, path, _rewritten(link), None, _LARGEST_LINE)
 
     def _make_views(self, number: int, path: PathLike, link: Path, compression: str | None, largest: int) -> None:
-        self.execute(views.over_file(number, str(path), str(link), compression or "uncompressed", largest))
+        file = (number, str(path), str(link), compression or "uncompressed", largest)
+        self.execute(views.over_file(*file))
+        mark = "kind = 'metadata' AND starts_with(data->>'$.recorded_by', 'simsync')"
+        if self.one(f"SELECT count(*) FROM small_{number} WHERE {mark}")[0]:
+            self.execute(views.over_file(*file, of_simsync=True))
 
     def query(self, text: str, *values: Value) -> list[tuple[Any, ...]]:
         """The rows of a query. Raises SimsyncError if it fails."""

@@ -32,6 +32,8 @@ CREATE MACRO units_of(text) AS CASE
     WHEN regexp_full_match(text, '-?\d{1,15}(\.\d{1,15})?[eE]\+?\d{1,2}')
         AND TRY_CAST(text AS DOUBLE) = floor(TRY_CAST(text AS DOUBLE)) AND abs(TRY_CAST(text AS DOUBLE)) < 1e15
     THEN TRY_CAST(TRY_CAST(text AS DOUBLE) AS HUGEINT) END;
+-- The vendor's state of an account may be its lamports, or an object with them.
+CREATE MACRO lamports_of(value) AS CASE json_type(value) WHEN 'OBJECT' THEN value->'$.lamports' ELSE value END;
 CREATE MACRO part_of(text, path) AS
     CASE WHEN starts_with(text, '{') AND json_valid(text) THEN json_extract_string(text, path) END;
 CREATE MACRO change_of(account, mint, pre, post, gain) AS {'account': account, 'mint': mint::VARCHAR,
@@ -43,7 +45,7 @@ CREATE MACRO programs_of(logs) AS
 _FIELDS = {
     "tx": (
         *("slot", "timestamp", "signature", "success", "error", "logs", "sol_changes", "token_changes"),
-        *("compute_units", "computeUnits", "units_consumed", "fee", "session_id"),
+        *("compute_units", "computeUnits", "units_consumed", "fee", "session_id", "account_diffs"),
     ),
     "diff": ("slot", "signature", "account", "pre_lamports", "post_lamports", "session_id"),
 }
@@ -128,8 +130,21 @@ _TX = f"SELECT data FROM %(records)s WHERE type = 'tx' AND NOT ({_NO_TX})"
 _DIFF = "SELECT data FROM %(records)s WHERE type = 'diff' AND data.account IS NOT NULL"
 
 
-def over_file(number: int, name: str, path: str, compression: str, largest: int) -> str:
-    """The views over one file; ``name`` is what the column ``file`` says, ``path`` is read."""
+_DIFFS_IN_TX = """
+SELECT {'slot': data.slot, 'signature': data.signature, 'account': to_json(row.key),
+    'pre_lamports': lamports_of(row.value->'$.before'), 'post_lamports': lamports_of(row.value->'$.after'),
+    'session_id': data.session_id} AS data
+FROM (SELECT data, unnest(map_entries(TRY_CAST(data.account_diffs AS MAP(VARCHAR, JSON)))) AS row FROM (%(tx)s)
+    WHERE json_type(data.account_diffs) = 'OBJECT')
+"""
+"""The account diffs that the vendor's tool writes into a transaction, by address; those of simsync are records."""
+
+
+def over_file(number: int, name: str, path: str, compression: str, largest: int, *, of_simsync: bool = False) -> str:
+    """The views over one file; ``name`` is what the column ``file`` says, ``path`` is read.
+
+    With ``of_simsync`` the table of small records is there already, and only what simsync writes is looked for.
+    """
     options = f"format = 'newline_delimited', compression = '{compression}', maximum_object_size = {largest}"
 
     def records(data: str) -> str:
@@ -138,19 +153,24 @@ def over_file(number: int, name: str, path: str, compression: str, largest: int)
 
     structs = {kind: "STRUCT(" + ", ".join(f'"{one}" JSON' for one in fields) + ")" for kind, fields in _FIELDS.items()}
     tx = _TX % {"records": records(structs["tx"])}
+    diffs_in_tx = "" if of_simsync else f"UNION ALL {_DIFFS_IN_TX % {'tx': f'SELECT data FROM ({tx})'}}"
     small, kinds = f"small_{number}", ", ".join(map(_text, KINDS))
     sources = {
         "transactions": _ERROR % {"tx": tx},
-        "diffs": _DIFF % {"records": records(structs["diff"])},
+        "diffs": f"{_DIFF % {'records': records(structs['diff'])}} {diffs_in_tx}",
         "sessions": f"SELECT data FROM {small} WHERE kind = 'session_completed' ORDER BY position",
         "others": f"SELECT kind, data FROM {small} WHERE kind NOT IN ({kinds}) ORDER BY position",
     }
-    statements = [
-        # Of account diffs, which may be many, only the session is kept, to count them without reading the file again.
-        f"CREATE OR REPLACE TABLE {small} AS SELECT type AS kind, CASE type WHEN 'diff' THEN data->'$.session_id'"
-        f" ELSE data END AS data, row_number() OVER () AS position FROM {records('JSON')}"
-        " WHERE type IS NULL OR (type <> 'tx' AND json_type(data) = 'OBJECT')"
-    ]
+    statements = (
+        []
+        if of_simsync
+        else [
+            # Of account diffs, which may be many, only the session is kept: to count them without another look.
+            f"CREATE OR REPLACE TABLE {small} AS SELECT type AS kind, CASE type WHEN 'diff' THEN data->'$.session_id'"
+            f" ELSE data END AS data, row_number() OVER () AS position FROM {records('JSON')}"
+            " WHERE type IS NULL OR (type <> 'tx' AND json_type(data) = 'OBJECT')"
+        ]
+    )
     selections = {
         table: f"SELECT {', '.join(f'{text} AS {name}' for name, text in _COLUMNS[table].items())}, %s FROM ({source})"
         for table, source in sources.items()

@@ -249,3 +249,12 @@ def test_what_is_no_record_is_counted(tmp_path: Path) -> None:
         assert (totals.transactions, totals.without_slot, totals.unreadable) == (2, 1, unreadable)
         assert (totals.other_records, totals.complete) == (others, check_complete(file).reason is None)
 
+
+@pytest.mark.parametrize("state", [lambda lamports: lamports, lambda lamports: {"lamports": lamports, "data": "AA=="}])
+def test_account_diffs_inside_transactions_are_in_the_table(tmp_path: Path, state: Any) -> None:
+    changed = {ALICE: {"before": state(5), "after": state(6)}, BOB: {"before": None, "after": state(7)}}
+    path = write_lines(tmp_path / "run.ndjson", [tx(10, "s1", account_diffs=changed)])
+    with RecordingDatabase(path) as database:
+        columns = "slot, signature, account, pre_lamports, post_lamports"
+        found = database.query(f"SELECT {columns} FROM diffs ORDER BY account")
+    assert found == [(10, "s1", ALICE, 5, 6), (10, "s1", BOB, None, 7)]
