@@ -15,7 +15,7 @@ from simsync.run import Comparison
 from simsync.run.comparison import BalanceDifference, ComparisonTotals, Difference, Unmatched
 from simsync.run.gate import NAMES, Threshold, crossed_thresholds, incomparable_because, parse_threshold
 from simsync.run.lookup import explorer_link
-from simsync.run.output_file import refuse_same_file
+from simsync.run.output_file import own_descriptor, refuse_same_file
 
 LISTS = ("regressions", "improvements", "other_errors", "logs", "units")
 """Kinds of differences that are listed transaction by transaction."""
@@ -69,6 +69,8 @@ def compare(
     """Compare two recorded runs (extra [report]): outcomes, logs, compute units, balances, and what is unmatched."""
     if str(base) == str(experiment) == "-":
         raise click.UsageError("standard input can be one of the two runs only")
+    if as_json and html is not None and own_descriptor(html) == 1:
+        raise click.UsageError("--json and --html - both write to standard output: give one of them")
     if html is not None:
         refuse_same_file("html", html, [base, experiment])
     with Comparison(base, experiment, max_memory) as comparison:

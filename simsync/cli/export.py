@@ -22,6 +22,8 @@ def export(file: Path, folder: Path, format: str, max_memory: int, as_json: bool
 
     The columns of each table are in docs/recordings.md.
     """
+    if str(folder) == "-":
+        raise click.UsageError("the tables are several files: name a folder (./- for one that is named so)")
     counts = export_run(file, folder, format, max_memory)
     if as_json:
         show_json({"folder": str(folder), "rows": counts})

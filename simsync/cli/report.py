@@ -8,12 +8,14 @@ import click
 
 from simsync.cli import options
 from simsync.cli.output import show_json
-from simsync.run.output_file import is_written_through, refuse_same_file
+from simsync.run.output_file import is_written_through, own_descriptor, refuse_same_file
 
 
 @click.command()
 @click.argument("file", type=options.RECORDING, required=False)
-@click.option("--output", type=options.OUTPUT_FILE, help="HTML file to write; by default FILE.html.")
+@click.option(
+    "--output", type=options.OUTPUT_FILE, help="HTML file to write; by default FILE.html. Required for standard input."
+)
 @click.option(
     "--history",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -29,6 +31,8 @@ def report(
     """Write an HTML page about a recorded run; the page needs no network (extra [report])."""
     from simsync.run.report import write_history, write_report
 
+    if as_json and output is not None and own_descriptor(output) == 1:
+        raise click.UsageError("--json and --output - both write to standard output: give one of them")
     if (file is None) is (history is None):
         raise click.UsageError("give either FILE or --history FOLDER")
     if history is not None:
@@ -43,8 +47,10 @@ def report(
     if output is not None:
         target = output
     else:
+        if str(file) == "-" or not file.is_file() or own_descriptor(file) is not None:
+            raise click.UsageError("what is read from a pipe has no name: name the page with --output")
         # The whole name, so that run.base and run.v2 do not share a page.
-        target = Path("recording.html") if str(file) == "-" else file.with_name(f"{file.name}.html")
+        target = file.with_name(f"{file.name}.html")
     refuse_same_file("output", target, [file])
     totals = write_report(file, target, options.listed(accounts), max_memory)
     if as_json:

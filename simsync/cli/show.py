@@ -51,7 +51,7 @@ def show(
         balances = _balances(database, found[0]) if details and found else []
     if as_json:
         rows = [_as_json(one, logs or details) for one in found]
-        if details:
+        if details and rows:
             rows[0]["balances"] = balances
         show_json({"total": total, "transactions": rows})
     elif not total:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from simsync.cli import options
 from simsync.cli.output import show_table
+from simsync.errors import SimsyncError
 from simsync.run.database import RecordingDatabase
 
 
@@ -30,8 +32,10 @@ def sql(files: tuple[Path, ...], query: str, limit: int, max_memory: int, as_jso
     """
     if sum(str(one) == "-" for one in files) > 1:
         raise click.UsageError("standard input can be one of the files only")
+    if not query.strip(" ;\n\t"):
+        raise click.UsageError("the query is empty")
     with RecordingDatabase(*files, max_memory=max_memory) as database:
-        columns, rows = database.rows(query)
+        columns, rows = _asked(database, query)
         if as_json:
             _print_json(columns, rows)
             return
@@ -42,12 +46,44 @@ def sql(files: tuple[Path, ...], query: str, limit: int, max_memory: int, as_jso
             click.echo(f"only the first {limit:,} rows are shown; --limit shows more", err=True)
 
 
+def _asked(database: RecordingDatabase, query: str) -> tuple[list[str], Iterator[tuple[object, ...]]]:
+    """The columns and rows of a query; a query that is wrong is wrong usage."""
+    import duckdb
+
+    try:
+        return database.rows(query)
+    except SimsyncError as error:
+        if isinstance(error.__cause__, duckdb.ProgrammingError):
+            raise click.UsageError(str(error)) from error
+        raise
+
+
 def _print_json(columns: list[str], rows: Iterator[tuple[object, ...]]) -> None:
     """Print one JSON document row by row, so that a large result does not have to be in memory."""
     click.echo("[", nl=False)
-    separator = "\n"
+    separator, names = "\n", _distinct(columns)
     for row in rows:
-        text = json.dumps(dict(zip(columns, row)), ensure_ascii=False, default=str)
+        text = json.dumps(dict(zip(names, map(_plain, row))), ensure_ascii=False, default=str, allow_nan=False)
         click.echo(f"{separator}  {text}", nl=False)
         separator = ",\n"
     click.echo("\n]" if separator != "\n" else "]")
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """The names of the columns; a repeated one has a number, because an object holds each name once."""
+    found: list[str] = []
+    for column in columns:
+        numbered = (f"{column}_{number}" for number in itertools.count(1))
+        found.append(column if column not in found else next(one for one in numbered if one not in found))
+    return found
+
+
+def _plain(value: object) -> object:
+    """A value for JSON, which has neither NaN nor bytes."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (bytes, bytearray)):
+        return value.hex()
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value

@@ -130,8 +130,13 @@ def logs_of(
 
 def parse_slots(text: str) -> tuple[int, int]:
     """The first and the last slot of ``N`` or ``N-M``. Raises InvalidParams for anything else."""
-    first, _, last = text.partition("-")
-    if not first.strip().isdecimal() or not (last or first).strip().isdecimal() or int(last or first) < int(first):
+    first, dash, last = text.partition("-")
+    if (
+        (dash and not last.strip())
+        or not first.strip().isdecimal()
+        or not (last or first).strip().isdecimal()
+        or int(last or first) < int(first)
+    ):
         raise InvalidParams("slot", text, "must be a slot or a range of slots, as in 1000 or 1000-1099")
     return int(first), int(last or first)
 

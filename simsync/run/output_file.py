@@ -68,7 +68,9 @@ def is_written_through(target: PathLike) -> bool:
 
 
 def own_descriptor(target: PathLike) -> int | None:
-    """The descriptor of this process that a path leads to, as ``/dev/stdout`` and ``/dev/fd/3`` do; else None."""
+    """The descriptor that a path leads to, as ``/dev/stdout``, ``/dev/fd/3`` and ``-`` (for writing) do; else None."""
+    if os.fspath(target) == STANDARD_OUTPUT:
+        return 1
     path = os.path.abspath(os.fspath(target))  # noqa: PTH100 (resolving would follow the last link too)
     for _ in range(_MOST_LINKS):
         if path in _STANDARD:

@@ -129,3 +129,55 @@ def test_the_extra_is_named_if_it_is_missing(
     assert run([word.format(recording) for word in command]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "pip install 'simsync[report]'" in line
+
+
+def test_a_limit_of_zero_and_a_range_without_its_end(recording: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", recording, "aaa", "--limit", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"total": 1, "transactions": []}
+    assert run(["show", recording, "--slot", "10-"]) == 2
+    assert "must be a slot or a range" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("query", "row"),
+    [
+        ("select 1 a, 2 a, 3 a_1", {"a": 1, "a_1": 2, "a_1_1": 3}),
+        ("select 'nan'::double x, ['inf'::double] y", {"x": None, "y": [None]}),
+        ("select 'ab'::blob x, {'a': '-inf'::double} y", {"x": "6162", "y": {"a": None}}),
+    ],
+)
+def test_every_result_is_json(
+    recording: str, capsys: pytest.CaptureFixture[str], query: str, row: dict[str, object]
+) -> None:
+    assert run(["sql", recording, query, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == [row]
+
+
+@pytest.mark.parametrize("query", ["", ";", "selec", "select nothing", "select 1 from nowhere"])
+def test_a_wrong_query_is_wrong_usage(recording: str, capsys: pytest.CaptureFixture[str], query: str) -> None:
+    assert run(["sql", recording, query, "--json"]) == 2
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report", "FILE", "--output", "-", "--json"],
+        ["report", "FILE", "--output", "/dev/stdout", "--json"],
+        ["compare", "FILE", "FILE", "--html", "-", "--json"],
+        ["report", "-"],
+        ["report", "/dev/stdin"],
+        ["export", "FILE", "-"],
+    ],
+)
+def test_results_have_a_place_of_their_own(
+    recording: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run([recording if word == "FILE" else word for word in words]) == 2
+    assert capsys.readouterr().out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["run.ndjson"]

@@ -184,8 +184,8 @@ def test_standard_output_is_closed(base: str) -> None:
         (["compare", "{base}", "{base}", "--fail-on", "regressions>+5%"], 2, "has no +"),
         (["show", "{base}", "--slot", "9-7"], 2, "a range of slots"),
         (["show", "{base}", "--max-memory", "5"], 2, "--max-memory"),
-        (["sql", "{base}", "selekt 1"], 1, "syntax error"),
-        (["sql", "{base}", "select * from nothing"], 1, "nothing does not exist"),
+        (["sql", "{base}", "selekt 1"], 2, "syntax error"),
+        (["sql", "{base}", "select * from nothing"], 2, "nothing does not exist"),
         (["report"], 2, "give either FILE or --history FOLDER"),
     ],
 )
