@@ -35,6 +35,8 @@ STANDARD_OUTPUT = "-"
 
 _POLL = 0.1
 """Seconds between two attempts to take a lock."""
+_PATIENCE = 60.0
+"""Seconds that a command waits for another one that writes the same file, which is done soon; a run may take hours."""
 _NAME_LENGTH = 200
 """Bytes of the target's name that a temporary name keeps: a name of 255 could not be made longer."""
 _TOKEN = 6
@@ -128,11 +130,12 @@ def _regular_file(path: PathLike, standard: TextIO) -> os.stat_result | None:
 
 
 @contextlib.contextmanager
-def replaced(target: PathLike) -> Iterator[Path]:
+def replaced(target: PathLike, wait: float = _PATIENCE) -> Iterator[Path]:
     """Replace a file when the block ends; if the block raises, the old file stays and nothing else is left.
 
     Args:
         target: The file to replace; it need not exist. What is not a regular file is written through at the end.
+        wait: Seconds to wait for another writer of the target.
 
     Yields:
         The path of an empty temporary file, with the ending of the target, to write the content to.
@@ -150,7 +153,7 @@ def replaced(target: PathLike) -> Iterator[Path]:
                 shutil.copyfileobj(content, through)
         return
     path = resolved(target)
-    with only_writer(path):
+    with only_writer(path, wait):
         refuse_recording(path)
         part = beside(path, "part")
         try:
