@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -93,7 +92,7 @@ def compare(
     if view == "balances" and not balances and limit:
         click.echo("simsync: no balance differs", err=True)
     if as_json:
-        found: dict[str, Any] = {"totals": totals.to_dict(), **{kind: _dicts(rows) for kind, rows in lists.items()}}
+        found: dict[str, object] = {"totals": totals.to_dict(), **{kind: _dicts(rows) for kind, rows in lists.items()}}
         found["unmatched"] = _dicts(unmatched)
         found["balances"] = [{**row.to_dict(), "difference": row.difference} for row in balances]
         found["changes_not_understood"] = list(unknown)
@@ -126,7 +125,7 @@ def _verdict(incomparable: list[str], crossed: list[str], *, gate: bool) -> int:
     return int(bool(crossed))
 
 
-def _dicts(rows: Sequence[Difference] | Sequence[Unmatched]) -> list[dict[str, Any]]:
+def _dicts(rows: Sequence[Difference] | Sequence[Unmatched]) -> list[dict[str, object]]:
     return [row.to_dict() for row in rows]
 
 

@@ -143,7 +143,7 @@ def show_ledger(path: Path, as_json: bool) -> None:
         click.echo(describe(found))
 
 
-def _numbers(ledger: Ledger) -> dict[str, Any]:
+def _numbers(ledger: Ledger) -> dict[str, object]:
     return {
         "start_slot": ledger.start_slot,
         "end_slot": ledger.end_slot,

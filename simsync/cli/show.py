@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -63,7 +62,7 @@ def show(
     return int(not total)
 
 
-def _balances(database: RecordingDatabase, one: FoundTransaction) -> list[dict[str, Any]]:
+def _balances(database: RecordingDatabase, one: FoundTransaction) -> list[dict[str, object]]:
     columns = ("account", "mint", "before", "after", "change")
     rows = database.query(
         f"SELECT {', '.join(columns)} FROM balances WHERE signature = ? AND slot IS NOT DISTINCT FROM ?",
@@ -73,7 +72,7 @@ def _balances(database: RecordingDatabase, one: FoundTransaction) -> list[dict[s
     return [dict(zip(columns, row)) for row in rows]
 
 
-def _as_json(one: FoundTransaction, logs: bool) -> dict[str, Any]:
+def _as_json(one: FoundTransaction, logs: bool) -> dict[str, object]:
     row = {**one.to_dict(), "explorer": one.explorer, "logs": one.logs.splitlines()}
     if not logs:
         del row["logs"]
@@ -97,7 +96,7 @@ def _show_list(found: list[FoundTransaction], total: int, logs: bool) -> None:
         click.echo(f"{len(found):,} of {total:,} transactions; --limit shows more", err=True)
 
 
-def _show_details(one: FoundTransaction, balances: list[dict[str, Any]]) -> None:
+def _show_details(one: FoundTransaction, balances: list[dict[str, object]]) -> None:
     show_table(
         ("transaction", "value"),
         [

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 import simsync
 from simsync.doctor.fields import field, fold
@@ -55,7 +55,7 @@ class Record:
     kind: str = ""
     url: str = ""
     status: Optional[int] = None
-    message: Any = None
+    message: object = None
     text: Optional[str] = None
     size: int = 0
     shortened: bool = False

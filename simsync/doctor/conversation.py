@@ -30,7 +30,7 @@ class Message:
     control: Control
     place: int
     method: str
-    params: Any
+    params: object
     raw: Any
     frame: str
     form: str = "plain"
@@ -137,9 +137,9 @@ class Subscribe:
 
     session: str
     method: str
-    filter: Any
-    config: Any
-    answer: Any = None
+    filter: object
+    config: object
+    answer: object = None
     answer_place: int = -1
     answer_kind: str = ""
     notifications: list[tuple[int, Record]] = dataclass_field(default_factory=list)
@@ -147,7 +147,7 @@ class Subscribe:
     closed_with: Optional[int] = None
 
     @property
-    def number(self) -> Any:
+    def number(self) -> object:
         return field(self.answer, "result")
 
     @property
@@ -163,7 +163,7 @@ class Subscribe:
         return str((field(error, "message") if isinstance(error, dict) else error) or "no reason given")
 
     @property
-    def results(self) -> list[tuple[str, Any]]:
+    def results(self) -> list[tuple[str, object]]:
         """The method and the result of each notification."""
         messages = [record.message for _place, record in self.notifications]
         return [(str(field(message, "method")), field(message, "params", "result")) for message in messages]
@@ -199,9 +199,9 @@ class Exchange:
 
     method: str
     url: str
-    request: Any
+    request: object
     status: Optional[int]
-    reply: Any
+    reply: object
 
     @property
     def path(self) -> str:
@@ -242,7 +242,7 @@ class Capture:
         """All control messages from the server."""
         return [message for control in self.controls for message in control.received]
 
-    def creates_with(self, key: str) -> list[tuple[Message, list[Any]]]:
+    def creates_with(self, key: str) -> list[tuple[Message, list[object]]]:
         """The requests for a single session with entries under this key, and these entries."""
         asked = [one.create for one in self.controls if one.is_single and one.create is not None]
         return [(create, values) for create in asked if (values := entries(create.params, key))]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from simsync.doctor.candidates import PROBE_ACCOUNT, STREAM_FORMS, UNKNOWN_METHOD
 from simsync.doctor.conversation import Capture, Subscribe
 from simsync.doctor.fields import entries, field, fold, text
@@ -135,11 +133,11 @@ def two_programs(capture: Capture) -> Seen:
     yield "each" if any(both) else "none"
 
 
-def _diffs(capture: Capture) -> list[Any]:
+def _diffs(capture: Capture) -> list[object]:
     return [result for one in capture.subscribed("accountDiffSubscribe") for _method, result in _events(one)]
 
 
-def _events(subscribe: Subscribe) -> list[tuple[str, Any]]:
+def _events(subscribe: Subscribe) -> list[tuple[str, object]]:
     """The notifications that do not end the stream."""
     return [(method, result) for method, result in subscribe.results if not _end(method, result)]
 

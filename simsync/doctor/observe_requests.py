@@ -91,7 +91,7 @@ def overrides(capture: Capture) -> Seen:
 
 def early_events(capture: Capture) -> Seen:
     for create in capture.requests("createBacktestSession"):
-        announced: set[Any] = set()
+        announced: set[object] = set()
         for message in create.control.received if create.control.is_parallel else ():
             if message.method == "sessioncreated":
                 announced.add(text(message.params, "sessionId"))
@@ -102,7 +102,7 @@ def early_events(capture: Capture) -> Seen:
                 yield "between" if text(message.params, "sessionId") in announced else "before"
 
 
-def action_results(capture: Capture) -> list[tuple[Any, Any]]:
+def action_results(capture: Capture) -> list[tuple[object, Any]]:
     """Each action result with the action that it belongs to."""
     creates = {text(one.params, "sessionId"): one.control.create for one in capture.replies("sessionCreated")}
     found = []
@@ -113,7 +113,7 @@ def action_results(capture: Capture) -> list[tuple[Any, Any]]:
     return [(action, result) for action, result in found if action is not None]
 
 
-def _action_of(result: object, actions: list[Any]) -> object:
+def _action_of(result: object, actions: list[object]) -> object:
     label, index = text(result, "label"), number(result, "actionIndex")
     named = [action for action in actions if label is not None and field(action, "label") == label]
     numbered = actions[index : index + 1] if index is not None and index >= 0 else []

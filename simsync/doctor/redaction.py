@@ -134,7 +134,7 @@ class Redaction:
             text = pattern.sub(placeholder, text)
         return _RANDOM.sub(lambda found: found.group() if is_plain_shape(found.group()) else PRIVATE, text)
 
-    def value(self, value: object) -> Any:
+    def value(self, value: object) -> object:
         """A JSON value of which only what is known to be harmless stays: keys and shapes of the protocol."""
         if isinstance(value, dict) and value.get("method") == "error":
             return {self._name(key, True): self._value(one, "error") for key, one in value.items()}

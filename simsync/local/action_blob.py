@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Any
 
 from simsync.errors import MissingExtra
 from simsync.local.encoding import zstandard
@@ -47,7 +46,7 @@ def read_blob(text: str, where: str) -> list[str]:
         data = zstandard.ZstdDecompressor().decompress(base64.b64decode(text, validate=True), max_output_size=_LARGEST)
         return [base64.b64encode(one).decode() for one in _split(data)]
     except (binascii.Error, ValueError, zstandard.ZstdError) as error:
-        fields: dict[str, Any] = {"index": 0, "error": f"transactions of {where}: {error}"}
+        fields: dict[str, object] = {"index": 0, "error": f"transactions of {where}: {error}"}
         raise BadRequest(Refused("invalidTransactionEncoding", fields)) from error
 
 

@@ -37,7 +37,7 @@ _WITHOUT_TRANSACTIONS = 18
 _SINCE = {"beforeslot": 18, "beforeeveryslot": 23, "aftereveryslot": 23}
 
 
-def read_actions(items: list[Any], behaviour: Behaviour) -> tuple[Action, ...]:
+def read_actions(items: list[object], behaviour: Behaviour) -> tuple[Action, ...]:
     """Return the actions of a create request. Raises BadRequest for the first bad one."""
     return tuple(_action(index, item, behaviour.anchor_tagging, behaviour.minor) for index, item in enumerate(items))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 from solders.pubkey import Pubkey
 
@@ -161,7 +161,7 @@ class ActionResult:
         self._form = form
         self._encoded: bytes | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the result in the form of protocol 0.11, or of 0.10, which has only the last transaction."""
         outcomes = [_outcome_json(outcome) for outcome in self._outcomes]
         if self._form == "0.10":
@@ -191,7 +191,7 @@ class ActionResult:
         self._encoded = None
 
 
-def _outcome_json(outcome: Outcome) -> dict[str, Any]:
+def _outcome_json(outcome: Outcome) -> dict[str, object]:
     return {
         "err": None if outcome.error is None else describe_error(outcome.error),
         "logs": outcome.logs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -194,7 +194,7 @@ class Routes:
         return _json({"deleted": deleted})
 
 
-def available_ranges(ledger: Ledger) -> list[dict[str, Any]]:
+def available_ranges(ledger: Ledger) -> list[dict[str, object]]:
     """Return the bundles of a ledger in the form of ``GET /available-ranges``."""
     return [
         {

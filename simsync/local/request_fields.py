@@ -71,7 +71,7 @@ class Fields:
             raise invalid(f"{name} of {self._what} must be a string, not {value!r}")
         return value
 
-    def items(self, name: str) -> list[Any]:
+    def items(self, name: str) -> list[object]:
         value = self.get(name)
         if value is None:
             return []

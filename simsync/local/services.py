@@ -199,7 +199,7 @@ class _Build:
     created: int
     status: str = "in_progress"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         start, end, _ = self.request.range
         return {
             "request_id": self.request_id,
@@ -251,7 +251,7 @@ class BundleBuilds:
         self._builds: dict[str, _Build] = {}
         self._by_key: dict[tuple[str, str], _Build] = {}
         self._unfinished: list[_Build] = []
-        self._bundles: dict[Range, dict[str, Any]] = {}
+        self._bundles: dict[Range, dict[str, object]] = {}
 
     def request(self, request: BuildRequest) -> tuple[dict[str, Any], bool]:
         """Accept a request; return the status of its build and whether the build is new. Raises KeyTaken.
@@ -273,7 +273,7 @@ class BundleBuilds:
             self._by_key[name] = build
         return build.to_json(), True
 
-    def status(self, request_id: str) -> dict[str, Any] | None:
+    def status(self, request_id: str) -> dict[str, object] | None:
         """Return the status of a build, None for an unknown id."""
         self._finish_builds()
         build = self._builds.get(request_id)
@@ -285,7 +285,7 @@ class BundleBuilds:
         builds = [build.to_json() for build in reversed(tuple(self._builds.values()))]
         return {"builds": builds, "bundles": [self._bundles[key] for key in sorted(self._bundles)]}
 
-    def delete(self, wanted: Range) -> dict[str, Any] | None:
+    def delete(self, wanted: Range) -> dict[str, object] | None:
         """Remove and return the bundle with exactly this range and kind, None if there is none."""
         self._finish_builds()
         return self._bundles.pop(wanted, None)

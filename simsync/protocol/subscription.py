@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from simsync.events import Event, Transaction
 from simsync.protocol.connection_log import Adapter
@@ -72,8 +72,8 @@ class SubscriptionProtocol:
         self._replay = ReplayFilter(len(specs), from_slot)
         self._contents = ContentKeys() if len(specs) > 1 else None
         self._ended = [False] * len(specs)
-        self._numbers: dict[Any, int] = {}
-        self._over: set[Any] = set()
+        self._numbers: dict[object, int] = {}
+        self._over: set[object] = set()
         self._early: list[_Held] = []
         self._early_size = 0
         self._max_message = max_message

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Any
 
 import websocket
 
@@ -20,7 +19,7 @@ from simsync.runtime.outbox import Outbox
 def say_goodbye(
     ws: DuplexWebSocket,
     protocol: ControlProtocol,
-    lock: contextlib.AbstractContextManager[Any],
+    lock: contextlib.AbstractContextManager[object],
     outbox: Outbox,
     close_timeout: float,
     logger: Adapter,
@@ -111,7 +110,7 @@ class Farewell:
         self._connections_left -= 1
         return self._connections_left >= 0 and self.is_owed
 
-    def say(self, ws: DuplexWebSocket, lock: contextlib.AbstractContextManager[Any], outbox: Outbox) -> None:
+    def say(self, ws: DuplexWebSocket, lock: contextlib.AbstractContextManager[object], outbox: Outbox) -> None:
         """Raises ConnectionLost if the connection was lost too early, and another one may be made."""
         left = self.seconds_left
         timeout = self._close_timeout if left is None else left

@@ -143,7 +143,7 @@ class _TlsAdapter(_Adapter):
 
 def _pool(
     kind: Callable[..., HTTPConnectionPool],
-    connection: Callable[..., Any],
+    connection: Callable[..., object],
     abort: Abort,
     budget: Budget,
     *args: object,
@@ -215,14 +215,14 @@ class _IdleConnections:
 
     def __init__(self, maxsize: int = 0) -> None:
         self._maxsize = maxsize
-        self._stack: list[Any] = []
+        self._stack: list[object] = []
 
     def put(self, connection: object, block: bool = False, timeout: float | None = None) -> None:
         if len(self._stack) >= self._maxsize > 0:
             raise queue.Full
         self._stack.append(connection)
 
-    def get(self, block: bool = False, timeout: float | None = None) -> Any:
+    def get(self, block: bool = False, timeout: float | None = None) -> object:
         if not self._stack:
             raise queue.Empty
         return self._stack.pop()

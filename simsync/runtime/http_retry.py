@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Callable, TypeVar
 
 from simsync.errors import ConnectError, HttpStatusError, ProtocolError
 from simsync.options import Options
@@ -140,5 +140,5 @@ class HttpRetry:
 # guess: `Retry-After` of a refusal
 def _asked_for(state: RetryCallState) -> float:
     """Return the seconds for which the server asked to be left alone."""
-    failure: Any = state.outcome.exception() if state.outcome is not None else None
+    failure: object = state.outcome.exception() if state.outcome is not None else None
     return failure.retry_after if isinstance(failure, ConnectError) else 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 from solders.account import Account
 from solders.message import Message, MessageV0
@@ -130,7 +130,7 @@ def _table_entries(addresses: bytes, indexes: bytes) -> list[Pubkey]:
 # -- errors
 
 
-def error_json(error: object) -> Any:
+def error_json(error: object) -> object:
     """Return the JSON-RPC form of a solders transaction error: a name, or an object with one key."""
     if isinstance(error, TransactionErrorInstructionError):
         return {"InstructionError": [error.index, _instruction_error(error.err)]}
@@ -182,7 +182,7 @@ def real_changes(changes: Iterable[AccountChange]) -> list[AccountChange]:
     return found
 
 
-def ui_amount(amount: int, decimals: int) -> dict[str, Any]:
+def ui_amount(amount: int, decimals: int) -> dict[str, object]:
     """Return an amount of tokens, which is in the smallest unit, as RPC shows it."""
     scaled = Decimal(amount).scaleb(-decimals)
     text = f"{scaled:f}"
@@ -201,7 +201,7 @@ class TokenBalance(NamedTuple):
     amount: int
     decimals: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return an entry of ``preTokenBalances`` or ``postTokenBalances``."""
         shown = ui_amount(self.amount, self.decimals)
         if not self.amount:

@@ -32,7 +32,7 @@ class HistoricalTransaction(NamedTuple):
     """
 
     wire: bytes
-    error: Any
+    error: object
     written_balances: tuple[int, ...]
     trace: str
 

@@ -113,12 +113,12 @@ def _line(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
-def _lines(parts: Parts) -> Iterator[dict[str, Any]]:
+def _lines(parts: Parts) -> Iterator[dict[str, object]]:
     yield {"format": _FORMAT, "version": _VERSION, "origin": parts.origin}
     known: Mapping[Pubkey, Account] = {}
     blocks = deque(parts.blocks)
     for bundle in parts.bundles:
-        accounts: dict[str, Any] = {
+        accounts: dict[str, object] = {
             str(address): _account_row(account)
             for address, account in bundle.accounts.items()
             if known.get(address) != account
@@ -128,7 +128,7 @@ def _lines(parts: Parts) -> Iterator[dict[str, Any]]:
         yield {"bundle": [bundle.start_slot, bundle.end_slot], "accounts": accounts}
         while blocks and blocks[0].slot <= bundle.end_slot:
             block = blocks.popleft()
-            line: dict[str, Any] = {
+            line: dict[str, object] = {
                 "slot": block.slot,
                 "parent": block.parent,
                 "height": block.height,
@@ -145,7 +145,7 @@ def _lines(parts: Parts) -> Iterator[dict[str, Any]]:
             yield line
 
 
-def _account_row(account: Account) -> list[Any]:
+def _account_row(account: Account) -> list[object]:
     return [
         account.lamports,
         str(account.owner),

@@ -62,7 +62,7 @@ EXTENSIONS = {
 """The names of the extensions of Token-2022, by number."""
 
 
-def parsed_account(account: Account, find: FindAccount) -> dict[str, Any] | None:
+def parsed_account(account: Account, find: FindAccount) -> dict[str, object] | None:
     """Return the ``data`` of an account as a node parses it; None if its layout is not known here."""
     data, owner = bytes(account.data), account.owner
     if owner in (TOKEN_PROGRAM, TOKEN_2022_PROGRAM):
@@ -91,7 +91,7 @@ def mint_of(data: bytes) -> dict[str, Any] | None:
     return _with_extensions(info, data)
 
 
-def token_account_of(data: bytes, find: FindAccount) -> dict[str, Any] | None:
+def token_account_of(data: bytes, find: FindAccount) -> dict[str, object] | None:
     """Return ``info`` of a token account, None if it is not initialized or its mint is not known."""
     if not _has_type(data, _TOKEN_ACCOUNT_SIZE, _IS_TOKEN_ACCOUNT) or not 0 < data[108] < len(_STATES):
         return None
@@ -101,7 +101,7 @@ def token_account_of(data: bytes, find: FindAccount) -> dict[str, Any] | None:
     if mint is None:
         return None
     decimals = mint["decimals"]
-    info: dict[str, Any] = {
+    info: dict[str, object] = {
         "mint": str(mint_address),
         "owner": str(Pubkey.from_bytes(data[32:64])),
         "tokenAmount": ui_amount(_u64(data, 64), decimals),
@@ -119,7 +119,7 @@ def token_account_of(data: bytes, find: FindAccount) -> dict[str, Any] | None:
     return _with_extensions(info, data)
 
 
-def lookup_table_of(data: bytes) -> dict[str, Any] | None:
+def lookup_table_of(data: bytes) -> dict[str, object] | None:
     """Return ``info`` of an address lookup table, None for other data."""
     if len(data) < LOOKUP_TABLE_HEADER:
         return None
@@ -127,7 +127,7 @@ def lookup_table_of(data: bytes) -> dict[str, Any] | None:
     if kind != _LOOKUP_TABLE:
         return None
     addresses = data[LOOKUP_TABLE_HEADER:]
-    info: dict[str, Any] = {
+    info: dict[str, object] = {
         "deactivationSlot": str(deactivation),
         "lastExtendedSlot": str(extended),
         "lastExtendedSlotStartIndex": start,
@@ -138,7 +138,7 @@ def lookup_table_of(data: bytes) -> dict[str, Any] | None:
     return info
 
 
-def _token(data: bytes, find: FindAccount) -> dict[str, Any] | None:
+def _token(data: bytes, find: FindAccount) -> dict[str, object] | None:
     account = token_account_of(data, find)
     if account is not None:
         return {"type": "account", "info": account}
@@ -146,12 +146,12 @@ def _token(data: bytes, find: FindAccount) -> dict[str, Any] | None:
     return None if mint is None else {"type": "mint", "info": mint}
 
 
-def _lookup_table(data: bytes) -> dict[str, Any] | None:
+def _lookup_table(data: bytes) -> dict[str, object] | None:
     info = lookup_table_of(data)
     return None if info is None else {"type": "lookupTable", "info": info}
 
 
-def _nonce(data: bytes) -> dict[str, Any] | None:
+def _nonce(data: bytes) -> dict[str, object] | None:
     version, state = struct.unpack_from("<II", data)
     if version > 1 or state != 1:
         return None
@@ -170,7 +170,7 @@ def _has_type(data: bytes, size: int, kind: int) -> bool:
     return len(data) > _TOKEN_ACCOUNT_SIZE and data[_TOKEN_ACCOUNT_SIZE] == kind
 
 
-def _with_extensions(info: dict[str, Any], data: bytes) -> dict[str, Any]:
+def _with_extensions(info: dict[str, Any], data: bytes) -> dict[str, object]:
     """Add the names of Token-2022 extensions. Their contents are not parsed."""
     names = []
     at = _TOKEN_ACCOUNT_SIZE + 1

@@ -27,7 +27,7 @@ class NotAvailable(ValueError):
     """A transaction cannot be shown in the requested encoding; the message says why."""
 
 
-def in_encoding(reply: dict[str, Any], encoding: str) -> dict[str, Any]:
+def in_encoding(reply: dict[str, Any], encoding: str) -> dict[str, object]:
     """Return a ``getTransaction`` reply in ``json``, or as it was recorded, in another encoding.
 
     Raises NotAvailable.
@@ -112,7 +112,7 @@ def account_list(reply: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _account(key: str, signer: bool, writable: bool, source: str) -> dict[str, Any]:
+def _account(key: str, signer: bool, writable: bool, source: str) -> dict[str, object]:
     return {"pubkey": key, "signer": signer, "source": source, "writable": writable}
 
 
@@ -121,11 +121,11 @@ def _is_parsed(message: dict[str, Any]) -> bool:
     return any(isinstance(key, dict) for key in keys)
 
 
-def _parsed(reply: dict[str, Any]) -> dict[str, Any]:
+def _parsed(reply: dict[str, Any]) -> dict[str, object]:
     message = reply["transaction"]["message"]
     accounts = account_list(reply)
     names = [one["pubkey"] for one in accounts]
-    shown: dict[str, Any] = {
+    shown: dict[str, object] = {
         "accountKeys": accounts,
         "recentBlockhash": message["recentBlockhash"],
         "instructions": [_instruction(one, names) for one in message["instructions"]],
@@ -144,7 +144,7 @@ def _parsed(reply: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _instruction(one: dict[str, Any], names: list[str]) -> dict[str, Any]:
+def _instruction(one: dict[str, Any], names: list[str]) -> dict[str, object]:
     """Return an instruction with its program by name: parsed, or else with accounts and data."""
     try:
         program = names[one["programIdIndex"]]
