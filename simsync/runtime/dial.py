@@ -129,19 +129,41 @@ def _refused(proxy: Proxy, host: str, port: int, code: int, head: bytes) -> Unre
     )
 
 
+class _BoundedSocket:
+    """Stands for the socket while python-socks uses it. Each call on it may take what is left until the deadline.
+
+    A timeout of the socket would begin anew with each byte that arrives.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def sendall(self, data: bytes) -> None:
+        _set_timeout(self._sock, self._deadline)
+        self._sock.sendall(data)
+
+    def recv(self, size: int) -> bytes:
+        _set_timeout(self._sock, self._deadline)
+        return self._sock.recv(size)
+
+    def close(self) -> None:
+        self._sock.close()
+
+
 class _Reached:
     """Stands for the proxy before the proxy, so that python-socks uses the connection that was made here."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock = _BoundedSocket(sock, deadline)
 
-    def connect(self, **_where: object) -> socket.socket:
+    def connect(self, **_where: object) -> _BoundedSocket:
         return self._sock
 
 
 def _ask_socks(sock: socket.socket, proxy: Proxy, host: str, port: int, deadline: float, abort: Abort) -> None:
     try:
-        from python_socks import ProxyError, ProxyType
+        from python_socks import ProxyError, ProxyTimeoutError, ProxyType
         from python_socks.sync import Proxy as SocksProxy
     except ImportError:
         advice = "pip install 'simsync[socks]', or name the simulator's host in NO_PROXY"
@@ -162,11 +184,14 @@ def _ask_socks(sock: socket.socket, proxy: Proxy, host: str, port: int, deadline
         proxy.username or None,
         proxy.password or None,
         remote,
-        forward=_Reached(sock),  # type: ignore[arg-type]
+        forward=_Reached(sock, deadline),  # type: ignore[arg-type]
     )
-    _set_timeout(sock, deadline)
     try:
-        way.connect(host, port, timeout=max(0.0, deadline - time.monotonic()))
+        way.connect(host, port)  # bounded by _BoundedSocket
+    except ProxyTimeoutError as error:
+        raise socket.timeout(str(error)) from error
+    except UnicodeError:  # its text would show the password
+        raise Unreachable(f"{proxy} cannot be asked: user name and password must be ASCII", final=True) from None
     except ProxyError as error:
         final = error.error_code == _NOT_ALLOWED or "authentication" in str(error).lower()
         raise Unreachable(f"{proxy} did not connect to {host}:{port}: {error}", final=final) from error

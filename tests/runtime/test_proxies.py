@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any, Callable
@@ -158,6 +159,53 @@ def test_a_proxy_that_never_answers_is_named_in_time(what: str, monkeypatch: pyt
         with pytest.raises(simsync.ConnectError, match=r"the proxy .* did not connect to sim.test:8900 in time"):
             CALLS[what](simsync.Client("ws://sim.test:8900", KEY, options=options))
         assert time.monotonic() - began < 5.0
+
+
+def trickling(greeting: bytes, answer: bytes) -> Callable[[socket.socket, Asked], None]:
+    """Answer a SOCKS client one byte at a time, more often than any timeout of a single read."""
+
+    def handle(sock: socket.socket, asked: Asked) -> None:
+        asked.heads.append(sock.recv(999))
+        if greeting:
+            sock.sendall(greeting)
+            sock.recv(999)
+        gone = threading.Event()
+        for position in range(len(answer)):
+            sock.sendall(answer[position : position + 1])
+            gone.wait(0.2)
+
+    return handle
+
+
+SLOW = {
+    "socks5h": trickling(b"\x05\x00", b"\x05\x00\x00\x03\xff" + b"a" * 255 + b"\0\0"),
+    "socks4a": trickling(b"", b"\x00\x5a" + b"\0" * 6),
+}
+
+
+@pytest.mark.parametrize("what", CALLS)
+@pytest.mark.parametrize("scheme", SLOW)
+def test_a_socks_proxy_whose_answer_trickles_is_named_in_time(
+    scheme: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("python_socks")
+    with serving(SLOW[scheme]) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:{proxy.port}")
+        options = simsync.Options(connect_timeout=0.5, rpc_timeout=0.5, reconnect_attempts=0)
+        began = time.monotonic()
+        with pytest.raises(simsync.ConnectError, match=rf"the proxy {scheme}://.* did not connect to sim.test:8900 in"):
+            CALLS[what](simsync.Client("ws://sim.test:8900", KEY, options=options))
+        assert time.monotonic() - began < 1.4  # the whole answer takes 1.6 s and more
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_a_socks_password_that_cannot_be_sent_is_not_shown(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("python_socks")
+    with serving(socks(method=2)) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"socks5h://me:w%C3%B6rd@127.0.0.1:{proxy.port}")
+        text = failure(CALLS[what], client(8900))
+    assert "user name and password must be ASCII" in text
+    assert "w\u00f6rd" not in text
 
 
 DIRECT = "sub.direct.test"
