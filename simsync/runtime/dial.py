@@ -89,7 +89,7 @@ def _reach(proxy: Proxy, deadline: float, abort: Abort) -> socket.socket:
 def _ask_for_tunnel(sock: socket.socket, proxy: Proxy, host: str, port: int, deadline: float) -> None:
     name = f"[{host}]" if ":" in host else host if host.isascii() else host.encode("idna").decode("ascii")
     lines = [f"CONNECT {name}:{port} HTTP/1.1", f"Host: {name}:{port}", f"User-Agent: simsync/{__version__}"]
-    if proxy.username:
+    if proxy.has_credentials:
         told = base64.b64encode(f"{proxy.username}:{proxy.password}".encode()).decode("ascii")
         lines.append(f"Proxy-Authorization: Basic {told}")
     _set_timeout(sock, deadline)
@@ -115,7 +115,7 @@ def _ask_for_tunnel(sock: socket.socket, proxy: Proxy, host: str, port: int, dea
 def _refused(proxy: Proxy, host: str, port: int, code: int, head: bytes) -> Unreachable:
     text = f"{proxy} refused to connect to {host}:{port}: HTTP {code}"
     if code == 407:
-        told = "it refused the user name and password" if proxy.username else "it wants a user name and password"
+        told = "it refused the user name and password" if proxy.has_credentials else "it wants a user name and password"
         text = f"{text}; {told}: write them into the variable, as http://USER:PASSWORD@HOST:PORT"
     elif code == 403:
         text = f"{text}; it does not allow this: ask who runs it, or name the simulator's host in NO_PROXY"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
@@ -33,6 +34,10 @@ class Proxy:
     username: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
 
+    @property
+    def has_credentials(self) -> bool:
+        return bool(self.username or self.password)
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"the proxy {self.scheme}://{host}:{self.port} ({self.source})"
@@ -57,12 +62,49 @@ def proxy_for(url: str) -> Proxy | None:
 
     scheme = _BY_SCHEME[urlsplit(url).scheme.lower()]
     host, port = target(url)
+    host = host.rstrip(".")  # the final dot of an absolute name
+    if _is_excepted(host, port, os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""):
+        return None
     # With the port, also the usual one: NO_PROXY may name it.
     address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
     found = select_proxy(address, get_environ_proxies(address, no_proxy=None))
     if not found or not found.strip():
         return None
     return _read(found.strip(), _source(scheme, found))
+
+
+def _is_excepted(host: str, port: int, no_proxy: str) -> bool:
+    """Whether ``NO_PROXY`` names a host.
+
+    requests looks at the list too, but neither for addresses with a port nor for IPv6 in brackets or networks of it,
+    and it minds upper case.
+    """
+    excepted = (_name_and_port(entry.strip().lower()) for entry in no_proxy.split(","))
+    return any((not wanted or wanted == str(port)) and _is_inside(host, name) for name, wanted in excepted)
+
+
+def _name_and_port(entry: str) -> tuple[str, str]:
+    """Split an entry of ``NO_PROXY``; the port is empty if it has none."""
+    if entry.startswith("["):
+        name, _, rest = entry[1:].partition("]")
+        return name, rest.removeprefix(":")
+    name, colon, port = entry.rpartition(":")
+    if colon and port.isdigit() and ":" not in name:
+        return name, port
+    return entry, ""
+
+
+def _is_inside(host: str, name: str) -> bool:
+    """Whether a host is the one, or in the domain or the IP network, that is named."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        domain = name.strip(".")
+        return bool(domain) and f".{host}".endswith(f".{domain}")
+    try:
+        return address in ipaddress.ip_network(name, strict=False)
+    except ValueError:
+        return False
 
 
 def _source(scheme: str, value: str) -> str:
@@ -77,6 +119,12 @@ def _read(text: str, source: str) -> Proxy:
     """Read the value of a variable. The errors do not repeat it, as it may hold a password."""
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
+        if "@" in parts.path + parts.query + parts.fragment:  # `#`, `?` or `/` has ended the host too early
+            raise Unreachable(
+                f"the proxy of {source} has a special character in its user name or password: percent-encode it, for"
+                " example # as %23, / as %2F and ? as %3F",
+                final=True,
+            )
         scheme, host, port = parts.scheme.lower(), parts.hostname or "", parts.port
     except ValueError:
         scheme, host, port = "http", "", None

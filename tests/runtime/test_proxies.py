@@ -88,6 +88,16 @@ def test_a_run_through_a_proxy_that_gets_no_key(simulator: Simulator, monkeypatc
         assert KEY.encode() not in head
 
 
+def test_a_password_without_a_user_name_is_sent(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(tunnel) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://:password@127.0.0.1:{proxy.port}")
+        assert client(simulator.port).available_ranges()
+    assert b"Proxy-Authorization: Basic OnBhc3N3b3Jk\r\n" in proxy.heads[0]
+    with serving(answering(b"HTTP/1.1 407 No\r\n\r\n")) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://:password@127.0.0.1:{proxy.port}")
+        assert "it refused the user name and password" in failure(CALLS["services"], client(8900))
+
+
 @pytest.mark.parametrize("what", CALLS)
 @pytest.mark.parametrize(
     ("answer", "words", "asked"),
@@ -126,6 +136,10 @@ def test_something_else_than_a_proxy_is_named(what: str, answer: bytes, monkeypa
         ("ftp://me:hidden-word@127.0.0.1:1", "unknown scheme 'ftp'"),
         ("http://", "is no address"),
         ("http://me:hidden-word@127.0.0.1:port", "is no address"),
+        ("http://me:12#hidden-word@127.0.0.1:1", "percent-encode"),
+        ("me:12#hidden-word@127.0.0.1:1", "percent-encode"),
+        ("http://me:hidden-word/1@127.0.0.1:1", "percent-encode"),
+        ("socks5h://hidden-word?1:2@127.0.0.1:1", "percent-encode"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(
@@ -246,6 +260,42 @@ def test_which_proxy_is_used(
         CALLS[what](asking)
         assert (asking.proxy is not None) is by_proxy
     assert (set(proxy.hosts) == {DIRECT}) is by_proxy
+
+
+@pytest.mark.parametrize("what", CALLS)
+@pytest.mark.parametrize(
+    ("address", "no_proxy", "by_proxy"),
+    [
+        ("sim.test:8900", "SIM.TEST:8900", False),
+        ("sim.test:8900", "elsewhere.test,Sim.Test:8900", False),
+        ("sim.test:8900", ".TEST:8900", False),
+        ("sim.test:8900", "SIM.TEST:890", True),
+        ("sim.test:8900", "im.test:8900", True),
+        ("sim.test.:8900", "sim.test", False),
+        ("sim.test.:8900", "sim.test:8900", False),
+        ("sim.test.:8900", "elsewhere.test", True),
+        ("sim.test:8900", "sim.test.", False),
+        ("10.1.2.3:8900", "10.1.2.3:8900", False),
+        ("10.1.2.3:8900", "10.1.2.3:1", True),
+        ("10.1.2.3:8900", "10.1.0.0/16", False),
+        ("10.1.2.3:8900", "10.2.0.0/16, 10.1.2.4", True),
+        ("[2001:db8::1]:8900", "2001:DB8:0::1", False),
+        ("[2001:db8::1]:8900", "[2001:db8::1]", False),
+        ("[2001:db8::1]:8900", "[2001:db8::1]:8900", False),
+        ("[2001:db8::1]:8900", "2001:db8::/32", False),
+        ("[2001:db8::1]:8900", "[2001:db8::1]:1, 2001:db9::/32", True),
+    ],
+)
+def test_what_is_excepted(
+    what: str, address: str, no_proxy: str, by_proxy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(answering(b"HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n")) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("NO_PROXY", no_proxy)
+        text = failure(CALLS[what], simsync.Client(f"ws://{address}", KEY, options=OPTIONS))
+    assert ("refused to connect" in text) is by_proxy
+    assert ("does not resolve" in text) is not by_proxy
+    assert bool(proxy.heads) is by_proxy
 
 
 @pytest.mark.parametrize("what", ["websocket", "services"])
