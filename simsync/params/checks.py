@@ -30,6 +30,7 @@ _DEEPEST = 64
 _NUMPY_BOOL = ("bool", "bool_")
 """The name of numpy's boolean, by version."""
 _QUOTES = ('""', "''", "``", "“”", "‘’", "„“", "«»")
+_QUOTATION_MARKS = frozenset("".join(_QUOTES))
 _QUOTES_ADVICE = "files of variables, such as those of docker --env-file, are taken literally"
 
 _LONGEST_ADDRESS, _LONGEST_SIGNATURE = 44, 88
@@ -276,6 +277,8 @@ def api_key(value: object) -> str:
     """Text that fits into an HTTP header; the message does not contain it."""
     if isinstance(value, str) and is_in_quotes(value):
         raise InvalidParams("api_key", "(hidden)", f"is in quotes: remove them ({_QUOTES_ADVICE})")
+    if isinstance(value, str) and value.strip() and {value.strip()[0], value.strip()[-1]} & _QUOTATION_MARKS:
+        raise InvalidParams("api_key", "(hidden)", f"has a quotation mark at one end: remove it ({_QUOTES_ADVICE})")
     if not isinstance(value, str) or not value.isprintable() or not value.isascii() or value != value.strip():
         raise InvalidParams("api_key", "(hidden)", "must be printable ASCII without leading or trailing spaces")
     return str(value)

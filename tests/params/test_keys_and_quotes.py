@@ -17,7 +17,14 @@ def test_quotes_around_a_key_are_pointed_out(value: str, monkeypatch: pytest.Mon
         assert "abc" not in str(caught.value)
 
 
-@pytest.mark.parametrize("value", ["abc'", '"abc', "a'b'c", "\"abc'", '"'])
+@pytest.mark.parametrize("value", ["abc'", '"abc', "\"abc'", '"', "`abc", "abc”", ' "abc', 'abc"\n'])
+def test_a_quote_at_one_end_is_pointed_out(value: str) -> None:
+    with pytest.raises(simsync.InvalidParams, match=r"api_key='\(hidden\)': has a quotation mark at one end") as caught:
+        simsync.Client("ws://x", value)
+    assert "abc" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["a'b'c", 'a"b', ""])
 def test_other_quotes_may_be_a_part_of_it(value: str) -> None:
     simsync.Client("ws://x", value)
 
