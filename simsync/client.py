@@ -118,7 +118,7 @@ class Client(HttpServices):
         Raises:
             ConnectError: The setting is no proxy that can be used.
         """
-        return proxy_name(self._control_url)
+        return proxy_name(self._control_url, self.options)
 
     def try_connection(self) -> ConnectionReport:
         """Open a connection as a session does, through the proxy and with TLS, and close it. Nothing is sent.

@@ -195,7 +195,7 @@ class Connector:
         if aborted is not None or isinstance(error, (websocket.WebSocketTimeoutException, socket.timeout)):
             reason = f"{aborted or 'no connection in time'} ({self._options.connect_timeout:g} s allowed)"
             return ConnectFailed(ConnectError(f"could not connect to {self._url}: {reason}"))
-        unreachable = unreachable_reason(self._url, error)
+        unreachable = unreachable_reason(self._url, error, self._options)
         if unreachable is not None:
             failure = ConnectError(f"could not connect to {self._url}: {unreachable}")
             return ConnectFailed(failure, final=isinstance(error, ssl.SSLCertVerificationError), unreachable=True)

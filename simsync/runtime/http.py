@@ -142,7 +142,7 @@ class HttpClient:
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:  # some are urllib3's
             self._raise_if_aborted(method, url)
             # A known reason says it all; the tracebacks of the libraries would hide it.
-            known = unreachable_reason(url, error) is not None
+            known = unreachable_reason(url, error, self._options) is not None
             raise self._failed(method, url, error) from None if known else self._key.harmless(error)
         status = reply.status_code
         if not 200 <= status < 300:
@@ -156,7 +156,7 @@ class HttpClient:
 
     def _failed(self, method: str, url: str, error: Exception) -> ConnectError:
         causes = list(chain(error))
-        reason = unreachable_reason(url, error)
+        reason = unreachable_reason(url, error, self._options)
         if reason is None and any(isinstance(cause, (Urllib3Timeout, socket.timeout)) for cause in causes):
             return ConnectError(f"{method} {url}: no complete answer within {self._options.rpc_timeout:g} s")
         failure = ConnectError(f"{method} {url} failed: {reason or self._key.hidden_in(str(error))}")

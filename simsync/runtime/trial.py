@@ -17,18 +17,18 @@ from simsync.runtime.trust import WEBSOCKET, tls_context, trusted_by
 from simsync.runtime.unreachable import unreachable_reason
 
 
-def proxy_name(url: str) -> str | None:
+def proxy_name(url: str, options: Options) -> str | None:
     """Return the proxy that leads to an address, as text. Raises ConnectError for a setting that names none."""
     try:
         proxy = proxy_for(url)
     except Unreachable as error:
-        raise _failed(url, error) from error
+        raise _failed(url, error, options) from error
     return None if proxy is None else str(proxy)
 
 
 def try_connection(url: str, options: Options) -> ConnectionReport:
     """Connect as a session does, through the proxy if there is one, and close. Raises ConnectError."""
-    proxy = proxy_name(url)
+    proxy = proxy_name(url, options)
     is_secure = url.startswith("wss:")
     context = tls_context(options, WEBSOCKET) if is_secure else None
     deadline = time.monotonic() + options.connect_timeout
@@ -44,12 +44,12 @@ def try_connection(url: str, options: Options) -> ConnectionReport:
                 told = until if isinstance(until, str) else None
                 return ConnectionReport(proxy, peer, secure.version(), trusted_by(options), told)
     except OSError as error:
-        raise _failed(url, error, options.connect_timeout) from error
+        raise _failed(url, error, options) from error
 
 
-def _failed(url: str, error: OSError, timeout: float = 0.0) -> ConnectError:
-    late = f"no answer within {timeout:g} s" if isinstance(error, socket.timeout) else None
-    failure = ConnectError(f"could not connect to {url}: {late or unreachable_reason(url, error) or error}")
+def _failed(url: str, error: OSError, options: Options) -> ConnectError:
+    late = f"no answer within {options.connect_timeout:g} s" if isinstance(error, socket.timeout) else None
+    failure = ConnectError(f"could not connect to {url}: {late or unreachable_reason(url, error, options) or error}")
     final = isinstance(error, ssl.SSLCertVerificationError) or getattr(error, "final", False)
     failure.retryable = not final
     return failure

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import ssl
 from pathlib import Path
 
 from simsync.errors import ConnectError
 from simsync.options import Options
+from simsync.runtime.exhaustion import exhaustion
 
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Environment variables that name a file or a folder of CA certificates; the first that is set counts."""
+
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+$")
+"""The names that OpenSSL looks for in a folder."""
 
 WEBSOCKET, HTTP = "websocket", "http"
 """Users of a context. Each has its own, because urllib3 changes settings of a context."""
@@ -39,6 +44,11 @@ def trusted_by(options: Options) -> str:
     return "those of this system" if bundle is None else f"those in {bundle[1]} ({bundle[0]})"
 
 
+def has_bundle(options: Options) -> bool:
+    """Return whether a file or folder replaces the certificates of the system."""
+    return options.ssl_context is None and _bundle(options) is not None
+
+
 def _bundle(options: Options) -> tuple[str, str] | None:
     """Return where the path of a bundle was set, and the path."""
     if options.ca_bundle is not None:
@@ -49,11 +59,21 @@ def _bundle(options: Options) -> tuple[str, str] | None:
 def _with_bundle(source: str, path: str, user: str) -> ssl.SSLContext:
     try:
         # SSL_CERT_DIR may name several folders.
-        parts = [Path(part) for part in (path.split(os.pathsep) if source == "SSL_CERT_DIR" else [path])]
-        return _loaded(path, tuple(part.stat().st_mtime_ns for part in parts), parts[0].is_dir(), user)
+        parts = [Path(part) for part in (path.split(os.pathsep) if source == "SSL_CERT_DIR" else [path]) if part]
+        if len(parts) > 1:  # OpenSSL ignores those that are missing
+            parts = [part for part in parts if part.is_dir()] or parts[:1]
+        states = tuple((found.st_mtime_ns, found.st_ctime_ns, found.st_ino) for found in map(os.stat, parts))
+        is_folder = parts[0].is_dir()
+        if is_folder and not any(_is_hashed(part) for part in parts):
+            raise _NotHashed(f"it holds no file with a name such as 5ed36f99.0: run `openssl rehash {parts[0]}`")
+        return _loaded(os.pathsep.join(map(str, parts)), states, is_folder, user)
     except (OSError, ValueError) as error:  # an ssl.SSLError is an OSError, and a path with a NUL a ValueError
+        limit = exhaustion(error)
+        if limit is not None:
+            raise limit from error
         if isinstance(error, ssl.SSLError):
-            reason = f"it holds no certificate that can be read ({error.reason or error})"
+            found = "it is damaged or cut off" if error.reason is None else error.reason
+            reason = f"it holds no certificate that can be read ({found})"
         else:
             reason = getattr(error, "strerror", None) or str(error)
         failure = ConnectError(f"the CA bundle {path!r} ({source}) cannot be used: {reason}")
@@ -61,8 +81,16 @@ def _with_bundle(source: str, path: str, user: str) -> ssl.SSLContext:
         raise failure from error
 
 
+class _NotHashed(ValueError):
+    """OpenSSL would find no certificate in this folder."""
+
+
+def _is_hashed(folder: Path) -> bool:
+    return any(_HASHED.match(entry.name) for entry in folder.iterdir())
+
+
 @functools.lru_cache(maxsize=8)
-def _loaded(path: str, _changed: tuple[int, ...], is_folder: bool, _user: str) -> ssl.SSLContext:
+def _loaded(path: str, _changed: tuple[tuple[int, ...], ...], is_folder: bool, _user: str) -> ssl.SSLContext:
     """Loading takes long, and many connections may be made at a time. A file that has changed is read again."""
     return ssl.create_default_context(capath=path) if is_folder else ssl.create_default_context(cafile=path)
 

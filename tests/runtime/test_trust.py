@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
@@ -117,6 +119,74 @@ def test_a_bundle_that_cannot_be_used_is_named_at_once(
         CALLS[what](asking(url, ca_bundle=empty))
 
 
+@pytest.fixture
+def folder(bundle: Path, tmp_path: Path) -> Path:
+    """A folder in the form of ``openssl rehash``."""
+    found = tmp_path / "hashed"
+    found.mkdir()
+    subject = ["openssl", "x509", "-noout", "-subject_hash", "-in", str(bundle)]
+    name = subprocess.run(subject, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    (found / f"{name}.0").write_bytes(bundle.read_bytes())
+    return found
+
+
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+
+
+@needs_openssl
+@pytest.mark.parametrize("what", CALLS)
+def test_folders(
+    what: str, url: str, folder: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reach(what, asking(url, ca_bundle=folder))
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for _empty_then_not_hashed in range(2):
+        for setting, client in (
+            ("ca_bundle", lambda: asking(url, ca_bundle=bare)),
+            ("SSL_CERT_DIR", lambda: asking(url)),
+        ):
+            with monkeypatch.context() as patch:
+                if setting != "ca_bundle":
+                    patch.setenv(setting, str(bare))
+                with pytest.raises(
+                    simsync.ConnectError, match=rf"bare' \({setting}\).*openssl rehash .*bare"
+                ) as caught:
+                    CALLS[what](client())
+                assert not caught.value.retryable
+        (bare / "ca.pem").write_bytes(bundle.read_bytes())
+    for folders in (f"/nowhere:{folder}", f"{bare}:{folder}", f"{folder}:/nowhere", f":{folder}"):
+        with monkeypatch.context() as patch:
+            patch.setenv("SSL_CERT_DIR", folders)
+            reach(what, asking(url))
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere:/neither")
+    with pytest.raises(simsync.ConnectError, match=r"'/nowhere:/neither' \(SSL_CERT_DIR\).*No such file"):
+        CALLS[what](asking(url))
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_what_was_trusted_is_named(
+    what: str, url: str, bundle: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(simsync.ConnectError, match=r"of this system; to trust another CA pass Options\(ca_bundle"):
+        CALLS[what](asking(url))
+    trustme.CA().cert_pem.write_to_path(str(bundle))
+    with pytest.raises(simsync.ConnectError, match=r"those in .*ca\.pem \(ca_bundle\): add that of the") as caught:
+        CALLS[what](asking(url, ca_bundle=bundle))
+    assert "Options(ca_bundle" not in str(caught.value)
+    with pytest.raises(simsync.ConnectError, match=r"those of Options\(ssl_context=\.\.\.\): load that"):
+        CALLS[what](asking(url, ssl_context=trusting(trustme.CA())))
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    with pytest.raises(simsync.ConnectError, match=r"those in .*ca\.pem \(SSL_CERT_FILE\): add that of the"):
+        CALLS[what](asking(url))
+
+
+def test_a_bundle_that_was_cut_off(url: str, bundle: Path) -> None:
+    bundle.write_bytes(bundle.read_bytes()[:-100])
+    with pytest.raises(simsync.ConnectError, match=r"no certificate that can be read \(it is damaged or cut off\)$"):
+        asking(url, ca_bundle=bundle).available_ranges()
+
+
 def test_a_missing_bundle_does_not_matter_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/missing.pem")
     with Simulator(Ledger.generate(slots=10, transactions_per_slot=1)) as simulator:
@@ -131,8 +201,9 @@ def test_a_bundle_that_was_replaced_is_read_again(url: str, bundle: Path) -> Non
     client = asking(url, ca_bundle=bundle)
     with pytest.raises(simsync.ConnectError, match="certificate was not accepted"):
         client.available_ranges()
+    times = bundle.stat()
     bundle.write_bytes(right)
-    os.utime(bundle, ns=(1, 1))
+    os.utime(bundle, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert client.available_ranges()
     client.session(CREATE, timeout=20).close()
 
