@@ -12,7 +12,7 @@ from simsync.cli import options
 from simsync.cli.ledger_accounts import account_options, with_accounts
 from simsync.cli.output import show_json
 from simsync.run.lookup import parse_slots
-from simsync.run.output_file import is_written_through, replaced
+from simsync.run.output_file import is_written_through, refuse_same_file, replaced
 
 if TYPE_CHECKING:
     from simsync.local import Ledger
@@ -89,6 +89,10 @@ def import_ledger(
             raise click.UsageError(text)
     else:
         sources = list(paths)
+    inputs = [*sources, *accounts]
+    refuse_same_file(
+        "output", output, [one for path in inputs for one in (path.rglob("*") if path.is_dir() else [path])]
+    )
     made = Ledger.from_files(*sources, bundle_size=bundle_size, execute=execute)
     made = with_accounts(made, accounts, programs, mints)
     with replaced(output) as part:

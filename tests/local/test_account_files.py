@@ -202,3 +202,15 @@ def run(command: list[str]) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", command)
         return main()
+
+
+@pytest.mark.parametrize("output", ["blocks/300.json", "accounts.json"])
+def test_an_import_does_not_replace_what_it_reads(tmp_path: Path, output: str) -> None:
+    (tmp_path / "blocks").mkdir()
+    replies, accounts = tmp_path / "blocks" / "300.json", tmp_path / "accounts.json"
+    replies.write_text(json.dumps({"parentSlot": 299, "transactions": []}))
+    accounts.write_text(json.dumps({str(PROGRAM): in_json(5)}))
+    before = [replies.read_bytes(), accounts.read_bytes()]
+    written = ["--output", str(tmp_path / output), "--account", str(accounts)]
+    assert run(["simsync", "ledger", "import", str(replies.parent), *written]) == 2
+    assert [replies.read_bytes(), accounts.read_bytes()] == before
