@@ -43,7 +43,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cut = gzip.compress((folder / "many.ndjson").read_bytes())
     (folder / "cut.ndjson.gz").write_bytes(cut[: len(cut) // 2])
     (folder / "blocks").mkdir()
-    for slot in range(500):
+    for slot in range(1, 500):
         block = {"blockhash": f"{chance.randrange(10**40)}", "previousBlockhash": "1", "parentSlot": slot - 1}
         reply = {"result": {**block, "transactions": [], "blockHeight": slot, "blockTime": slot}}
         (folder / "blocks" / f"{slot}.json").write_text(json.dumps(reply), encoding="utf-8")
