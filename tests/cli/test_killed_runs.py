@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import signal
@@ -167,7 +168,11 @@ def test_a_disk_that_is_full_at_any_write(
         path = tmp_path / str(step) / f"run.{ending}"
         path.parent.mkdir()
         with started(
-            simulator, path, preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            simulator,
+            path,
+            preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+            # A module must not be kept in the cache cut off.
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         ) as process:
             _output, errors = process.communicate(timeout=30)
         assert process.returncode == 1
