@@ -55,12 +55,12 @@ def test_serving_a_ledger_until_it_is_interrupted(ledger_file: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["local", "--ledger", "no-such-file"], 1, "no-such-file"),
+        (["local", "--ledger", "no-such-file"], 2, "no-such-file"),
         (["local", "--port", "x"], 2, "not a valid integer"),
         (["local", "--colour"], 2, "No such option"),
         (["fly"], 2, "No such command"),
-        (["ledger", "show", "no-such-file"], 1, "no-such-file"),
-        (["ledger", "make", "/no/such/folder/file"], 1, "/no/such/folder/file'"),
+        (["ledger", "show", "no-such-file"], 2, "no-such-file"),
+        (["ledger", "make", "/no/such/folder/file"], 2, "/no/such/folder/file'"),
     ],
 )
 def test_mistakes(arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:

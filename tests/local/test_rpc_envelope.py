@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
-from simsync.local import Ledger, Simulator
+from simsync.local import Simulator
 
 from .bare import TIMEOUT, Control, Data, Rpc
 
@@ -61,26 +61,6 @@ def test_an_invalid_request_keeps_its_id(rpc: Rpc, data: Data, request_: Any) ->
     assert (reply["id"], reply["error"]["code"], reply["error"]["message"]) == (7, -32600, "Invalid request")
     data.send(request_)
     assert data.recv() == reply
-
-
-def test_a_reply_that_json_cannot_hold_costs_no_other_reply(
-    simulate: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("orjson", reason="the standard library writes numbers of any size")
-    block = {
-        "blockhash": "1" * 32,
-        "previousBlockhash": "1" * 32,
-        "parentSlot": 99,
-        "blockHeight": 2**70,
-        "blockTime": 1,
-        "transactions": [],
-    }
-    simulator = simulate(Ledger.from_blocks([(100, block)]))
-    with Control(simulator) as control:
-        rpc = Rpc(simulator, control.create(100, 100))
-        first, second = rpc.post([{**SLOT, "id": 1}, {**SLOT, "id": 2, "method": "getBlockHeight"}])
-        assert (first["id"], first["result"]) == (1, 100)
-        assert (second["id"], second["error"]["code"]) == (2, -32603)
 
 
 def test_a_batch_over_the_websocket_is_answered_in_one_message(data: Data) -> None:

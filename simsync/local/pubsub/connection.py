@@ -231,7 +231,7 @@ class DataConnection:
         if found is None:
             raise RpcFault(INVALID_PARAMS, "Invalid subscription id.")
         found.reader.close()
-        self._out.forget(found.number)
+        await self._out.unsubscribe(found.number)
         return True
 
     async def _subscribe(self, kind: Kind, params: list[Any]) -> _Subscription:
@@ -277,7 +277,10 @@ class DataConnection:
                 await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the session was closed")
                 return
             if self._ends_with_close and self._all_ended():
-                if (await self._faults.ending()).drop:
+                drop = (await self._faults.ending()).drop
+                if not self._all_ended():
+                    continue  # a subscribe has come meanwhile
+                if drop:
                     await self._out.drop()
                 await self._socket.close(code=WSCloseCode.OK)
                 return

@@ -60,6 +60,9 @@ class DataSender:
         self._released: asyncio.Event | None = None
         """Set while the socket is stalled; its event ends the stall."""
         self._unanswered: list[Frame] = []
+        self._unsubscribed: set[int] = set()
+        self._turn = asyncio.Lock()
+        """Held while notifications are counted and sent: a worker process asks the simulator for the count."""
         self._loop = asyncio.get_running_loop()
 
     async def answer(self, text: bytes) -> None:
@@ -76,14 +79,16 @@ class DataSender:
     async def _send(self, waiting: Sequence[Notification]) -> None:
         first = 0
         while first < len(waiting):
-            count = await self._faults.count_quiet(len(waiting) - first, self._sent)
-            if count:
+            async with self._turn:
+                count = await self._faults.count_quiet(len(waiting) - first, self._sent)
                 self._sent += count
-                await self._sender.send([self._frame(one) for one in waiting[first : first + count]])
+                quiet = waiting[first : first + count]
+                await self._sender.send([self._frame(one) for one in quiet if one.number not in self._unsubscribed])
                 first += count
-                continue
-            await self._notify_with_faults(waiting[first])
-            first += 1
+            if not count:
+                if waiting[first].number not in self._unsubscribed:
+                    await self._notify_with_faults(waiting[first])
+                first += 1
 
     async def end(self, terminal: Notification | None, number: int) -> None:
         """Send the notifications of a subscription that were held back, then its end."""
@@ -93,6 +98,13 @@ class DataSender:
         if (await self._faults.ending()).drop:
             await self.drop()
         await self._sender.send([self._frame(terminal)])
+
+    async def unsubscribe(self, number: int) -> None:
+        """Send nothing more of a subscription. Waits for what is being sent, so that the reply comes behind it."""
+        self._unsubscribed.add(number)
+        self.forget(number)
+        async with self._turn:
+            pass
 
     def forget(self, number: int) -> list[Notification]:
         """Remove and return the notifications of a subscription that are held back."""
