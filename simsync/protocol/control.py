@@ -285,7 +285,7 @@ class ControlProtocol(SequenceNumbers):
         """When :meth:`tick` must be called at the latest."""
         if self._handshake_deadline is not None:
             return self._handshake_deadline
-        deadline = self._silent.earlier_deadline(self._proof_deadline) if self._silent else self._proof_deadline
+        deadline = self._silent.earlier_deadline(self._proof_deadline) if self._silent.watched else self._proof_deadline
         return self.doubts.earlier_deadline(deadline) if self.doubts.watched else deadline
 
     def tick(self, now: float) -> list[tuple[SessionState, int]]:
@@ -300,7 +300,7 @@ class ControlProtocol(SequenceNumbers):
             self._proof_deadline = None
             to_ask += in_doubt(self.sessions.values())
         inquiries = [(session, session.cycle.ask()) for session in to_ask]
-        if self._silent and self.phase is Phase.STEADY:
+        if self._silent.watched and self.phase is Phase.STEADY:
             inquiries += [(session, session.cycle.next_inquiry()) for session in self._silent.due(now)]
         return inquiries
 

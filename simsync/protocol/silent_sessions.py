@@ -34,36 +34,36 @@ class _Silence:
 
 
 class SilentSessions:
-    """The silent sessions of one control connection. The lock of the connection guards it."""
+    """The silent sessions of one control connection. The lock of the connection guards it.
+
+    ``watched``: the sessions that are silent, or may be.
+    """
 
     def __init__(self, options: Options, log: ConnectionLog) -> None:
         self._log = log
         self._patience = PATIENCE * options.continue_grace
-        self._silent: dict[SessionState, _Silence] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._silent)
+        self.watched: dict[SessionState, _Silence] = {}
 
     def connection_lost(self, sessions: Iterable[SessionState]) -> None:
         for session in sessions:
-            silence = self._silent.get(session)
+            silence = self.watched.get(session)
             if silence is not None and silence.progress == _progress(session):
                 silence.begin(session)
             elif session.open and session.cycle.state in _MAY_BE_EXECUTING:
-                self._silent[session] = _Silence(session)
+                self.watched[session] = _Silence(session)
 
     def earlier_deadline(self, other: float | None) -> float | None:
         """When :meth:`due` must be called at the latest, or ``other`` if that is earlier."""
-        deadlines = (silence.deadline for silence in self._silent.values())
+        deadlines = (silence.deadline for silence in self.watched.values())
         return min((deadline for deadline in (*deadlines, other) if deadline is not None), default=None)
 
     def due(self, now: float) -> list[SessionState]:
         """The sessions to ask, because nothing has come from them for long."""
         due = []
-        for session, silence in list(self._silent.items()):
+        for session, silence in list(self.watched.items()):
             state = session.cycle.state
             if state not in _MAY_BE_EXECUTING or silence.progress != _progress(session):
-                del self._silent[session]
+                del self.watched[session]
             elif state is not CycleState.RUNNING or session.cycle.told_slot is not None:
                 silence.begin(session)  # whether its continue has arrived is decided first
             elif silence.cursor != session.cursor:  # a status: it works, or has been taken up again
@@ -77,7 +77,7 @@ class SilentSessions:
         return due
 
     def is_asked(self, session: SessionState) -> bool:
-        silence = self._silent.get(session)
+        silence = self.watched.get(session)
         return silence is not None and silence.asked
 
     # guess: a continue that was lost with its connection
@@ -86,7 +86,7 @@ class SilentSessions:
 
         ``offset``: the slot that an RPC names less the last slot that was executed; None while it is not known.
         """
-        silence = self._silent[session]
+        silence = self.watched[session]
         silence.asked = False
         if session.cycle.state is not CycleState.RUNNING or silence.progress != _progress(session):
             return None
