@@ -22,7 +22,7 @@ from simsync.protocol.session_state import SessionState
 from simsync.protocol.single import SingleProtocol
 from simsync.reports import ConnectionReport
 from simsync.rpc import ask_slot
-from simsync.runtime import at_exit
+from simsync.runtime import at_exit, late_imports
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.exhaustion import Exhausted
 from simsync.runtime.threads import spawn
@@ -230,6 +230,7 @@ class Client(HttpServices):
         if on_progress is not None and not callable(on_progress):
             raise InvalidParams("on_progress", on_progress, "must be a function that takes an event")
         deadline = deadline_after(timeout)
+        late_imports.load(*late_imports.HTTP)
         connection = ControlConnection(self._control_url, self._api_key, protocol, self.options, self._ask_slot)
         token = cancel if cancel is not None else CancelToken()
         # In another thread, because a token may be fired in a signal handler while this thread holds any lock.

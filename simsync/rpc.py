@@ -17,6 +17,7 @@ from simsync.params import AccountData, checks
 from simsync.params.account import AccountModifications, checked_modifications
 from simsync.protocol.connection_log import Adapter
 from simsync.reports import SignatureStatus, Simulation
+from simsync.runtime import late_imports
 from simsync.runtime.http_retry import HttpRetry, is_transient
 from simsync.runtime.http_wait import HttpWait
 from simsync.wire import rpc as wire
@@ -367,7 +368,8 @@ def ask_outcomes(
 
 
 def _http_client(options: Options) -> HttpClient:
-    from simsync.runtime.http import HttpClient  # late, because requests takes long to import
+    late_imports.load(*late_imports.HTTP)
+    from simsync.runtime.http import HttpClient
 
     return HttpClient(options, advice=_ADVICE)
 

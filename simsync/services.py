@@ -14,6 +14,7 @@ from simsync.options import Options
 from simsync.params import checks
 from simsync.params.api_key import ApiKey
 from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, DatasetCredentials, UsageReport
+from simsync.runtime import late_imports
 from simsync.runtime.http_retry import HttpRetry, is_transient
 from simsync.runtime.http_wait import HttpWait
 from simsync.runtime.waiting import deadline_after
@@ -267,7 +268,8 @@ class HttpServices:
     @contextlib.contextmanager
     def _http(self) -> Iterator[HttpClient]:
         """An HTTP client for one call, so that no connection outlives it."""
-        from simsync.runtime.http import HttpClient  # late, because requests takes long to import
+        late_imports.load(*late_imports.HTTP)
+        from simsync.runtime.http import HttpClient
 
         refused = _WITH_KEY if self._api_key else _WITHOUT_KEY
         advice = {401: refused, 403: refused, 404: _UNKNOWN, 405: _UNKNOWN}

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from simsync.runtime.abort import Abort
+from simsync.runtime.exhaustion import Exhausted, check_room, is_limit
 from simsync.runtime.threads import spawn
 
 Address = tuple[int, int, int, str, Any]
@@ -92,30 +93,30 @@ def open_connection(host: str, port: int, deadline: float, abort: Abort) -> sock
 def resolve(host: str, port: int, deadline: float, abort: Abort) -> list[Address]:
     """Return the addresses of a host. Nothing can end the resolution of a name, so another thread does it.
 
-    Raises OSError; ``socket.timeout`` after the deadline.
+    Raises OSError; ``socket.timeout`` after the deadline; Exhausted without a free descriptor.
     """
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(host)
         return _addresses(host, port)
-    news: queue.SimpleQueue[list[Address] | OSError | None] = queue.SimpleQueue()
+    news: queue.SimpleQueue[list[Address] | OSError | Exhausted | None] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
             news.put(_addresses(host, port))
-        except OSError as error:
+        except (OSError, Exhausted) as error:
             news.put(error)
 
     with abort.calling(lambda: news.put(None)):
         try:
             spawn("resolve", ask)
-        except RuntimeError:  # no thread can be started
+        except Exhausted:  # no thread can be started
             return _addresses(host, port)
         try:
             found = news.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             raise socket.timeout(f"the host {host!r} was not resolved in time") from None
     abort.check()
-    if isinstance(found, OSError):
+    if isinstance(found, (OSError, Exhausted)):
         raise found
     return found or []
 
@@ -125,6 +126,9 @@ def _addresses(host: str, port: int) -> list[Address]:
         return [(*address,) for address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except UnicodeError as error:  # a label that is empty or too long
         raise socket.gaierror(socket.EAI_NONAME, str(error)) from error
+    except OSError:
+        check_room()  # without a descriptor no name is known, or a device is said to be busy
+        raise
 
 
 def alternated(addresses: Iterable[Address]) -> list[Address]:
@@ -168,6 +172,8 @@ def _configured(sock: socket.socket) -> socket.socket:
 
 
 def _most_telling(failures: list[OSError]) -> OSError:
-    """Return the failure to report: an address that refuses is there, and tells more than one that is not."""
+    """Return the failure to report: a limit of this process hides the rest, and an address
+    that refuses is there, which tells more than one that is not."""
+    limits = [failure for failure in failures if is_limit(failure)]
     refused = [failure for failure in failures if isinstance(failure, ConnectionRefusedError)]
-    return (refused or failures or [socket.gaierror(socket.EAI_NONAME, "the name has no addresses")])[-1]
+    return (limits or refused or failures or [socket.gaierror(socket.EAI_NONAME, "the name has no addresses")])[-1]

@@ -23,6 +23,7 @@ from simsync.runtime.abort import Abort
 from simsync.runtime.addresses import Unreachable
 from simsync.runtime.dial import dial
 from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
+from simsync.runtime.exhaustion import Exhausted, exhaustion
 from simsync.runtime.frame_observer import FrameObserver
 from simsync.runtime.proxies import target
 from simsync.runtime.retry_after import seconds_to_wait
@@ -103,7 +104,7 @@ class Connector:
             if self._observer is not None:
                 self._observer.opened()
             return outcome
-        if not isinstance(outcome, (ConnectFailed, *_ORDINARY)):
+        if not isinstance(outcome, (ConnectFailed, Exhausted, *_ORDINARY)):
             raise outcome
         failed = outcome if isinstance(outcome, ConnectFailed) else self._failed(outcome, ws.getstatus())
         if self._observer is not None:
@@ -112,6 +113,9 @@ class Connector:
                 self._observer.refused(refusal.status, refusal.body)
             else:
                 self._observer.refused(None, str(refusal))
+        limit = exhaustion(outcome)
+        if limit is not None:
+            raise limit from self._api_key.harmless(outcome)
         raise failed from None if outcome is failed else self._api_key.harmless(outcome)
 
     def _outcome(self) -> BaseException | DuplexWebSocket:
@@ -148,6 +152,8 @@ class Connector:
             finally:
                 self._abort.discard(duplicate)
                 duplicate.close()
+        except Exhausted as error:
+            return error
         except ConnectError as error:
             return ConnectFailed(error, final=not error.retryable, unreachable=True)
         except BaseException as error:  # noqa: BLE001  raised where the outcome is waited for
@@ -198,6 +204,7 @@ class Connector:
         unreachable = unreachable_reason(self._url, error, self._options)
         if unreachable is not None:
             failure = ConnectError(f"could not connect to {self._url}: {unreachable}")
-            return ConnectFailed(failure, final=isinstance(error, ssl.SSLCertVerificationError), unreachable=True)
+            final = isinstance(error, ssl.SSLCertVerificationError)
+            return ConnectFailed(failure, final=final, unreachable=True)
         reason = self._api_key.hidden_in(f"{type(error).__name__}: {error}")
         return ConnectFailed(ConnectError(f"could not connect to {self._url}: {reason}"))

@@ -7,13 +7,16 @@ simsync to read or answer, no header of it, and nothing but an answer to CONNECT
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 import socket
 import time
 
 from simsync._version import __version__
+from simsync.runtime import late_imports
 from simsync.runtime.abort import Abort
 from simsync.runtime.addresses import Unreachable, open_connection, resolve
+from simsync.runtime.exhaustion import is_limit
 from simsync.runtime.proxies import SOCKS, Proxy, proxy_for, target
 from simsync.runtime.retry_after import seconds_to_wait
 
@@ -41,6 +44,9 @@ def dial(url: str, deadline: float, abort: Abort) -> socket.socket:
     proxy = proxy_for(url)
     if proxy is None:
         return open_connection(host, port, deadline, abort)
+    if proxy.scheme in SOCKS:
+        with contextlib.suppress(ImportError):
+            late_imports.load("python_socks.sync")
     sock = _reach(proxy, deadline, abort)
     try:
         abort.add(sock)
@@ -74,6 +80,8 @@ def _reach(proxy: Proxy, deadline: float, abort: Abort) -> socket.socket:
         return open_connection(proxy.host, proxy.port, deadline, abort)
     except OSError as error:
         abort.check()
+        if is_limit(error):
+            raise
         if isinstance(error, socket.gaierror):
             reason = "its host name is unknown"
         elif isinstance(error, ConnectionRefusedError):

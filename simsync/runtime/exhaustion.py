@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from simsync.errors import ConnectError, SimsyncError
 
@@ -22,12 +23,37 @@ def no_thread(error: BaseException) -> Exhausted:
 
 def exhaustion(error: BaseException | None) -> Exhausted | None:
     """The limit that ``error`` or one of its causes has run into; None if it is another failure."""
-    while error is not None:
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
         if isinstance(error, Exhausted):
             return error
-        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-            return Exhausted(f"too many open files ({error.strerror}): {FILES} (see docs/threads.md)")
-        if isinstance(error, SimsyncError) and "Too many open files" in str(error):
+        if is_limit(error):
+            return _no_file(error)
+        if isinstance(error, (SimsyncError, ImportError)) and os.strerror(errno.EMFILE) in str(error):
             return Exhausted(f"{error}: {FILES} (see docs/threads.md)")
+        seen.append(error)
         error = error.__cause__ or error.__context__
     return None
+
+
+def is_limit(error: BaseException) -> bool:
+    """Whether an error says by itself that no descriptor is left."""
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+
+
+def check_room(descriptors: int = 1) -> None:
+    """Raise Exhausted if the process may not open so many files now: some libraries report that as something else."""
+    opened: list[int] = []
+    try:
+        for _each in range(descriptors):
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        if is_limit(error):
+            raise _no_file(error) from error
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+
+
+def _no_file(error: BaseException) -> Exhausted:
+    return Exhausted(f"too many open files ({getattr(error, 'strerror', error)}): {FILES} (see docs/threads.md)")

@@ -19,6 +19,7 @@ from simsync.frames import HTTP
 from simsync.options import Options
 from simsync.params.api_key import NO_KEY, ApiKey
 from simsync.runtime.addresses import Unreachable
+from simsync.runtime.exhaustion import Exhausted, exhaustion
 from simsync.runtime.frame_observer import FrameObserver
 from simsync.runtime.http_connections import BoundedSession, Connections
 from simsync.runtime.retry_after import seconds_to_wait
@@ -155,6 +156,9 @@ class HttpClient:
         return status, content, reply.headers
 
     def _failed(self, method: str, url: str, error: Exception) -> ConnectError:
+        limit = exhaustion(error)
+        if limit is not None:
+            return Exhausted(f"{method} {url} failed: {limit}")
         causes = list(chain(error))
         reason = unreachable_reason(url, error, self._options)
         if reason is None and any(isinstance(cause, (Urllib3Timeout, socket.timeout)) for cause in causes):

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from simsync.runtime import late_imports
 from simsync.runtime.addresses import Unreachable
 from simsync.wire import urls
 
@@ -54,11 +55,13 @@ def proxy_for(url: str) -> Proxy | None:
 
     ``ws`` counts as ``http`` and ``wss`` as ``https``. This machine is never reached through a proxy.
     """
-    from urllib.request import getproxies  # late, because it takes long to import
+    late_imports.load("urllib.request")
+    from urllib.request import getproxies
 
     if urls.is_loopback(url) or not set(getproxies()) - {"no"}:
         return None
-    from requests.utils import get_environ_proxies, select_proxy  # late, for the same reason
+    late_imports.load("requests")
+    from requests.utils import get_environ_proxies, select_proxy
 
     scheme = _BY_SCHEME[urlsplit(url).scheme.lower()]
     host, port = target(url)

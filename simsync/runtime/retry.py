@@ -58,7 +58,7 @@ class ReconnectPolicy:
 
     def run(self, connection: Callable[[], None]) -> None:
         """Call ``connection`` until it returns. Raises the last Reconnectable when the budget is spent."""
-        import tenacity  # here, and not above, because importing it takes as long as importing simsync
+        import tenacity  # by now it is loaded, see `late_imports`
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Reconnectable),

@@ -9,9 +9,11 @@ import time
 from simsync.errors import ConnectError
 from simsync.options import Options
 from simsync.reports import ConnectionReport
+from simsync.runtime import late_imports
 from simsync.runtime.abort import Abort
 from simsync.runtime.addresses import Unreachable
 from simsync.runtime.dial import dial
+from simsync.runtime.exhaustion import Exhausted, exhaustion
 from simsync.runtime.proxies import proxy_for, target
 from simsync.runtime.trust import WEBSOCKET, tls_context, trusted_by
 from simsync.runtime.unreachable import unreachable_reason
@@ -19,6 +21,7 @@ from simsync.runtime.unreachable import unreachable_reason
 
 def proxy_name(url: str, options: Options) -> str | None:
     """Return the proxy that leads to an address, as text. Raises ConnectError for a setting that names none."""
+    late_imports.load("encodings.idna")
     try:
         proxy = proxy_for(url)
     except Unreachable as error:
@@ -48,6 +51,9 @@ def try_connection(url: str, options: Options) -> ConnectionReport:
 
 
 def _failed(url: str, error: OSError, options: Options) -> ConnectError:
+    limit = exhaustion(error)
+    if limit is not None:
+        return Exhausted(f"could not connect to {url}: {limit}")
     late = f"no answer within {options.connect_timeout:g} s" if isinstance(error, socket.timeout) else None
     failure = ConnectError(f"could not connect to {url}: {late or unreachable_reason(url, error, options) or error}")
     final = isinstance(error, ssl.SSLCertVerificationError) or getattr(error, "final", False)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from simsync.errors import ConnectError
 from simsync.options import Options
-from simsync.runtime.exhaustion import exhaustion
+from simsync.runtime.exhaustion import exhaustion, is_limit
 
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Environment variables that name a file or a folder of CA certificates; the first that is set counts."""
@@ -33,7 +33,12 @@ def tls_context(options: Options, user: str) -> ssl.SSLContext:
     if options.ssl_context is not None:
         return options.ssl_context
     bundle = _bundle(options)
-    return _with_system_store(user) if bundle is None else _with_bundle(*bundle, user)
+    if bundle is not None:
+        return _with_bundle(*bundle, user)
+    try:
+        return _with_system_store(user)
+    except OSError as error:
+        raise exhaustion(error) or error from None
 
 
 def trusted_by(options: Options) -> str:
@@ -100,7 +105,12 @@ def _with_system_store(_user: str) -> ssl.SSLContext:
     """The store of the system, or that of certifi where a Python comes without one."""
     paths = ssl.get_default_verify_paths()
     if os.name == "nt" or paths.cafile or paths.capath:
-        return ssl.create_default_context()
+        try:
+            return ssl.create_default_context(cafile=paths.cafile, capath=paths.capath)
+        except OSError as error:
+            if is_limit(error):  # what is returned here is kept: it must not be a store without certificates
+                raise
+            return ssl.create_default_context()
     import certifi
 
     return ssl.create_default_context(cafile=certifi.where())

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 import simsync
 from simsync.local import Faults, Ledger, Simulator
+from tests.security.listeners import tls_in_front_of
+from tests.tls import serving
 
 OPTIONS = simsync.Options(backoff_initial=0.01, continue_grace=0.05)
 SLOTS = 40
@@ -129,6 +132,112 @@ def test_a_subscription_names_the_limit_and_the_session_goes_on(
         session.subscribe_transactions()
         seen = list(session.events(advance=10, timeout=20))
     assert slots_of(seen) == list(range(1_000, 1_000 + SLOTS))
+
+
+def test_without_a_thread_to_resolve_the_name_the_connecting_one_does(client: simsync.Client, scarce: Scarce) -> None:
+    named = simsync.Client(client.url.replace("127.0.0.1", "localhost"), "local-dev-key", options=OPTIONS)
+    for call in (
+        named.available_ranges,
+        named.try_connection,
+        lambda: named.session(simsync.CreateSession(1_000, slot_count=SLOTS), timeout=20).close(),
+    ):
+        scarce.names = {"simsync-resolve": 1}
+        call()
+        assert scarce.all_have_failed
+
+
+PLACES = {
+    "session": "client.session(create, timeout=20)",
+    "parallel": "client.parallel(create, timeout=20)",
+    "attach": "client.attach(lost, timeout=20)",
+    "ranges": "client.available_ranges()",
+    "trial": "client.try_connection()",
+    "rpc": "simsync.Rpc(f'{http}/{lost}', options).get_slot()",
+    "rpc of a session": "session.rpc.get_slot()",
+}
+TRY_WITH_MORE_AND_MORE = """
+import fcntl, itertools, os, resource, sys
+import simsync
+http = os.environ["SIMULATOR_URL"].replace("ws:", "http:")
+options = simsync.Options(backoff_initial=0.01, rpc_timeout=0.5, continue_grace=0.05)
+client = simsync.Client(options=options)
+create = simsync.CreateSession(1000, 1039)
+place, lost, prepare = sys.argv[1:]
+if prepare == "imports":
+    import ssl, encodings.idna, requests, tenacity, urllib.request, simsync.runtime.http
+elif prepare:
+    session = client.session(create, timeout=20)
+usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+def is_free(descriptor):
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_GETFD)
+    except OSError:
+        return True
+
+def bound(free):
+    unused = (number for number in itertools.count() if is_free(number))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next(itertools.islice(unused, free, None)), most))
+
+for free in range(12):
+    bound(free)
+    try:
+        eval(place)
+        outcome = "done"
+    except BaseException as error:
+        outcome = f"{type(error).__mro__[1].__name__}: {error}"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (usual, most))
+    print(free, outcome, flush=True)
+    if outcome == "done":
+        break
+os._exit(0)
+"""
+
+
+def tried(url: str, key: str, place: str, lost: str = "", prepare: str = "", **environment: str) -> list[str]:
+    """What a new process says with no, one, two... free descriptors, until it gets what it asks for."""
+    settings = {**os.environ, "SIMULATOR_URL": url, "SIMULATOR_API_KEY": key, **environment}
+    words = [sys.executable, "-c", TRY_WITH_MORE_AND_MORE, place, lost, prepare]
+    done = subprocess.run(words, env=settings, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout.splitlines()
+
+
+needs_limits = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs limits as Linux has them")
+
+
+@needs_limits
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_every_call_names_the_limit(client: simsync.Client, place: str, host: str) -> None:
+    with client.session(simsync.CreateSession(1_000, slot_count=SLOTS), timeout=20) as session:
+        prepare = "session" if place == "rpc of a session" else ""
+        url = client.url.replace("127.0.0.1", host)
+        *failures, last = tried(url, "local-dev-key", PLACES[place], session.session_id, prepare)
+    assert last.endswith(" done") or place == "attach", last  # the session belongs to this process
+    assert failures
+    for line in failures:
+        assert " ConnectError: " in line, line
+        assert "too many open files" in line.lower(), line
+        assert "raise `ulimit -n`" in line, line
+
+
+@needs_limits
+@pytest.mark.parametrize("place", ["session", "ranges", "trial"])
+def test_with_a_ca_bundle_too(client: simsync.Client, place: str, tmp_path: Path) -> None:
+    authority, bundle = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    with tls_in_front_of(
+        int(client.url.split(":")[2].split("/")[0]), serving(authority.issue_cert("127.0.0.1"))
+    ) as port:
+        url = f"wss://127.0.0.1:{port}"
+        failures = tried(url, "local-dev-key", PLACES[place], prepare="imports", REQUESTS_CA_BUNDLE=str(bundle))
+        last = failures.pop()
+    assert last.endswith(" done"), last
+    assert failures
+    for line in failures:
+        assert " ConnectError: " in line, line
+        assert "raise `ulimit -n`" in line, line
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
