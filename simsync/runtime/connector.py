@@ -67,7 +67,11 @@ def connection_failure(reason: str, cause: BaseException | None, *, established:
 
 
 class Connector:
-    """One attempt. :meth:`run` in one thread, :meth:`abort` from any other."""
+    """One attempt. :meth:`run` in one thread, :meth:`abort` from any other.
+
+    ``established``: the same address was reached before. Then another attempt may help although the certificates are
+    missing or do not fit: a bundle may be replaced at any time.
+    """
 
     def __init__(
         self,
@@ -77,7 +81,9 @@ class Connector:
         *,
         plane: str = DATA,
         log: ConnectionLog | None = None,
+        established: bool = False,
     ) -> None:
+        self._established = established
         self._url = url
         self._observer = FrameObserver.of(options.on_frame, plane, url, log)
         self._options = options
@@ -155,7 +161,7 @@ class Connector:
         except Exhausted as error:
             return error
         except ConnectError as error:
-            return ConnectFailed(error, final=not error.retryable, unreachable=True)
+            return ConnectFailed(error, final=not error.retryable and not self._established, unreachable=True)
         except BaseException as error:  # noqa: BLE001  raised where the outcome is waited for
             return error
         return ws
@@ -204,7 +210,7 @@ class Connector:
         unreachable = unreachable_reason(self._url, error, self._options)
         if unreachable is not None:
             failure = ConnectError(f"could not connect to {self._url}: {unreachable}")
-            final = isinstance(error, ssl.SSLCertVerificationError)
+            final = isinstance(error, ssl.SSLCertVerificationError) and not self._established
             return ConnectFailed(failure, final=final, unreachable=True)
         reason = self._api_key.hidden_in(f"{type(error).__name__}: {error}")
         return ConnectFailed(ConnectError(f"could not connect to {self._url}: {reason}"))

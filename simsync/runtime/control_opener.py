@@ -42,7 +42,10 @@ class ControlOpener:
         options = self._options
         if seconds is not None:
             options = replace(options, connect_timeout=max(0.001, min(options.connect_timeout, seconds)))
-        self.connector = Connector(self._url, options, self._api_key, plane=CONTROL, log=self._log)
+        established = self.ever_connected
+        self.connector = Connector(
+            self._url, options, self._api_key, plane=CONTROL, log=self._log, established=established
+        )
         return self.connector
 
     # guess: connection refused, or a host name without an address

@@ -36,6 +36,7 @@ class DataOpener:
         self._options = options
         self._lock = lock
         self._connector: Connector | None = None
+        self._established = False
 
     def abort(self, reason: str) -> None:
         with self._lock:
@@ -46,7 +47,9 @@ class DataOpener:
     def open(self) -> DuplexWebSocket:
         """Raises Reconnectable, or GaveUp if another attempt would not help."""
         with self._lock:
-            connector = self._connector = Connector(self._url, self._options, log=self._log)
+            connector = self._connector = Connector(
+                self._url, self._options, log=self._log, established=self._established
+            )
         try:
             # wait: subscription | the connect thread | it; `Connector.abort` | `connect_timeout`
             ws = connector.run()
@@ -59,6 +62,7 @@ class DataOpener:
         finally:
             with self._lock:
                 self._connector = None
+        self._established = True
         ws.binary = BinaryMessage
         return ws
 

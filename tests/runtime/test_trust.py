@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ import trustme
 import simsync
 from simsync.cli.app import run as run_command
 from simsync.doctor.checkup import FAILED, OK, check_up
-from simsync.local import Ledger, Simulator
+from simsync.local import Faults, Ledger, Simulator
 from simsync.runtime.trust import VARIABLES
 from tests.security.listeners import tls_in_front_of
 from tests.tls import serving, trusting
@@ -206,6 +207,59 @@ def test_a_bundle_that_was_replaced_is_read_again(url: str, bundle: Path) -> Non
     os.utime(bundle, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert client.available_ranges()
     client.session(CREATE, timeout=20).close()
+
+
+class Mending(logging.Handler):
+    """Puts the bundle right when one attempt to connect has failed for it."""
+
+    def __init__(self, mend: Callable[[], object]) -> None:
+        super().__init__()
+        self._mend = mend
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+        if len(self.lines) == 2:
+            self._mend()
+
+
+@pytest.mark.parametrize("plane", ["control", "subscription"])
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda path: path.unlink(), "No such file"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-100]), "damaged or cut off"),
+        (lambda path: trustme.CA().cert_pem.write_to_path(str(path)), "certificate was not accepted"),
+    ],
+    ids=["missing", "cut off", "another"],
+)
+def test_a_bundle_that_is_being_replaced_costs_an_attempt_and_not_the_run(
+    plane: str, spoil: Callable[[Path], object], words: str, authority: trustme.CA, bundle: Path
+) -> None:
+    right, faults = bundle.read_bytes(), Faults()
+    mending = Mending(lambda: bundle.write_bytes(right))
+    logger = logging.getLogger(f"simsync.{plane}")
+    options = simsync.Options(ca_bundle=bundle, backoff_initial=0.01)
+    with contextlib.ExitStack() as stack:
+        simulator = stack.enter_context(Simulator(Ledger.generate(slots=20, transactions_per_slot=1), faults=faults))
+        port = stack.enter_context(tls_in_front_of(simulator.port, serving(authority.issue_cert("127.0.0.1"))))
+        client = simsync.Client(f"wss://127.0.0.1:{port}", simulator.api_key, options=options)
+        session = stack.enter_context(client.session(simsync.CreateSession(1000, 1019), timeout=20))
+        session.subscribe_transactions()
+        logger.addHandler(mending)
+        stack.callback(logger.removeHandler, mending)
+        seen = []
+        for event in session.events(advance=1, timeout=20):
+            seen.append(event)
+            if isinstance(event, simsync.Transaction) and event.slot == 1005:
+                spoil(bundle)
+                if plane == "control":
+                    session.drop_connection()
+                else:
+                    faults.drop_data_at(faults.notifications_sent + 1)
+    assert words in mending.lines[1]
+    assert sum(isinstance(one, simsync.Transaction) for one in seen) == 20
+    assert session.coverage.complete
 
 
 def test_on_the_command_line(url: str, bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
