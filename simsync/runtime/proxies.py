@@ -56,21 +56,21 @@ def proxy_for(url: str) -> Proxy | None:
     ``ws`` counts as ``http`` and ``wss`` as ``https``. This machine is never reached through a proxy.
     """
     late_imports.load("urllib.request")
-    from urllib.request import getproxies
+    from urllib.request import getproxies, proxy_bypass
 
-    if urls.is_loopback(url) or not set(getproxies()) - {"no"}:
+    proxies = getproxies()
+    if urls.is_loopback(url) or not set(proxies) - {"no"}:
         return None
-    late_imports.load("requests")
-    from requests.utils import get_environ_proxies, select_proxy
-
-    scheme = _BY_SCHEME[urlsplit(url).scheme.lower()]
     host, port = target(url)
     host = host.rstrip(".")  # the final dot of an absolute name
-    if _is_excepted(host, port, os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""):
+    excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if _is_excepted(host, port, excepted) or proxy_bypass(host):
         return None
-    # With the port, also the usual one: NO_PROXY may name it.
-    address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-    found = select_proxy(address, get_environ_proxies(address, no_proxy=None))
+    late_imports.load("requests")
+    from requests.utils import select_proxy
+
+    scheme = _BY_SCHEME[urlsplit(url).scheme.lower()]
+    found = select_proxy(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}", proxies)
     if not found or not found.strip():
         return None
     return _read(found.strip(), _source(scheme, found))
@@ -79,8 +79,7 @@ def proxy_for(url: str) -> Proxy | None:
 def _is_excepted(host: str, port: int, no_proxy: str) -> bool:
     """Whether ``NO_PROXY`` names a host.
 
-    requests looks at the list too, but neither for addresses with a port nor for IPv6 in brackets or networks of it,
-    and it minds upper case.
+    As requests reads it, and also addresses with a port, and IPv6 in brackets and networks of it, in any case.
     """
     excepted = (_name_and_port(entry.strip().lower()) for entry in no_proxy.split(","))
     return any((not wanted or wanted == str(port)) and _is_inside(host, name) for name, wanted in excepted)
