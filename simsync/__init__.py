@@ -14,6 +14,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from simsync._version import __version__
+from simsync.websocket_library import check_library, is_command
 
 if TYPE_CHECKING:
     from simsync import accounts, programs
@@ -315,6 +316,9 @@ the package is imported, and a program does not wait for what it does not use.""
 _MODULES = frozenset({"accounts", "programs"})
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
+
+if not is_command():  # which watches for signals first
+    check_library()
 
 if not TYPE_CHECKING:  # otherwise type checkers would accept every name
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from simsync.runtime.websocket_library import check_library
+from simsync.websocket_library import check_library
 
 check_library()

@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_written(
     simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["--url", simulator.url, "--api-key", KEY, "doctor", "--capture"]
-    assert run([*command, str(tmp_path / "no" / "folder.ndjson")]) == 1
+    assert run([*command, str(tmp_path / "no" / "folder.ndjson")]) == 2
     assert "No such file" in capsys.readouterr().err
     if Path("/dev/full").exists():
         assert run([*command, "/dev/full"]) == 1

@@ -171,7 +171,7 @@ def test_standard_output_is_closed(base: str) -> None:
     [
         (["report", "{base}", "--accounts", "typo"], 2, "accounts[0]='typo'"),
         (["report", "{odd}"], 2, "is not a recorded run"),
-        (["report", "{base}", "--output", "/no/such/folder/page.html"], 1, "No such file"),
+        (["report", "{base}", "--output", "/no/such/folder/page.html"], 2, "No such file"),
         (["export", "{base}", "{odd}"], 2, "is a file"),
         (["export", "{base}", "{base}.tables", "--format", "xlsx"], 2, "is not one of"),
         (["summarize", "no-such-file"], 2, "does not exist"),

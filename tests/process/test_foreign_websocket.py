@@ -32,9 +32,9 @@ def test_the_advice_is_one_line(source: str, tmp_path: Path) -> None:
     assert "pip uninstall websocket; then pip install websocket-client" in last
     if source == "x = 1\n":
         assert str(foreign) in last
-    # While the command imports the package, its first word is "-m" or "simsync".
+    # When the command imports the package, its first word is "-m" or "simsync".
     for word in ("-m", "/somewhere/bin/simsync"):
-        done = run(tmp_path, f"sys.argv[0] = {word!r}; import simsync")
+        done = run(tmp_path, f"sys.argv[0] = {word!r}; import simsync; simsync.Client")
         assert done.returncode == 1
         assert done.stderr.startswith(f"simsync: {ADVICE}")
         assert len(done.stderr.splitlines()) == 1

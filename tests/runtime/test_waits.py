@@ -25,6 +25,7 @@ RAW = {
     ("waiting.py", "acquire"),
     ("http_wait.py", "get"),
     ("threads.py", "join"),
+    ("__main__.py", "sleep"),  # of a thread that ends the process
     ("http.py", "request"),
     ("http_connections.py", "connect"),
     ("retry.py", "Retrying"),
@@ -51,7 +52,7 @@ def is_raw(call: ast.Call, receiver: str, name: str) -> bool:
     if name == "get":  # of a queue
         return "timeout" in keywords or "block" in keywords or not (call.args or keywords)
     if name == "join":  # of a thread, not of text or a path
-        return receiver not in ("Constant", "path")
+        return receiver not in ("Constant", "path", "pathsep")
     return False
 
 

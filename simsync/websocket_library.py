@@ -10,6 +10,11 @@ _COMMANDS = ("-m", "simsync")
 _NEEDED = ("ABNF", "WebSocket", "WebSocketBadStatusException", "WebSocketTimeoutException")
 
 
+def is_command() -> bool:
+    """True while the command line imports the package."""
+    return Path(sys.argv[0] if sys.argv else "").name in _COMMANDS
+
+
 def check_library() -> None:
     """Raise ImportError, with one line of advice, if ``import websocket`` does not find websocket-client."""
     advice = "pip install websocket-client"
@@ -32,7 +37,6 @@ def check_library() -> None:
 
 
 def _fail(advice: str) -> None:
-    # The command cannot catch this, as Python imports the package before the module with the command.
-    if Path(sys.argv[0] if sys.argv else "").name in _COMMANDS:
+    if is_command():
         raise SystemExit(f"simsync: {advice}")
     raise ImportError(advice, name="websocket")
