@@ -18,7 +18,8 @@ _Advance = Callable[[int], object]
 def progress(events: Iterable[Item], description: str = "slots") -> Iterator[Item]:
     """Show a bar while a loop runs: ``for event in simsync.progress(session.events(advance=10)):``.
 
-    The bar is that of tqdm or else of rich, whichever is installed (extra ``[cli]`` has rich), on standard error.
+    The bar is that of tqdm or else of rich, whichever is installed (extra ``[cli]`` has rich), on standard error. In a
+    notebook, both need ipywidgets.
 
     Args:
         events: A loop over the events of a session, of all sub-sessions, or any other events.
