@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import weakref
 from dataclasses import fields
@@ -15,7 +14,7 @@ from simsync.events import Event
 from simsync.options import Options
 from simsync.params import CreateSession, checks
 from simsync.params.api_key import ApiKey
-from simsync.protocol.connection_log import session_log
+from simsync.protocol.connection_log import RPC, session_log
 from simsync.protocol.control import ControlProtocol
 from simsync.protocol.parallel import ParallelProtocol
 from simsync.protocol.session_state import SessionState
@@ -258,7 +257,7 @@ class Client(HttpServices):
 
     def _ask_slot(self, state: SessionState, until: CancelToken, wanted: Callable[[], bool] | None) -> int:
         endpoint = urls.rpc_url(state.rpc_endpoint, self._control_url)
-        return ask_slot(endpoint, self.options, until, session_log(logging.getLogger("simsync.rpc"), state), wanted)
+        return ask_slot(endpoint, self.options, until, session_log(RPC, state), wanted)
 
 
 class _Underway:

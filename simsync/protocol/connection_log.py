@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 else:
     Adapter = logging.LoggerAdapter
 
+# Asked for once: getLogger() takes a lock of logging, and Ctrl-C at the wrong moment would leave it taken for good.
+SUBSCRIPTION = logging.getLogger("simsync.subscription")
+WRITER = logging.getLogger("simsync.writer")
+FRAMES = logging.getLogger("simsync.frames")
+RPC = logging.getLogger("simsync.rpc")
+
 _NAMED = 3
 """Sessions that a line names; a control connection may have thousands."""
 
@@ -54,9 +60,9 @@ class ConnectionLog(Adapter):
         """The same log, for lines about one of the sessions."""
         return session_log(self.logger, state, self._plane)
 
-    def named(self, name: str) -> ConnectionLog:
-        """The same sessions and fields in the log with this name."""
-        return ConnectionLog(logging.getLogger(name), self._plane, self._session_ids, self._fields)
+    def to(self, logger: logging.Logger) -> ConnectionLog:
+        """The same sessions and fields in another log."""
+        return ConnectionLog(logger, self._plane, self._session_ids, self._fields)
 
     def process(self, msg: object, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         extra = {"plane": self._plane, "attempt": None, **self._fields(), **(kwargs.get("extra") or {})}
@@ -93,4 +99,4 @@ def session_log(logger: logging.Logger, state: SessionState, plane: str = CONTRO
 
 def data_log(state: SessionState) -> ConnectionLog:
     """The log of a subscription of one session."""
-    return session_log(logging.getLogger("simsync.subscription"), state, DATA)
+    return session_log(SUBSCRIPTION, state, DATA)

@@ -17,6 +17,7 @@ from simsync.errors import Cancelled, ControlClosed, EventTimeout, InvalidParams
 from simsync.events import DiscoveryBatch, Event
 from simsync.options import Options
 from simsync.params.api_key import ApiKey
+from simsync.protocol.connection_log import WRITER
 from simsync.protocol.control import ControlProtocol, Phase
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.session_state import SessionState
@@ -255,7 +256,7 @@ class ControlConnection:
             return
         began = time.monotonic()
         try:
-            writer_log = self._logger.named("simsync.writer")
+            writer_log = self._logger.to(WRITER)
             writer = Writer(ws, self.outbox, self.lock, self._options.ping_interval, self._waker.wake, writer_log)
         except Exhausted as limit:
             ws.shutdown()

@@ -6,11 +6,10 @@ Without a function there is no observer, and a frame costs one check for it.
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Iterable
 
 from simsync.frames import BINARY, CLOSE, OPEN, RECEIVED, REFUSED, REPLY, SENT, TEXT, Frame, OnFrame
-from simsync.protocol.connection_log import ConnectionLog
+from simsync.protocol.connection_log import FRAMES, ConnectionLog
 from simsync.wire.payloads import BinaryMessage
 
 _numbers = itertools.count(1)
@@ -23,9 +22,8 @@ class FrameObserver:
     """
 
     def __init__(self, on_frame: OnFrame, plane: str, url: str, log: ConnectionLog | None) -> None:
-        name = "simsync.frames"
-        no_session = ConnectionLog(logging.getLogger(name), plane, tuple, lambda: {"session_id": None, "slot": None})
-        self._logger = no_session if log is None else log.named(name)
+        no_session = ConnectionLog(FRAMES, plane, tuple, lambda: {"session_id": None, "slot": None})
+        self._logger = no_session if log is None else log.to(FRAMES)
         self._on_frame = on_frame
         self._plane = plane
         self._url = url

@@ -29,9 +29,6 @@ SIGNALS_NOTICED_WITHIN = 1.0
 """Seconds. A signal that arrives while CPython makes the main thread wait for a lock is noted, but does not end that
 wait, and Ctrl-C would be lost until something else happens. So the main thread looks again after this time."""
 
-_MOMENT = 0.1
-"""Seconds. Nobody holds the lock of a waker for longer."""
-
 
 # Deadlines: moments on the clock of time.monotonic(), in seconds. None means no deadline.
 
@@ -132,23 +129,19 @@ class Waker:
             raise exhaustion(error) or error from error
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
-        self._lock = threading.Lock()  # guards the sockets against being closed while another thread wakes
+        # Guards the sockets against being closed while another thread wakes. A signal handler may wake, too, while its
+        # own thread is in here.
+        self._lock = threading.RLock()
         self._closed = False
 
     def fileno(self) -> int:
         return self._receiver.fileno()
 
     def wake(self) -> None:
-        # In a signal handler, the interrupted call of the same thread may hold the lock. Then that call wakes.
-        if not self._lock.acquire(timeout=_MOMENT):
-            return
-        try:
+        with self._lock, contextlib.suppress(OSError):
             # A full buffer means that a wake-up is already waiting.
-            with contextlib.suppress(OSError):
-                if not self._closed:
-                    self._sender.send(b"w")
-        finally:
-            self._lock.release()
+            if not self._closed:
+                self._sender.send(b"w")
 
     def clear(self) -> None:
         with contextlib.suppress(OSError):

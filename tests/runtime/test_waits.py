@@ -22,7 +22,6 @@ RAW = {
     ("dial.py", "connect"),
     ("dial.py", "recv"),
     ("waiting.py", "get"),
-    ("waiting.py", "acquire"),
     ("http_wait.py", "get"),
     ("threads.py", "join"),
     ("__main__.py", "sleep"),  # of a thread that ends the process
