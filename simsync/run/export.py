@@ -20,6 +20,9 @@ FORMATS = {
 }
 """The formats, and what DuckDB is told for them. Small groups of rows bound the memory."""
 
+_IN_PLACE = "USE_TMP_FILE false"
+"""The file is a temporary one already; DuckDB would leave its own behind when the disk is full."""
+
 _CASTS = {"uint64": "UBIGINT", "decimal": "DECIMAL(38, 0)"}
 """Columns that are wider in the views than in a file."""
 
@@ -90,7 +93,9 @@ def _copy(database: RecordingDatabase, table: str, file: Path, format: str) -> i
         for column in TABLES[table]
     )
     text = str(file).replace("'", "''")
-    (count,) = database.one(f"COPY (SELECT {columns} FROM {table}_0) TO '{text}' ({FORMATS[format]})")
+    (count,) = database.one(
+        f"COPY (SELECT {columns} FROM {table}_0) TO '{text}' ({FORMATS[format]}, USE_TMP_FILE false)"
+    )
     return int(count)
 
 

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any, Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simsync.errors import InvalidParams
@@ -74,6 +74,7 @@ def test_a_bound_is_either_a_slot_or_a_time() -> None:
     assert [str(RangeBound.of(5)), str(RangeBound.of(NOON))] == ["slot 5", "2026-06-01T12:00:00Z"]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first dates take long beside other work
 @given(st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1)), st.integers(-1439, 1439))
 def test_times_survive_the_way_through_text(local: datetime, minutes: int) -> None:
     when = local.replace(tzinfo=timezone(timedelta(minutes=minutes)))
