@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSCloseCode, WSMsgType
 
 from simsync.local.control.runner import SessionFailed
-from simsync.local.encoding import dump_json, load_json, zstandard
+from simsync.local.encoding import dump_json, zstandard
 from simsync.local.pubsub.kinds import (
     OWN_KEYS,
     OWN_KINDS,
@@ -19,13 +19,11 @@ from simsync.local.pubsub.kinds import (
     default_form,
 )
 from simsync.local.pubsub.sender import DataSender, Notification
-from simsync.local.rpc.calls import id_of, is_notification, is_request
+from simsync.local.rpc import envelope
 from simsync.local.rpc.params import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
-    INVALID_REQUEST,
     METHOD_NOT_FOUND,
-    PARSE_ERROR,
     RpcFault,
 )
 from simsync.local.surface import is_served
@@ -183,14 +181,13 @@ class DataConnection:
 
     async def _receive(self, text: str | bytes) -> None:
         try:
-            request = load_json(text)
-        except ValueError as error:
-            await self._out.answer(_failure(None, RpcFault(PARSE_ERROR, "Parse error", str(error))))
+            request = envelope.read(text)
+        except RpcFault as fault:
+            await self._out.answer(envelope.failure(None, fault))
             return
         subscribed: list[_Subscription] = []
-        if isinstance(request, list) and request:
-            replies = [reply for one in request if (reply := await self._answer(one, subscribed))]
-            reply = b"[" + b",".join(replies) + b"]" if replies else b""
+        if envelope.is_batch(request):
+            reply = envelope.joined([await self._answer(one, subscribed) for one in request])
         else:
             reply = await self._answer(request, subscribed)
         if reply:
@@ -202,27 +199,22 @@ class DataConnection:
 
     async def _answer(self, request: Any, subscribed: list[_Subscription]) -> bytes:
         """Return the reply to one request, and add what it has subscribed to; nothing for what wants no reply."""
-        if is_notification(request):
+        if envelope.is_notification(request):
             return b""
-        number = id_of(request)
+        number = envelope.id_of(request)
         try:
-            if not is_request(request):
-                raise RpcFault(INVALID_REQUEST, "Invalid request", "expected an object with a method")
-            result = await self._carry_out(request["method"], request.get("params"), subscribed)
+            return envelope.success(number, await self._carry_out(request, subscribed))
         except RpcFault as fault:
-            return _failure(number, fault)
-        return dump_json({"jsonrpc": "2.0", "id": number, "result": result})
+            return envelope.failure(number, fault)
 
-    async def _carry_out(self, method: str, params: Any, subscribed: list[_Subscription]) -> object:
+    async def _carry_out(self, request: Any, subscribed: list[_Subscription]) -> object:
         """Subscribe or unsubscribe. Raises RpcFault."""
+        method = envelope.method_of(request)
         known = method in SUBSCRIBE or method in UNSUBSCRIBE
         name = method.replace("Unsubscribe", "Subscribe")
         if not known or not is_served(name, hosted_surface=self._behaviour.hosted_surface):
             raise RpcFault(METHOD_NOT_FOUND, "Method not found", method)
-        if params is None:
-            params = []
-        if not isinstance(params, list):
-            raise RpcFault(INVALID_PARAMS, "`params` should be an array")
+        params = envelope.params_of(request)
         if method in SUBSCRIBE:
             subscription = await self._subscribe(SUBSCRIBE[method], params)
             subscribed.append(subscription)
@@ -344,7 +336,3 @@ class DataConnection:
     def _all_finished(self) -> bool:
         some = self._subscriptions or self._ended_once
         return self._stream.finished and bool(some) and all(one.finished for one in self._subscriptions.values())
-
-
-def _failure(number: object, fault: RpcFault) -> bytes:
-    return dump_json({"jsonrpc": "2.0", "id": number, "error": fault.to_json()})

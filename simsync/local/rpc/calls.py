@@ -1,20 +1,16 @@
-"""Solana JSON-RPC of one session: the table of calls, and the envelope around them."""
+"""Solana JSON-RPC of one session: the table of calls."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any
 
-from simsync.local.encoding import dump_json, load_json
 from simsync.local.engine.engine import EngineFailed
-from simsync.local.rpc import accounts, chain, cluster, history, sending, tokens
+from simsync.local.rpc import accounts, chain, cluster, envelope, history, sending, tokens
 from simsync.local.rpc.params import (
     INTERNAL_ERROR,
-    INVALID_PARAMS,
-    INVALID_REQUEST,
     METHOD_NOT_FOUND,
     MIN_CONTEXT_SLOT_NOT_REACHED,
-    PARSE_ERROR,
     RpcFault,
     check_commitment,
     unsigned,
@@ -83,52 +79,32 @@ def answer(backtest: Backtest, body: bytes) -> bytes:
     Raises EngineFailed, and nothing else.
     """
     try:
-        request = load_json(body)
-    except ValueError as error:
-        return dump_json(_failure(None, RpcFault(PARSE_ERROR, "Parse error", str(error))))
-    if isinstance(request, list) and request:
-        replies = [reply for one in request if (reply := _answer_one(backtest, one))]
-        return b"[" + b",".join(replies) + b"]" if replies else b""
+        request = envelope.read(body)
+    except RpcFault as fault:
+        return envelope.failure(None, fault)
+    if envelope.is_batch(request):
+        return envelope.joined(_answer_one(backtest, one) for one in request)
     return _answer_one(backtest, request)
 
 
 def failure(body: bytes, text: str) -> bytes:
     """Return the reply to a request that ended its session."""
     try:
-        request = load_json(body)
-    except ValueError:
+        request = envelope.read(body)
+    except RpcFault:
         request = None
     fault = RpcFault(INTERNAL_ERROR, f"the session failed: {text}")
-    if isinstance(request, list):
-        return dump_json([_failure(id_of(one), fault) for one in request])
-    return dump_json(_failure(id_of(request), fault))
-
-
-def id_of(request: object) -> object:
-    """Return the id of a request, whatever else may be wrong with it; None if it has none."""
-    return request.get("id") if isinstance(request, dict) else None
-
-
-def is_request(request: object) -> bool:
-    """Does it name a method?"""
-    return isinstance(request, dict) and isinstance(request.get("method"), str)
-
-
-def is_notification(request: object) -> bool:
-    """Does the client want no answer? web3.js and kit send such pings."""
-    return isinstance(request, dict) and isinstance(request.get("method"), str) and "id" not in request
+    if envelope.is_batch(request):
+        return envelope.joined(envelope.failure(envelope.id_of(one), fault) for one in request)
+    return envelope.failure(envelope.id_of(request), fault)
 
 
 def _answer_one(backtest: Backtest, request: Any) -> bytes:
     """Return one reply, empty for a notification."""
-    number = id_of(request)
+    number = envelope.id_of(request)
     try:
-        if not is_request(request):
-            raise RpcFault(INVALID_REQUEST, "Invalid request", "expected an object with a method")
         result = _result(backtest, request)
-        if is_notification(request):
-            return b""
-        return dump_json({"jsonrpc": "2.0", "id": number, "result": result})
+        return b"" if envelope.is_notification(request) else envelope.success(number, result)
     except RpcFault as fault:
         found = fault
     except EngineFailed:
@@ -136,19 +112,16 @@ def _answer_one(backtest: Backtest, request: Any) -> bytes:
     except Exception as error:  # noqa: BLE001  a bug in one call must not end the connection
         _log.exception("%s failed", request.get("method"))
         found = RpcFault(INTERNAL_ERROR, "Internal error", repr(error))
-    return b"" if is_notification(request) else dump_json(_failure(number, found))
+    return b"" if envelope.is_notification(request) else envelope.failure(number, found)
 
 
-def _result(backtest: Backtest, request: dict[str, Any]) -> object:
+def _result(backtest: Backtest, request: Any) -> object:
     """Return the result of a call. Raises RpcFault."""
-    method, params = request["method"], request.get("params")
+    method = envelope.method_of(request)
     call = CALLS.get(method) if is_served(method, hosted_surface=backtest.behaviour.hosted_surface) else None
     if call is None:
         raise RpcFault(METHOD_NOT_FOUND, "Method not found", method)
-    if params is None:
-        params = []
-    if not isinstance(params, list):
-        raise RpcFault(INVALID_PARAMS, "`params` should be an array")
+    params = envelope.params_of(request)
     _check_configurations(backtest, params)
     return call(backtest, params)
 
@@ -163,7 +136,3 @@ def _check_configurations(backtest: Backtest, params: list[Any]) -> None:
         if least is not None and unsigned(least, "minContextSlot") > backtest.slot:
             text = "Minimum context slot has not been reached"
             raise RpcFault(MIN_CONTEXT_SLOT_NOT_REACHED, text, {"contextSlot": backtest.slot})
-
-
-def _failure(number: object, fault: RpcFault) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": number, "error": fault.to_json()}
