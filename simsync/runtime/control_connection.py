@@ -182,7 +182,8 @@ class ControlConnection:
             connector.abort(reason)
         self._waker.wake()
 
-    def _is_closing(self) -> bool:
+    def _cancel_if_asked(self) -> bool:
+        """Do what :meth:`ask_to_cancel` has asked for. True if the connection is closing, for whatever reason."""
         reason, self._cancel_asked = self._cancel_asked, None
         if reason is not None:
             self.cancel(reason)
@@ -341,7 +342,7 @@ class ControlConnection:
                 if isinstance(outcome, GiveUp):
                     raise self._given_up(outcome)
                 raise ConnectionLost(outcome.reason)
-            if finished or self._is_closing():
+            if finished or self._cancel_if_asked():
                 self._farewell.say(ws, self.lock, self.outbox)
                 return
             if writer.failure is not None:
@@ -390,7 +391,7 @@ class ControlConnection:
 
     def _sleep(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while not self._is_closing() and time.monotonic() < deadline:
+        while not self._cancel_if_asked() and time.monotonic() < deadline:
             # wait: reader | the time for the next attempt | its waker | the delay
             if self._waker.sleep(deadline - time.monotonic()):
                 self._waker.clear()

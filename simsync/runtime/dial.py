@@ -16,6 +16,7 @@ from simsync._version import __version__
 from simsync.runtime import late_imports
 from simsync.runtime.abort import Abort
 from simsync.runtime.addresses import Unreachable, open_connection, resolve
+from simsync.runtime.bounded_socket import BoundedSocket
 from simsync.runtime.exhaustion import is_limit
 from simsync.runtime.proxies import SOCKS, Proxy, proxy_for, target
 from simsync.runtime.retry_after import seconds_to_wait
@@ -100,12 +101,11 @@ def _ask_for_tunnel(sock: socket.socket, proxy: Proxy, host: str, port: int, dea
     if proxy.has_credentials:
         told = base64.b64encode(f"{proxy.username}:{proxy.password}".encode()).decode("ascii")
         lines.append(f"Proxy-Authorization: Basic {told}")
-    _set_timeout(sock, deadline)
-    sock.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
+    bounded = BoundedSocket(sock, lambda: _left(deadline))
+    bounded.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
     head = b""
     while b"\r\n\r\n" not in head:
-        _set_timeout(sock, deadline)
-        piece = sock.recv(4096)
+        piece = bounded.recv(4096)
         head += piece
         if not piece or len(head) > _LONGEST_ANSWER:
             break
@@ -137,35 +137,13 @@ def _refused(proxy: Proxy, host: str, port: int, code: int, head: bytes) -> Unre
     )
 
 
-class _BoundedSocket:
-    """Stands for the socket while python-socks uses it. Each call on it may take what is left until the deadline.
-
-    A timeout of the socket would begin anew with each byte that arrives.
-    """
-
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self._sock = sock
-        self._deadline = deadline
-
-    def sendall(self, data: bytes) -> None:
-        _set_timeout(self._sock, self._deadline)
-        self._sock.sendall(data)
-
-    def recv(self, size: int) -> bytes:
-        _set_timeout(self._sock, self._deadline)
-        return self._sock.recv(size)
-
-    def close(self) -> None:
-        self._sock.close()
-
-
 class _Reached:
     """Stands for the proxy before the proxy, so that python-socks uses the connection that was made here."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self._sock = _BoundedSocket(sock, deadline)
+        self._sock = BoundedSocket(sock, lambda: _left(deadline))
 
-    def connect(self, **_where: object) -> _BoundedSocket:
+    def connect(self, **_where: object) -> BoundedSocket:
         return self._sock
 
 
@@ -195,7 +173,7 @@ def _ask_socks(sock: socket.socket, proxy: Proxy, host: str, port: int, deadline
         forward=_Reached(sock, deadline),  # type: ignore[arg-type]
     )
     try:
-        way.connect(host, port)  # bounded by _BoundedSocket
+        way.connect(host, port)  # bounded by BoundedSocket
     except ProxyTimeoutError as error:
         raise socket.timeout(str(error)) from error
     except UnicodeError:  # its text would show the password
@@ -205,8 +183,8 @@ def _ask_socks(sock: socket.socket, proxy: Proxy, host: str, port: int, deadline
         raise Unreachable(f"{proxy} did not connect to {host}:{port}: {error}", final=final) from error
 
 
-def _set_timeout(sock: socket.socket, deadline: float) -> None:
+def _left(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
         raise socket.timeout("out of time")
-    sock.settimeout(left)
+    return left

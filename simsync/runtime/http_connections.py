@@ -16,7 +16,8 @@ from urllib3.exceptions import ProtocolError
 
 from simsync.options import Options
 from simsync.runtime.abort import Abort
-from simsync.runtime.http_sockets import BoundedSocket, Budget
+from simsync.runtime.bounded_socket import BoundedSocket
+from simsync.runtime.http_sockets import Budget
 from simsync.runtime.trust import HTTP, tls_context
 
 
@@ -186,7 +187,7 @@ class _Tracked:
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
-        self.sock = BoundedSocket(self.sock, self._budget)
+        self.sock = BoundedSocket(self.sock, self._budget.left)
 
     def _forget(self) -> None:
         if self._duplicate is not None:

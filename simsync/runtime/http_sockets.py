@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import socket
-import ssl
 import time
-from typing import Any, Union
 
 from simsync.runtime.abort import Abort
 from simsync.runtime.addresses import Unreachable
 from simsync.runtime.dial import dial
-
-Socket = Union[socket.socket, ssl.SSLSocket]
-
-_PIECE = 64 * 1024
-"""Bytes written at once."""
 
 
 class Budget:
@@ -45,44 +37,3 @@ class Budget:
             raise Unreachable(f"no connection within {self._connect_timeout:g} s") from error
         sock.settimeout(self.left())
         return sock
-
-
-class BoundedSocket:
-    """Stands for the socket of an HTTP connection. Each call on it may take what is left of the budget.
-
-    A timeout of the socket would begin anew with each byte that arrives.
-    """
-
-    def __init__(self, sock: Socket, budget: Budget) -> None:
-        self._sock = sock
-        self._budget = budget
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
-
-    def sendall(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            self._sock.settimeout(self._budget.left())
-            rest = rest[self._sock.send(rest[:_PIECE]) :]
-
-    def makefile(self, *_mode: Any, **_options: Any) -> io.BufferedReader:
-        return io.BufferedReader(_BoundedReader(self._sock, self._budget))
-
-
-class _BoundedReader(io.RawIOBase):
-    def __init__(self, sock: Socket, budget: Budget) -> None:
-        self._sock = sock
-        self._budget = budget
-        self._file: io.RawIOBase = sock.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._budget.left())
-        return self._file.readinto(buffer)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()

@@ -21,6 +21,7 @@ RAW = {
     ("addresses.py", "select"),
     ("dial.py", "connect"),
     ("dial.py", "recv"),
+    ("bounded_socket.py", "recv"),
     ("waiting.py", "get"),
     ("http_wait.py", "get"),
     ("threads.py", "join"),
