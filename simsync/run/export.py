@@ -15,13 +15,11 @@ from simsync.run.tables import TABLES
 logger = logging.getLogger("simsync.run")
 
 FORMATS = {
-    "parquet": "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384",
-    "csv": "FORMAT csv, HEADER true",
+    "parquet": "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384, USE_TMP_FILE false",
+    "csv": "FORMAT csv, HEADER true, USE_TMP_FILE false",
 }
-"""The formats, and what DuckDB is told for them. Small groups of rows bound the memory."""
-
-_IN_PLACE = "USE_TMP_FILE false"
-"""The file is a temporary one already; DuckDB would leave its own behind when the disk is full."""
+"""The formats, and what DuckDB is told for them. Small groups of rows bound the memory. The file is a temporary one
+already: DuckDB would leave its own behind when the disk is full."""
 
 _CASTS = {"uint64": "UBIGINT", "decimal": "DECIMAL(38, 0)"}
 """Columns that are wider in the views than in a file."""
@@ -93,9 +91,7 @@ def _copy(database: RecordingDatabase, table: str, file: Path, format: str) -> i
         for column in TABLES[table]
     )
     text = str(file).replace("'", "''")
-    (count,) = database.one(
-        f"COPY (SELECT {columns} FROM {table}_0) TO '{text}' ({FORMATS[format]}, USE_TMP_FILE false)"
-    )
+    (count,) = database.one(f"COPY (SELECT {columns} FROM {table}_0) TO '{text}' ({FORMATS[format]})")
     return int(count)
 
 

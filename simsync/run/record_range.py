@@ -80,15 +80,13 @@ def record(
         Cancelled: ``cancel`` fired, or the deadline passed.
         OSError: The file could not be written.
     """
+    account_diffs = checks.flag("account_diffs", account_diffs)
     if isinstance(create, (BacktestSession, ParallelSession)):
         for name, value in (("client", client), ("resume", resume or None), ("deadline", deadline), ("cancel", cancel)):
             if value is not None:
                 raise InvalidParams(name, value, "is not allowed with an open session: pass a CreateSession instead")
         opener: Union[Client, GivenSession] = GivenSession(create)
-        parallel, create = (
-            isinstance(create, ParallelSession),
-            create_of(create, account_diffs=checks.flag("account_diffs", account_diffs)),
-        )
+        parallel, create = isinstance(create, ParallelSession), create_of(create, account_diffs=account_diffs)
     elif not isinstance(create, CreateSession):
         raise InvalidParams("create", create, "must be a CreateSession(...) or an open session")
     elif client is not None and not isinstance(client, Client):
@@ -108,7 +106,7 @@ def record(
         parallel=checks.flag("parallel", parallel),
         program_ids=checks.addresses("program_ids", program_ids),
         binaries={} if binaries is None else binaries,
-        account_diffs=checks.flag("account_diffs", account_diffs),
+        account_diffs=account_diffs,
         advance=checks.integer("advance", advance, 1, checks.U64),
         strategy=strategy,
         workers=checks.optional_integer("workers", workers, 1, checks.U32),
