@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, Callable
 
+import simsync
+
 from .wire_peer import CLOSE, PING, PONG, SAFETY_NET, TEXT, FrameParser, accept, close_frame, encode
 
 SESSION, CONTROL = "backtest_a", "parallel_c"
@@ -180,3 +182,30 @@ def answering_slots(slots: Sequence[int | None]) -> Iterator[tuple[str, queue.Si
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextlib.contextmanager
+def resumed(
+    slots: Sequence[int | None],
+    options: simsync.Options,
+    losing: Callable[[Talk], None],
+    resuming: Callable[[Talk, queue.SimpleQueue[str]], None],
+) -> Iterator[tuple[simsync.ParallelSession, queue.SimpleQueue[str]]]:
+    """A session over the slots 1 to 9 that loses its connection and attaches again.
+
+    ``losing`` goes on behind the create and ends the connection, ``resuming`` goes on behind the attach and gets the
+    calls of the RPC, which answers with ``slots``. Yields the session and these calls.
+    """
+
+    def first(talk: Talk) -> None:
+        talk.create(endpoint)
+        losing(talk)
+
+    def second(talk: Talk) -> None:
+        talk.attach()
+        resuming(talk, called)
+        talk.goodbye()
+
+    with answering_slots(slots) as (endpoint, called), scripted(first, second) as url:
+        with simsync.Client(url, "key", options=options).parallel(simsync.CreateSession(1, 9), timeout=20) as session:
+            yield session, called

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import queue
+
 import pytest
 
 import simsync
 
-from .scripted_control import Talk, answering_slots, scripted
+from .scripted_control import Talk, resumed
 
 OPTIONS = simsync.Options(backoff_initial=0.001, continue_grace=0.02, rpc_timeout=5.0)
 
@@ -19,37 +21,21 @@ def losing(talk: Talk) -> None:
 
 @pytest.mark.parametrize("merged", [False, True])
 def test_a_run_that_cannot_go_on_raises(merged: bool) -> None:
-    def first(talk: Talk) -> None:
-        talk.create(endpoint)
-        losing(talk)
-
-    def silent(talk: Talk) -> None:
-        talk.attach()
-        talk.goodbye()
-
-    with answering_slots([2, 2]) as (endpoint, called), scripted(first, silent) as url:
-        with simsync.Client(url, "key", options=OPTIONS).parallel(simsync.CreateSession(1, 9), timeout=20) as session:
-            (sub,) = session.sub_sessions
-            with pytest.raises(simsync.ContinueSendError, match="named slot 2 twice"):
-                list(session.events(advance=1, timeout=20) if merged else sub.events(advance=1, timeout=20))
+    with resumed([2, 2], OPTIONS, losing, lambda _talk, _called: None) as (session, called):
+        (sub,) = session.sub_sessions
+        with pytest.raises(simsync.ContinueSendError, match="named slot 2 twice"):
+            list(session.events(advance=1, timeout=20) if merged else sub.events(advance=1, timeout=20))
     assert called.qsize() == 2
 
 
 def test_a_slow_engine_is_waited_for() -> None:
-    def first(talk: Talk) -> None:
-        talk.create(endpoint)
-        losing(talk)
-
-    def slow(talk: Talk) -> None:
-        talk.attach()
+    def slow(talk: Talk, called: queue.SimpleQueue[str]) -> None:
         for _ in range(4):
             called.get(timeout=20)  # the slot stands, but the continue goes on to slot 9
         talk.event(4, "slotNotification", 9)
         talk.event(5, "completed", {"summary": None})
-        talk.goodbye()
 
-    with answering_slots([2] * 9) as (endpoint, called), scripted(first, slow) as url:
-        with simsync.Client(url, "key", options=OPTIONS).parallel(simsync.CreateSession(1, 9), timeout=20) as session:
-            (sub,) = session.sub_sessions
-            events = list(sub.events(advance=8, timeout=20))
+    with resumed([2] * 9, OPTIONS, losing, slow) as (session, _called):
+        (sub,) = session.sub_sessions
+        events = list(sub.events(advance=8, timeout=20))
     assert [type(event).__name__ for event in events] == ["Slot", "ReadyForContinue", "Slot", "Slot", "Completed"]

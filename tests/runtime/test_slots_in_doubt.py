@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import queue
 
 import pytest
 
 import simsync
 
-from .scripted_control import SESSION, Talk, answering_slots, scripted
+from .scripted_control import SESSION, Talk, answering_slots, resumed, scripted
 from .wire_peer import TEXT, encode
 
 OPTIONS = simsync.Options(backoff_initial=0.001, continue_grace=0.05, rpc_timeout=5.0)
@@ -20,44 +21,32 @@ def lose_the_continue(talk: Talk) -> None:
     talk.drop()
 
 
+def end(talk: Talk) -> None:
+    """The last slot, and the end of the range."""
+    talk.event(3, "slotNotification", 9)
+    talk.event(4, "completed", {"summary": None})
+
+
 @pytest.mark.parametrize("merged", [False, True])
 def test_a_run_that_cannot_go_on_raises(merged: bool) -> None:
     """No session waits that could be asked first, so the slot seems to have moved; then it does not move any more."""
-
-    def losing(talk: Talk) -> None:
-        talk.create(endpoint)
-        lose_the_continue(talk)
-
-    def resuming(talk: Talk) -> None:
-        talk.attach()
-        talk.goodbye()
-
-    with answering_slots([2, 2]) as (endpoint, called), scripted(losing, resuming) as url:
-        with simsync.Client(url, "key", options=OPTIONS).parallel(simsync.CreateSession(1, 9), timeout=20) as session:
-            (sub,) = session.sub_sessions
-            with pytest.raises(simsync.ContinueSendError, match=r"names slot 2.*above slot 1.*may have been lost"):
-                list(session.events(advance=1, timeout=20) if merged else sub.events(advance=1, timeout=20))
+    with resumed([2, 2], OPTIONS, lose_the_continue, lambda _talk, _called: None) as (session, called):
+        (sub,) = session.sub_sessions
+        with pytest.raises(simsync.ContinueSendError, match=r"names slot 2.*above slot 1.*may have been lost"):
+            list(session.events(advance=1, timeout=20) if merged else sub.events(advance=1, timeout=20))
     assert called.qsize() == 2
 
 
 @pytest.mark.parametrize("merged", [False, True])
 def test_a_slow_engine_whose_slot_moves_is_waited_for(merged: bool) -> None:
-    def losing(talk: Talk) -> None:
-        talk.create(endpoint)
-        lose_the_continue(talk)
-
-    def resuming(talk: Talk) -> None:
-        talk.attach()
+    def resuming(talk: Talk, called: queue.SimpleQueue[str]) -> None:
         for _ in range(3):
             called.get(timeout=20)
-        talk.event(3, "slotNotification", 9)
-        talk.event(4, "completed", {"summary": None})
-        talk.goodbye()
+        end(talk)
 
-    with answering_slots([2, 3, 4, 5, 6]) as (endpoint, called), scripted(losing, resuming) as url:
-        with simsync.Client(url, "key", options=OPTIONS).parallel(simsync.CreateSession(1, 9), timeout=20) as session:
-            (sub,) = session.sub_sessions
-            events = list(session.events(advance=1, timeout=20) if merged else sub.events(advance=1, timeout=20))
+    with resumed([2, 3, 4, 5, 6], OPTIONS, lose_the_continue, resuming) as (session, _called):
+        (sub,) = session.sub_sessions
+        events = list(session.events(advance=1, timeout=20) if merged else sub.events(advance=1, timeout=20))
     assert len(events) == 4
 
 
@@ -137,55 +126,30 @@ def test_an_attached_session_shows_it_when_it_is_attached() -> None:
 
 
 def test_an_rpc_that_is_away_is_asked_as_long_as_an_outage_may_last() -> None:
-    def losing(talk: Talk) -> None:
-        talk.create(endpoint)
-        lose_the_continue(talk)
-
-    def resuming(talk: Talk) -> None:
-        talk.attach()
+    def resuming(talk: Talk, _called: queue.SimpleQueue[str]) -> None:
         talk.expect("continueSessionV1")  # again, as its slot has not moved
-        talk.event(3, "slotNotification", 9)
-        talk.event(4, "completed", {"summary": None})
-        talk.goodbye()
+        end(talk)
 
-    with answering_slots([None] * 8 + [1]) as (endpoint, called), scripted(losing, resuming) as url:
-        with simsync.Client(url, "key", options=OPTIONS).parallel(simsync.CreateSession(1, 9), timeout=20) as session:
-            events = list(session.sub_sessions[0].events(advance=8, timeout=20))
+    with resumed([None] * 8 + [1], OPTIONS, lose_the_continue, resuming) as (session, called):
+        events = list(session.sub_sessions[0].events(advance=8, timeout=20))
     assert len(events) == 4
     assert called.qsize() == 9
 
 
 def test_an_rpc_that_stays_away_fails_the_session() -> None:
-    def losing(talk: Talk) -> None:
-        talk.create(endpoint)
-        lose_the_continue(talk)
-
-    def resuming(talk: Talk) -> None:
-        talk.attach()
-        talk.goodbye()
-
     options = simsync.Options(backoff_initial=0.001, continue_grace=0.05, reconnect_attempts=5)
-    with answering_slots([None] * 6) as (endpoint, called), scripted(losing, resuming) as url:
-        with simsync.Client(url, "key", options=options).parallel(simsync.CreateSession(1, 9), timeout=20) as session:
-            with pytest.raises(simsync.ContinueSendError, match="its RPC did not answer"):
-                list(session.sub_sessions[0].events(advance=8, timeout=20))
+    with resumed([None] * 6, options, lose_the_continue, lambda _talk, _called: None) as (session, called):
+        with pytest.raises(simsync.ContinueSendError, match="its RPC did not answer"):
+            list(session.sub_sessions[0].events(advance=8, timeout=20))
     assert called.qsize() == 6
 
 
 def test_an_answer_that_is_not_needed_any_more_is_not_waited_for() -> None:
-    def losing(talk: Talk) -> None:
-        talk.create(endpoint)
-        lose_the_continue(talk)
-
-    def resuming(talk: Talk) -> None:
-        talk.attach()
+    def resuming(talk: Talk, called: queue.SimpleQueue[str]) -> None:
         called.get(timeout=20)
-        talk.event(3, "slotNotification", 9)  # it had arrived
-        talk.event(4, "completed", {"summary": None})
-        talk.goodbye()
+        end(talk)  # it had arrived
 
     options = simsync.Options(backoff_initial=0.2, continue_grace=0.05)
-    with answering_slots([None] * 20) as (endpoint, called), scripted(losing, resuming) as url:
-        with simsync.Client(url, "key", options=options).parallel(simsync.CreateSession(1, 9), timeout=20) as session:
-            assert len(list(session.sub_sessions[0].events(advance=8, timeout=20))) == 4
+    with resumed([None] * 20, options, lose_the_continue, resuming) as (session, called):
+        assert len(list(session.sub_sessions[0].events(advance=8, timeout=20))) == 4
     assert called.qsize() <= 1
