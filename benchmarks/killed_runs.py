@@ -43,6 +43,7 @@ ENDINGS = ("ndjson", "ndjson.gz", "ndjson.zst")
 PARALLEL, SINGLE = "parallel", "single"
 """Names of files: of five sessions, two at a time, or of one, which goes on where it was if the server still has it."""
 STARTING = ("Fatal Python error: init_import_site", "Exception ignored in: <function _get_module_lock")
+"""What Python says if Ctrl-C falls into its own start, or into what it does behind an import."""
 BUSY = 4
 FIRST_MOMENT = 0.15
 """Seconds from the start of a process to the earliest signal."""

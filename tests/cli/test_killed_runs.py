@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import resource
@@ -17,22 +16,12 @@ from typing import Any
 
 import pytest
 
+from benchmarks.killed_runs import CODES, ENDINGS, FIRST, PROGRAM, SIGNALS, SLOTS, STARTING, content
 from simsync.cli.app import run
 from simsync.local import Ledger, Simulator
 from simsync.run import read_records
 from simsync.run.completeness import check_complete
 
-FIRST, SLOTS = 1_000, 40
-PROGRAM = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
-    " signal.signal(signal.SIGHUP, signal.SIG_DFL);"
-    " from simsync.__main__ import main; sys.exit(main())"
-)
-SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL)
-CODES = {signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}
-STARTING = ("Fatal Python error: init_import_site", "Exception ignored in: <function _get_module_lock")
-"""What Python says if Ctrl-C falls into its own start, or into what it does behind an import."""
-ENDINGS = ("ndjson", "ndjson.gz", "ndjson.zst")
 FEW, MANY = 6, 40
 """How many runs are killed, and how many with ``--thorough``."""
 
@@ -71,15 +60,6 @@ def started(simulator: Simulator, path: Path, *more: str, **options: Any) -> sub
 def too_early(code: int, number: int, errors: str) -> bool:
     """Whether a signal arrived before the command could handle it."""
     return code == -number or any(words in errors for words in STARTING)
-
-
-def content(path: Path) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for record in read_records(path):
-        if record.kind == "tx":
-            data = {key: value for key, value in record.data.items() if key != "session_id"}
-            found[json.dumps(data, sort_keys=True)] += 1
-    return found
 
 
 def assert_resumed(simulator: Simulator, path: Path, whole: Counter[str]) -> None:
