@@ -1,7 +1,7 @@
-"""Sessions that have said nothing since their connection was lost while they executed: slow, or waiting unheard?
+"""Sessions that are silent since they lost their connection while executing: slow, or waiting?
 
-The last event of a continue may have left the server's buffer before the attach. Then the engine waits, nobody knows
-it, and no event will ever come. Only the RPC can tell, and only if the slot stands where the continue has to end.
+The last event of a continue may have left the server's buffer before the attach. Then the engine waits and no event
+will ever arrive. Only the RPC can tell, and only if its slot is the one at which the continue has to end.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class SilentSessions:
             return ContinueSendError(
                 f"session {session.session_id}: the connection was lost while it executed a continue; no event came"
                 f" since, and its RPC has named slot {slot} twice, {self._patience:g} s apart, where that continue"
-                " ends. So it waits, but its readyForContinue did not come again: run the range again, or raise"
+                " ends: the engine waits, but its readyForContinue was lost. Run the range again, or raise"
                 " Options(continue_grace=...) if a single slot may take so long"
             )
         if before is None:
