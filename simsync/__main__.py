@@ -61,7 +61,12 @@ def _run_of_the_command_line() -> Callable[[], int]:
         if (error.name or "").split(".")[0] == "simsync":
             raise
         advice = f"simsync: {MissingExtra('the command line', 'cli')}\n"
-        return lambda: 2 * bool(sys.stderr.write(advice))
+
+        def refuse() -> int:
+            sys.stderr.write(advice)
+            return 2
+
+        return refuse
     return run
 
 
