@@ -27,6 +27,7 @@ PRIMITIVES = {
     "changed.wait_for": "a change of shared state",
     "changed.wait_past": "a change of shared state",
     "frames.wait_past": "frames to write",
+    "take": "an item of a queue",
     "join": "the end of a thread",
     "reader.join": "the end of a subscription's thread",
     "connector.run": "a connection",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from solders.transaction import VersionedTransaction
 
+from simsync.interruptible import take
 from simsync.local.simulator import Simulator
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def serve(
         with Simulator(ledger, host=host, port=port, api_key=api_key, **switches) as simulator:
             if on_ready is not None:
                 on_ready(simulator)
-            stop.get()
+            take(stop)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

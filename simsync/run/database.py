@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 from simsync.errors import InvalidParams, MissingExtra, SimsyncError
+from simsync.interruptible import SIGNALS_NOTICED_WITHIN
 from simsync.params import checks
 from simsync.run import views
 from simsync.run.compressed_file import LARGEST_LINE, open_decompressed
@@ -47,8 +48,6 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 _INTERRUPT_AGAIN = 0.2
 """Seconds after which a query that is still running is interrupted once more."""
-_SIGNALS_NOTICED_WITHIN = 1.0
-"""Seconds. A signal that arrives while CPython begins to wait for a lock is noted, but does not end the wait."""
 _PIECE = 1_000
 """Rows of a large result that are in memory at a time."""
 
@@ -211,7 +210,7 @@ class RecordingDatabase:
         if self._worker is None:
             raise InvalidParams("recordings", self, "must be used in a with statement")
         future = self._worker.submit(action)
-        while not wait([future], _SIGNALS_NOTICED_WITHIN).done:
+        while not wait([future], SIGNALS_NOTICED_WITHIN).done:
             pass
         return future.result()
 

@@ -13,6 +13,7 @@ from typing import Any, Callable, Generic, Optional, SupportsIndex, Union
 from simsync.cancel import CancelToken
 from simsync.client import Client
 from simsync.errors import InvalidParams
+from simsync.interruptible import take
 from simsync.params import CreateSession, checks
 from simsync.ranges import split_range
 from simsync.run.path_like import PathLike
@@ -178,7 +179,7 @@ class Sweep(Generic[T]):
         if not self._running:
             self.close()
             raise StopIteration
-        result = self._finished.get()
+        result = take(self._finished)
         if isinstance(result, BaseException):
             self.close()
             raise result

@@ -13,6 +13,7 @@ from typing import Callable, Optional, TypeVar
 
 from simsync.cancel import CancelToken
 from simsync.errors import Cancelled
+from simsync.interruptible import take
 
 logger = logging.getLogger("simsync.run")
 
@@ -111,9 +112,8 @@ class _Calls:
     def _wait(self) -> None:
         """Wait until all threads have ended, or until the grace after a cancel is over."""
         while self._running:
-            left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
             try:
-                ended = self._ended.get(timeout=left)
+                ended = take(self._ended, self._deadline)
             except queue.Empty:
                 _left.update(self._running.values())
                 logger.warning("%d strategies did not end within %g s and were left", len(self._running), GRACE)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from simsync.interruptible import take
 from simsync.runtime.abort import Abort
 from simsync.runtime.exhaustion import Exhausted, check_room, is_limit
 from simsync.runtime.threads import spawn
@@ -112,7 +113,8 @@ def resolve(host: str, port: int, deadline: float, abort: Abort) -> list[Address
         except Exhausted:  # no thread can be started
             return _addresses(host, port)
         try:
-            found = news.get(timeout=max(0.0, deadline - time.monotonic()))
+            # wait: caller, `simsync-connect`, `simsync-http` | a name | `simsync-resolve`; `Abort` | `connect_timeout`
+            found = take(news, deadline)
         except queue.Empty:
             raise socket.timeout(f"the host {host!r} was not resolved in time") from None
     abort.check()

@@ -16,6 +16,7 @@ import websocket
 from simsync._version import __version__
 from simsync.errors import ConnectError, ControlFailed, HttpStatusError, SimsyncError
 from simsync.frames import DATA
+from simsync.interruptible import take
 from simsync.options import Options
 from simsync.params.api_key import NO_KEY, ApiKey
 from simsync.protocol.connection_log import ConnectionLog
@@ -126,7 +127,8 @@ class Connector:
 
     def _outcome(self) -> BaseException | DuplexWebSocket:
         try:
-            outcome = self._news.get(timeout=self._options.connect_timeout + _MOMENT)
+            # wait: reader, subscription | a connection | `simsync-connect`; `Connector.abort` | `connect_timeout`
+            outcome = take(self._news, time.monotonic() + self._options.connect_timeout + _MOMENT)
         except queue.Empty:
             self.abort("no connection in time")
             outcome = None
@@ -134,7 +136,7 @@ class Connector:
             # A socket that is known was shut down, so its call ends. Anything else does not need to be waited for.
             if not self._abort.ends:
                 return OSError(self._abort.reason)
-            outcome = self._news.get()
+            outcome = take(self._news)
         return outcome
 
     def _connect(self, ws: DuplexWebSocket) -> BaseException | DuplexWebSocket:

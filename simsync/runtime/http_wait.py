@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from simsync.cancel import CancelToken
 from simsync.errors import Cancelled, EventTimeout
+from simsync.interruptible import take
 from simsync.runtime.threads import spawn
 
 if TYPE_CHECKING:
@@ -87,12 +88,12 @@ class HttpWait:
 
     def _next(self, seconds: float | None) -> _Outcome | None:
         """Return the outcome of the call, or None after ``seconds``."""
-        now = time.monotonic()
-        until = None if seconds is None else now + seconds
+        until = None if seconds is None else time.monotonic() + seconds
         late = self._deadline is not None and (until is None or self._deadline < until)
         limit = self._deadline if late else until
         try:
-            news = self._news.get(timeout=None if limit is None else max(0.0, limit - now))
+            # wait: as `HttpWait.run`, `HttpWait.pause` | a reply | `simsync-http`; a cancelled token | its deadline
+            news = take(self._news, limit)
         except queue.Empty:
             if late:
                 raise EventTimeout(f"{self._describe()} within the timeout") from None

@@ -6,8 +6,9 @@ import threading
 import time
 from typing import Callable
 
+from simsync.interruptible import SIGNALS_NOTICED_WITHIN
 from simsync.runtime.exhaustion import no_thread
-from simsync.runtime.waiting import SIGNALS_NOTICED_WITHIN, seconds_until
+from simsync.runtime.waiting import seconds_until
 
 
 def spawn(name: str, target: Callable[[], None], release: Callable[[], None] = lambda: None) -> threading.Thread:

@@ -14,6 +14,7 @@ import threading
 import time
 from typing import Any, Callable, Optional, TypeVar
 
+from simsync.interruptible import SIGNALS_NOTICED_WITHIN
 from simsync.params import checks
 from simsync.runtime.exhaustion import exhaustion
 
@@ -24,10 +25,6 @@ WRITE = 2
 
 LONGEST_WAIT = 2_000_000.0
 """Seconds. ``poll`` counts milliseconds in 31 bits; a longer wait ends here as if its deadline had passed."""
-
-SIGNALS_NOTICED_WITHIN = 1.0
-"""Seconds. A signal that arrives while CPython makes the main thread wait for a lock is noted, but does not end that
-wait, and Ctrl-C would be lost until something else happens. So the main thread looks again after this time."""
 
 
 # Deadlines: moments on the clock of time.monotonic(), in seconds. None means no deadline.

@@ -15,15 +15,13 @@ RAW = {
     ("duplex.py", "recv"),  # likewise
     ("duplex.py", "connect"),
     ("connector.py", "connect"),
-    ("connector.py", "get"),
-    ("addresses.py", "get"),
     ("addresses.py", "getaddrinfo"),
     ("addresses.py", "select"),
     ("dial.py", "connect"),
     ("dial.py", "recv"),
     ("bounded_socket.py", "recv"),
     ("waiting.py", "get"),
-    ("http_wait.py", "get"),
+    ("interruptible.py", "get"),
     ("threads.py", "join"),
     ("__main__.py", "sleep"),  # of a thread that ends the process
     ("http.py", "request"),
