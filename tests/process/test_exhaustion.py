@@ -159,7 +159,7 @@ TRY_WITH_MORE_AND_MORE = """
 import fcntl, itertools, os, resource, sys
 import simsync
 http = os.environ["SIMULATOR_URL"].replace("ws:", "http:")
-options = simsync.Options(backoff_initial=0.01, rpc_timeout=0.5, continue_grace=0.05)
+options = simsync.Options(backoff_initial=0.01, rpc_timeout=5, continue_grace=0.05)
 client = simsync.Client(options=options)
 create = simsync.CreateSession(1000, 1039)
 place, lost, prepare = sys.argv[1:]
