@@ -39,7 +39,7 @@ def probe_and_show(
     client = settings.client()
     redaction = Redaction.of(settings.api_key or "", client.url, hidden)
     failure: simsync.SimsyncError | None = None
-    with replaced(path) as part:
+    with replaced(path, wait=0) as part:  # the other writer may be a capture, which takes longer than anyone waits
         with CaptureFile(part, redaction) as capture, _quiet_library():
             try:
                 ended_early = probe(client.url, settings.api_key or "", capture, options=client.options)
