@@ -254,15 +254,20 @@ def test_the_usual_readings_hold(usual: Mapping[str, Told]) -> None:
     assert count[HOLDS] > 60
 
 
-@pytest.mark.parametrize(("switches", "expected"), READINGS, ids=short)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "reading" in metafunc.fixturenames:
+        some = READINGS if metafunc.config.getoption("--thorough") else READINGS[::3]
+        metafunc.parametrize("reading", some, ids=lambda reading: short(reading[0]))
+
+
 def test_exactly_the_lines_of_a_reading_report_it(
     ledger: Ledger,
     usual: Mapping[str, Told],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    switches: dict[str, Any],
-    expected: dict[str, Told],
+    reading: tuple[dict[str, Any], dict[str, Told]],
 ) -> None:
+    switches, expected = reading
     code, found = examined(ledger, tmp_path, capsys, **switches)
     assert {guess: told for guess, told in found.items() if told != usual[guess]} == expected
     assert code == any(told.result == DIFFERS for told in expected.values())

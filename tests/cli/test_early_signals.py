@@ -55,20 +55,22 @@ def started(tmp_path: Path) -> Callable[..., tuple[int, str]]:
     return start
 
 
+ENDS = {
+    signal.SIGTERM: (143, "simsync: received SIGTERM\n"),
+    signal.SIGHUP: (129, "simsync: received SIGHUP\n"),
+    signal.SIGINT: (130, "simsync: interrupted\n"),
+}
+
+
 @pytest.mark.parametrize("how", [["-m", "simsync"], ["-c", CONSOLE_SCRIPT]], ids=["module", "script"])
-@pytest.mark.parametrize("module", ["simsync.client", "click", "rich.console"])
 @pytest.mark.parametrize(
-    ("number", "code", "line"),
-    [
-        (signal.SIGTERM, 143, "received SIGTERM"),
-        (signal.SIGHUP, 129, "received SIGHUP"),
-        (signal.SIGINT, 130, "interrupted"),
-    ],
+    ("module", "number"),
+    [("simsync.client", signal.SIGTERM), ("click", signal.SIGHUP), ("rich.console", signal.SIGINT)],
 )
 def test_while_the_package_is_imported(
-    started: Callable[..., tuple[int, str]], how: list[str], module: str, number: signal.Signals, code: int, line: str
+    started: Callable[..., tuple[int, str]], how: list[str], module: str, number: signal.Signals
 ) -> None:
-    assert started(how, module, number) == (code, f"simsync: {line}\n")
+    assert started(how, module, number) == ENDS[number]
 
 
 def test_only_the_first_signal_counts(started: Callable[..., tuple[int, str]]) -> None:

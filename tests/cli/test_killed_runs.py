@@ -22,7 +22,7 @@ from simsync.local import Ledger, Simulator
 from simsync.run import read_records
 from simsync.run.completeness import check_complete
 
-FEW, MANY = 6, 40
+FEW, MANY = 3, 40
 """How many runs are killed, and how many with ``--thorough``."""
 
 
@@ -143,8 +143,9 @@ def test_a_disk_that_is_full_at_any_write(
     complete = tmp_path / f"complete.{ending}"
     assert run(arguments(simulator, complete)) == 0
     size = complete.stat().st_size
-    for step in range(1, 12 if thorough else 3):
-        limit = size * step // (12 if thorough else 3)
+    parts = 12 if thorough else 2
+    for step in range(1, parts):
+        limit = size * step // parts
         path = tmp_path / str(step) / f"run.{ending}"
         path.parent.mkdir()
         with started(

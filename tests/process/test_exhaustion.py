@@ -207,8 +207,9 @@ needs_limits = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="ne
 
 
 @needs_limits
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize(
+    ("place", "host"), [*((place, "127.0.0.1") for place in PLACES), ("session", "localhost"), ("rpc", "localhost")]
+)
 def test_every_call_names_the_limit(client: simsync.Client, place: str, host: str) -> None:
     with client.session(simsync.CreateSession(1_000, slot_count=SLOTS), timeout=20) as session:
         prepare = "session" if place == "rpc of a session" else ""

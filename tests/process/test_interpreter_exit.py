@@ -105,8 +105,16 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("how", ["deleted", "kept", "used by a thread"])
-@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+@pytest.mark.parametrize(
+    ("method", "how"),
+    [
+        ("fork", "deleted"),
+        ("fork", "kept"),
+        ("fork", "used by a thread"),
+        ("forkserver", "kept"),
+        ("spawn", "used by a thread"),
+    ],
+)
 def test_a_child_of_multiprocessing_tells_the_server(
     simulator: Simulator, tmp_path: Path, method: str, how: str
 ) -> None:

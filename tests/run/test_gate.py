@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,14 @@ from .files import METADATA, tx, write_lines
 
 
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comparison]:
     """100 transactions: 2 failed before, 5 fail now; 100 compute units become 110; 1 is gone and 1 is new."""
     folder = tmp_path_factory.mktemp("gate")
     base = [tx(10, f"s{n}", compute_units=100, **({"error": "boom"} if n < 2 else {})) for n in range(100)]
     after = [tx(10, f"s{n}", compute_units=110, **({"error": "boom"} if n < 5 else {})) for n in range(99)]
-    return Comparison(
-        write_lines(folder / "base", base), write_lines(folder / "after", [*after, tx(11, "new", compute_units=110)])
-    )
+    after.append(tx(11, "new", compute_units=110))
+    with Comparison(write_lines(folder / "base", base), write_lines(folder / "after", after)) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(
@@ -59,9 +60,8 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     ],
 )
 def test_conditions(comparison: Comparison, condition: str, fails: bool) -> None:
-    with Comparison(*comparison.paths) as opened:
-        assert incomparable_because(opened) == []
-        (*found,) = crossed_thresholds(opened, [parse_threshold(condition)])
+    assert incomparable_because(comparison) == []
+    (*found,) = crossed_thresholds(comparison, [parse_threshold(condition)])
     assert bool(found) is fails
     assert all(condition.strip() in phrase or condition == "differences" for phrase in found)
 
