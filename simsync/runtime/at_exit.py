@@ -75,8 +75,16 @@ def _also_in_a_child_process() -> None:
 
 def _close_all_in_a_child() -> None:
     """Once the threads have ended that keep the child alive: they may use the sessions."""
-    for thread in threading.enumerate():
-        if not thread.daemon and thread is not threading.main_thread():
+    ended: set[threading.Thread] = set()
+    while others := _non_daemon_threads() - ended:  # they may start further ones
+        for thread in others:
             # wait: the end of a child process | its non-daemon threads, which it waits for anyway | they end | nothing
             join(thread)
+        ended |= others
     close_all()
+
+
+def _non_daemon_threads() -> set[threading.Thread]:
+    main = threading.main_thread()
+    # Without a number: it has not begun yet, or never will, because Ctrl-C interrupted its start.
+    return {thread for thread in threading.enumerate() if not thread.daemon and thread is not main and thread.ident}

@@ -81,10 +81,16 @@ def test_the_server_is_told(simulator: Simulator, ending: str) -> None:
 
 
 CHILD = """
-import sys, threading
+import sys, threading, time
 import multiprocessing
 import simsync
 kept = []
+def names_on_stack():
+    frame, names = sys._current_frames()[threading.main_thread().ident], set()
+    while frame:
+        names.add(frame.f_code.co_name)
+        frame = frame.f_back
+    return names
 def job(how):
     client = simsync.Client(options=simsync.Options(close_timeout=60.0))
     session = client.session(simsync.CreateSession(1000, slot_count=20))
@@ -96,6 +102,16 @@ def job(how):
         released = threading.Event()
         threading.Thread(target=lambda: released.wait() and session.advance(3)).start()
         released.set()
+    if how == "used by a thread of a thread":
+        def go_on(first):
+            first.join()
+            for _ in range(5):
+                session.advance(3)
+        def start_another():
+            while not {"_close_all_in_a_child", "_shutdown"} & names_on_stack():
+                time.sleep(0.01)  # until the main thread waits for this one
+            threading.Thread(target=go_on, args=(threading.current_thread(),)).start()
+        threading.Thread(target=start_another).start()
 if __name__ == "__main__":
     process = multiprocessing.get_context(sys.argv[1]).Process(target=job, args=(sys.argv[2],))
     process.start()
@@ -111,6 +127,7 @@ if __name__ == "__main__":
         ("fork", "deleted"),
         ("fork", "kept"),
         ("fork", "used by a thread"),
+        ("fork", "used by a thread of a thread"),
         ("forkserver", "kept"),
         ("spawn", "used by a thread"),
     ],
