@@ -91,6 +91,8 @@ def _latencies() -> Iterator[Measure]:
 def _measures() -> Iterator[Measure]:
     asyncio, bare, data = variants.WEBSOCKETS, variants.BARE, variants.BARE_TRANSACTIONS
     yield from _pair("loop", "control events/s, one loop ÷ asyncio websockets", variants.loop, asyncio, (4.5, 2.3))
+    label = "control events/s, one loop, all subscribed ÷ none subscribed"
+    yield from _pair("subscribed", label, variants.subscribed_loop, variants.loop, (0.8, 0.8))
     label = "control events/s, a thread per sub-session ÷ asyncio websockets"
     yield from _pair("threads", label, variants.threads, asyncio, (3.5, 1.8))
     yield from _pair("bare", "control events/s, one loop ÷ bare websocket-client", variants.loop, bare, (6, 3))

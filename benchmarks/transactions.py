@@ -28,7 +28,7 @@ _SEED = 2
 _LEVEL = 3
 _HEAD = b'{"jsonrpc":"2.0","method":"transactionNotification","params":{"subscription":%d,"result":' % SUBSCRIPTION
 _TAIL = b"}}"
-_END = _HEAD + b'{"completed":true}' + _TAIL
+END = _HEAD + b'{"completed":true}' + _TAIL
 _SLOT_MARK = 987_654_321_012_345
 _BASE58 = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _TO_BASE58 = bytes(_BASE58[byte % 58] for byte in range(256))
@@ -122,7 +122,7 @@ def build(folder: Path, count: int) -> DataStream:
     for text, signature in _texts(folder, count):
         texts.append(text)
         signatures = zlib.crc32(signature, signatures)
-    texts.append(_END)
+    texts.append(END)
     plain = list(traffic.chunks(map(traffic.frame, texts)))
     return DataStream(plain, list(traffic.chunks(_packed(texts))), signatures)
 

@@ -73,6 +73,10 @@ def loop(speed: bool) -> Variant:
     return simsync("one loop", streams.CONTROL, "loops.read_in_one_loop", speed=speed)
 
 
+def subscribed_loop(speed: bool) -> Variant:
+    return simsync("one loop, all subscribed", streams.CONTROL, "loops.read_while_subscribed", speed=speed)
+
+
 def threads(speed: bool) -> Variant:
     return simsync("a thread per sub-session", streams.CONTROL, "loops.read_in_threads", speed=speed)
 

@@ -62,6 +62,17 @@ def read_in_one_loop(stream: Stream) -> Run:
         return watch.stop(stream.events, slot_problems(stream.events, outcomes) + coverage_problems(session))
 
 
+def read_while_subscribed(stream: Stream) -> Run:
+    """In one loop, while every sub-session has a subscription to which nothing comes."""
+    watch = Stopwatch()
+    with open_session(stream, compression=False) as session:
+        session.subscribe_transactions()
+        watch.start()
+        start(session, stream)
+        outcomes = take_all(session)
+        return watch.stop(stream.events, slot_problems(stream.events, outcomes) + coverage_problems(session))
+
+
 def read_in_threads(stream: Stream) -> Run:
     from simsync import Slot
 

@@ -6,12 +6,12 @@ simulator sends.
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 
 from benchmarks import traffic, transactions
 from benchmarks.server.connection import Connection, ControlConnection
+from benchmarks.server.flood import acknowledge
 from benchmarks.stream import Stream
 
 
@@ -49,14 +49,8 @@ class DataPlane:
         control.serve_until_gone()
 
     def _serve_data(self, connection: Connection) -> None:
-        requests: list[bytes] = []
-        while not requests:
-            requests = connection.messages()
-        request = json.loads(requests[0])
-        packed = request["params"][1].get("compression") == "zstd" and self.serves.packed
         continued = self._continued
-        answer = {"jsonrpc": "2.0", "id": request["id"], "result": transactions.SUBSCRIPTION}
-        connection.send(traffic.frame(json.dumps(answer).encode()))
+        packed = acknowledge(connection).get("compression") == "zstd" and self.serves.packed
         continued.wait()
         for chunk in self._data.packed if packed else self._data.plain:
             connection.send(chunk)

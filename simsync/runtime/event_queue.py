@@ -1,6 +1,7 @@
 """From the reader threads to the caller: one queue of events per (sub-)session.
 
-The order: data-plane events that are there come first, then control events. ``Completed`` is held back until every
+The order: when the next batch is chosen, data-plane events that are there come before control events. A batch of
+control events, which arrived together, is not divided for data that comes later. ``Completed`` is held back until every
 subscription has ended, so it is the last event, or a failure takes its place.
 """
 
@@ -59,11 +60,6 @@ class EventBatch:
         """Take the last event out of the list, into a batch that ends the session."""
         number = None if self.first is None else self.first + (len(self.events) - 1) * self.step
         return EventBatch([self.events.pop()], number, is_last=True)
-
-    def one_by_one(self) -> Iterator[EventBatch]:
-        """A batch for each event."""
-        for index, event in enumerate(self.events):
-            yield EventBatch([event], None if self.first is None else self.first + index * self.step, self.step)
 
     def cut_short(self) -> None:
         """Drop what the caller has not taken. A loop that runs over the iterator ends."""
@@ -217,9 +213,7 @@ class EventQueue(queue.Queue[Event]):
             if isinstance(item.events[-1], Completed):
                 self._completed = item.split_off_last()
                 self._completed_at = time.monotonic()
-            if self.subscriptions:
-                self._control.extend(item.one_by_one())  # so that data may overtake the later ones
-            elif item.events:
+            if item.events:
                 self._control.append(item)
 
     # For the caller.

@@ -76,6 +76,20 @@ def test_data_that_is_there_comes_first_and_counts() -> None:
     assert one.empty()
 
 
+def test_data_comes_before_control_events_that_came_later_and_in_order() -> None:
+    one = event_queue()
+    one.subscriptions.append(SubscriptionStatus("all", lambda: []))
+    buffer = DataBuffer(10, 1_000, lambda: None)
+    one.put(batch(Slot(1), READY))
+    assert one.get() == Slot(1)
+    one.put(batch(Slot(2)))
+    one.put(DataBatch([Slot(7)], 10, buffer))
+    one.put(DataBatch([Slot(8)], 10, buffer))
+    one.put(batch(Slot(3)))
+    # What came together with Slot(1) is one batch; the data comes before everything behind that.
+    assert [one.get() for _ in range(5)] == [READY, Slot(7), Slot(8), Slot(2), Slot(3)]
+
+
 def test_a_waiting_get_is_woken_by_a_put() -> None:
     one = event_queue()
     taken: list[Event] = []
