@@ -88,7 +88,7 @@ class Skipped(logging.Handler):
     found = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.found = self.found or record.getMessage().startswith("skipped a message")
+        self.found = self.found or "skipped a message" in record.getMessage()
 
 
 class Bench:
