@@ -181,6 +181,7 @@ class SingleProtocol(ControlProtocol):
         self.log.info("created")
         if message.sequence is not None and message.sequence > session.cursor:
             session.cursor = message.sequence
+            session.stops.jumped(message.sequence)  # the numbers begin here, so a lower one is no replay
             session.begin_batch(message.sequence + 1)
         self._establish(now)
 

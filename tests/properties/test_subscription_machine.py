@@ -259,8 +259,8 @@ class Subscriptions(RuleBasedStateMachine):
             self.ended.add(frame.program)
         elif frame.item is not None:
             self.read_items += 1
-            begin = self.read_slots.get(frame.program, 0)
-            self.read_slots[frame.program] = max(begin, frame.item.slot)
+            if frame.item.slot >= (self.from_slot or 0):  # else it is dropped and moves no cursor
+                self.read_slots[frame.program] = max(self.read_slots.get(frame.program, 0), frame.item.slot)
             if frame.program == SIGNATURE:
                 self.ended.add(SIGNATURE)
 

@@ -187,6 +187,18 @@ def test_a_numbered_reply_is_no_gap_and_hides_no_event_with_a_lower_number() -> 
     assert state_of(machine).sequence_gaps == 0
 
 
+def test_a_replay_from_before_a_numbered_reply_does_not_start_over() -> None:
+    machine = established()
+    machine.receive([ready(2)], 0.0)
+    machine.lost()
+    machine.connected(1.0)
+    # The answer to the attach has number 3, so the next event seems to jump.
+    (state,) = machine.receive([attached(3), message("success"), slot(1, 4)], 1.0)
+    machine.receive([ready(2)], 1.0)
+    assert state.failure is None
+    assert take_events(state) == [READY, Slot(1)]
+
+
 @pytest.mark.parametrize("strange", [message("novelty", {}, 3), attached(3), created(3)])
 def test_a_numbered_message_that_is_no_event_is_no_gap(strange: bytes) -> None:
     machine = established(Options(strict_sequence=True))
