@@ -7,10 +7,9 @@ import threading
 import time
 from typing import Any, Callable
 
-import websocket
-
 from simsync.protocol.connection_log import ConnectionLog
 from simsync.protocol.continue_cycle import ContinueCycle
+from simsync.runtime.client_frame import client_frame
 from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
 from simsync.runtime.failure import chain_of
 from simsync.runtime.outbox import PING, TEXT, Outbox, OutgoingFrame
@@ -81,7 +80,7 @@ class Writer:
 
     def _write(self, frames: list[OutgoingFrame]) -> None:
         """Write frames in one piece. Continues that were not completely written go back into the outbox."""
-        encoded = [bytes(websocket.ABNF.create_frame(frame.payload, frame.opcode).format()) for frame in frames]
+        encoded = [client_frame(frame.payload, frame.opcode) for frame in frames]
         if self._ws.observer is not None:
             for frame in frames:
                 if frame.opcode == TEXT:
