@@ -96,7 +96,7 @@ mapping for a struct, a list of one type for a list. Columns with one name have 
 _WHOLE = re.compile(r"-?\d{1,20}", re.ASCII)
 
 
-def to_arrow(events: Iterable[Event | tuple[Any, Event]], kind: Kind | None = None) -> pyarrow.Table:
+def to_arrow(events: Iterable[Event | tuple[object, Event]], kind: Kind | None = None) -> pyarrow.Table:
     """Make an Arrow table with a row per event (extra ``[arrow]``).
 
     The first column is ``event``, the kind. The events of a merged loop, ``(sub_session, event)``, also have
@@ -129,7 +129,7 @@ def to_arrow(events: Iterable[Event | tuple[Any, Event]], kind: Kind | None = No
     return pyarrow.table({name: _column(pyarrow, name, form, rows) for name, form in columns.items()})
 
 
-def to_pandas(events: Iterable[Event | tuple[Any, Event]], kind: Kind | None = None) -> pandas.DataFrame:
+def to_pandas(events: Iterable[Event | tuple[object, Event]], kind: Kind | None = None) -> pandas.DataFrame:
     """Make a pandas data frame with a row per event (extra ``[pandas]``).
 
     The columns have Arrow types, so that integers stay exact where values are missing. The arguments are those of
@@ -144,7 +144,7 @@ def to_pandas(events: Iterable[Event | tuple[Any, Event]], kind: Kind | None = N
     return frame
 
 
-def to_polars(events: Iterable[Event | tuple[Any, Event]], kind: Kind | None = None) -> polars.DataFrame:
+def to_polars(events: Iterable[Event | tuple[object, Event]], kind: Kind | None = None) -> polars.DataFrame:
     """Make a Polars data frame with a row per event (extra ``[polars]``).
 
     The arguments are those of :func:`to_arrow`.
@@ -159,7 +159,7 @@ def to_polars(events: Iterable[Event | tuple[Any, Event]], kind: Kind | None = N
     return frame
 
 
-def _kinds(kind: Any) -> tuple[type[Event], ...]:
+def _kinds(kind: object) -> tuple[type[Event], ...]:
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if not all(isinstance(one, type) and issubclass(one, Event) for one in kinds):
         raise InvalidParams("kind", kind, "must be a class of events, such as simsync.Transaction, or a tuple of them")
@@ -171,7 +171,7 @@ class _Row(NamedTuple):
     cells: dict[str, Any]
 
 
-def _rows(events: Iterable[Any], kind: Kind | None) -> tuple[list[_Row], bool]:
+def _rows(events: Iterable[object], kind: Kind | None) -> tuple[list[_Row], bool]:
     """The row of each event of this kind, and whether they are those of a merged loop."""
     kinds = (Event,) if kind is None else _kinds(kind)
     if not isinstance(events, Iterable) or isinstance(events, (str, bytes, Mapping)):
@@ -228,7 +228,7 @@ def _column(pyarrow: Any, name: str, form: Any, rows: list[_Row]) -> Any:
     return pyarrow.array([cell.as_py() for cell in cells], column)
 
 
-def _cell(value: Any, form: Any) -> Any:
+def _cell(value: object, form: object) -> Any:
     if value is None:
         return None
     if form == "json":

@@ -144,7 +144,7 @@ def checked_overrides(argument: str, values: object) -> dict[str, AccountData | 
     return checked
 
 
-def _checked_state(argument: str, state: Any) -> AccountData | Mapping[str, object]:
+def _checked_state(argument: str, state: object) -> AccountData | Mapping[str, object]:
     if isinstance(state, Mapping):
         return _of_rpc(argument, state) if _is_of_rpc(state) else checks.plain_mapping(argument, state)
     return account_like(argument, state)

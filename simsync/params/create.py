@@ -31,7 +31,7 @@ def _overrides_from_json(values: Mapping[Any, Any]) -> dict[Any, Any]:
     return {_slot_from_json(slot): modifications_from_json(states) for slot, states in values.items()}
 
 
-def _slot_from_json(key: Any) -> object:
+def _slot_from_json(key: object) -> object:
     return int(key) if isinstance(key, str) and key.isascii() and key.isdecimal() else key
 
 

@@ -57,7 +57,7 @@ class SessionCounts(RecordCounts):
     first_slot: Optional[int] = None
     last_slot: Optional[int] = None
 
-    def add(self, data: Mapping[str, Any]) -> None:
+    def add(self, data: Mapping[str, object]) -> None:
         """Count a ``tx`` record."""
         self.add_transaction(failed=is_failed(data))
         slot = data.get("slot")
@@ -136,6 +136,6 @@ def _lamports(state: AccountState | None) -> int | None:
     return None if state is None else state.lamports
 
 
-def is_failed(data: Mapping[str, Any]) -> bool:
+def is_failed(data: Mapping[str, object]) -> bool:
     """True if the data of a ``tx`` record says that the transaction failed."""
     return data.get("error") is not None or data.get("success") is False

@@ -183,7 +183,7 @@ def _addresses_of(transaction: Any) -> list[str]:
         raise ProtocolError(f"the node sent a transaction that cannot be read ({error!r})", transaction) from error
 
 
-def _message_of(transaction: Any) -> Any:
+def _message_of(transaction: object) -> Any:
     """The message of a transaction in JSON. A node may answer in base64 whatever it is asked for."""
     if isinstance(transaction, dict):
         return transaction["message"]

@@ -168,7 +168,7 @@ def _shown(value: object) -> str:
 
 
 def _whole_sessions(
-    rows: list[Mapping[str, Any]], check: CompletenessCheck, first: int, last: int
+    rows: list[Mapping[str, object]], check: CompletenessCheck, first: int, last: int
 ) -> list[FinishedSession]:
     """The sessions of which every record is there. No two of them hold the same slot."""
     found: list[FinishedSession] = []

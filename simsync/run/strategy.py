@@ -38,7 +38,7 @@ class RecordedSession:
         self,
         session: Session,
         take: Callable[[Event], object],
-        record: Callable[[str, Mapping[str, Any]], object],
+        record: Callable[[str, Mapping[str, object]], object],
         resumed_after: Optional[int] = None,
     ) -> None:
         self.resumed_after = resumed_after

@@ -45,7 +45,7 @@ def _attributes(one: object, depth: int) -> dict[str, Any]:
     return _described(getattr(one, "__dict__", {}), depth) if own else {}
 
 
-def _described(values: Mapping[Any, object], depth: int) -> dict[str, Any]:
+def _described(values: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     return {str(name): _value(one, depth) for name, one in values.items() if not isinstance(one, (list, dict, set))}
 
 

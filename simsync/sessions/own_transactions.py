@@ -97,7 +97,7 @@ def find_outcomes(
     return tuple(_ambiguous(outcome) if _repeats(outcome, signatures) else outcome for outcome in outcomes)
 
 
-def _outcome(signature: str, status: SignatureStatus | None, reply: Any) -> OwnTransaction:
+def _outcome(signature: str, status: SignatureStatus | None, reply: object) -> OwnTransaction:
     if status is None:
         return OwnTransaction(signature, how=_NO_STATUS)
     succeeded = status.error is None

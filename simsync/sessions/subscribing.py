@@ -97,10 +97,10 @@ class Subscribing(SessionBase):
     def subscribe(
         self,
         method: str,
-        filter: Any = None,
+        filter: object = None,
         decode: Callable[[str, Any], Event] | None = None,
         *,
-        config: Mapping[str, Any] | None = None,
+        config: Mapping[str, object] | None = None,
         intra_slot_updates: bool = False,
         from_slot: SupportsIndex | None = None,
     ) -> None:

@@ -32,7 +32,7 @@ def decode_data(encoded: Any) -> bytes:
     raise ProtocolError(f"the account data has the unknown encoding {encoding!r}", encoded)
 
 
-def account_state(raw: Any) -> AccountState | None:
+def account_state(raw: object) -> AccountState | None:
     """Read an account tolerantly: null is None, missing parts are empty, and only reading ``data`` may raise."""
     if not isinstance(raw, Mapping):
         return None
@@ -48,7 +48,7 @@ def account_state(raw: Any) -> AccountState | None:
     )
 
 
-def account_data(raw: Any) -> AccountData:
+def account_data(raw: object) -> AccountData:
     """Read a whole account. Raises ProtocolError, also if only a slice of the data is included."""
     if not isinstance(raw, Mapping):
         raise ProtocolError(f"an account must be a JSON object, not {type(raw).__name__}", raw)
@@ -90,7 +90,7 @@ def encoded_binary(data: bytes) -> dict[str, str]:
     return {"data": base64.b64encode(data).decode("ascii"), "encoding": "base64"}
 
 
-def account(state: AccountData | Mapping[str, Any]) -> Any:
+def account(state: AccountData | Mapping[str, object]) -> Any:
     """One account of a request. A mapping is passed through."""
     if not isinstance(state, AccountData):
         return dict(state)
@@ -103,5 +103,5 @@ def account(state: AccountData | Mapping[str, Any]) -> Any:
     }
 
 
-def account_modifications(states: Mapping[str, AccountData | Mapping[str, Any]]) -> dict[str, Any]:
+def account_modifications(states: Mapping[str, AccountData | Mapping[str, object]]) -> dict[str, Any]:
     return {address: account(state) for address, state in states.items()}

@@ -25,7 +25,7 @@ from simsync.wire.spelling import without_none
 
 
 # guess: tagging of discovery filters
-def discovery_filter(value: DiscoveryFilter | Mapping[str, Any]) -> Any:
+def discovery_filter(value: DiscoveryFilter | Mapping[str, object]) -> Any:
     """External tagging."""
     if isinstance(value, ProgramExecuted):
         return {"programExecuted": value.program}
@@ -65,7 +65,7 @@ def scheduled_actions(create: CreateSession, dialect: Dialect) -> list[Any]:
 
 
 # guess: other keys of an action
-def scheduled_action(action: ScheduledAction | Mapping[str, Any], create: CreateSession, dialect: Dialect) -> Any:
+def scheduled_action(action: ScheduledAction | Mapping[str, object], create: CreateSession, dialect: Dialect) -> Any:
     """One action in the form of the generation of the server. A mapping is passed through."""
     if not isinstance(action, ScheduledAction):
         return dict(action)

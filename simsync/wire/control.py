@@ -98,7 +98,7 @@ class ControlDecoder:
 
     # guess: unknown methods, event kinds, statuses
     # guess: numbers of a single session (`seqId` beside `method`)
-    def _decode_tolerantly(self, message: Any) -> ControlMessage:
+    def _decode_tolerantly(self, message: object) -> ControlMessage:
         if not isinstance(message, Mapping):
             return NotUnderstood(message, "not an object")
         envelope = FoldedFields(message)
@@ -124,7 +124,7 @@ class ControlDecoder:
         return NotUnderstood(message, f"unknown method {method!r}", sequence=sequence)
 
     # guess: `success` inside a session event
-    def _session_event(self, params: Any) -> SessionEvent:
+    def _session_event(self, params: object) -> SessionEvent:
         fields = FoldedFields(_object(params, "sessionEvent"))
         session_id = fields.text("session_id")
         if not session_id:
@@ -133,7 +133,7 @@ class ControlDecoder:
         event = None if fold(kind) == "success" else self._event(kind, payload)
         return session_id, fields.number("seq_id"), event
 
-    def _event(self, kind: str, payload: Any) -> Event:
+    def _event(self, kind: str, payload: object) -> Event:
         name = fold(kind)
         if name == "error":
             return SessionError(self._error(payload))
@@ -145,20 +145,20 @@ class ControlDecoder:
         except _Misfit:
             return UnknownEvent(kind, payload)
 
-    def _error(self, raw: Any) -> BacktestError:
+    def _error(self, raw: object) -> BacktestError:
         error = decode_error(raw)
         error.terminal = self._is_terminal(error)
         return error
 
 
-def _object(value: Any, what: str) -> Mapping[str, Any]:
+def _object(value: object, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise _Misfit(f"{what} without an object as params")
     return value
 
 
 # guess: form of the event inside `sessionEventV2`
-def _tagged(event: Any) -> tuple[str, Any]:
+def _tagged(event: object) -> tuple[str, Any]:
     """The kind and payload of an inner event: ``{"method", "params"}``, text or an object with one key. (A guess.)"""
     if isinstance(event, str):
         return event, None
@@ -173,7 +173,7 @@ def _tagged(event: Any) -> tuple[str, Any]:
     return "", event  # an unknown form: kept as an event of unknown kind
 
 
-def _slot_number(payload: Any) -> int:
+def _slot_number(payload: object) -> int:
     if isinstance(payload, int) and not isinstance(payload, bool):
         return payload
     if isinstance(payload, Mapping):
@@ -184,12 +184,12 @@ def _slot_number(payload: Any) -> int:
 
 
 # guess: `paused`
-def _paused(payload: Any) -> Paused:
+def _paused(payload: object) -> Paused:
     return Paused(_slot_number(payload), FoldedFields(_object(payload, "paused")).number("batch_index"), payload)
 
 
 # guess: `discoveryBatch`
-def _discovery_batch(payload: Any) -> DiscoveryBatch:
+def _discovery_batch(payload: object) -> DiscoveryBatch:
     fields = FoldedFields(_object(payload, "discoveryBatch"))
     return DiscoveryBatch(
         _slot_number(payload),
@@ -201,7 +201,7 @@ def _discovery_batch(payload: Any) -> DiscoveryBatch:
     )
 
 
-def _status(payload: Any) -> Status:
+def _status(payload: object) -> Status:
     status = FoldedFields(payload).text("status") if isinstance(payload, Mapping) else payload
     if not isinstance(status, str):
         raise _Misfit("no status")
@@ -209,7 +209,7 @@ def _status(payload: Any) -> Status:
 
 
 # guess: agent statistics in `completed`
-def _completed(payload: Any) -> Completed:
+def _completed(payload: object) -> Completed:
     fields = FoldedFields(payload if isinstance(payload, Mapping) else {})
     raw = fields.get("summary")
     if not isinstance(raw, Mapping):
@@ -241,7 +241,7 @@ def _slot_list(values: list[Any]) -> tuple[int, ...]:
 
 
 # guess: format of session ids
-def _session_created(params: Mapping[str, Any], sequence: int | None) -> ControlMessage:
+def _session_created(params: Mapping[str, object], sequence: int | None) -> ControlMessage:
     fields = FoldedFields(params)
     session_id, endpoint = fields.text("session_id"), fields.text("rpc_endpoint")
     if session_id is None or endpoint is None:
@@ -249,7 +249,7 @@ def _session_created(params: Mapping[str, Any], sequence: int | None) -> Control
     return SessionCreated(session_id, endpoint, fields.text("task_id"), sequence)
 
 
-def _session_attached(params: Mapping[str, Any], sequence: int | None) -> ControlMessage:
+def _session_attached(params: Mapping[str, object], sequence: int | None) -> ControlMessage:
     fields = FoldedFields(params)
     session_id = fields.text("session_id")
     if session_id is None:
@@ -257,7 +257,7 @@ def _session_attached(params: Mapping[str, Any], sequence: int | None) -> Contro
     return SessionAttached(session_id, fields.text("rpc_endpoint"), fields.text("task_id"), sequence)
 
 
-def _sessions_created(params: Mapping[str, Any], _sequence: int | None) -> ControlMessage:
+def _sessions_created(params: Mapping[str, object], _sequence: int | None) -> ControlMessage:
     fields = FoldedFields(params)
     return SessionsCreated(
         fields.text("control_session_id"),
@@ -268,7 +268,7 @@ def _sessions_created(params: Mapping[str, Any], _sequence: int | None) -> Contr
     )
 
 
-def _parallel_attached(params: Mapping[str, Any], _sequence: int | None) -> ControlMessage:
+def _parallel_attached(params: Mapping[str, object], _sequence: int | None) -> ControlMessage:
     fields = FoldedFields(params)
     return ParallelAttached(fields.text("control_session_id"), _text_list(fields.list("session_ids")))
 

@@ -28,7 +28,7 @@ _END_SUFFIXES = ("Completed", "Complete", "End")
 
 # guess: a result that ends a stream
 # guess: a method name that ends a stream
-def ends_stream(method: str, result: Any) -> bool:
+def ends_stream(method: str, result: object) -> bool:
     """True if this notification is the last one of its subscription. (A guess: its form is not documented.)
 
     That is a result object with a truthy ``completed``, ``done``, ``eof`` or ``endOfStream``, or a method name that

@@ -10,7 +10,7 @@ from simsync.params import base58
 from simsync.wire.notifications import transaction_fields
 
 
-def transaction_instructions(result: Any) -> tuple[Instruction, ...]:
+def transaction_instructions(result: object) -> tuple[Instruction, ...]:
     """Read the instructions tolerantly: one that has another form keeps its place, with its JSON in ``parsed``."""
     keys = transaction_fields(result).account_keys
     called: dict[Any, list[Any]] = {}
@@ -25,11 +25,11 @@ def transaction_instructions(result: Any) -> tuple[Instruction, ...]:
     )
 
 
-def _part(value: Any, name: str) -> Any:
+def _part(value: object, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else None
 
 
-def _items(value: Any) -> list[Any]:
+def _items(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 

@@ -50,12 +50,12 @@ def loads_all(payloads: Iterable[bytes]) -> list[Any]:
     return [value for value, _ in found]
 
 
-def dumps_with_standard_library(value: Any) -> bytes:
+def dumps_with_standard_library(value: object) -> bytes:
     """Encode as compact JSON in UTF-8."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
 
 
-def dumps_sorted_with_standard_library(value: Any) -> bytes:
+def dumps_sorted_with_standard_library(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode("utf-8")
 
 
@@ -78,5 +78,5 @@ else:
     loads = orjson.loads
     dumps = orjson.dumps
 
-    def dumps_sorted(value: Any) -> bytes:
+    def dumps_sorted(value: object) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

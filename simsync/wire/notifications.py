@@ -15,15 +15,15 @@ from simsync.wire.spelling import FoldedFields
 from simsync.wire.transaction_bytes import message_version
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _list(value: Any) -> list[Any]:
+def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
@@ -31,7 +31,7 @@ def _text(value: Any) -> str:
 
 
 # guess: shape of a transaction
-def transaction_fields(result: Any) -> TransactionFields:
+def transaction_fields(result: object) -> TransactionFields:
     """The fields of a transaction in the form of a ``getTransaction`` reply, encoded as ``json`` or ``jsonParsed``."""
     reply = _mapping(result)
     meta = _mapping(reply.get("meta"))
@@ -58,7 +58,7 @@ def transaction_fields(result: Any) -> TransactionFields:
     )
 
 
-def _account_key(value: Any) -> str:
+def _account_key(value: object) -> str:
     """``jsonParsed`` writes an object per account key."""
     return _text(value.get("pubkey") if isinstance(value, Mapping) else value)
 
@@ -69,7 +69,7 @@ def _account_key(value: Any) -> str:
 # guess: shape of an account diff
 # guess: names of a transaction's index and time in a diff's context
 # guess: a diff without a signature
-def account_diff_fields(result: Any) -> AccountDiffFields:
+def account_diff_fields(result: object) -> AccountDiffFields:
     """The fields of an account diff. Without ``pre`` the account was created, without ``post`` it was deleted."""
     fields = FoldedFields(_mapping(result))
     return AccountDiffFields(
@@ -84,7 +84,7 @@ def account_diff_fields(result: Any) -> AccountDiffFields:
 
 
 # guess: shape of an action result, older and newer
-def action_result_fields(result: Any) -> ActionResultFields:
+def action_result_fields(result: object) -> ActionResultFields:
     """The fields of an action result: a list of outcomes, or one outcome at the top level in older servers."""
     fields = FoldedFields(_mapping(result))
     outcomes = fields.get("transaction_outcomes")
@@ -114,7 +114,7 @@ def _outcome(fields: FoldedFields) -> TransactionOutcome:
     )
 
 
-def _matched(raw: Any) -> bytes | None:
+def _matched(raw: object) -> bytes | None:
     if raw is None:
         return None
     try:

@@ -58,10 +58,10 @@ class SubscribeSpec:
     def custom(
         cls,
         method: str,
-        filter: Any,
+        filter: object,
         decode: Optional[Callable[[str, Any], Event]],
         streams: Mapping[str, StreamRow],
-        config: Optional[Mapping[str, Any]] = None,
+        config: Optional[Mapping[str, object]] = None,
         *,
         intra_slot_updates: bool = False,
     ) -> SubscribeSpec:
@@ -74,7 +74,7 @@ class SubscribeSpec:
         if decode is not None:
             chosen = decode
 
-            def make_event(name: str, _slot: int, result: Any, _payload: bytes) -> Event:
+            def make_event(name: str, _slot: int, result: object, _payload: bytes) -> Event:
                 return chosen(name, result)
 
         keys = dict(row.config) if row is not None else {}
@@ -180,7 +180,7 @@ def decode_pubsub(payload: bytes) -> PubsubMessage:
 
 
 # guess: slot of a notification
-def slot_of(result: Any) -> Optional[int]:
+def slot_of(result: object) -> Optional[int]:
     """The slot that a notification belongs to: ``result.slot``, else ``result.context.slot``."""
     if not isinstance(result, Mapping):
         return None
@@ -215,9 +215,9 @@ def has_same_content(payload: bytes, other: bytes) -> bool:
         return False
 
 
-def _number(value: Any) -> Optional[int]:
+def _number(value: object) -> Optional[int]:
     return value if type(value) is int else None
 
 
-def _is_subscription(value: Any) -> bool:
+def _is_subscription(value: object) -> bool:
     return isinstance(value, str) or type(value) is int

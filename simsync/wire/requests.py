@@ -22,7 +22,7 @@ from simsync.wire.spelling import camel_case, without_none
 
 
 # guess: `params` of messages without content
-def _message(method: str, params: Any = None) -> bytes:
+def _message(method: str, params: object = None) -> bytes:
     envelope = {"method": method} if params is None else {"method": method, "params": params}
     return json_codec.dumps(envelope)
 
@@ -34,7 +34,7 @@ def _session_id(session_id: str, dialect: Dialect) -> dict[str, Any]:
     return _inline({"session_id": session_id}, dialect)
 
 
-def _inline(fields: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+def _inline(fields: Mapping[str, object], dialect: Dialect) -> dict[str, Any]:
     """The keys of an inline variant. A guess, since the vendor's source and documentation disagree."""
     if dialect.inline_case == "camel":
         return {camel_case(key): value for key, value in fields.items()}
@@ -48,13 +48,13 @@ def aggregators(names: Sequence[str]) -> Any:
 
 
 # guess: mint pairs
-def mint_pair(pair: MintPair | Mapping[str, Any]) -> Any:
+def mint_pair(pair: MintPair | Mapping[str, object]) -> Any:
     """A list of both: serde reads it as a tuple and as a struct with two fields of any name."""
     return [pair.mint_a, pair.mint_b] if isinstance(pair, MintPair) else dict(pair)
 
 
 # guess: direct fills
-def direct_fill(fill: DirectFill | Mapping[str, Any]) -> Any:
+def direct_fill(fill: DirectFill | Mapping[str, object]) -> Any:
     """The template as in the vendor's example."""
     if not isinstance(fill, DirectFill):
         return dict(fill)
@@ -83,7 +83,7 @@ def direct_fill(fill: DirectFill | Mapping[str, Any]) -> Any:
 
 
 # guess: keys of `reroute`
-def reroute(value: Reroute | Mapping[str, Any] | None) -> Any:
+def reroute(value: Reroute | Mapping[str, object] | None) -> Any:
     if not isinstance(value, Reroute):
         return None if value is None else dict(value)
     fields = {
@@ -102,7 +102,7 @@ def reroute(value: Reroute | Mapping[str, Any] | None) -> Any:
 
 
 # guess: diagnostic probes
-def diagnostic_probe(probe: DiagnosticProbe | Mapping[str, Any]) -> Any:
+def diagnostic_probe(probe: DiagnosticProbe | Mapping[str, object]) -> Any:
     if not isinstance(probe, DiagnosticProbe):
         return dict(probe)
     fields = {

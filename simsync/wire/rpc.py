@@ -51,7 +51,7 @@ class Call(Generic[T]):
         return self.decode(self.method, result_of(self.method, reply))
 
 
-def request_body(identifier: int, method: str, params: Sequence[Any]) -> bytes:
+def request_body(identifier: int, method: str, params: Sequence[object]) -> bytes:
     """Return the body of a request. Raises InvalidParams for parameters that are not JSON values."""
     sent = checks.plain("params", list(checks.items("params", params)))
     method = checks.text("method", method)
@@ -85,7 +85,7 @@ def result_of(method: str, body: bytes) -> Any:
 # Calls.
 
 
-def any_call(method: str, params: Sequence[Any]) -> Call[Any]:
+def any_call(method: str, params: Sequence[object]) -> Call[Any]:
     return Call(method, params, _unchanged)
 
 
@@ -110,7 +110,7 @@ def get_multiple_accounts(addresses: Sequence[str]) -> Call[list[Optional[Accoun
     return Call("getMultipleAccounts", [list(addresses), account_config()], _in_context(decode))
 
 
-def get_program_accounts(program: str, filters: Sequence[Mapping[str, Any]]) -> Call[list[tuple[str, AccountData]]]:
+def get_program_accounts(program: str, filters: Sequence[Mapping[str, object]]) -> Call[list[tuple[str, AccountData]]]:
     more = {"filters": list(filters)} if filters else {}
     return Call("getProgramAccounts", [program, {**account_config(), **more}], _program_accounts)
 
@@ -163,7 +163,7 @@ def send_transaction(transaction: str, *, skip_preflight: bool = False) -> Call[
     return Call("sendTransaction", [transaction, transaction_config(skipPreflight=skip_preflight)], _text)
 
 
-def modify_accounts(states: Mapping[str, AccountData | Mapping[str, Any]]) -> Call[Any]:
+def modify_accounts(states: Mapping[str, AccountData | Mapping[str, object]]) -> Call[Any]:
     return Call("modifyAccounts", [accounts.account_modifications(states)], _unchanged)
 
 
@@ -218,14 +218,14 @@ def compare_filter(argument: str, value: object) -> dict[str, Any]:
 # Results.
 
 
-def value_of(method: str, result: Any) -> Any:
+def value_of(method: str, result: object) -> Any:
     """Return the ``value`` of a result with a context."""
     if isinstance(result, Mapping) and "value" in result:
         return result["value"]
     raise ProtocolError(f"{method}: the result has no value", result)
 
 
-def account_from_json(method: str, value: Any) -> AccountData:
+def account_from_json(method: str, value: object) -> AccountData:
     """Read an account with base64 data."""
     try:
         return accounts.account_data(value)
@@ -240,7 +240,7 @@ def _in_context(decode: Callable[[str, Any], T]) -> Callable[[str, Any], T]:
 def _list_of(decode: Callable[[str, Any], Item], length: int) -> Callable[[str, Any], list[Optional[Item]]]:
     """Return the decoder of a list of known length, in which null is None."""
 
-    def decode_list(method: str, value: Any) -> list[Optional[Item]]:
+    def decode_list(method: str, value: object) -> list[Optional[Item]]:
         if not isinstance(value, list) or len(value) != length:
             raise ProtocolError(f"{method}: the result is not a list of {length} items", value)
         return [None if item is None else decode(method, item) for item in value]
@@ -248,53 +248,53 @@ def _list_of(decode: Callable[[str, Any], Item], length: int) -> Callable[[str, 
     return decode_list
 
 
-def _unchanged(_method: str, result: Any) -> Any:
+def _unchanged(_method: str, result: object) -> Any:
     return result
 
 
-def _number(method: str, result: Any) -> int:
+def _number(method: str, result: object) -> int:
     if type(result) is not int or result < 0:
         raise ProtocolError(f"{method}: the result is not a number", result)
     return result
 
 
-def _number_or_none(method: str, result: Any) -> Optional[int]:
+def _number_or_none(method: str, result: object) -> Optional[int]:
     return None if result is None else _number(method, result)
 
 
-def _text(method: str, result: Any) -> str:
+def _text(method: str, result: object) -> str:
     if not isinstance(result, str):
         raise ProtocolError(f"{method}: the result is not text", result)
     return result
 
 
-def _fields(method: str, value: Any) -> FoldedFields:
+def _fields(method: str, value: object) -> FoldedFields:
     if not isinstance(value, Mapping):
         raise ProtocolError(f"{method}: the result is not an object", value)
     return FoldedFields(value)
 
 
-def _blockhash(method: str, value: Any) -> str:
+def _blockhash(method: str, value: object) -> str:
     return _text(method, _fields(method, value).get("blockhash"))
 
 
-def _account(method: str, value: Any) -> Optional[AccountData]:
+def _account(method: str, value: object) -> Optional[AccountData]:
     return None if value is None else account_from_json(method, value)
 
 
-def _program_accounts(method: str, result: Any) -> list[tuple[str, AccountData]]:
+def _program_accounts(method: str, result: object) -> list[tuple[str, AccountData]]:
     found = result.get("value") if isinstance(result, Mapping) else result
     if not isinstance(found, list):
         raise ProtocolError(f"{method}: the result is not a list", result)
     return [_program_account(method, item) for item in found]
 
 
-def _program_account(method: str, item: Any) -> tuple[str, AccountData]:
+def _program_account(method: str, item: object) -> tuple[str, AccountData]:
     fields = _fields(method, item)
     return _text(method, fields.get("pubkey")), account_from_json(method, fields.get("account"))
 
 
-def _signature_status(method: str, value: Any) -> SignatureStatus:
+def _signature_status(method: str, value: object) -> SignatureStatus:
     fields = _fields(method, value)
     return SignatureStatus(
         slot=_number(method, fields.get("slot")),
@@ -308,7 +308,7 @@ def _signature_status(method: str, value: Any) -> SignatureStatus:
 def _simulation(asked: int) -> Callable[[str, Any], Simulation]:
     """Return the decoder of a simulation with this number of accounts."""
 
-    def decode(method: str, value: Any) -> Simulation:
+    def decode(method: str, value: object) -> Simulation:
         fields = _fields(method, value)
         states = _list_of(_account, asked)(method, fields.get("accounts")) if asked else []
         return Simulation(
@@ -323,7 +323,7 @@ def _simulation(asked: int) -> Callable[[str, Any], Simulation]:
     return decode
 
 
-def _return_data(method: str, value: Any) -> bytes | None:
+def _return_data(method: str, value: object) -> bytes | None:
     if value is None:
         return None
     try:

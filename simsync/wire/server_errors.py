@@ -85,7 +85,7 @@ def refuses_continue(error: BacktestError) -> bool:
 
 # guess: form of errors
 # guess: names and fields of errors
-def decode_error(raw: Any) -> BacktestError:
+def decode_error(raw: object) -> BacktestError:
     """Decode an error of any form. ``terminal`` is left for the dialect to set."""
     name, content = _name_and_content(raw)
     known = _NAMES.get(fold(name), name)
@@ -98,7 +98,7 @@ def decode_error(raw: Any) -> BacktestError:
     return BacktestError(known, fields, raw)
 
 
-def _name_and_content(raw: Any) -> tuple[str, Any]:
+def _name_and_content(raw: object) -> tuple[str, Any]:
     if isinstance(raw, str):
         return raw, None
     if not isinstance(raw, Mapping):

@@ -157,13 +157,13 @@ def _json(what: str, body: bytes) -> Any:
         raise ProtocolError(f"{what}: the reply is not JSON ({error})", body[:1000]) from error
 
 
-def _fields(what: str, value: Any) -> FoldedFields:
+def _fields(what: str, value: object) -> FoldedFields:
     if not isinstance(value, Mapping):
         raise ProtocolError(f"{what}: the reply is not an object", value)
     return FoldedFields(value)
 
 
-def _part(value: Any) -> FoldedFields:
+def _part(value: object) -> FoldedFields:
     return FoldedFields(value if isinstance(value, Mapping) else {})
 
 
@@ -182,7 +182,7 @@ def _readable(what: str, entries: list[Any], read: Callable[[Any], T]) -> tuple[
 
 
 # guess: `/available-ranges`: size of a bundle
-def _available_range(entry: Any) -> AvailableRange:
+def _available_range(entry: object) -> AvailableRange:
     fields = _fields("available ranges", entry)
     return AvailableRange(
         start_slot=_slot("available ranges", fields.get("bundle_start_slot"), entry),
@@ -197,7 +197,7 @@ def _available_range(entry: Any) -> AvailableRange:
 
 
 # guess: fields of bundle builds and bundles
-def _build(entry: Any) -> BundleBuild:
+def _build(entry: object) -> BundleBuild:
     fields = _fields("bundle build", entry)
     request_id, status = fields.get("request_id"), fields.text("status")
     if isinstance(request_id, int) and not isinstance(request_id, bool):
@@ -216,7 +216,7 @@ def _build(entry: Any) -> BundleBuild:
 
 
 # guess: fields of bundle builds and bundles
-def _bundle(entry: Any) -> Bundle:
+def _bundle(entry: object) -> Bundle:
     fields = _fields("bundles", entry)
     return Bundle(
         start_slot=_slot("bundles", fields.get("start_slot"), entry),
@@ -228,13 +228,13 @@ def _bundle(entry: Any) -> Bundle:
     )
 
 
-def _slot(what: str, value: Any, entry: Any) -> int:
+def _slot(what: str, value: object, entry: object) -> int:
     if type(value) is not int or value < 0:
         raise ProtocolError(f"{what}: an entry has no slot", entry)
     return value
 
 
-def _time(value: Any) -> Optional[datetime]:
+def _time(value: object) -> Optional[datetime]:
     """Return a time, or None for anything else, which is still in ``raw``."""
     try:
         return parse_time(value) if isinstance(value, str) else None

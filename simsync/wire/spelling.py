@@ -23,7 +23,7 @@ class FoldedFields:
 
     __slots__ = ("_values",)
 
-    def __init__(self, source: Mapping[str, Any]) -> None:
+    def __init__(self, source: Mapping[str, object]) -> None:
         # A null under one spelling must not hide the value under another.
         self._values = {fold(key): value for key, value in source.items() if value is not None}
 
@@ -57,6 +57,6 @@ def camel_case(name: str) -> str:
 
 
 # guess: options that are not given: null or omitted
-def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+def without_none(fields: Mapping[str, object]) -> dict[str, Any]:
     """The fields that are set. Whether the server accepts null for an absent option is not documented."""
     return {key: value for key, value in fields.items() if value is not None}

@@ -56,7 +56,7 @@ class StreamRow:
     config: Mapping[str, Any] = field(default_factory=dict)
 
 
-def notification_params(message: Mapping[str, Any]) -> FoldedFields:
+def notification_params(message: Mapping[str, object]) -> FoldedFields:
     """The params of a notification, with its subscription and its result."""
     params = message.get("params")
     return FoldedFields(params if isinstance(params, Mapping) else {})
@@ -89,32 +89,32 @@ _ACCOUNT_DIFF = Reading(_account_diff_fields, _result)
 _ACTION_RESULT = Reading(_action_result_fields, _result)
 
 
-def transaction(_method: str, slot: int, _result: Any, payload: bytes) -> Event:
+def transaction(_method: str, slot: int, _result: object, payload: bytes) -> Event:
     return Transaction(slot, payload, TRANSACTION)
 
 
-def _account_diff(_method: str, slot: int, _result: Any, payload: bytes) -> Event:
+def _account_diff(_method: str, slot: int, _result: object, payload: bytes) -> Event:
     return AccountDiff(slot, payload, _ACCOUNT_DIFF)
 
 
-def _action_result(_method: str, slot: int, _result: Any, payload: bytes) -> Event:
+def _action_result(_method: str, slot: int, _result: object, payload: bytes) -> Event:
     return ActionResult(slot, payload, _ACTION_RESULT)
 
 
 # guess: shapes of all other kinds
-def notification(method: str, _slot: int, result: Any, _payload: bytes) -> Event:
+def notification(method: str, _slot: int, result: object, _payload: bytes) -> Event:
     """The event of kinds that have no event class."""
     return Notification(method, result)
 
 
-def _at(result: Any, *names: str) -> Any:
+def _at(result: object, *names: str) -> Any:
     """The value at a path of keys, or None."""
     for name in names:
         result = result.get(name) if isinstance(result, Mapping) else None
     return result
 
 
-def content(result: Any) -> Any:
+def content(result: object) -> Any:
     """The whole content as the key, in any order of its keys.
 
     Results that cannot be encoded share one key, as repetitions are counted.
@@ -125,33 +125,33 @@ def content(result: Any) -> Any:
         return None
 
 
-def _text(result: Any, *names: str) -> str | None:
+def _text(result: object, *names: str) -> str | None:
     """The text at a path of keys, or None. Only text is hashable for certain."""
     value = _at(result, *names)
     return value if isinstance(value, str) and value else None
 
 
-def transaction_key(result: Any) -> Any:
+def transaction_key(result: object) -> Any:
     signatures = _at(result, "transaction", "signatures")
     first = signatures[0] if isinstance(signatures, list) and signatures else None
     return first if isinstance(first, str) else content(result)
 
 
-def _diff_key(result: Any) -> Any:
+def _diff_key(result: object) -> Any:
     signature, account = _text(result, "signature"), _text(result, "account")
     return (signature, account) if signature and account else content(result)
 
 
-def _action_key(result: Any) -> Any:
+def _action_key(result: object) -> Any:
     parts = [_at(result, name) for name in ("batchIndex", "actionIndex", "label", "matched")]
     return content(parts) if any(part is not None for part in parts[:3]) else content(result)
 
 
-def _log_key(result: Any) -> Any:
+def _log_key(result: object) -> Any:
     return _text(result, "value", "signature") or content(result)
 
 
-def _original_key(result: Any) -> Any:
+def _original_key(result: object) -> Any:
     return _text(result, "originalSignature") or content(result)
 
 

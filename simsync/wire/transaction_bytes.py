@@ -15,7 +15,7 @@ _VERSIONED = 0x80
 _KEY, _SIGNATURE = 32, 64
 
 
-def message_version(version: Any, lookups: object) -> Any:
+def message_version(version: object, lookups: object) -> Any:
     """The version of a message: ``"legacy"`` or a number.
 
     Args:
@@ -66,7 +66,7 @@ def _message(message: Mapping[str, Any], version: Any) -> bytes:
     return bytes((_VERSIONED | int(version),)) + body + _with_count(_lookup(one) for one in lookups)
 
 
-def _is_looked_up(key: Any) -> bool:
+def _is_looked_up(key: object) -> bool:
     return isinstance(key, Mapping) and key.get("source") == "lookupTable"
 
 

@@ -57,7 +57,7 @@ class TransactionLayouts:
                 return layout.method, layout.subscription, self._slot, signature.decode("ascii")
         return None
 
-    def learn(self, payload: bytes, method: str, subscription: Any, slot: int, key: Any) -> None:
+    def learn(self, payload: bytes, method: str, subscription: object, slot: int, key: object) -> None:
         """Remember the layout of a decoded notification, if :meth:`find` then reads the same fields from it."""
         place = payload.find(_SLOT)
         head = payload[: place + len(_SLOT)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from solders.transaction import VersionedTransaction
 
@@ -176,7 +176,7 @@ class Execution:
             self._show(ExecutedTransaction(transaction, outcome, block.slot, block.time))
         yield from self._run_match_actions(around, before=False)
 
-    def _replay_batch(self, block: Block, replies: Iterable[dict[str, Any]]) -> Iterator[None]:
+    def _replay_batch(self, block: Block, replies: Iterable[dict[str, object]]) -> Iterator[None]:
         batch = [RecordedTransaction(reply, block.slot, block.time) for reply in replies]
         batch = [one for one in batch if not self._plan.signer_filter or not self._plan.signer_filter & one.signers]
         around: list[tuple[Due, bool, None]] = []

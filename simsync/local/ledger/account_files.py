@@ -75,7 +75,7 @@ def _accounts_in(file: Path, value: object) -> list[tuple[Pubkey, Account | None
         raise InvalidParams("path", str(file), f"holds something that is not an account ({error})") from error
 
 
-def _pairs(file: Path, value: Any) -> Iterable[tuple[str, Any]]:
+def _pairs(file: Path, value: object) -> Iterable[tuple[str, Any]]:
     if isinstance(value, Mapping) and value.get("error") is not None:
         raise ValueError(f"the reply is an error: {reprlib.repr(value['error'])}")
     if isinstance(value, Mapping) and "result" in value:
@@ -95,7 +95,7 @@ def _pairs(file: Path, value: Any) -> Iterable[tuple[str, Any]]:
     return list(value.items())
 
 
-def _named(value: Any) -> tuple[str, Any]:
+def _named(value: object) -> tuple[str, Any]:
     if not isinstance(value, Mapping) or "pubkey" not in value or "account" not in value:
         raise ValueError("an account in a list, or beside its address, needs the keys pubkey and account")
     return value["pubkey"], value["account"]

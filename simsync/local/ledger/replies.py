@@ -28,7 +28,7 @@ _LONGEST_SIGNATURE = 88
 _NO_SLOT = "each must be (slot, getBlock reply) or a reply with a slot"
 
 
-def numbered_replies(blocks: Iterable[object] | Mapping[Any, object]) -> Iterator[tuple[int, dict[str, Any]]]:
+def numbered_replies(blocks: Iterable[object] | Mapping[Any, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield slot and content of ``getBlock`` replies; slots without a block are left out.
 
     Args:

@@ -25,7 +25,7 @@ def slot_in_name(name: str, block: dict[str, Any] | None) -> int | None:
     return longest.pop() if len(longest) == 1 else None
 
 
-def linked_slots(replies: Sequence[object], blocks: Sequence[dict[str, Any] | None]) -> list[int | None]:
+def linked_slots(replies: Sequence[object], blocks: Sequence[dict[str, object] | None]) -> list[int | None]:
     """Return the slots of replies of one file, each None where nothing tells it for certain.
 
     A block that another one names as its predecessor by hash has the slot that this one gives as its parent's. Else

@@ -197,7 +197,7 @@ class DataConnection:
         if subscribed:
             self._wake.set()
 
-    async def _answer(self, request: Any, subscribed: list[_Subscription]) -> bytes:
+    async def _answer(self, request: object, subscribed: list[_Subscription]) -> bytes:
         """Return the reply to one request, and add what it has subscribed to; nothing for what wants no reply."""
         if envelope.is_notification(request):
             return b""

@@ -137,7 +137,7 @@ def data_slice(config: dict[str, Any]) -> tuple[int, int] | None:
     return unsigned(wanted.get("offset"), "offset"), unsigned(wanted.get("length"), "length")
 
 
-def address(value: Any) -> Pubkey:
+def address(value: object) -> Pubkey:
     """Return an address."""
     return Pubkey.from_bytes(_decoded(value, _KEY, "a Solana address"))
 

@@ -61,7 +61,7 @@ class Channel:
         self,
         end: socket.socket,
         calls: Mapping[str, Callable[..., None]],
-        questions: Mapping[str, Callable[..., Coroutine[Any, Any, Any]]],
+        questions: Mapping[str, Callable[..., Coroutine[Any, Any, object]]],
         lost: Callable[[BaseException | None], None],
     ) -> None:
         end.setblocking(False)
@@ -124,7 +124,7 @@ class Channel:
 
     # -- sending
 
-    def _post(self, number: int | None, name: str, arguments: Any) -> None:
+    def _post(self, number: int | None, name: str, arguments: object) -> None:
         if self.closed:
             return
         text = io.BytesIO()
