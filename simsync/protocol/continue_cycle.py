@@ -39,6 +39,7 @@ class CycleState(Enum):
 
 _UNPROVEN = (CycleState.SENT, CycleState.UNCERTAIN, CycleState.ASKING)
 _OUTSTANDING = (CycleState.QUEUED, CycleState.RUNNING, *_UNPROVEN)
+_MARKS_THE_FIRST_SLOT = (CycleState.READY, *_OUTSTANDING)
 
 
 class Step:
@@ -117,7 +118,7 @@ class ContinueCycle:
         self._become(CycleState.QUEUED)
 
     def abandon_step(self, step: Step) -> None:
-        """Nobody waits for this step any more. Its continue goes on."""
+        """Nobody waits for this step any more. Its continue keeps running."""
         if self._step is step:
             self._step = None
             self._become(self.state)
@@ -292,8 +293,7 @@ class ContinueCycle:
     def _become(self, state: CycleState) -> None:
         # The flag first: Ctrl-C may come in between, and watching too much is harmless.
         self.watching = (
-            (state in _OUTSTANDING and not self._slot_seen)
-            or state is CycleState.READY
+            (state in _MARKS_THE_FIRST_SLOT and not self._slot_seen)
             or self._ready_may_repeat
             or self._resumed
             or self._catching_up
