@@ -75,10 +75,14 @@ class EventStream(Iterator[Event]):
         if self._deadline is not None:
             check_deadline(self._deadline, self._seconds)
             deadline = earliest(deadline, self._deadline)
-        if self._on_idle is None:
-            batch = self._queue.next_batch(deadline, self._take_turn)
-        else:
-            batch = self._wait_watchfully(deadline, self._on_idle)
+        try:
+            if self._on_idle is None:
+                batch = self._queue.next_batch(deadline, self._take_turn)
+            else:
+                batch = self._wait_watchfully(deadline, self._on_idle)
+        except EventTimeout:
+            check_deadline(self._deadline, self._seconds)  # raises if it was this one that has passed
+            raise
         if self._queue.is_finished:
             self._on_finished()
         return batch
@@ -104,7 +108,8 @@ def _slots_of(queue: EventQueue) -> int | None:
 def check_deadline(deadline: float | None, seconds: float | None) -> None:
     """Raise EventTimeout if the deadline of a loop has passed; ``seconds`` is what the caller gave."""
     if deadline is not None and time.monotonic() >= deadline:
-        raise EventTimeout(f"the deadline of the loop has passed ({seconds:g} s); no event is lost, a new loop goes on")
+        text = f"the deadline of the loop has passed ({seconds:g} s); no event is lost, a new loop continues"
+        raise EventTimeout(text) from None
 
 
 def _in_time(items: Iterator[T], deadline: float | None, seconds: float | None) -> Iterator[T]:

@@ -172,6 +172,17 @@ def test_the_deadline_holds_for_the_whole_loop_and_loses_nothing(
         assert len(slots) == len(set(slots)) == (18 if merged else 6)
 
 
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_deadline_that_passes_while_nothing_comes_is_named(
+    client: simsync.Client, create: simsync.CreateSession, merged: bool
+) -> None:
+    with client.parallel(create, timeout=20) as session:
+        source: Any = session if merged else session.sub_sessions[0]
+        with pytest.raises(simsync.EventTimeout, match=r"deadline of the loop has passed \(0.2 s\)"):
+            for _event in source.events(timeout=20, deadline=0.2):
+                pass  # every engine waits for a continue
+
+
 def test_a_client_closes_what_it_made(simulator: Any, create: simsync.CreateSession) -> None:
     with simsync.Client(simulator.url, simulator.api_key) as client:
         session = client.parallel(create, timeout=20)
