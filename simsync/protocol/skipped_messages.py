@@ -1,4 +1,4 @@
-"""Messages that simsync cannot use: it counts them, logs them without flooding the log, and goes on."""
+"""Messages that simsync cannot use: it counts them, logs them without flooding the log, and continues."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class UnreadableFrames:
         self._while_creating = 0
 
     def note_while_creating(self) -> None:
-        """Another create would hold capacity a second time, so the create goes on without the frame."""
+        """Another create would hold capacity a second time, so the create continues without the frame."""
         self.skipped += 1
         self._while_creating += 1
 

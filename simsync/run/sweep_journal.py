@@ -1,4 +1,4 @@
-"""The journal of a sweep: its results in a file, so that a driver that was killed goes on where it was."""
+"""The journal of a sweep: its results in a file, so that a killed driver can continue where it was."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _numbers = itertools.count(1)
 class FrameObserver:
     """Calls the function of the caller. If it raises, the error is logged, and this connection does not call it again.
 
-    The connection goes on: observing it must not change it.
+    The connection continues: observing it must not change it.
     """
 
     def __init__(self, on_frame: OnFrame, plane: str, url: str, log: ConnectionLog | None) -> None:

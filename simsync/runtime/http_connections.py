@@ -173,7 +173,7 @@ class _Tracked:
         try:
             sock = self._budget.dial(f"{scheme}://{host}:{connection.port}", self._abort)
         except ConnectionError as error:
-            # Under its own type urllib3 would take it for a failure to send, and go on without a socket.
+            # Under its own type urllib3 would take it for a failure to send, and continue without a socket.
             raise ProtocolError(str(error), error) from error
         self._forget()
         self._duplicate = sock.dup()

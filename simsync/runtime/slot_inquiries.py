@@ -18,7 +18,7 @@ Wanted = Callable[[], bool]
 AskSlot = Callable[[SessionState, CancelToken, Optional[Wanted]], int]
 """Asks a session's RPC for its slot, until the token is cancelled. Raises SimsyncError.
 
-With the function, which says whether the answer still matters, it goes on asking as long as an outage may last.
+With the function, which says whether the answer still matters, it keeps asking as long as an outage may last.
 """
 
 
@@ -70,7 +70,7 @@ class SlotInquiries:
         """
 
         cycle, number = state.cycle, state.cycle.inquiry
-        # The session cannot go on without this answer, unless an event decides it or the connection is lost again.
+        # The session cannot continue without this answer, unless an event decides it or the connection is lost again.
         in_doubt = cycle.state is CycleState.ASKING
 
         def wanted() -> bool:

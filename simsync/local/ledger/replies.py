@@ -60,7 +60,7 @@ def numbered_replies(blocks: Iterable[object] | Mapping[Any, Any]) -> Iterator[t
 
 
 def slot_of_text(text: str) -> int | str:
-    """Return the slot in a key of a JSON object; the text itself if it is none."""
+    """Return the slot in a key of a JSON object; the text itself if it is not a number."""
     return int(text) if text.isdecimal() and len(text) <= _LONGEST_SLOT else text
 
 

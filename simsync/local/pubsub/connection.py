@@ -104,7 +104,7 @@ class DataConnection:
     """One client on the data socket of a session.
 
     A client that uses only what a node has cannot know the messages that end a subscription; web3.js and solana-py
-    crash on them. A clean close is no better: kit goes on using a connection that was closed with code 1000. So the
+    crash on them. A clean close is no better: kit keeps using a connection that was closed with code 1000. So the
     subscriptions of such a client do not end with the range, and show what is executed after it, until the session is
     closed.
     """
