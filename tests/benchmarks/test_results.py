@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import variants
 from benchmarks.__main__ import main
+from benchmarks.earlier import what_fell
 from benchmarks.measures import MEASURES
 from benchmarks.readers.run import Run
 from benchmarks.results import Results, missing, variants_of
@@ -42,6 +43,26 @@ def test_a_ratio_is_taken_within_a_round_and_held_against_its_target(results: Re
     assert [cell.strip() for cell in row.split("|")[2:-1]] == ["5.00 [2.00–5.00]", "≥ 4.5", "yes", "4.00"]
     row = next(line for line in results.targets().splitlines() if "memory" in line)
     assert [cell.strip() for cell in row.split("|")[2:-1]] == ["200 [200–200] bytes", "≤ 150 bytes", "NO", ""]
+
+
+def test_rows_that_fell_are_named(results: Results) -> None:
+    ratio, share = results.measures[0], next(one for one in results.measures if one.at_most)
+    medians = {one.label: results.values(one)[0] for one in results.measures}
+    assert what_fell(results, medians) == []
+    assert what_fell(results, {**medians, ratio.label: medians[ratio.label] * 1.04}) == []
+    assert what_fell(results, {**medians, share.label: medians[share.label] * 2}) == []  # less is better
+    for measure, factor in ((ratio, 1.25), (share, 0.5)):
+        (line,) = what_fell(results, {**medians, measure.label: medians[measure.label] * factor})
+        assert line.startswith(f"{measure.label}: ")
+        assert line.endswith("worse)")
+
+
+def test_what_is_no_file_of_figures_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "figures.json"
+    path.write_text("[]")
+    with pytest.raises(SystemExit, match="2"):
+        main(["--only", "bare", "--check", str(path)])
+    assert f"{path} holds no figures of --json" in capsys.readouterr().err
 
 
 def test_the_rates_have_a_row_for_each_variant(results: Results) -> None:
