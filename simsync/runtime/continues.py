@@ -32,8 +32,7 @@ class Continues:
         Raises ContinueSendError if a continue is running or the session has ended, what made the session fail, and
         EventTimeout.
         """
-        connection, state = self._connection, self._queue.state
-        cycle = state.cycle
+        connection, cycle = self._connection, self._queue.state.cycle
         if os.getpid() != connection.process.number:
             connection.process.check()
 
@@ -41,10 +40,7 @@ class Continues:
             self._check_can_continue()
             if not (cycle.is_ready and connection.up and self._subscriptions_are_up and connection.outbox.has_room):
                 return False
-            # The outbox first: if Ctrl-C comes in between, it lists a cycle that has nothing to send, which the writer
-            # skips. The other way round, a continue would be submitted that is never sent.
-            connection.outbox.add_continue(cycle)
-            state.submit(payload, step)
+            self._submit(payload, step)
             return True
 
         # wait: caller | its turn to continue | `changed` | its timeout; failure
@@ -59,15 +55,21 @@ class Continues:
 
         Asked whenever the caller wants more events, and again after each wake-up.
         """
-        connection, state = self._connection, self._queue.state
-        cycle = state.cycle
+        cycle = self._queue.state.cycle
         # Without the lock, as this runs for each batch. A session that becomes ready afterwards wakes the caller.
         if not cycle.is_ready:
             return
-        with connection.lock:
+        with self._connection.lock:
             if cycle.is_ready and self._queue.is_caught_up and self._subscriptions_are_up:
-                connection.outbox.add_continue(cycle)  # first, for the reason given above
-                state.submit(payload)
+                self._submit(payload)
+
+    def _submit(self, payload: bytes, step: Step | None = None) -> None:
+        """Accept the continue. Call it while holding the lock of the connection."""
+        state = self._queue.state
+        # The outbox first: if Ctrl-C comes in between, it lists a cycle that has nothing to send, which the writer
+        # skips. The other way round, a continue would be submitted that is never sent.
+        self._connection.outbox.add_continue(state.cycle)
+        state.submit(payload, step)
 
     def send_and_wait(self, payload: bytes, deadline: float | None) -> Step:
         """Send a continue as :meth:`send` and wait until it is answered. The events stay in the queue."""
