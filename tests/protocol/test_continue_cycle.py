@@ -36,6 +36,15 @@ def sent_cycle() -> ContinueCycle:
     return cycle
 
 
+def test_of_the_slots_that_a_waiting_session_sends_only_the_first_is_looked_at() -> None:
+    cycle = ready_cycle()
+    assert cycle.watching
+    cycle.observe(Slot(1))
+    assert not cycle.watching
+    assert cycle.observe(READY)  # slots came since it was ready, so this is another stop
+    assert cycle.watching
+
+
 def test_a_session_is_not_ready_before_it_says_so() -> None:
     cycle = ContinueCycle()
     cycle.observe(Status("startingRuntime"))
