@@ -78,7 +78,7 @@ def test_only_the_first_signal_counts(started: Callable[..., tuple[int, str]]) -
     assert started(["-m", "simsync"], "simsync.client", *numbers) == (143, "simsync: received SIGTERM\n")
 
 
-@pytest.mark.parametrize("second", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_while_the_process_ends(tmp_path: Path, second: signal.Signals) -> None:
     (tmp_path / "waiting.py").write_text(
         "import pathlib\n"

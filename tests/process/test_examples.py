@@ -103,7 +103,7 @@ def test_a_run_as_a_table_and_as_a_file() -> None:
 
 def test_scheduled_actions_on_each_generation(given: dict[str, str]) -> None:
     pytest.importorskip("zstandard")
-    generations = ("0.13", "0.14", "0.23", "0.28")
+    generations = ("0.13", "0.28")  # all of them with --thorough, for every example
     outputs = {run("scheduled_actions.py", "2000", "2059", SIMULATOR_GENERATION=one, **given) for one in generations}
     ((code, output),) = outputs
     assert code == 0

@@ -224,7 +224,7 @@ def test_every_call_names_the_limit(client: simsync.Client, place: str, host: st
 
 
 @needs_limits
-@pytest.mark.parametrize("place", ["session", "ranges", "trial"])
+@pytest.mark.parametrize("place", ["session", "ranges"])
 def test_with_a_ca_bundle_too(client: simsync.Client, place: str, tmp_path: Path) -> None:
     authority, bundle = trustme.CA(), tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(bundle))
