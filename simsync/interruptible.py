@@ -32,7 +32,19 @@ def take(source: queue.SimpleQueue[T], deadline: float | None = None) -> T:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         last = left is not None and left <= SIGNALS_NOTICED_WITHIN
         try:
-            return source.get(timeout=SIGNALS_NOTICED_WITHIN if main and not last else left)
+            return get_within(source, SIGNALS_NOTICED_WITHIN if main and not last else left)
         except queue.Empty:
             if last or not main:
                 raise
+
+
+def get_within(source: queue.SimpleQueue[T], seconds: float | None) -> T:
+    """``source.get(timeout=seconds)``, which always ends in time.
+
+    Python 3.9 may wait for ever there. The lock inside a queue is open if the queue is new, or an item was taken out of
+    it. Then ``get`` takes the lock, computes the time that is left, and takes a negative one for no limit.
+    """
+    try:
+        return source.get(block=False)  # closes that lock
+    except queue.Empty:
+        return source.get(timeout=seconds)

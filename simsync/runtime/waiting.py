@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any, Callable, Optional, TypeVar
 
-from simsync.interruptible import SIGNALS_NOTICED_WITHIN
+from simsync.interruptible import SIGNALS_NOTICED_WITHIN, get_within
 from simsync.params import checks
 from simsync.runtime.exhaustion import exhaustion
 
@@ -100,7 +100,7 @@ class InterruptSafeCondition:
             self._waiting.append(woken)
         told = False
         try:
-            woken.get(timeout=left)
+            get_within(woken, left)
             told = True
         except queue.Empty:
             pass  # the caller looks at the state one last time

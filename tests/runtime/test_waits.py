@@ -20,7 +20,6 @@ RAW = {
     ("dial.py", "connect"),
     ("dial.py", "recv"),
     ("bounded_socket.py", "recv"),
-    ("waiting.py", "get"),
     ("interruptible.py", "get"),
     ("threads.py", "join"),
     ("__main__.py", "sleep"),  # of a thread that ends the process
