@@ -54,19 +54,19 @@ def take_all(session: ParallelSession) -> list[Outcome]:
 
 
 def read_in_one_loop(stream: Stream) -> Run:
-    watch = Stopwatch()
-    with open_session(stream) as session:
-        watch.start()
-        start(session, stream)
-        outcomes = take_all(session)
-        return watch.stop(stream.events, slot_problems(stream.events, outcomes) + coverage_problems(session))
+    return _read_in_one_loop(stream, subscribed=False)
 
 
 def read_while_subscribed(stream: Stream) -> Run:
     """In one loop, while every sub-session has a subscription to which nothing comes."""
+    return _read_in_one_loop(stream, subscribed=True)
+
+
+def _read_in_one_loop(stream: Stream, *, subscribed: bool) -> Run:
     watch = Stopwatch()
-    with open_session(stream, compression=False) as session:
-        session.subscribe_transactions()
+    with open_session(stream) as session:
+        if subscribed:
+            session.subscribe_transactions()
         watch.start()
         start(session, stream)
         outcomes = take_all(session)
