@@ -65,7 +65,17 @@ ENDS = {
 @pytest.mark.parametrize("how", [["-m", "simsync"], ["-c", CONSOLE_SCRIPT]], ids=["module", "script"])
 @pytest.mark.parametrize(
     ("module", "number"),
-    [("simsync.client", signal.SIGTERM), ("click", signal.SIGHUP), ("rich.console", signal.SIGINT)],
+    [
+        ("simsync.client", signal.SIGTERM),
+        ("click", signal.SIGHUP),
+        ("rich.console", signal.SIGINT),
+        pytest.param("simsync.client", signal.SIGHUP, marks=pytest.mark.thorough),
+        pytest.param("simsync.client", signal.SIGINT, marks=pytest.mark.thorough),
+        pytest.param("click", signal.SIGTERM, marks=pytest.mark.thorough),
+        pytest.param("click", signal.SIGINT, marks=pytest.mark.thorough),
+        pytest.param("rich.console", signal.SIGTERM, marks=pytest.mark.thorough),
+        pytest.param("rich.console", signal.SIGHUP, marks=pytest.mark.thorough),
+    ],
 )
 def test_while_the_package_is_imported(
     started: Callable[..., tuple[int, str]], how: list[str], module: str, number: signal.Signals
@@ -78,7 +88,9 @@ def test_only_the_first_signal_counts(started: Callable[..., tuple[int, str]]) -
     assert started(["-m", "simsync"], "simsync.client", *numbers) == (143, "simsync: received SIGTERM\n")
 
 
-@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "second", [pytest.param(signal.SIGHUP, marks=pytest.mark.thorough), signal.SIGINT, signal.SIGTERM]
+)
 def test_a_second_signal_while_the_process_ends(tmp_path: Path, second: signal.Signals) -> None:
     (tmp_path / "waiting.py").write_text(
         "import pathlib\n"

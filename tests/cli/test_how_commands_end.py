@@ -250,10 +250,12 @@ def test_a_closed_pipe_is_silent(simulator: Simulator) -> None:
 @pytest.mark.parametrize(
     ("command", "closed", "code"),
     [
+        pytest.param(["ranges"], ">&-", 141, marks=pytest.mark.thorough),
         (["ranges"], "<&- >&- 2>&-", 141),
         (["ranges"], "2>&-", 0),
         (["--version"], ">&-", 141),
         (["run", *RANGE, "--output-file", "run.ndjson"], ">&-", 0),
+        pytest.param(["run", *RANGE, "--output-file", "run.ndjson"], "<&- >&- 2>&-", 0, marks=pytest.mark.thorough),
         (["run", *RANGE, "--output-file", "run.ndjson", "--progress", "plain"], "<&- >&- 2>&-", 0),
         (["run", *RANGE, "--output-file", "-"], "<&- >&- 2>&-", 141),
         (["ranges", "--no-such-option"], "2>&-", 2),

@@ -178,7 +178,9 @@ def test_a_signal_leaves_a_file_that_says_how_far_the_run_came(
 
 
 # feature: `run` with range, programs, binaries, subscriptions, limits, progress
-@pytest.mark.parametrize("killed_after", [1, 9])
+@pytest.mark.parametrize(
+    "killed_after", [1, 9, pytest.param(5, marks=pytest.mark.thorough), pytest.param(14, marks=pytest.mark.thorough)]
+)
 def test_a_killed_run_is_resumed(
     slow_simulator: Simulator, simulator: Simulator, tmp_path: Path, killed_after: int
 ) -> None:

@@ -208,7 +208,17 @@ needs_limits = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="ne
 
 @needs_limits
 @pytest.mark.parametrize(
-    ("place", "host"), [*((place, "127.0.0.1") for place in PLACES), ("session", "localhost"), ("rpc", "localhost")]
+    ("place", "host"),
+    [
+        *((place, "127.0.0.1") for place in PLACES),
+        ("session", "localhost"),
+        ("rpc", "localhost"),
+        *(
+            pytest.param(place, "localhost", marks=pytest.mark.thorough)
+            for place in PLACES
+            if place not in ("session", "rpc")
+        ),
+    ],
 )
 def test_every_call_names_the_limit(client: simsync.Client, place: str, host: str) -> None:
     with client.session(simsync.CreateSession(1_000, slot_count=SLOTS), timeout=20) as session:
@@ -224,7 +234,7 @@ def test_every_call_names_the_limit(client: simsync.Client, place: str, host: st
 
 
 @needs_limits
-@pytest.mark.parametrize("place", ["session", "ranges"])
+@pytest.mark.parametrize("place", ["session", "ranges", pytest.param("trial", marks=pytest.mark.thorough)])
 def test_with_a_ca_bundle_too(client: simsync.Client, place: str, tmp_path: Path) -> None:
     authority, bundle = trustme.CA(), tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(bundle))

@@ -130,6 +130,10 @@ if __name__ == "__main__":
         ("fork", "used by a thread of a thread"),
         ("forkserver", "kept"),
         ("spawn", "used by a thread"),
+        pytest.param("forkserver", "deleted", marks=pytest.mark.thorough),
+        pytest.param("forkserver", "used by a thread", marks=pytest.mark.thorough),
+        pytest.param("spawn", "deleted", marks=pytest.mark.thorough),
+        pytest.param("spawn", "kept", marks=pytest.mark.thorough),
     ],
 )
 def test_a_child_of_multiprocessing_tells_the_server(

@@ -45,7 +45,9 @@ def undisturbed(simulator: Simulator) -> list[str]:
 
 
 # feature: attach by id and cursor
-@pytest.mark.parametrize("killed_after", [1, 9])
+@pytest.mark.parametrize(
+    "killed_after", [1, 9, pytest.param(4, marks=pytest.mark.thorough), pytest.param(16, marks=pytest.mark.thorough)]
+)
 def test_the_second_process_goes_on_after_the_last_event_of_the_first(
     simulator: Simulator, undisturbed: list[str], killed_after: int
 ) -> None:

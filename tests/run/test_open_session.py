@@ -75,7 +75,7 @@ def killed_run(simulator: Simulator, path: Path, stops: int) -> None:
         process.send_signal(signal.SIGKILL)
 
 
-@pytest.mark.parametrize("stops", [9])
+@pytest.mark.parametrize("stops", [9, pytest.param(2, marks=pytest.mark.thorough)])
 def test_it_is_continued_from_its_last_stop(simulator: Simulator, tmp_path: Path, stops: int) -> None:
     path, whole = tmp_path / "run.ndjson", tmp_path / "whole.ndjson"
     client = simsync.Client(simulator.url, simulator.api_key, options=simsync.Options(continue_grace=1.0))
