@@ -31,7 +31,7 @@ QUIET = 0.03
 WARM_UP = 3
 """The first turns are not counted."""
 CALLER = "caller"
-ROLES = {"simsync-subscription": "data reader"}
+ROLES = {"simsync-subscriptions": "data reader"}
 """Column names of threads; any other thread ``simsync-<name>`` is shown as ``<name>``."""
 
 _PACKAGE = Path(simsync.__file__).resolve().parent

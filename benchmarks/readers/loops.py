@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import ssl
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,12 +67,17 @@ def read_while_subscribed(stream: Stream) -> Run:
 def _read_in_one_loop(stream: Stream, *, subscribed: bool) -> Run:
     watch = Stopwatch()
     with open_session(stream) as session:
+        began = time.perf_counter()
         if subscribed:
             session.subscribe_transactions()
+            while not all(status.up for sub in session.sub_sessions for status in sub.queue.subscriptions):
+                time.sleep(0.001)
+        figures = {"until_subscribed": time.perf_counter() - began, "threads": threading.active_count()}
         watch.start()
         start(session, stream)
         outcomes = take_all(session)
-        return watch.stop(stream.events, slot_problems(stream.events, outcomes) + coverage_problems(session))
+        problems = slot_problems(stream.events, outcomes) + coverage_problems(session)
+        return watch.stop(stream.events, problems, figures)
 
 
 def read_in_threads(stream: Stream) -> Run:

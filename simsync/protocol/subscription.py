@@ -47,7 +47,7 @@ class _Held(NamedTuple):
 
 
 class SubscriptionProtocol:
-    """See the module. The reader thread of the subscription owns it. It outlives its connections.
+    """See the module. The reader of the subscription owns it. It outlives its connections.
 
     After each :meth:`receive`: ``acknowledged`` (every open subscribe was accepted), ``ended`` (every stream has
     ended), ``outcome`` (the connection, or everything, is over), :meth:`take_unproven`.

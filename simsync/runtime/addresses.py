@@ -71,6 +71,7 @@ def open_connection(host: str, port: int, deadline: float, abort: Abort) -> sock
                 raise _most_telling(failures)
             if now >= deadline:
                 raise socket.timeout("no address answered in time")
+            # wait: caller, `simsync-connect`, `simsync-http` | an address that answers | it; `Abort` | its deadline
             for key, _events in selector.select(max(0.0, min(deadline, begin_next if waiting else deadline) - now)):
                 sock = key.fileobj
                 selector.unregister(sock)

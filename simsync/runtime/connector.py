@@ -6,10 +6,13 @@ A separate thread connects, because the library waits for each line of the answe
 
 from __future__ import annotations
 
+import contextlib
+import math
 import queue
 import socket
 import ssl
 import time
+from typing import Callable, Generic, TypeVar
 
 import websocket
 
@@ -22,8 +25,9 @@ from simsync.params.api_key import NO_KEY, ApiKey
 from simsync.protocol.connection_log import ConnectionLog
 from simsync.runtime.abort import Abort
 from simsync.runtime.addresses import Unreachable
+from simsync.runtime.connection_lost import ConnectionLost
 from simsync.runtime.dial import dial
-from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
+from simsync.runtime.duplex import DuplexWebSocket
 from simsync.runtime.exhaustion import Exhausted, exhaustion
 from simsync.runtime.frame_observer import FrameObserver
 from simsync.runtime.proxies import target
@@ -32,6 +36,8 @@ from simsync.runtime.threads import spawn
 from simsync.runtime.trust import WEBSOCKET, tls_context
 from simsync.runtime.unreachable import unreachable_reason
 from simsync.wire.payloads import BinaryMessage
+
+Socket = TypeVar("Socket", bound=DuplexWebSocket)
 
 _SWITCHING_PROTOCOLS = 101
 _MOMENT = 0.1
@@ -67,15 +73,18 @@ def connection_failure(reason: str, cause: BaseException | None, *, established:
     return error
 
 
-class Connector:
-    """One attempt. :meth:`run` in one thread, :meth:`abort` from any other.
+class Connector(Generic[Socket]):
+    """One attempt. Its own thread makes the connection; :meth:`abort` may be called from any other.
 
-    ``established``: the same address was reached before. Then another attempt may help although the certificates are
-    missing or do not fit: a bundle may be replaced at any time.
+    Args:
+        kind: The class of the connection.
+        established: The same address was reached before. Then another attempt may help although the certificates are
+            missing or do not fit: a bundle may be replaced at any time.
     """
 
     def __init__(
         self,
+        kind: type[Socket],
         url: str,
         options: Options,
         api_key: ApiKey = NO_KEY,
@@ -90,30 +99,73 @@ class Connector:
         self._options = options
         self._api_key = api_key
         self._abort = Abort()
-        self._deadline = 0.0
+        self._tell: Callable[[], object] = bool
         # A C queue, because a signal handler may cancel a token in the middle of anything.
-        self._news: queue.SimpleQueue[BaseException | DuplexWebSocket | None] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[BaseException | Socket | None] = queue.SimpleQueue()
+        self._outcome: BaseException | Socket | None = None
+        self._ws = kind(max_message=options.max_message, bulk=options.fast_path)
+        self._ws.binary = bytes if self._observer is None else BinaryMessage
+        self._deadline = math.inf
+        self.give_up_at = math.inf
+        """When the attempt is aborted, in monotonic seconds."""
 
     def abort(self, reason: str) -> None:
         self._abort.fire(reason)
         self._news.put(None)
+        self._tell()
 
-    def run(self) -> DuplexWebSocket:
-        """Returns the open connection. Raises :class:`ConnectFailed`."""
-        options = self._options
-        self._deadline = time.monotonic() + options.connect_timeout
-        ws = DuplexWebSocket(max_message=options.max_message, bulk=options.fast_path)
-        ws.binary = bytes if self._observer is None else BinaryMessage
-        spawn("connect", lambda: self._news.put(self._connect(ws)))
-        outcome = self._outcome()
+    def run(self) -> Socket:
+        """Make the connection and wait for it. Returns and raises as :meth:`connection`."""
+        self.start()
+        while not self.has_ended():
+            limit = None if self._abort.reason is not None else self.give_up_at
+            with contextlib.suppress(queue.Empty):
+                # wait: reader | a connection | `simsync-connect`; `Connector.abort` | `connect_timeout`
+                self._note(take(self._news, limit))
+        return self.connection()
+
+    def start(self, tell: Callable[[], object] = bool) -> None:
+        """Begin. ``tell`` is called, in any thread, when :meth:`has_ended` may have changed. Raises Exhausted."""
+        self._tell = tell
+        self._deadline = time.monotonic() + self._options.connect_timeout
+        self.give_up_at = self._deadline + _MOMENT
+        spawn("connect", self._run)
+
+    def _run(self) -> None:
+        self._news.put(self._connect(self._ws))
+        self._tell()
+
+    def has_ended(self) -> bool:
+        """Whether the outcome is there. Aborts an attempt whose time is up."""
+        if time.monotonic() >= self.give_up_at and self._abort.reason is None:
+            self._abort.fire("no connection in time")
+            self._note(None)
+        while self._outcome is None:
+            try:
+                self._note(self._news.get_nowait())
+            except queue.Empty:
+                return False
+        return True
+
+    def _note(self, news: BaseException | Socket | None) -> None:
+        if news is not None:
+            self._outcome = news
+        elif not self._abort.ends:
+            # A socket that is known was shut down, so its call ends. Anything else does not need to be waited for.
+            self._outcome = self._outcome or OSError(self._abort.reason)
+
+    def connection(self) -> Socket:
+        """The open connection. Raises :class:`ConnectFailed`."""
+        outcome = self._outcome
         if isinstance(outcome, DuplexWebSocket):
             outcome.observer = self._observer
             if self._observer is not None:
                 self._observer.opened()
             return outcome
+        assert isinstance(outcome, BaseException)
         if not isinstance(outcome, (ConnectFailed, Exhausted, *_ORDINARY)):
             raise outcome
-        failed = outcome if isinstance(outcome, ConnectFailed) else self._failed(outcome, ws.getstatus())
+        failed = outcome if isinstance(outcome, ConnectFailed) else self._failed(outcome, self._ws.getstatus())
         if self._observer is not None:
             refusal = failed.error
             if isinstance(refusal, HttpStatusError):
@@ -125,21 +177,7 @@ class Connector:
             raise limit from self._api_key.harmless(outcome)
         raise failed from None if outcome is failed else self._api_key.harmless(outcome)
 
-    def _outcome(self) -> BaseException | DuplexWebSocket:
-        try:
-            # wait: reader, subscription | a connection | `simsync-connect`; `Connector.abort` | `connect_timeout`
-            outcome = take(self._news, time.monotonic() + self._options.connect_timeout + _MOMENT)
-        except queue.Empty:
-            self.abort("no connection in time")
-            outcome = None
-        while outcome is None:
-            # A socket that is known was shut down, so its call ends. Anything else does not need to be waited for.
-            if not self._abort.ends:
-                return OSError(self._abort.reason)
-            outcome = take(self._news)
-        return outcome
-
-    def _connect(self, ws: DuplexWebSocket) -> BaseException | DuplexWebSocket:
+    def _connect(self, ws: Socket) -> BaseException | Socket:
         """Runs in the separate thread. Returns the open connection, or what went wrong."""
         try:
             context = tls_context(self._options, WEBSOCKET) if self._url.startswith("wss:") else None

@@ -22,10 +22,11 @@ from simsync.protocol.control import ControlProtocol, Phase
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.session_state import SessionState
 from simsync.runtime import at_exit
+from simsync.runtime.connection_lost import ConnectionLost
 from simsync.runtime.connector import connection_failure
 from simsync.runtime.control_opener import ControlOpener
 from simsync.runtime.delivery import deliver
-from simsync.runtime.duplex import DRAIN_LIMIT, ConnectionLost, DuplexWebSocket
+from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket
 from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
 from simsync.runtime.exhaustion import Exhausted
 from simsync.runtime.failure import chain_of, fresh, given_up
@@ -57,7 +58,7 @@ class ControlConnection:
         self._waker = Waker()
         self._reader: threading.Thread | None = None
         self._logger = protocol.log
-        self._policy = ReconnectPolicy(options, self._sleep, self._logger)
+        self._policy = ReconnectPolicy(options, self._logger)
         self.ready_queues = ReadyQueues()
         self.process = self.ready_queues.process
         self.lock = threading.RLock()  # guards the protocol and everything below
@@ -213,7 +214,10 @@ class ControlConnection:
     def _run(self) -> None:
         failure: SimsyncError = ControlClosed("the control connection is closed: every event was delivered")
         try:
-            self._policy.run(self._connection)
+            for attempt in self._policy.attempts():
+                self._sleep(attempt.delay)
+                with attempt:
+                    self._connection()
         except Reconnectable as lost:
             if not self._closing:
                 failure = connection_failure(
@@ -393,5 +397,4 @@ class ControlConnection:
         deadline = time.monotonic() + seconds
         while not self._cancel_if_asked() and time.monotonic() < deadline:
             # wait: reader | the time for the next attempt | its waker | the delay
-            if self._waker.sleep(deadline - time.monotonic()):
-                self._waker.clear()
+            self._waker.sleep(deadline - time.monotonic())

@@ -33,23 +33,23 @@ class ControlOpener:
         self._options = options
         self._lock = lock
         self._log = log
-        self.connector: Connector | None = None
+        self.connector: Connector[DuplexWebSocket] | None = None
         """The attempt that is being made."""
         self.ever_connected = False
 
-    def prepare(self, seconds: float | None = None) -> Connector:
+    def prepare(self, seconds: float | None = None) -> Connector[DuplexWebSocket]:
         """Call it while holding the lock. ``seconds``: how long it may take, if that is less than `connect_timeout`."""
         options = self._options
         if seconds is not None:
             options = replace(options, connect_timeout=max(0.001, min(options.connect_timeout, seconds)))
         established = self.ever_connected
         self.connector = Connector(
-            self._url, options, self._api_key, plane=CONTROL, log=self._log, established=established
+            DuplexWebSocket, self._url, options, self._api_key, plane=CONTROL, log=self._log, established=established
         )
         return self.connector
 
     # guess: connection refused, or a host name without an address
-    def open(self, connector: Connector, *, established: bool) -> DuplexWebSocket:
+    def open(self, connector: Connector[DuplexWebSocket], *, established: bool) -> DuplexWebSocket:
         """Raises Reconnectable, or a SimsyncError if another attempt would not help."""
         try:
             # wait: reader | the connect thread | it; `Connector.abort` | `connect_timeout`

@@ -24,7 +24,9 @@ from typing import Any, Callable
 
 import websocket
 
+from simsync.runtime.connection_lost import ConnectionLost
 from simsync.runtime.frame_observer import FrameObserver
+from simsync.runtime.handshake_socket import HandshakeSocket
 from simsync.runtime.waiting import READ, WRITE, Waker, wait
 from simsync.wire.payloads import PLAIN, BinaryMessage, Payloads, cut_frames
 
@@ -45,15 +47,6 @@ RECORD_SIZE = 16 * 1024
 CHECK_EVERY = 256
 """Reads by the library between two looks at the deadline and the waker. Without them a peer that sends only pings or
 empty fragments would keep the reader busy for ever."""
-
-
-class ConnectionLost(Exception):
-    """The connection has ended; ``code`` is the close code if a close frame came."""
-
-    def __init__(self, reason: str, code: int | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.code = code
 
 
 class DuplexWebSocket(websocket.WebSocket):
@@ -102,11 +95,15 @@ class DuplexWebSocket(websocket.WebSocket):
 
     def connect(self, url: str, **options: object) -> None:
         """Connect as the library does, then make the socket non-blocking."""
-        super().connect(url, **options)  # type: ignore[no-untyped-call]
-        if self.sock is not None:
-            self._is_tls = isinstance(self.sock, ssl.SSLSocket)
-            self.sock.setblocking(False)
-            self.last_inbound = time.monotonic()
+        sock: Any = options.pop("socket", None)
+        answer = HandshakeSocket(sock) if sock is not None else None
+        super().connect(url, socket=answer, **options)  # type: ignore[no-untyped-call]
+        if answer is not None:
+            self.sock, self._buffer, self.bytes_received = sock, answer.rest, len(answer.rest)
+        sock = self.sock
+        self._is_tls = isinstance(sock, ssl.SSLSocket)
+        sock.setblocking(False)
+        self.last_inbound = time.monotonic()
 
     # Reading: one thread only.
 
@@ -225,7 +222,7 @@ class DuplexWebSocket(websocket.WebSocket):
         """True if the deadline has passed or the waker was woken."""
         if self._deadline is not None and time.monotonic() >= self._deadline:
             return True
-        # wait: reader, subscription | nothing: it looks | – | 0 s
+        # wait: reader | nothing: it looks | – | 0 s
         return self._waker is not None and wait(None, READ, self._waker, 0.0)[1]
 
     def _fill(self) -> bool:
@@ -234,9 +231,7 @@ class DuplexWebSocket(websocket.WebSocket):
         Returns False if the deadline passed or the waker was woken; what was read stays in ``_chunks`` until next time.
         """
         while not self._drain():
-            # wait: the thread that reads | bytes | the peer; the waker of `recv_batch` | the deadline of `recv_batch`
-            ready, woken = wait(self.sock, self._wait_for, self._waker, self._deadline)
-            if not ready and (woken or self._deadline is not None):
+            if not self._await_bytes():
                 return False
             self._more_at_hand = True
         rest = self._buffer[self._position :]
@@ -248,6 +243,12 @@ class DuplexWebSocket(websocket.WebSocket):
         return True
 
     _wait_for = READ
+
+    def _await_bytes(self) -> bool:
+        """False if the deadline passed or the waker was woken."""
+        # wait: the thread that reads | bytes | the peer; the waker of `recv_batch` | the deadline of `recv_batch`
+        ready, woken = wait(self.sock, self._wait_for, self._waker, self._deadline)
+        return ready or not (woken or self._deadline is not None)
 
     def _drain(self) -> bool:
         """Read without waiting until the socket is empty or ``drain_limit`` is reached.
@@ -319,26 +320,31 @@ class DuplexWebSocket(websocket.WebSocket):
         Raises:
             ConnectionLost: the connection has ended.
         """
-        part = data[: RECORD_SIZE if self._is_tls else WRITE_SIZE]
         while True:
-            wanted = WRITE
-            try:
-                if self.sock is None:
-                    raise ConnectionLost("the connection is closed")
-                if not self._is_tls:
-                    return int(self.sock.send(part))
-                with self._tls_call:
-                    return int(self.sock.send(part))
-            except (BlockingIOError, ssl.SSLWantWriteError):
-                pass
-            except ssl.SSLWantReadError:
-                wanted = READ
-            except OSError as error:
-                raise ConnectionLost(f"writing failed: {error}") from error
+            sent, wanted = self._try_write(data)
+            if sent:
+                return sent
             # wait: the thread that writes | room in the kernel's buffer | the peer; the waker | the deadline given
             ready, woken = wait(self.sock, wanted, waker, deadline)
             if not ready and (woken or deadline is not None):
                 return 0
+
+    def _try_write(self, data: memoryview | bytes) -> tuple[int, int]:
+        """Write without waiting. Returns how many bytes the kernel has taken, and what to wait for if none."""
+        part = data[: RECORD_SIZE if self._is_tls else WRITE_SIZE]
+        try:
+            if self.sock is None:
+                raise ConnectionLost("the connection is closed")
+            if not self._is_tls:
+                return int(self.sock.send(part)), WRITE
+            with self._tls_call:
+                return int(self.sock.send(part)), WRITE
+        except (BlockingIOError, ssl.SSLWantWriteError):
+            return 0, WRITE
+        except ssl.SSLWantReadError:
+            return 0, READ
+        except OSError as error:
+            raise ConnectionLost(f"writing failed: {error}") from error
 
     def send(self, payload: bytes | str, opcode: int = websocket.ABNF.OPCODE_TEXT) -> int:
         """Send one frame, or leave that to ``outgoing`` if it is set.
@@ -358,7 +364,7 @@ class DuplexWebSocket(websocket.WebSocket):
         deadline = time.monotonic() + self.send_timeout
         if self._close_by is not None:
             deadline = min(deadline, self._close_by)
-        # wait: subscription, sending | room in the kernel's buffer | the peer; its waker | 10 s
+        # wait: the thread that reads, sending | room in the kernel's buffer | the peer; its waker | 10 s
         sent = self.write_some(raw, deadline, self._waker)
         if not sent:
             raise ConnectionLost("the peer does not read")

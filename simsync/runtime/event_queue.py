@@ -19,9 +19,10 @@ from typing import Callable, Union
 from simsync.errors import Cancelled, EventTimeout, SimsyncError, SubscriptionFailed
 from simsync.events import Completed, Event
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
-from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
+from simsync.runtime.data_buffer import DataBuffer
 from simsync.runtime.failure import fresh
 from simsync.runtime.process import OwnProcess
+from simsync.runtime.subscription_status import SubscriptionStatus
 from simsync.runtime.waiting import InterruptSafeCondition, earliest
 
 

@@ -8,9 +8,10 @@ import os
 from simsync.errors import ConnectError, SimsyncError
 
 THREADS = (
-    "a session needs 3 threads, and 2 more per subscription; raise `ulimit -u` or the container's limit of processes"
+    "a session needs 3 threads, and up to 5 more if it subscribes; raise `ulimit -u` or the container's limit of"
+    " processes"
 )
-FILES = "a session needs 8 descriptors, and 5 more per subscription; raise `ulimit -n`"
+FILES = "a session needs 8 descriptors, 11 if it subscribes, and 2 more per subscription; raise `ulimit -n`"
 
 
 class Exhausted(ConnectError):

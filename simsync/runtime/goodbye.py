@@ -10,7 +10,8 @@ import websocket
 from simsync.protocol.connection_log import Adapter
 from simsync.protocol.control import ControlProtocol
 from simsync.protocol.outcome import GiveUp
-from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
+from simsync.runtime.connection_lost import ConnectionLost
+from simsync.runtime.duplex import DuplexWebSocket
 from simsync.runtime.outbox import Outbox
 
 

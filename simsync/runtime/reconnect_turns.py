@@ -6,13 +6,11 @@ it waits until no other sub-session is streaming, and then reconnects alone.
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Iterator
 from typing import Callable
 
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.event_queue import EventQueue
+from simsync.runtime.task_loop import Steps, Task, Wait
 
 
 class ReconnectTurns:
@@ -23,34 +21,29 @@ class ReconnectTurns:
         self._taken = False
 
     # guess: many lost subscriptions at once
-    @contextlib.contextmanager
-    def turn(self, mine: EventQueue, stopped: Callable[[], bool]) -> Iterator[float]:
-        """Wait for the turn of ``mine`` and hold it. Yields how long that took, in seconds.
+    def take(self, mine: EventQueue, is_over: Callable[[], bool], task: Task) -> Steps[bool]:
+        """Wait for the turn of ``mine``. False, without it, once ``is_over`` returns True.
 
-        The wait ends early, without the turn, once ``stopped`` returns True. Every change of the connection's state
-        wakes it.
+        Every change of the connection's state wakes the task.
         """
-        began = time.monotonic()
-        held = False
+        changed = self._connection.changed
+        while True:
+            version = changed.version
+            with self._connection.lock:
+                if is_over():
+                    return False
+                if not self._taken and not self._others_are_streaming(mine):
+                    self._taken = True
+                    return True
+                changed.call_once(task.wake, version)
+            # wait: subscription | its turn to reconnect | `changed` | the streams of the siblings
+            yield Wait()
 
-        def take() -> bool:
-            nonlocal held
-            if stopped():
-                return True
-            if self._taken or self._others_are_streaming(mine):
-                return False
-            held = self._taken = True
-            return True
-
-        # wait: subscription | its turn to reconnect | `changed` | the streams of the siblings
-        self._connection.changed.wait_for(take, None)
-        try:
-            yield time.monotonic() - began
-        finally:
-            if held:
-                with self._connection.lock:
-                    self._taken = False
-                    self._connection.changed.notify_all()
+    def give_back(self) -> None:
+        """The turn is over."""
+        with self._connection.lock:
+            self._taken = False
+            self._connection.changed.notify_all()
 
     def _others_are_streaming(self, mine: EventQueue) -> bool:
         return any(queue is not mine and _is_streaming(queue) for queue in self._connection.queues.values())

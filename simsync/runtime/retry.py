@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Iterator
+from types import TracebackType
 from typing import TYPE_CHECKING, Callable
 
 from simsync.errors import ConnectError
@@ -12,7 +14,7 @@ from simsync.options import Options
 from simsync.protocol.connection_log import Adapter
 
 if TYPE_CHECKING:
-    from tenacity import RetryCallState
+    from tenacity import AttemptManager, RetryCallState
 
 SMOOTHING = 2.0
 """Longest delay in seconds after a connection that has delivered something new."""
@@ -31,8 +33,26 @@ class Reconnectable(Exception):
         self.progress = progress
 
 
+class Attempt:
+    """One connection, from connecting to its end. ``delay``: seconds to wait before."""
+
+    def __init__(self, made: AttemptManager, delay: float) -> None:
+        self._made = made
+        self.delay = delay
+
+    def __enter__(self) -> None:
+        self._made.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        if error is not None and not isinstance(error, Exception):
+            return None  # the end of a task or of the process is no failed attempt
+        return self._made.__exit__(kind, error, traceback)
+
+
 class ReconnectPolicy:
-    """Runs connections one after the other until one ends for good or the budget of an outage is spent.
+    """Says when to connect again, until one connection ends for good or the budget of an outage is spent.
 
     An outage begins with a lost connection or a failed attempt. It is over when a connection has delivered something
     new, or was up for ``uptime_reset`` seconds; a server that flaps and delivers nothing uses up the budget.
@@ -41,13 +61,11 @@ class ReconnectPolicy:
     def __init__(
         self,
         options: Options,
-        sleep: Callable[[float], None],
         logger: logging.Logger | Adapter,
         clock: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._options = options
-        self._sleep = sleep
         self._logger = logger
         self._clock = clock
         self._uniform = uniform
@@ -55,9 +73,13 @@ class ReconnectPolicy:
         self._outage_began = 0.0
         self._down_since: float | None = None
         self._progress = False
+        self._pause = 0.0
 
-    def run(self, connection: Callable[[], None]) -> None:
-        """Call ``connection`` until it returns. Raises the last Reconnectable when the budget is spent."""
+    def attempts(self) -> Iterator[Attempt]:
+        """Iterate over the attempts. Wait for :attr:`Attempt.delay`, and make the connection in its ``with`` block.
+
+        Raises the last Reconnectable when the budget is spent, and any other exception at once.
+        """
         import tenacity  # by now it is loaded, see `late_imports`
 
         retrying = tenacity.Retrying(
@@ -65,12 +87,15 @@ class ReconnectPolicy:
             after=self._count,
             stop=self._is_spent,
             wait=self._delay,
-            sleep=self._sleep,
+            sleep=self._note_pause,
             before_sleep=self._report,
             reraise=True,
         )
-        # wait: reader, subscription | the next attempt to connect | as `_sleep` of the two | the reconnect budget
-        retrying(connection)
+        for made in retrying:
+            yield Attempt(made, self._pause)
+
+    def _note_pause(self, seconds: float) -> None:
+        self._pause = seconds
 
     def established(self, name: str) -> None:
         """A connection is up. Says so if one was lost before. ``name``: what the line calls it."""

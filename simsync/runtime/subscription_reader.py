@@ -1,30 +1,33 @@
-"""The reader thread of one data-plane subscription. No other thread uses its socket, so it also sends."""
+"""The reader of one data-plane subscription: a task of the thread that all subscriptions of a connection share.
+
+No other thread uses its socket, so it also sends.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import operator
-import threading
 import time
 from collections.abc import Iterator
 
 from simsync.cancel import CancelToken
-from simsync.errors import SubscriptionFailed
 from simsync.options import Options
 from simsync.protocol.connection_log import data_log
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.subscription import SubscriptionProtocol
-from simsync.runtime.control_connection import ControlConnection
-from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
+from simsync.runtime.connection_lost import ConnectionLost
+from simsync.runtime.data_buffer import DataBuffer
 from simsync.runtime.data_opener import DataOpener, GaveUp, NotFound
-from simsync.runtime.duplex import DRAIN_LIMIT, ConnectionLost, DuplexWebSocket
+from simsync.runtime.data_plane import DataPlane
+from simsync.runtime.duplex import DRAIN_LIMIT
 from simsync.runtime.event_queue import DataBatch, EventQueue
+from simsync.runtime.exhaustion import Exhausted
 from simsync.runtime.failure import chain_of
 from simsync.runtime.frame_observer import FrameObserver
-from simsync.runtime.reconnect_turns import ReconnectTurns
+from simsync.runtime.polled_websocket import PolledWebSocket
 from simsync.runtime.retry import Reconnectable, ReconnectPolicy
-from simsync.runtime.threads import join, spawn
-from simsync.runtime.waiting import Waker
+from simsync.runtime.status_report import StatusReport
+from simsync.runtime.subscription_status import SubscriptionStatus
+from simsync.runtime.task_loop import GO_ON, Steps, Wait
 from simsync.wire.payloads import BinaryMessage
 
 _CLEAN_CLOSE = 1000
@@ -45,26 +48,25 @@ class SubscriptionReader:
         url: str,
         protocol: SubscriptionProtocol,
         queue: EventQueue,
-        connection: ControlConnection,
-        turns: ReconnectTurns,
+        data_plane: DataPlane,
         options: Options,
         from_slot: int | None = None,
     ) -> None:
+        connection = self._connection = data_plane.connection
         self._opener = DataOpener(url, protocol.label, options, connection.lock, data_log(queue.state))
         self._protocol = protocol
         self._queue = queue
-        self._connection = connection
-        self._turns = turns
+        self._data_plane = data_plane
         self._options = options
-        self._waker = Waker()
-        self._buffer = DataBuffer(options.buffer_events, options.buffer_bytes, self._waker.wake)
+        self._task = data_plane.task()
+        self._buffer = DataBuffer(options.buffer_events, options.buffer_bytes, self._task.wake)
         self._logger = data_log(queue.state)
         protocol.log_to(self._logger)
-        self._policy = ReconnectPolicy(options, self._sleep, self._logger)
+        self._policy = ReconnectPolicy(options, self._logger)
         self._questions = CancelToken()  # cancelled when the subscription is stopped
         self._stopping = False
-        self._thread: threading.Thread | None = None
         self._attempts = 0
+        self._has_turn = False
         self._ever_up = False
         self._closed_cleanly = False
         self._batch: Iterator[bytes] = iter(())
@@ -77,99 +79,107 @@ class SubscriptionReader:
         self.reconnects = 0
         self.bytes_received = 0
         self.status = SubscriptionStatus(protocol.label, lambda: protocol.open_streams)
+        self._report = StatusReport(self.status, queue, connection)
 
     def start(self) -> None:
         queue = self._queue
         try:
-            with self._connection.lock:
-                queue.subscriptions.append(self.status)
-            queue.on_completed.append(self._waker.wake)
+            self._report.add()
+            queue.on_completed.append(self._task.wake)
             queue.on_cancelled.append(self.stop)
             if queue.cancelled is not None:
                 self.stop()
-            self._thread = spawn("subscription", self._run, self._waker.close)
+            self._task.start(self._run())
         except BaseException:
-            # Ctrl-C: as if nobody had subscribed. A continue must not wait for a thread that was not started.
+            # Ctrl-C: as if nobody had subscribed. A continue must not wait for a task that was not started.
             self.stop()
-            with self._connection.lock:
-                if self.status in queue.subscriptions:
-                    queue.subscriptions.remove(self.status)
-            self._tell()
+            self._report.remove()
             raise
 
     # guess: ending a subscription early
     def stop(self) -> None:
-        """Wake the thread. It ends soon."""
+        """Wake the task. It ends soon."""
         with self._connection.lock:
             self._stopping = True
             self._connection.changed.notify_all()
         self._opener.abort("the subscription was closed")
         self._questions.cancel()
-        self._waker.wake()
+        self._task.wake()
 
     def join(self, timeout: float) -> None:
         # wait: caller, closing | a subscription | it was told | `close_timeout`
-        if not join(self._thread, timeout):
+        if not self._task.join(timeout):
             self._logger.warning("%s: the subscription did not end in time and was left running", self.status.label)
 
-    # The thread.
+    # The task.
 
-    def _run(self) -> None:
+    def _run(self) -> Steps[None]:
         try:
-            self._policy.run(self._connect_once)
+            for attempt in self._policy.attempts():
+                yield from self._sleep(attempt.delay)
+                with attempt:
+                    yield from self._connect_once()
         except Reconnectable as lost:
-            self._fail(f"gave up reconnecting: {lost.reason}")
+            self._report.failed(f"gave up reconnecting: {lost.reason}")
         except GaveUp as end:
-            self._fail(str(end))
+            self._report.failed(str(end))
         except Exception as error:
             self._logger.exception("%s: the subscription failed", self.status.label)
-            self._fail(chain_of(error))
+            self._report.failed(chain_of(error))
         else:
             if self._protocol.ended:
-                self._report(ended=True)
+                self._report.set(ended=True)
             else:
-                self._fail("the subscription was closed")
-        finally:
-            self._waker.close()
+                self._report.failed("the subscription was closed")
 
-    def _connect_once(self) -> None:
+    def _connect_once(self) -> Steps[None]:
         """One connection, from connecting to its end. Returns if no further connection is needed."""
-        with contextlib.ExitStack() as turn:
-            self._attempts += 1
+        self._attempts += 1
+        try:
             if self._attempts > self._options.ungated_reconnects + 1:
-                self._park(turn)
-            if self._is_over():
-                return
-            try:
-                self._connect_and_converse(turn)
-            except Reconnectable:
-                if not self._stopping:
-                    raise
+                yield from self._park()
+            if not self._is_over():
+                yield from self._connect_and_converse()
+        except Reconnectable:
+            if not self._stopping:
+                raise
+        finally:
+            self._give_turn_back()
 
-    def _connect_and_converse(self, turn: contextlib.ExitStack) -> None:
-        ws = self._open()
+    def _connect_and_converse(self) -> Steps[None]:
+        ws = yield from self._open()
         if ws is None:
             return
         try:
-            self._converse(ws, turn)
+            yield from self._converse(ws)
         finally:
             self.bytes_received += ws.bytes_received
+            self._task.unwatch()
             ws.shutdown()
 
-    def _park(self, turn: contextlib.ExitStack) -> None:
-        self._report(held_up=True)
-        parked = turn.enter_context(self._turns.turn(self._queue, self._is_over))
-        self._policy.exclude(parked)
-        self._report()
+    def _park(self) -> Steps[None]:
+        self._report.set(held_up=True)
+        began = time.monotonic()
+        self._has_turn = yield from self._data_plane.turns.take(self._queue, self._is_over, self._task)
+        self._policy.exclude(time.monotonic() - began)
+        self._report.set()
+
+    def _give_turn_back(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            self._data_plane.turns.give_back()
 
     def _is_over(self) -> bool:
         return self._stopping or self._protocol.ended
 
     # guess: a clean close (1000) of the data connection
-    def _open(self) -> DuplexWebSocket | None:
-        """A connection; None if the server has none any more, because every stream has ended."""
+    def _open(self) -> Steps[PolledWebSocket | None]:
+        """A connection; None if the subscription is over: the server has no connection for streams that have ended."""
+        place = self._data_plane.connecting.place(self._task)
+        if not (yield from place.enter(self._is_over)):
+            return None
         try:
-            return self._opener.open()
+            return (yield from self._opener.open(self._task, place))
         except NotFound:
             if not (self._closed_cleanly and self._queue.state.completed):
                 raise
@@ -177,14 +187,16 @@ class SubscriptionReader:
             self._protocol.end_all()
             self._check_outcome()
             return None
+        finally:
+            place.leave()
 
-    def _converse(self, ws: DuplexWebSocket, turn: contextlib.ExitStack) -> None:
+    def _converse(self, ws: PolledWebSocket) -> Steps[None]:
         began = time.monotonic()
         self._delivered = False
         try:
-            self._subscribe(ws)
-            turn.close()
-            self._stream(ws)
+            yield from self._subscribe(ws)
+            self._give_turn_back()
+            yield from self._stream(ws)
         except ConnectionLost as lost:
             if ws.observer is not None:
                 ws.observer.ended(lost.reason, lost.code)
@@ -199,7 +211,7 @@ class SubscriptionReader:
                 f"{self.status.label}: connection lost: {lost.reason}", uptime, progress=self._delivered
             ) from lost
 
-    def _subscribe(self, ws: DuplexWebSocket) -> None:
+    def _subscribe(self, ws: PolledWebSocket) -> Steps[None]:
         protocol = self._protocol
         for request in protocol.connected():
             if ws.observer is not None:
@@ -212,10 +224,10 @@ class SubscriptionReader:
                 return
             if time.monotonic() >= answer_by:
                 raise ConnectionLost(f"no answer to the subscribe within {self._options.handshake_timeout:g} s")
-            self._receive_alive(ws, answer_by)
+            yield from self._receive_alive(ws, answer_by)
             self._check_early_events()
         self.reconnects += self._ever_up
-        position, depth = self._ask_position(), self._options.replay_slots
+        position, depth = (yield from self._ask_position()), self._options.replay_slots
         if not self._ever_up:
             protocol.begin(self._first_slot(position - depth))
         protocol.resumed(position, depth)
@@ -224,7 +236,7 @@ class SubscriptionReader:
         self._attempts = 0
         self._closed_cleanly = False
         self._policy.established(f"{self.status.label}: the data connection")
-        self._report(up=True)
+        self._report.set(up=True)
 
     def _check_early_events(self) -> None:
         """Before all subscribes are up, the buffer cannot wait for the caller: it may be waiting for just that."""
@@ -232,15 +244,15 @@ class SubscriptionReader:
         if not self._protocol.acknowledged and self._buffer.waiting[1] > limit:
             raise ConnectionLost(f"more than {limit} bytes came before every subscribe was answered")
 
-    def _stream(self, ws: DuplexWebSocket) -> None:
-        while not (self._stopping or self._protocol.ended):
+    def _stream(self, ws: PolledWebSocket) -> Steps[None]:
+        while not self._is_over():
             if self._buffer.is_full():
-                self._wait_for_room(ws)
-            self._receive_alive(ws, self._next_ping)
+                yield from self._wait_for_room(ws)
+            yield from self._receive_alive(ws, self._next_ping)
 
-    def _receive_alive(self, ws: DuplexWebSocket, deadline: float) -> None:
+    def _receive_alive(self, ws: PolledWebSocket, deadline: float) -> Steps[None]:
         """Receive until ``deadline`` (monotonic seconds), and send pings. A server that is silent too long is lost."""
-        self._receive(ws, min(deadline, self._next_ping, ws.last_inbound + self._options.dead_after))
+        yield from self._receive(ws, min(deadline, self._next_ping, ws.last_inbound + self._options.dead_after))
         now = time.monotonic()
         if now - ws.last_inbound >= self._options.dead_after:
             raise ConnectionLost(f"nothing was received for {self._options.dead_after:g} s")
@@ -248,18 +260,24 @@ class SubscriptionReader:
             ws.ping()
             self._next_ping = now + self._options.ping_interval
 
-    def _receive(self, ws: DuplexWebSocket, deadline: float) -> None:
+    def _receive(self, ws: PolledWebSocket, deadline: float) -> Steps[None]:
         """Take a part of what was read last, or read. In parts, because a small batch may inflate to a large one."""
         if not self._batch_is_open:
-            # wait: subscription | bytes | the peer; its waker | ping, dead-peer and handshake deadlines
-            payloads = ws.recv_batch(deadline, self._waker)
+            payloads = () if ws.is_drained else ws.receive()
             if not payloads:
-                self._waker.clear()
+                if ws.was_cut_short:
+                    yield GO_ON
+                else:
+                    # wait: subscription | bytes | the peer; its task | ping, dead-peer and handshake deadlines
+                    yield Wait(min(deadline, ws.write_by), ws.sock, ws.wanted)
+                    ws.look_again()
                 return
             self._batch = iter(payloads)
             self._batch_is_open = True
         self._take(self._next_texts(self._batch, ws.observer))
         self._batch_is_open = operator.length_hint(self._batch) > 0
+        if self._batch_is_open or not ws.is_drained:
+            yield GO_ON
 
     def _next_texts(self, payloads: Iterator[bytes], observer: FrameObserver | None) -> list[bytes]:
         """The next messages as JSON text, about :data:`DRAIN_LIMIT` bytes of them."""
@@ -297,8 +315,7 @@ class SubscriptionReader:
         """Report what is not proven, and raise what ends the connection or the subscription."""
         for slots in self._protocol.take_unproven():
             self._logger.warning("%s are not proven to be complete", slots)
-            with self._connection.lock:
-                self.status.unproven.append(slots)
+            self._report.not_proven(slots)
             if self._options.strict_replay:
                 raise GaveUp(f"{slots} are not proven to be complete (strict_replay)")
         outcome = self._protocol.outcome
@@ -308,28 +325,29 @@ class SubscriptionReader:
             raise ConnectionLost(outcome.reason)
 
     # guess: a slow caller
-    def _wait_for_room(self, ws: DuplexWebSocket) -> None:
+    def _wait_for_room(self, ws: PolledWebSocket) -> Steps[None]:
         """Wait until half of the buffer is free. Meanwhile the socket is not read."""
         self._was_held_up = True
-        self._report(up=True, held_up=True)
+        self._report.set(up=True, held_up=True)
+        next_pong = time.monotonic() + self._options.ping_interval
         while self._buffer.is_full() and not self._stopping:
-            # wait: subscription | room in its buffer | the caller; its waker | only the caller
-            if self._waker.sleep(self._options.ping_interval):
-                self._waker.clear()
-            else:
+            # wait: subscription | room in its buffer | the caller; its task | only the caller
+            yield Wait(next_pong)
+            if time.monotonic() >= next_pong:
                 ws.pong()
+                next_pong = time.monotonic() + self._options.ping_interval
         ws.last_inbound = time.monotonic()  # the silence was this client's doing
-        self._report(up=True)
+        self._report.set(up=True)
 
     # Lost connections.
 
-    def _note_loss(self, ws: DuplexWebSocket) -> None:
+    def _note_loss(self, ws: PolledWebSocket) -> None:
         """Remember what the streams had received, so that the replay can be judged."""
         # What was not read, or not understood, belonged to a stream that was not silent.
         flowing = ws.is_drained and not self._batch_is_open and not self._was_held_up
         self._batch_is_open = self._was_held_up = False
         self._protocol.lost(flowing=flowing)
-        self._report()
+        self._report.set()
 
     def _first_slot(self, lost_up_to: int) -> int:
         """The first slot to deliver. A late subscriber without ``from_slot`` gets what the server still has."""
@@ -342,42 +360,30 @@ class SubscriptionReader:
             )
         return self._from_slot
 
-    def _ask_position(self) -> int:
+    def _ask_position(self) -> Steps[int]:
         """The slot of the engine, as far as it can be known. May take one RPC call, which :meth:`stop` ends."""
         connection, state = self._connection, self._queue.state
         with connection.lock:
             position = state.position
             settled = connection.up and not state.cycle.is_outstanding and state.position_is_known
-        slot = None if settled else connection.inquiries.slot_of(state, self._questions)
+        if settled:
+            return position
+        place = self._data_plane.connecting.place(self._task)
+        if not (yield from place.enter(self._is_over)):
+            return position
+        try:
+            slot = yield from self._task.elsewhere(
+                "inquiry", lambda: connection.inquiries.slot_of(state, self._questions)
+            )
+        except Exhausted as limit:
+            self._logger.warning("could not ask for its slot: %s", limit)
+            slot = None
+        finally:
+            place.leave()
         return position if slot is None else max(position, slot)
 
-    def _sleep(self, seconds: float) -> None:
+    def _sleep(self, seconds: float) -> Steps[None]:
         deadline = time.monotonic() + seconds
         while not self._is_over() and time.monotonic() < deadline:
-            # wait: subscription | the time for the next attempt | its waker | the delay
-            if self._waker.sleep(deadline - time.monotonic()):
-                self._waker.clear()
-
-    # Reporting to the session.
-
-    def _report(self, *, up: bool = False, held_up: bool = False, ended: bool = False) -> None:
-        status = self.status
-        with self._connection.lock:
-            status.up = up
-            status.held_up = held_up
-            status.ended = status.ended or ended
-            status.last_activity = time.monotonic()
-        self._tell()
-
-    def _fail(self, reason: str) -> None:
-        status = self.status
-        with self._connection.lock:
-            status.up = False
-            status.failure = SubscriptionFailed(f"session {self._queue.state.session_id}: {status.missing()}: {reason}")
-        self._tell()
-
-    def _tell(self) -> None:
-        """Wake the callers: a continue may be waiting for this subscription, or a loop for its events."""
-        with self._connection.lock:
-            self._connection.changed.notify_all()
-        self._queue.wake()
+            # wait: subscription | the time for the next attempt | its task | the delay
+            yield Wait(deadline)

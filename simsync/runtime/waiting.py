@@ -12,6 +12,7 @@ import select
 import socket
 import threading
 import time
+from functools import partial
 from typing import Any, Callable, Optional, TypeVar
 
 from simsync.interruptible import SIGNALS_NOTICED_WITHIN, get_within
@@ -55,7 +56,7 @@ class InterruptSafeCondition:
 
     def __init__(self, lock: threading.RLock) -> None:
         self.lock = lock
-        self._waiting: list[queue.SimpleQueue[None]] = []
+        self._waiting: list[Callable[[], object]] = []  # each wakes a thread or a task
         self._version = 0
 
     @property
@@ -67,9 +68,17 @@ class InterruptSafeCondition:
         """Wake all threads that wait. Call it while holding the lock."""
         self._version += 1
         # The list is cleared last: if Ctrl-C comes in between, the next notification wakes these threads again.
-        for waiting in self._waiting:
-            waiting.put(None)
+        for wake in self._waiting:
+            wake()
         self._waiting.clear()
+
+    def call_once(self, wake: Callable[[], object], version: int) -> None:
+        """Call ``wake`` at the first notification after ``version``; at once if it has come already."""
+        with self.lock:
+            if self._version != version:
+                wake()
+            elif wake not in self._waiting:
+                self._waiting.append(wake)
 
     def wait_for(self, predicate: Callable[[], T], deadline: float | None) -> T:
         """Wait until ``predicate``, called under the lock, returns a true value or ``deadline`` has passed.
@@ -94,21 +103,18 @@ class InterruptSafeCondition:
         if threading.current_thread() is threading.main_thread():
             left = SIGNALS_NOTICED_WITHIN if left is None else min(left, SIGNALS_NOTICED_WITHIN)
         woken: queue.SimpleQueue[None] = queue.SimpleQueue()
-        with self.lock:
-            if self._version != version:
-                return True
-            self._waiting.append(woken)
+        wake = partial(woken.put, None)
         told = False
         try:
+            self.call_once(wake, version)
             get_within(woken, left)
             told = True
         except queue.Empty:
             pass  # the caller looks at the state one last time
         finally:
             if not told:
-                with self.lock:
-                    if woken in self._waiting:
-                        self._waiting.remove(woken)
+                with self.lock, contextlib.suppress(ValueError):
+                    self._waiting.remove(wake)
         return True
 
 
@@ -146,9 +152,11 @@ class Waker:
                 pass
 
     def sleep(self, seconds: float) -> bool:
-        """Sleep for ``seconds``. True if woken earlier."""
+        """Sleep for ``seconds``. True if woken earlier, which is forgotten then."""
         # wait: the owner of the waker | time | its waker | the time
         _ready, woken = wait(None, 0, self, time.monotonic() + seconds)
+        if woken:
+            self.clear()
         return woken
 
     def close(self) -> None:

@@ -10,7 +10,8 @@ from typing import Any, Callable
 from simsync.protocol.connection_log import ConnectionLog
 from simsync.protocol.continue_cycle import ContinueCycle
 from simsync.runtime.client_frame import client_frame
-from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
+from simsync.runtime.connection_lost import ConnectionLost
+from simsync.runtime.duplex import DuplexWebSocket
 from simsync.runtime.failure import chain_of
 from simsync.runtime.outbox import PING, TEXT, Outbox, OutgoingFrame
 from simsync.runtime.threads import join, spawn

@@ -6,7 +6,7 @@ from typing import Callable
 
 from simsync.options import Options
 from simsync.runtime.control_connection import ControlConnection
-from simsync.runtime.reconnect_turns import ReconnectTurns
+from simsync.runtime.data_plane import DataPlane
 from simsync.sessions.owner import ConnectionOwner
 from simsync.sessions.session import Session
 from simsync.wire import requests
@@ -31,8 +31,7 @@ class BacktestSession(ConnectionOwner, Session):
         self, connection: ControlConnection, control_url: str, options: Options, forget_token: Callable[[], None]
     ) -> None:
         (queue,) = connection.queues.values()
-        turns = ReconnectTurns(connection)
-        Session.__init__(self, queue, connection, turns, control_url, options, requests.continue_single)
+        Session.__init__(self, queue, DataPlane(connection), control_url, options, requests.continue_single)
         self._own(connection, forget_token, f"<BacktestSession {self.session_id}>")
 
     def __repr__(self) -> str:

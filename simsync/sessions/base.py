@@ -17,10 +17,9 @@ from simsync.protocol.coverage import Coverage
 from simsync.protocol.session_state import NOTHING_SEEN
 from simsync.rpc import Rpc
 from simsync.runtime.continues import Continues
-from simsync.runtime.control_connection import ControlConnection
+from simsync.runtime.data_plane import DataPlane
 from simsync.runtime.event_queue import EventQueue
 from simsync.runtime.process import StaysHere
-from simsync.runtime.reconnect_turns import ReconnectTurns
 from simsync.runtime.subscription_reader import SubscriptionReader
 from simsync.runtime.waiting import deadline_after
 from simsync.sessions import first_mistakes
@@ -44,8 +43,7 @@ class SessionBase(StaysHere):
     def __init__(
         self,
         queue: EventQueue,
-        connection: ControlConnection,
-        turns: ReconnectTurns,
+        data_plane: DataPlane,
         control_url: str,
         options: Options,
         encode: Callable[[Continue | ContinueTo], bytes],
@@ -53,8 +51,8 @@ class SessionBase(StaysHere):
         """``encode`` makes the message that continues this session."""
         state = queue.state
         self._queue = queue
-        self._connection = connection
-        self._turns = turns
+        self._data_plane = data_plane
+        connection = self._connection = data_plane.connection
         self._options = options
         self._encode = encode
         self._continues = Continues(queue, connection, options)
@@ -257,7 +255,7 @@ class SessionBase(StaysHere):
             self._connection.release(self._queue)
 
     def end_subscriptions(self) -> None:
-        """End the threads of the subscriptions and wait for them, within the close timeout."""
+        """End the subscriptions and wait for them, within the close timeout."""
         if not self._connection.process.is_here:
             return  # the threads are the parent's
         for reader in self._readers:

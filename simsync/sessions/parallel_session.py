@@ -16,7 +16,7 @@ from simsync.options import Options
 from simsync.params import checks
 from simsync.protocol.coverage import Coverage
 from simsync.runtime.control_connection import ControlConnection
-from simsync.runtime.reconnect_turns import ReconnectTurns
+from simsync.runtime.data_plane import DataPlane
 from simsync.runtime.threads import join, spawn
 from simsync.sessions.collected import Collected, OnEvent, gathered
 from simsync.sessions.event_stream import MergedEventStream
@@ -64,9 +64,9 @@ class ParallelSession(ConnectionOwner, SubscribingAll):
     ) -> None:
         self._options = options
         self.control_session_id: str = connection.control_session_id
-        turns = ReconnectTurns(connection)
+        data_plane = DataPlane(connection)
         self._sessions = {
-            queue: SubSession(queue, connection, turns, control_url, options) for queue in connection.queues.values()
+            queue: SubSession(queue, data_plane, control_url, options) for queue in connection.queues.values()
         }
         self._own(connection, forget_token, repr(self))
 

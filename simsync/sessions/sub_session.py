@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from simsync.options import Options
-from simsync.runtime.control_connection import ControlConnection
+from simsync.runtime.data_plane import DataPlane
 from simsync.runtime.event_queue import EventQueue
-from simsync.runtime.reconnect_turns import ReconnectTurns
 from simsync.sessions.session import Session
 from simsync.wire import requests
 
@@ -30,13 +29,12 @@ class SubSession(Session):
     def __init__(
         self,
         queue: EventQueue,
-        connection: ControlConnection,
-        turns: ReconnectTurns,
+        data_plane: DataPlane,
         control_url: str,
         options: Options,
     ) -> None:
         encode = partial(requests.continue_session, queue.state.session_id, dialect=options.dialect)
-        super().__init__(queue, connection, turns, control_url, options, encode)
+        super().__init__(queue, data_plane, control_url, options, encode)
 
     def __repr__(self) -> str:
         return f"<SubSession {self.session_id} slots {self.start_slot}-{self.end_slot} {self.status}>"

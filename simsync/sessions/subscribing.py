@@ -111,7 +111,8 @@ class Subscribing(SessionBase):
             filter: Its first parameter as JSON values, with addresses also as objects that print as such; None sends no
                 parameter.
             decode: Makes an event from the notification's method and result. Without it, a
-                :class:`~simsync.Notification` is delivered.
+                :class:`~simsync.Notification` is delivered. The thread that reads all subscriptions calls it, so it
+                must not wait for anything.
             config: Keys of its second parameter, for example ``{"filters": [{"dataSize": 165}]}``. They replace
                 simsync's own ``commitment``, and the ``encoding`` of accounts and programs, which is ``base64``.
             intra_slot_updates: Receive each write of an account within a slot, not only its last state (for
@@ -161,8 +162,7 @@ class Subscribing(SessionBase):
                 max_message=options.max_message,
             ),
             self._queue,
-            self._connection,
-            self._turns,
+            self._data_plane,
             options,
             from_slot,
         )

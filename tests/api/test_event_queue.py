@@ -11,8 +11,9 @@ import simsync
 from simsync.errors import ControlFailed
 from simsync.events import Completed, Event, ReadyForContinue, Slot
 from simsync.protocol.session_state import SessionState
-from simsync.runtime.data_buffer import DataBuffer, SubscriptionStatus
+from simsync.runtime.data_buffer import DataBuffer
 from simsync.runtime.event_queue import DataBatch, Ended, EventBatch, EventQueue, ReadyQueues
+from simsync.runtime.subscription_status import SubscriptionStatus
 
 READY = ReadyForContinue()
 DONE = Completed(None, None)

@@ -14,6 +14,7 @@ import simsync
 from simsync.local import Faults, Ledger, Simulator
 from simsync.params.api_key import ApiKey
 from simsync.runtime.connector import Connector
+from simsync.runtime.duplex import DuplexWebSocket
 from simsync.runtime.frame_observer import FrameObserver
 
 CREATE = simsync.CreateSession(1_000, 1_004)
@@ -102,7 +103,7 @@ def test_the_frames_come_in_the_threads_that_read_and_write(simulator: Simulator
     whole_run(simulator, on_frame=frames)
     main = threading.current_thread().name
     # RPC calls are made by the main thread, and by simsync-http if a subscription asks for the slot of its session.
-    planes = {"simsync-reader", "simsync-writer", "simsync-subscription"}
+    planes = {"simsync-reader", "simsync-writer", "simsync-subscriptions"}
     assert frames.threads - {"simsync-http"} == planes | {main}
 
 
@@ -167,7 +168,7 @@ def test_a_function_that_raises_is_logged_once_per_connection_and_the_run_goes_o
 
 def test_without_a_function_there_is_no_tap(simulator: Simulator) -> None:
     assert FrameObserver.of(None, "control", "ws://x") is None
-    ws = Connector(simulator.ws_url, simsync.Options(), ApiKey(simulator.api_key)).run()
+    ws = Connector(DuplexWebSocket, simulator.ws_url, simsync.Options(), ApiKey(simulator.api_key)).run()
     assert ws.observer is None
     assert ws.binary is bytes
     ws.shutdown()

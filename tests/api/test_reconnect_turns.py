@@ -10,9 +10,9 @@ import pytest
 import simsync
 from simsync.local import Faults, Ledger, Simulator
 from simsync.protocol.session_state import SessionState
-from simsync.runtime.data_buffer import SubscriptionStatus
 from simsync.runtime.event_queue import EventQueue, ReadyQueues
 from simsync.runtime.reconnect_turns import ReconnectTurns
+from simsync.runtime.subscription_status import SubscriptionStatus
 from simsync.runtime.waiting import InterruptSafeCondition
 
 FIRST, SLOTS = 1_000, 40
@@ -89,29 +89,44 @@ def running(one: EventQueue) -> None:
     one.state.cycle.take()
 
 
+class Asking:
+    """A task that waits for the turn of a session."""
+
+    def __init__(self, turns: ReconnectTurns, queue: EventQueue, *, stopped: bool = False) -> None:
+        self.woken = 0
+        self.has_turn: bool | None = None  # None while it waits
+        self.stopped = stopped
+        self._steps = turns.take(queue, lambda: self.stopped, self)  # type: ignore[arg-type]
+        self.look()
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    def look(self) -> None:
+        try:
+            next(self._steps)
+        except StopIteration as end:
+            self.has_turn = end.value
+
+
 def test_it_waits_while_a_sibling_streams_and_goes_when_that_stops() -> None:
     connection = Connection(2)
     mine, other = connection.queues.values()
     mine.subscriptions[0].up = False
     running(mine)
     running(other)
-    turns = ReconnectTurns(connection)  # type: ignore[arg-type]
-    got_turn = threading.Event()
-
-    def reconnect() -> None:
-        with turns.turn(mine, lambda: False):
-            got_turn.set()
-
-    thread = threading.Thread(target=reconnect)
-    thread.start()
+    asking = Asking(ReconnectTurns(connection), mine)  # type: ignore[arg-type]
     with connection.lock:
         connection.changed.notify_all()
-    assert not got_turn.is_set()
+    assert asking.woken == 1
+    asking.look()
+    assert asking.has_turn is None
     with connection.lock:
         other.subscriptions[0].ended = True
         connection.changed.notify_all()
-    thread.join(20)
-    assert got_turn.is_set()
+    assert asking.woken == 2
+    asking.look()
+    assert asking.has_turn
 
 
 @pytest.mark.parametrize("why", ["waits for its driver", "its own subscription is down", "has ended"])
@@ -122,36 +137,27 @@ def test_a_sibling_that_cannot_be_waited_for_is_not_waited_for(why: str) -> None
         running(other)
     other.subscriptions[0].up = why == "waits for its driver"
     other.subscriptions[0].ended = why == "has ended"
-    with ReconnectTurns(connection).turn(mine, lambda: False) as parked:  # type: ignore[arg-type]
-        assert parked < 5.0
+    assert Asking(ReconnectTurns(connection), mine).has_turn  # type: ignore[arg-type]
 
 
 def test_one_at_a_time() -> None:
     connection = Connection(2)
     one, two = connection.queues.values()
     turns = ReconnectTurns(connection)  # type: ignore[arg-type]
-    order: list[str] = []
-
-    def second() -> None:
-        with turns.turn(two, lambda: False):
-            order.append("second")
-
-    with turns.turn(one, lambda: False):
-        thread = threading.Thread(target=second)
-        thread.start()
-        with connection.lock:
-            connection.changed.notify_all()
-        order.append("first")
-    thread.join(20)
-    assert order == ["first", "second"]
+    first, second = Asking(turns, one), Asking(turns, two)
+    assert first.has_turn
+    assert second.has_turn is None
+    turns.give_back()
+    assert second.woken == 1
+    second.look()
+    assert second.has_turn
 
 
 def test_being_stopped_ends_the_wait_without_a_turn() -> None:
     connection = Connection(2)
     one, two = connection.queues.values()
     turns = ReconnectTurns(connection)  # type: ignore[arg-type]
-    with turns.turn(one, lambda: False):
-        with turns.turn(two, lambda: True):
-            pass
-    with turns.turn(two, lambda: False):
-        pass
+    assert Asking(turns, one).has_turn
+    assert Asking(turns, two, stopped=True).has_turn is False
+    turns.give_back()
+    assert Asking(turns, two).has_turn

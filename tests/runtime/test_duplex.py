@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from simsync.runtime import waiting as ways_to_wait
+from simsync.runtime.connection_lost import ConnectionLost
 from simsync.runtime.duplex import (
     DRAIN_LIMIT,
     READ_SIZE,
     WRITE_SIZE,
-    ConnectionLost,
     DuplexWebSocket,
 )
 from simsync.runtime.waiting import Waker

@@ -20,7 +20,8 @@ import websocket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
+from simsync.runtime.connection_lost import ConnectionLost
+from simsync.runtime.duplex import DuplexWebSocket
 from simsync.wire.payloads import BinaryMessage
 
 from .wire_peer import (

@@ -16,7 +16,8 @@ import pytest
 import trustme
 
 from simsync.runtime import waiting as ways_to_wait
-from simsync.runtime.duplex import ConnectionLost, DuplexWebSocket
+from simsync.runtime.connection_lost import ConnectionLost
+from simsync.runtime.duplex import DuplexWebSocket
 from simsync.runtime.waiting import Waker
 from tests import tls
 

@@ -18,7 +18,7 @@ class World:
     def __init__(self, options: Options) -> None:
         self.now = 100.0
         self.slept: list[float] = []
-        self.policy = ReconnectPolicy(options, self.sleep, logger, clock=lambda: self.now, uniform=lambda _a, b: b)
+        self.policy = ReconnectPolicy(options, logger, clock=lambda: self.now, uniform=lambda _a, b: b)
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(round(seconds, 6))
@@ -34,7 +34,11 @@ class World:
                 self.now += uptime
                 raise Reconnectable("lost", uptime, progress=progress and uptime > 0)
 
-        self.policy.run(connection)
+        for attempt in self.policy.attempts():
+            if attempt.delay:
+                self.sleep(attempt.delay)
+            with attempt:
+                connection()
 
 
 def test_delays_double_up_to_the_cap_with_jitter() -> None:
@@ -98,10 +102,17 @@ def test_zero_attempts_means_no_reconnect() -> None:
 
 
 def test_other_exceptions_are_not_retried() -> None:
-    policy = ReconnectPolicy(Options(), lambda _seconds: pytest.fail("slept"), logger)
-
-    def broken() -> None:
-        raise ZeroDivisionError
-
+    made = 0
     with pytest.raises(ZeroDivisionError):
-        policy.run(broken)
+        for attempt in ReconnectPolicy(Options(), logger).attempts():
+            with attempt:
+                made += 1
+                raise ZeroDivisionError
+    assert made == 1
+
+
+def test_ctrl_c_is_no_failed_attempt() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        for attempt in ReconnectPolicy(Options(), logger).attempts():
+            with attempt:
+                raise KeyboardInterrupt

@@ -16,10 +16,10 @@ RAW = {
     ("duplex.py", "connect"),
     ("connector.py", "connect"),
     ("addresses.py", "getaddrinfo"),
-    ("addresses.py", "select"),
     ("dial.py", "connect"),
     ("dial.py", "recv"),
     ("bounded_socket.py", "recv"),
+    ("handshake_socket.py", "recv"),
     ("interruptible.py", "get"),
     ("threads.py", "join"),
     ("__main__.py", "sleep"),  # of a thread that ends the process

@@ -1,0 +1,231 @@
+"""Tasks of one thread: what they wait for, who wakes them, how they end, and how they take turns."""
+
+from __future__ import annotations
+
+import logging
+import math
+import queue
+import socket
+import threading
+import time
+
+import pytest
+
+from simsync.runtime.task_loop import GO_ON, Place, Places, Steps, Task, TaskLoop, Wait
+from simsync.runtime.waiting import READ
+
+LONG = 20.0
+
+
+def started(loop: TaskLoop, steps: Steps[None]) -> Task:
+    task = Task(loop)
+    task.start(steps)
+    return task
+
+
+def runners() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "simsync-tasks"]
+
+
+def test_all_tasks_share_one_thread_which_ends_with_the_last() -> None:
+    loop = TaskLoop("tasks")
+    seen: list[int] = []
+    go = threading.Event()
+
+    def steps(number: int) -> Steps[None]:
+        while not go.is_set():
+            yield Wait()
+        seen.append(number)
+
+    tasks = [started(loop, steps(number)) for number in range(50)]
+    assert len(runners()) == 1
+    (thread,) = runners()
+    go.set()
+    for task in tasks:
+        task.wake()
+    assert all(task.join(LONG) for task in tasks)
+    thread.join(LONG)
+    assert not thread.is_alive()
+    assert sorted(seen) == list(range(50))
+    assert started(loop, steps(50)).join(LONG)  # another thread begins
+    assert seen[-1] == 50
+
+
+def test_a_deadline_ends_a_wait_in_the_order_of_the_deadlines() -> None:
+    loop = TaskLoop("tasks")
+    order: list[str] = []
+
+    def steps(name: str, seconds: float) -> Steps[None]:
+        until = time.monotonic() + seconds
+        yield Wait(until)
+        assert time.monotonic() >= until
+        order.append(name)
+
+    tasks = [started(loop, steps("late", 0.1)), started(loop, steps("early", 0.03))]
+    assert all(task.join(LONG) for task in tasks)
+    assert order == ["early", "late"]
+
+
+def test_a_deadline_may_move_both_ways() -> None:
+    loop = TaskLoop("tasks")
+    resumed: queue.SimpleQueue[float] = queue.SimpleQueue()
+
+    def steps() -> Steps[None]:
+        for seconds in (LONG, 0.01, LONG):
+            resumed.put(seconds)
+            yield Wait(time.monotonic() + seconds)
+
+    task = started(loop, steps())
+    began = time.monotonic()
+    assert resumed.get(timeout=LONG) == LONG
+    while resumed.empty():
+        task.wake()  # it may not wait yet
+    assert resumed.get(timeout=LONG) == 0.01
+    assert resumed.get(timeout=LONG) == LONG  # the nearer deadline has passed, though the far one was set before
+    assert time.monotonic() < began + LONG / 2
+    assert not task.join(0.02)
+    task.wake()
+    assert task.join(LONG)
+
+
+def test_a_socket_ends_a_wait() -> None:
+    loop = TaskLoop("tasks")
+    mine, theirs = socket.socketpair()
+    received: list[bytes] = []
+
+    def steps() -> Steps[None]:
+        while len(received) < 2:
+            yield Wait(sock=mine, wanted=READ)
+            received.append(mine.recv(100))
+
+    with mine, theirs:
+        task = started(loop, steps())
+        theirs.send(b"one")
+        assert not task.join(0.02)
+        theirs.send(b"two")
+        assert task.join(LONG)
+    assert received == [b"one", b"two"]
+
+
+def test_a_task_that_goes_on_lets_the_others_run() -> None:
+    loop = TaskLoop("tasks")
+    other_ran = threading.Event()
+
+    def busy() -> Steps[None]:
+        while not other_ran.is_set():
+            yield GO_ON
+
+    def other() -> Steps[None]:
+        other_ran.set()
+        yield GO_ON
+
+    tasks = [started(loop, busy()), started(loop, other())]
+    assert all(task.join(LONG) for task in tasks)
+
+
+def test_a_task_that_fails_is_logged_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    loop = TaskLoop("tasks")
+    go = threading.Event()
+
+    def broken() -> Steps[None]:
+        yield GO_ON
+        raise ZeroDivisionError("broken")
+
+    def sound() -> Steps[None]:
+        while not go.is_set():
+            yield Wait()
+
+    with caplog.at_level(logging.ERROR, "simsync"):
+        good, bad = started(loop, sound()), started(loop, broken())
+        assert bad.join(LONG)
+    assert not good.has_ended
+    go.set()
+    good.wake()
+    assert good.join(LONG)
+    assert "broken" in caplog.text
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_call_elsewhere(fails: bool) -> None:
+    loop = TaskLoop("tasks")
+    results: list[object] = []
+
+    def call() -> str:
+        if fails:
+            raise LookupError("not there")
+        return threading.current_thread().name
+
+    def steps() -> Steps[None]:
+        try:
+            results.append((yield from task.elsewhere("question", call)))
+        except LookupError as error:
+            results.append(str(error))
+
+    task = Task(loop)
+    task.start(steps())
+    assert task.join(LONG)
+    assert results == ["not there" if fails else "simsync-question"]
+
+
+def test_a_task_does_not_wait_for_another() -> None:
+    loop = TaskLoop("tasks")
+    joined: list[bool] = []
+
+    def waiting() -> Steps[None]:
+        while not joined:
+            yield Wait()
+
+    def joining() -> Steps[None]:
+        joined.append(first.join())
+        first.wake()
+        yield GO_ON
+
+    first = started(loop, waiting())
+    assert started(loop, joining()).join(LONG)
+    assert first.join(LONG)
+    assert joined == [True]
+
+
+def entered(place: Place) -> bool:
+    """Whether a task has its place without waiting."""
+    try:
+        next(place.enter(lambda: False))
+    except StopIteration as end:
+        return bool(end.value)
+    return False
+
+
+class Woken(Task):
+    def __init__(self) -> None:
+        super().__init__(TaskLoop("tasks"))
+        self.times = 0
+
+    def wake(self) -> None:
+        self.times += 1
+
+
+def test_places_are_taken_in_turn() -> None:
+    places = Places(2)
+    first, second = (places.place(Woken()) for _each in range(2))
+    waiting = [Woken(), Woken()]
+    assert entered(first)
+    assert entered(second)
+    assert not any(entered(places.place(task)) for task in waiting)
+    first.leave()
+    first.leave()  # a second time changes nothing
+    assert [task.times for task in waiting] == [1, 0]
+
+
+def test_a_task_that_is_over_waits_no_longer() -> None:
+    places = Places(0)
+    gone, next_one = Woken(), Woken()
+    steps = places.place(gone).enter(lambda: over)
+    over = False
+    assert next(steps) == Wait(math.inf)
+    assert not entered(places.place(next_one))
+    over = True
+    with pytest.raises(StopIteration) as end:
+        next(steps)
+    assert end.value.value is False
+    places.leave()
+    assert next_one.times == 1
