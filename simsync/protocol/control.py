@@ -288,6 +288,11 @@ class ControlProtocol(SequenceNumbers):
         deadline = self._silent.earlier_deadline(self._proof_deadline) if self._silent.watched else self._proof_deadline
         return self.doubts.earlier_deadline(deadline) if self.doubts.watched else deadline
 
+    @property
+    def has_changes(self) -> bool:
+        """:meth:`receive` will return sessions even if nothing more is received."""
+        return bool(self._changed)
+
     def tick(self, now: float) -> list[tuple[SessionState, int]]:
         """Do what is due. Returns the sessions that must be asked for their slot, each with the inquiry's number.
 

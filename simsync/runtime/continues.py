@@ -135,7 +135,8 @@ class Continues:
     @property
     def _subscriptions_are_up(self) -> bool:
         # safeguard: no continue is sent before the subscriptions are up -> True
-        return all(status.lets_continue for status in self._queue.subscriptions)
+        subscriptions = self._queue.subscriptions
+        return not subscriptions or all(status.lets_continue for status in subscriptions)
 
     def _obstacle(self) -> str:
         if not self._connection.up:

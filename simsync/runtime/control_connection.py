@@ -327,7 +327,7 @@ class ControlConnection:
             with self.lock:
                 changed = protocol.receive(payloads, now)
                 inquiries = protocol.tick(now)
-                changed += protocol.receive((), now)
+                changed += protocol.receive((), now) if protocol.has_changes else []
                 self._note_established(ws)
                 # Still under the lock, so that a caller that learns of a state finds the events that led to it.
                 deliver(changed, self.queues, self.ready_queues)

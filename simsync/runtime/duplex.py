@@ -134,9 +134,10 @@ class DuplexWebSocket(websocket.WebSocket):
                     if message is not None:
                         return Payloads([message])
                     continue
-                payloads = self._cut_frames()
-                if payloads.blocks:
-                    return payloads
+                if self._position < len(self._buffer):
+                    payloads = self._cut_frames()
+                    if payloads.blocks:
+                        return payloads
                 if not self._library_mode and self._end is None and not self._fill():
                     return Payloads()
         except websocket.WebSocketTimeoutException:

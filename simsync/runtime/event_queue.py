@@ -258,7 +258,8 @@ class EventQueue(queue.Queue[Event]):
             if batch is not None or self.is_finished:
                 return batch
             # wait: caller | events of one session | a reader; close, cancel | its timeout; the drain
-            in_time = self.changed.wait_past(version, earliest(deadline, self.drain_deadline))
+            limit = deadline if self._completed is None else earliest(deadline, self.drain_deadline)
+            in_time = self.changed.wait_past(version, limit)
             if not in_time and deadline is not None and time.monotonic() >= deadline:
                 raise self._timed_out()
 
@@ -351,10 +352,10 @@ class EventQueue(queue.Queue[Event]):
             return self._data[0]
         if self._control:
             return self._control[0]
-        failed = next((status.failure for status in self.subscriptions if status.failure is not None), None)
-        if failed is not None:
-            self._failure = failed
-            raise fresh(failed)
+        for status in self.subscriptions:
+            if status.failure is not None:
+                self._failure = status.failure
+                raise fresh(status.failure)
         if self._completed is not None:
             # Control has sent everything, so it does not matter any more how its connection ended.
             # safeguard: Completed waits for subscriptions -> True

@@ -185,7 +185,7 @@ def wait(sock: Any, wanted: int, waker: Waker | None, deadline: float | None) ->
         poll.register(waker_number, select.POLLIN)
     # Rounded up: a wait that ends before its deadline would make its caller spin.
     ready = poll.poll(None if timeout is None else int(timeout * 1000) + (timeout > 0))
-    woken = any(number == waker_number for number, _events in ready)
+    woken = waker_number in dict(ready)
     return len(ready) > woken, woken
 
 
