@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import Any
 
 from simsync.errors import ConnectError, HttpStatusError
@@ -12,12 +11,10 @@ from simsync.protocol.connection_log import ConnectionLog
 from simsync.runtime.connector import ConnectFailed, Connector
 from simsync.runtime.polled_websocket import PolledWebSocket
 from simsync.runtime.retry import Reconnectable
-from simsync.runtime.task_loop import Place, Steps, Task, Wait
+from simsync.runtime.task_loop import Steps, Task, Wait
 from simsync.wire.payloads import BinaryMessage
 
 _NOT_FOUND = 404
-_BUSY = 1.0
-"""Seconds for which an attempt counts as one that is being made."""
 
 
 class GaveUp(Exception):
@@ -48,23 +45,17 @@ class DataOpener:
         if connector is not None:
             connector.abort(reason)
 
-    def open(self, task: Task, place: Place) -> Steps[PolledWebSocket]:
-        """Make a connection. Raises Reconnectable, or GaveUp if another attempt would not help.
-
-        An attempt that takes long waits for the network, and gives up its ``place`` to others.
-        """
+    def open(self, task: Task) -> Steps[PolledWebSocket]:
+        """Make a connection. Raises Reconnectable, or GaveUp if another attempt would not help."""
         with self._lock:
             connector = self._connector = Connector(
                 PolledWebSocket, self._url, self._options, log=self._log, established=self._established
             )
         try:
             connector.start(task.wake)
-            busy_until = time.monotonic() + _BUSY
             while not connector.has_ended():
                 # wait: subscription | a connection | `simsync-connect`; `Connector.abort` | `connect_timeout`
-                yield Wait(connector.give_up_at if place.is_free else min(busy_until, connector.give_up_at))
-                if time.monotonic() >= busy_until:
-                    place.leave()
+                yield Wait(connector.give_up_at)
             ws = connector.connection()
         except ConnectFailed as failed:
             if _is_not_found(failed):

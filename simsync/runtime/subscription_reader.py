@@ -175,11 +175,11 @@ class SubscriptionReader:
     # guess: a clean close (1000) of the data connection
     def _open(self) -> Steps[PolledWebSocket | None]:
         """A connection; None if the subscription is over: the server has no connection for streams that have ended."""
-        place = self._data_plane.connecting.place(self._task)
-        if not (yield from place.enter(self._is_over)):
+        places = self._data_plane.connecting
+        if not (yield from places.enter(self._task, self._is_over)):
             return None
         try:
-            return (yield from self._opener.open(self._task, place))
+            return (yield from self._opener.open(self._task))
         except NotFound:
             if not (self._closed_cleanly and self._queue.state.completed):
                 raise
@@ -188,7 +188,7 @@ class SubscriptionReader:
             self._check_outcome()
             return None
         finally:
-            place.leave()
+            places.leave(self._task)
 
     def _converse(self, ws: PolledWebSocket) -> Steps[None]:
         began = time.monotonic()
@@ -368,8 +368,8 @@ class SubscriptionReader:
             settled = connection.up and not state.cycle.is_outstanding and state.position_is_known
         if settled:
             return position
-        place = self._data_plane.connecting.place(self._task)
-        if not (yield from place.enter(self._is_over)):
+        places = self._data_plane.connecting
+        if not (yield from places.enter(self._task, self._is_over)):
             return position
         try:
             slot = yield from self._task.elsewhere(
@@ -379,7 +379,7 @@ class SubscriptionReader:
             self._logger.warning("could not ask for its slot: %s", limit)
             slot = None
         finally:
-            place.leave()
+            places.leave(self._task)
         return position if slot is None else max(position, slot)
 
     def _sleep(self, seconds: float) -> Steps[None]:

@@ -206,8 +206,9 @@ class TaskLoop:
             if key.data is not None:
                 self._make_ready(key.data)
             elif self._waker is not None:
-                self._is_signalled = False  # first: what is woken from now on signals again
+                # In this order. The other way round, a signal in between is cleared, and nobody would signal again.
                 self._waker.clear()
+                self._is_signalled = False
         while self._woken:
             self._make_ready(self._woken.popleft())
         for task in self._due():
@@ -299,55 +300,3 @@ class TaskLoop:
             task.has_ended = True
             self._tasks.discard(task)
             self.changed.notify_all()
-
-
-class Places:
-    """How many tasks of a loop may do something at once. The others wait in turn. For the thread of the loop."""
-
-    def __init__(self, free: int) -> None:
-        self._free = free
-        self._waiting: deque[Task] = deque()
-
-    def place(self, task: Task) -> Place:
-        return Place(self, task)
-
-    def enter(self, task: Task, is_over: Callable[[], bool]) -> Steps[bool]:
-        self._waiting.append(task)
-        while not self._free or self._waiting[0] is not task:
-            if is_over():
-                self._waiting.remove(task)
-                self._wake_first()
-                return False
-            # wait: subscription | a place | a task that leaves one; its task | the tasks that have one
-            yield Wait()
-        self._waiting.popleft()
-        self._free -= 1
-        self._wake_first()
-        return True
-
-    def leave(self) -> None:
-        self._free += 1
-        self._wake_first()
-
-    def _wake_first(self) -> None:
-        if self._free and self._waiting:
-            self._waiting[0].wake()
-
-
-class Place:
-    """The place of one task, which it may :meth:`leave` more than once."""
-
-    def __init__(self, places: Places, task: Task) -> None:
-        self._places = places
-        self._task = task
-        self.is_free = True
-
-    def enter(self, is_over: Callable[[], bool]) -> Steps[bool]:
-        """Wait for it. False, without it, once ``is_over`` returns True."""
-        self.is_free = not (yield from self._places.enter(self._task, is_over))
-        return not self.is_free
-
-    def leave(self) -> None:
-        if not self.is_free:
-            self.is_free = True
-            self._places.leave()

@@ -1,9 +1,8 @@
-"""Tasks of one thread: what they wait for, who wakes them, how they end, and how they take turns."""
+"""Tasks of one thread: what they wait for, who wakes them and how they end."""
 
 from __future__ import annotations
 
 import logging
-import math
 import queue
 import socket
 import threading
@@ -11,7 +10,7 @@ import time
 
 import pytest
 
-from simsync.runtime.task_loop import GO_ON, Place, Places, Steps, Task, TaskLoop, Wait
+from simsync.runtime.task_loop import GO_ON, Steps, Task, TaskLoop, Wait
 from simsync.runtime.waiting import READ
 
 LONG = 20.0
@@ -186,46 +185,33 @@ def test_a_task_does_not_wait_for_another() -> None:
     assert joined == [True]
 
 
-def entered(place: Place) -> bool:
-    """Whether a task has its place without waiting."""
-    try:
-        next(place.enter(lambda: False))
-    except StopIteration as end:
-        return bool(end.value)
-    return False
+def test_no_wake_up_is_lost_between_many_threads() -> None:
+    """A thread wakes its task and waits for the answer, again and again, while others do the same."""
+    loop = TaskLoop("tasks")
+    rounds = 3_000
 
+    def steps(asked: queue.SimpleQueue[int], answered: queue.SimpleQueue[int]) -> Steps[None]:
+        done = 0
+        while done < rounds:
+            while asked.empty():
+                yield Wait()
+            answered.put(asked.get())
+            done += 1
 
-class Woken(Task):
-    def __init__(self) -> None:
-        super().__init__(TaskLoop("tasks"))
-        self.times = 0
+    def ask() -> None:
+        asked: queue.SimpleQueue[int] = queue.SimpleQueue()
+        answered: queue.SimpleQueue[int] = queue.SimpleQueue()
+        task = started(loop, steps(asked, answered))
+        for number in range(rounds):
+            asked.put(number)
+            task.wake()
+            assert answered.get(timeout=LONG) == number
+        finished.append(task.join(LONG))
 
-    def wake(self) -> None:
-        self.times += 1
-
-
-def test_places_are_taken_in_turn() -> None:
-    places = Places(2)
-    first, second = (places.place(Woken()) for _each in range(2))
-    waiting = [Woken(), Woken()]
-    assert entered(first)
-    assert entered(second)
-    assert not any(entered(places.place(task)) for task in waiting)
-    first.leave()
-    first.leave()  # a second time changes nothing
-    assert [task.times for task in waiting] == [1, 0]
-
-
-def test_a_task_that_is_over_waits_no_longer() -> None:
-    places = Places(0)
-    gone, next_one = Woken(), Woken()
-    steps = places.place(gone).enter(lambda: over)
-    over = False
-    assert next(steps) == Wait(math.inf)
-    assert not entered(places.place(next_one))
-    over = True
-    with pytest.raises(StopIteration) as end:
-        next(steps)
-    assert end.value.value is False
-    places.leave()
-    assert next_one.times == 1
+    finished: list[bool] = []
+    threads = [threading.Thread(target=ask) for _each in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert finished == [True] * 4
