@@ -40,14 +40,16 @@ class Inflater:
     def __init__(self, limit: int = LARGEST) -> None:
         self._limit = limit
         self._piece = max(_LEAST_PIECE, limit // _EXPANSION)
-        decompressor = zstandard.ZstdDecompressor(max_window_size=max(limit, _LEAST_WINDOW))
-        self._stream: Any = decompressor.decompressobj()
+        self._stream: Any = None  # made for the first message: a quiet stream needs no buffers
 
     # guess: a compressed stream that breaks
     def inflate(self, payload: bytes) -> bytes:
         """Inflate the next message. Raises ValueError, after which the stream cannot be used any more."""
         pieces: list[bytes] = []
         size = 0
+        if self._stream is None:
+            decompressor = zstandard.ZstdDecompressor(max_window_size=max(self._limit, _LEAST_WINDOW))
+            self._stream = decompressor.decompressobj()
         try:
             for start in range(0, len(payload), self._piece):
                 pieces.append(bytes(self._stream.decompress(payload[start : start + self._piece])))
