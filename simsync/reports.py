@@ -222,7 +222,7 @@ class SignatureStatus(ErrorInWords):
     """
 
     slot: int
-    error: Any = None
+    error: Any = field(default=None, hash=False)
     confirmations: Optional[int] = None
     status: Optional[str] = None
     raw: Any = field(default=None, repr=False, compare=False)
@@ -241,9 +241,9 @@ class Simulation(ErrorInWords):
         raw: The result as JSON values.
     """
 
-    error: Any = None
-    logs: Sequence[str] = ()
+    error: Any = field(default=None, hash=False)
+    logs: Sequence[str] = field(default=(), hash=False)
     compute_units: Optional[int] = None
     return_data: Optional[bytes] = None
-    accounts: Sequence[Optional[AccountData]] = ()
+    accounts: Sequence[Optional[AccountData]] = field(default=(), hash=False)
     raw: Any = field(default=None, repr=False, compare=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional
 
 from simsync.events import SUMMARY_COUNTS, SessionSummary
@@ -35,13 +35,13 @@ class RunSummary(JsonForm):
     sessions: int
     completed: int
     complete: bool
-    reasons: Sequence[str]
+    reasons: Sequence[str] = field(hash=False)
     slots_seen: int
     highest_slot: Optional[int]
     reconnects: int
     replays_dropped: int
     sequence_gaps: int
-    totals: Optional[SessionSummary]
+    totals: Optional[SessionSummary] = field(hash=False)
 
     def _repr_html_(self) -> str:
         rows = {

@@ -178,7 +178,7 @@ def _rows(events: Iterable[object], kind: Kind | None) -> tuple[list[_Row], bool
         raise InvalidParams("events", events, "must be events, such as session.events(advance=10)")
     rows = []
     merged = False
-    for index, item in enumerate(events):
+    for index, item in enumerate(getattr(events, "pairs", events)):  # what collect() returns has both
         session, event = item if isinstance(item, tuple) and len(item) == 2 else (None, item)
         session_id = getattr(session, "session_id", None)
         if not isinstance(event, Event) or (session is not None and not isinstance(session_id, str)):

@@ -282,6 +282,11 @@ class EventQueue(queue.Queue[Event]):
         return self._current.is_last
 
     @property
+    def has_delivered_all(self) -> bool:
+        """The caller has taken ``Completed``, and so everything."""
+        return self._current.is_last and not self._current.left
+
+    @property
     def has_more(self) -> bool:
         """After the current batch there may be something to look at without a further announcement."""
         if self.subscriptions:  # one may have failed; and asking for the next batch frees room in a buffer

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Callable, SupportsIndex
+from typing import Any, Callable, SupportsIndex
 
 from simsync.errors import Cancelled, ControlClosed
 from simsync.events import Completed, Event
@@ -23,6 +23,7 @@ from simsync.runtime.process import StaysHere
 from simsync.runtime.subscription_reader import SubscriptionReader
 from simsync.runtime.waiting import deadline_after
 from simsync.sessions import first_mistakes
+from simsync.sessions.collected import Gathering
 from simsync.sessions.event_stream import EventStream, TakeTurn
 from simsync.wire import urls
 
@@ -59,6 +60,7 @@ class SessionBase(StaysHere):
         self._readers: list[SubscriptionReader] = []
         self.subscribed: set[str] = set()  # kinds of subscriptions, as rows of ``Dialect.streams``
         self._ended_reconnects = 0
+        self._gathering: Gathering[Any] = Gathering()
         self._released = False
         self._closed = False
         self._sender: int | None = None  # the thread that sent the last continue

@@ -22,22 +22,34 @@ E = TypeVar("E", bound=Event)
 OnEvent = Callable[[S, Event], object]
 
 
-def gathered(events: Iterable[tuple[S, Event]], on_progress: OnEvent[S] | None) -> list[tuple[S, Event]]:
-    """Run a loop to its end and keep what it delivers; ``on_progress`` is called with each event as it comes."""
-    if on_progress is not None and not callable(on_progress):
-        raise InvalidParams("on_progress", on_progress, "must be a function of (session, event)")
-    pairs = []
-    for session, event in events:
-        pairs.append((session, event))
-        if on_progress is not None:
-            on_progress(session, event)
-    return pairs
+class Gathering(Generic[S]):
+    """The events that ``collect()`` has taken. They outlive a call that was interrupted."""
+
+    def __init__(self) -> None:
+        self._pairs: list[tuple[S, Event]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._pairs)
+
+    def run(self, events: Iterable[tuple[S, Event]], on_progress: OnEvent[S] | None) -> list[tuple[S, Event]]:
+        """Run a loop to its end. Returns what it delivered, behind what earlier calls have taken.
+
+        ``on_progress`` is called with each event as it comes.
+        """
+        if on_progress is not None and not callable(on_progress):
+            raise InvalidParams("on_progress", on_progress, "must be a function of (session, event)")
+        for pair in events:
+            self._pairs.append(pair)
+            if on_progress is not None:
+                on_progress(*pair)
+        pairs, self._pairs = self._pairs, []
+        return pairs
 
 
 class Collected(Generic[S]):
-    """What ``collect()`` of a session has received, from its call to the last event.
+    """What ``collect()`` of a session has received, from its first call to the last event.
 
-    Events that were taken before the call are not in it, and those of a subscription only from the slots that the
+    Events that were taken otherwise are not in it, and those of a subscription only from the slots that the
     server still had when it began. All of it is in memory; for long ranges, :func:`simsync.record` writes to a file.
 
     Attributes:
@@ -71,12 +83,17 @@ class Collected(Generic[S]):
 
     @property
     def _state(self) -> str:
-        return "complete" if self.complete else "INCOMPLETE: " + "; ".join(self.summary.reasons)
+        return "complete" if self.complete else f"INCOMPLETE: {self.reason}"
 
     @property
     def complete(self) -> bool:
         """True if every session is proven complete."""
         return self.summary.complete
+
+    @property
+    def reason(self) -> str:
+        """Why it is not complete; empty if it is."""
+        return "; ".join(self.summary.reasons)
 
     @property
     def events(self) -> list[Event]:

@@ -62,7 +62,16 @@ class EventStream(Iterator[Event]):
             batch = self._next_batch()
             if batch is None:
                 return
-            yield from batch if self._deadline is None else _in_time(batch, self._deadline, self._seconds)
+            yield from batch if self._deadline is None else self._in_time(batch)
+
+    def _in_time(self, batch: Iterator[Event]) -> Iterator[Event]:
+        for event in batch:
+            yield event
+            self._check_deadline()  # before the next one is taken
+
+    def _check_deadline(self) -> None:
+        if not self._queue.has_delivered_all:
+            check_deadline(self._deadline, self._seconds)
 
     def __next__(self) -> Event:
         for event in self._next_batch() or ():
@@ -73,7 +82,7 @@ class EventStream(Iterator[Event]):
         # Kept short: where events come one at a time, all of this runs for each of them.
         deadline = None if self._timeout is None else deadline_after(self._timeout)
         if self._deadline is not None:
-            check_deadline(self._deadline, self._seconds)
+            self._check_deadline()
             deadline = earliest(deadline, self._deadline)
         try:
             if self._on_idle is None:
@@ -110,12 +119,6 @@ def check_deadline(deadline: float | None, seconds: float | None) -> None:
     if deadline is not None and time.monotonic() >= deadline:
         text = f"the deadline of the loop has passed ({seconds:g} s); no event is lost, a new loop continues"
         raise EventTimeout(text) from None
-
-
-def _in_time(items: Iterator[T], deadline: float | None, seconds: float | None) -> Iterator[T]:
-    for item in items:
-        yield item
-        check_deadline(deadline, seconds)  # before the next one is taken
 
 
 class MergedSession(Protocol):
@@ -218,12 +221,20 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
             pairs: Iterator[tuple[Merged, Event]] = zip(repeat(session), batch)
             if self._watched:
                 pairs = first_mistakes.watched(pairs, self._watched)
-            yield from pairs if self._deadline is None else _in_time(pairs, self._deadline, self._seconds)
+            yield from pairs if self._deadline is None else self._in_time(pairs, queue, open_queues)
             self._take_turn(queue)
             if more:
                 self._ready_queues.announce(queue)
         if failures:
             raise fresh(failures[0])
+
+    def _in_time(
+        self, pairs: Iterator[tuple[Merged, Event]], queue: EventQueue, open_queues: set[EventQueue]
+    ) -> Iterator[tuple[Merged, Event]]:
+        for pair in pairs:
+            yield pair
+            if open_queues or not queue.has_delivered_all:
+                check_deadline(self._deadline, self._seconds)  # before the next one is taken
 
     def _take_turn(self, queue: EventQueue) -> None:
         take_turn = self._turns.get(queue)

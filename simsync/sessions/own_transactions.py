@@ -42,11 +42,11 @@ class OwnTransaction(ErrorInWords):
 
     signature: Optional[str]
     succeeded: Optional[bool] = None
-    error: Any = None
+    error: Any = field(default=None, hash=False)
     slot: Optional[int] = None
     compute_units: Optional[int] = None
     fee: Optional[int] = None
-    logs: Sequence[str] = field(default=(), repr=False)
+    logs: Sequence[str] = field(default=(), repr=False, hash=False)
     how: str = field(default="", repr=False)
 
     def to_dict(self) -> dict[str, Any]:

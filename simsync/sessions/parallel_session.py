@@ -18,7 +18,7 @@ from simsync.protocol.coverage import Coverage
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.data_plane import DataPlane
 from simsync.runtime.threads import join, spawn
-from simsync.sessions.collected import Collected, OnEvent, gathered
+from simsync.sessions.collected import Collected, Gathering, OnEvent
 from simsync.sessions.event_stream import MergedEventStream
 from simsync.sessions.owner import ConnectionOwner
 from simsync.sessions.sub_session import SubSession
@@ -64,6 +64,7 @@ class ParallelSession(ConnectionOwner, SubscribingAll):
     ) -> None:
         self._options = options
         self.control_session_id: str = connection.control_session_id
+        self._gathering: Gathering[SubSession] = Gathering()
         data_plane = DataPlane(connection)
         self._sessions = {
             queue: SubSession(queue, data_plane, control_url, options) for queue in connection.queues.values()
@@ -128,6 +129,9 @@ class ParallelSession(ConnectionOwner, SubscribingAll):
     ) -> Collected[SubSession]:
         """Run all sub-sessions to their end and keep all events in memory.
 
+        If it is interrupted (a timeout, Ctrl-C, an error of ``on_progress``), call it again: it goes on, and the result
+        has the events of both calls.
+
         Args:
             advance: Blocks per continue of each sub-session.
             timeout: Seconds to wait for each event; None waits without a limit.
@@ -141,9 +145,9 @@ class ParallelSession(ConnectionOwner, SubscribingAll):
             ControlClosed: Every event was delivered before, so there is nothing to collect.
             SimsyncError: As the loop over :meth:`events`.
         """
-        if all(queue.is_finished for queue in self._sessions):
+        if all(queue.is_finished for queue in self._sessions) and not self._gathering:
             raise ControlClosed(f"session {self.control_session_id} is completed and every event was delivered")
-        pairs = gathered(self.events(timeout, advance, deadline=deadline), on_progress)
+        pairs = self._gathering.run(self.events(timeout, advance, deadline=deadline), on_progress)
         return Collected(pairs, self.run_summary)
 
     def map(self, fn: Callable[[SubSession], T], *, workers: SupportsIndex | None = None) -> list[SubResult[T]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from simsync.events import (
@@ -40,8 +40,8 @@ class StepResult:
     errors: tuple[BacktestError, ...] = ()
     paused: Optional[Paused] = None
     completed: bool = False
-    summary: Optional[SessionSummary] = None
-    agent_stats: Any = None
+    summary: Optional[SessionSummary] = field(default=None, hash=False)
+    agent_stats: Any = field(default=None, hash=False)
     own: tuple[OwnTransaction, ...] = ()
 
     @classmethod

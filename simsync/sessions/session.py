@@ -10,7 +10,7 @@ from simsync import programs
 from simsync.html_form import html_table
 from simsync.params import AccountData, AccountModifications, checks
 from simsync.run_summary import run_summary
-from simsync.sessions.collected import Collected, OnEvent, gathered
+from simsync.sessions.collected import Collected, Gathering, OnEvent
 from simsync.sessions.continuing import Continuing
 from simsync.sessions.subscribing import Subscribing
 
@@ -41,6 +41,9 @@ class Session(Continuing, Subscribing):
     ) -> Collected[Self]:
         """Run to the end and keep all events in memory.
 
+        If it is interrupted (a timeout, Ctrl-C, an error of ``on_progress``), call it again: it goes on, and the result
+        has the events of both calls.
+
         Args:
             advance: Blocks per continue.
             timeout: Seconds to wait for each event; None waits without a limit.
@@ -54,9 +57,10 @@ class Session(Continuing, Subscribing):
             ControlClosed: ``Completed`` was delivered before, so there is nothing to collect.
             SimsyncError: As the loop over :meth:`events`.
         """
-        if self._queue.is_finished:
+        gathering: Gathering[Self] = self._gathering
+        if self._queue.is_finished and not gathering:
             raise self._finished()
-        pairs = gathered(zip(repeat(self), self.events(timeout, advance, deadline=deadline)), on_progress)
+        pairs = gathering.run(zip(repeat(self), self.events(timeout, advance, deadline=deadline)), on_progress)
         sent = None if self.completion is None else self.completion.summary
         return Collected(pairs, run_summary([self.coverage], [sent], self._connection.reconnects))
 

@@ -68,11 +68,42 @@ def test_a_run_that_is_left_is_not_complete(client: simsync.Client) -> None:
             session.collect(on_progress=5)  # type: ignore[arg-type]
         with pytest.raises(Enough):
             session.collect(timeout=20, on_progress=leave)
-        rest = session.collect(timeout=20)
-    assert rest.complete  # the coverage is that of the session
+        found = session.collect(timeout=20)
+    assert found.complete
+    assert [slot.slot for slot in found.of(simsync.Slot)] == list(range(1_000, 1_004))
     with client.session(simsync.CreateSession(1_000, slot_count=4), timeout=20) as session:
         with pytest.raises(simsync.EventTimeout):
             session.collect(deadline=0.0)
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_an_interrupted_collect_loses_nothing(client: simsync.Client, merged: bool) -> None:
+    def leave(_session: object, event: simsync.Event) -> None:
+        if isinstance(event, simsync.Completed):
+            raise KeyboardInterrupt
+
+    with client.parallel(CREATE, timeout=20) as session:
+        whole: Any = session if merged else session.sub_sessions[0]
+        while True:
+            try:
+                found = whole.collect(timeout=20, on_progress=leave)
+            except KeyboardInterrupt:
+                continue
+            break
+        subs = session.sub_sessions if merged else session.sub_sessions[:1]
+        assert len(found.of(simsync.Completed)) == len(subs)
+        slots = [event.slot for event in found.of(simsync.Slot)]
+        assert len(slots) == len(set(slots)) == sum(sub.coverage.slots_seen for sub in subs)
+        with pytest.raises(simsync.ControlClosed):
+            whole.collect()
+
+
+def test_a_table_of_what_was_collected_names_the_sessions(client: simsync.Client) -> None:
+    pytest.importorskip("pandas")
+    with client.parallel(CREATE, timeout=20) as session:
+        found = session.collect(timeout=20)
+        assert set(simsync.to_pandas(found)["session_id"]) == {sub.session_id for sub in session.sub_sessions}
+    assert found.reason == ""
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,22 @@ def test_the_deadline_holds_for_the_whole_loop_and_loses_nothing(
 
 
 @pytest.mark.parametrize("merged", [False, True])
+def test_a_deadline_that_passes_after_the_last_event_ends_the_loop_as_ever(
+    client: simsync.Client, create: simsync.CreateSession, merged: bool
+) -> None:
+    with client.parallel(create, timeout=20) as session:
+        source: Any = session if merged else session.sub_sessions[0]
+        deadline = time.monotonic() + 2.0
+        missing = len(session.sub_sessions) if merged else 1
+        for event in source.events(advance=20, deadline=2.0):
+            missing -= isinstance(event[1] if merged else event, simsync.Completed)
+            while not missing and time.monotonic() < deadline + 0.01:
+                pass  # the body for the last event takes longer
+        assert not missing
+        assert list(source.events(deadline=0.0)) == []
+
+
+@pytest.mark.parametrize("merged", [False, True])
 def test_a_deadline_that_passes_while_nothing_comes_is_named(
     client: simsync.Client, create: simsync.CreateSession, merged: bool
 ) -> None:

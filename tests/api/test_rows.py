@@ -253,3 +253,17 @@ def test_a_missing_package_is_named_by_its_extra(
 def test_errors_in_words(error: Any, text: str | None, code: int | None, instruction: int | None) -> None:
     status = simsync.SignatureStatus(5, error)
     assert (status.error_text, status.error_code, status.error_instruction) == (text, code, instruction)
+
+
+def test_results_have_a_hash_whatever_they_hold() -> None:
+    error = {"InstructionError": [0, {"Custom": 1}]}
+    for result in (
+        simsync.OwnTransaction("s", False, error, logs=["a line"]),
+        simsync.StepResult(
+            own=(simsync.OwnTransaction("s", False, error),), agent_stats={}, summary=simsync.SessionSummary()
+        ),
+        simsync.Simulation(error, ["a line"], accounts=[None]),
+        simsync.SignatureStatus(5, error),
+        simsync.RunSummary(1, 1, True, [], 1, 5, 0, 0, 0, simsync.SessionSummary()),
+    ):
+        assert len({result, result}) == 1
