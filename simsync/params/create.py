@@ -59,8 +59,8 @@ class CreateSession(JsonForm):
             announced by :class:`~simsync.DiscoveryBatch`.
         actions: :class:`~simsync.ScheduledAction` objects.
         overrides: Slot → address → :class:`~simsync.AccountData`. Written at the start of the slot, after the actions
-            at the same place, and in effect until the account is written again. If the range is split, the sub-session
-            that has the slot gets them.
+            at the same place, and in effect until a later override of the account. Servers from 0.22 on also let every
+            simulation of an action see them. If the range is split, the sub-session that has the slot gets them.
         replay_account_state: Rebuild accounts from recorded changes instead of executing transactions.
         reroute: A :class:`~simsync.Reroute`.
         diagnostic_probes: :class:`~simsync.DiagnosticProbe` objects.

@@ -97,7 +97,8 @@ class ScheduledAction(JsonForm):
         account_overrides: Address → :class:`~simsync.AccountData` that the transactions see.
         return_accounts: Addresses whose states are part of the result.
         label: Any text, repeated in the result.
-        feeds_reroute: Sent as ``feedsReroute``, whose effect on :class:`~simsync.Reroute` is not documented.
+        feeds_reroute: The state at the end also counts as an account override for later simulations and for
+            :class:`~simsync.Reroute` (likely; servers from 0.22 on).
     """
 
     anchor: Anchor

@@ -40,8 +40,8 @@ class Continuing(SessionBase):
         Args:
             request: A complete continue.
             advance_count: Blocks to execute; 1 by default.
-            transactions: Your own transactions, executed before the first block. :meth:`outcome` tells what became of
-                them.
+            transactions: Your own transactions, executed in the first block or before it, see
+                :class:`~simsync.Continue`. :meth:`outcome` tells what became of them.
             modify_accounts: Account states to write before the first block, by address.
             timeout: Seconds to wait until the continue may be sent; None waits without a limit.
 

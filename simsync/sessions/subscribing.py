@@ -11,7 +11,7 @@ from simsync.params import checks
 from simsync.protocol.subscription import SubscriptionProtocol
 from simsync.runtime.subscription_reader import SubscriptionReader
 from simsync.sessions.base import SessionBase
-from simsync.wire import pubsub, urls
+from simsync.wire import generations, pubsub, urls
 from simsync.wire.spelling import fold
 
 _INTRA_SLOT = fold("intraSlotUpdates")
@@ -108,8 +108,8 @@ class Subscribing(SessionBase):
 
         Args:
             method: The name of the subscribe method.
-            filter: Its first parameter as JSON values, with addresses also as objects that print as such; None sends no
-                parameter.
+            filter: Its first parameter as JSON values, with addresses also as objects that print as such; None sends
+                ``null``.
             decode: Makes an event from the notification's method and result. Without it, a
                 :class:`~simsync.Notification` is delivered. The thread that reads all subscriptions calls it, so it
                 must not wait for anything.
@@ -126,6 +126,7 @@ class Subscribing(SessionBase):
         if decode is not None and not callable(decode):
             raise InvalidParams("decode", decode, "must be a function of (method, result)")
         if checks.flag("intra_slot_updates", intra_slot_updates):
+            self._options.dialect.check_subscription("intra_slot_updates", generations.INTRA_SLOT_UPDATES)
             for key in {} if config is None else checks.mapping("config", config):
                 if isinstance(key, str) and fold(key) == _INTRA_SLOT:
                     raise InvalidParams(
@@ -141,6 +142,7 @@ class Subscribing(SessionBase):
 
     def _specs(self, kind: str, values: Sequence[str | None]) -> list[pubsub.SubscribeSpec]:
         row = self._options.dialect.streams[kind]
+        self._options.dialect.check_subscription(f"`{row.method}`", row.since)
         self.subscribed.update([kind] if values else [])
         return [pubsub.SubscribeSpec.of(row, value) for value in values]
 

@@ -130,8 +130,9 @@ class Dialect:
             InvalidParams: the server cannot read it.
         """
         minor = self.minor
+        as_mapping = generations.maps_list(create)
         if self.generation is None or minor is None:
-            return _UNKNOWN_LIST if generations.sends_list(create) else None
+            return _UNKNOWN_LIST if as_mapping or generations.sends_list(create) else None
         generations.check(create, self.generation)
         if minor >= generations.BLOB_OF_TRANSACTIONS and self.action_blob is None and generations.sends_list(create):
             raise InvalidParams(
@@ -140,4 +141,14 @@ class Dialect:
                 f"a server of {self.generation} takes no list of transactions: give transactions= the compressed"
                 " text, or Dialect.for_generation(..., action_blob=function) a function that makes it",
             )
+        if minor >= generations.BLOB_OF_TRANSACTIONS and as_mapping:
+            return f"a plain mapping in actions has a list of transactions, which a server of {self.generation} refuses"
         return None
+
+    def check_subscription(self, what: str, since: int) -> None:
+        """Raise InvalidParams if the server is older than 0.``since``, the first version that has ``what``."""
+        minor = self.minor
+        if minor is not None and minor < since:
+            raise InvalidParams(
+                "generation", self.generation, f"does not know {what} (known from 0.{since} on): leave it out"
+            )

@@ -9,7 +9,7 @@ sent. If it is not named, nothing is refused. Plain mappings are never refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Callable, NamedTuple, Optional
 
 from simsync.errors import InvalidParams
@@ -28,6 +28,8 @@ BLOB_OF_TRANSACTIONS = 14
 """The minor version from which the transactions of an action are one text instead of a list."""
 EVERY_N_SLOTS = 23
 """The minor version from which there are anchors at every n slots."""
+INTRA_SLOT_UPDATES = 16
+"""The minor version from which a subscription can ask for each write within a slot."""
 
 
 def minor_version(generation: object) -> int:
@@ -82,6 +84,17 @@ def _anchored(where: str, *, named: bool) -> Callable[[CreateSession], bool]:
 def sends_list(create: CreateSession) -> bool:
     """An action has transactions, and not as one text."""
     return any(action.transactions and not isinstance(action.transactions, str) for action in _actions(create))
+
+
+def maps_list(create: CreateSession) -> bool:
+    """A plain mapping among the actions has a list of transactions, under whatever other key."""
+    return any(_holds_list(action) for action in create.actions if isinstance(action, Mapping))
+
+
+def _holds_list(value: object) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    return any((key == "transactions" and isinstance(one, list)) or _holds_list(one) for key, one in value.items())
 
 
 def _names_oracles(create: CreateSession) -> bool:

@@ -46,6 +46,7 @@ class StreamRow:
         key: recognises a notification that is replayed.
         single: the subscription ends after its first notification.
         config: keys of the subscribe's config that this kind needs.
+        since: the N of the first protocol version 0.N that has it; 0 if it is as old as the others.
     """
 
     method: str
@@ -54,6 +55,7 @@ class StreamRow:
     key: Key
     single: bool = False
     config: Mapping[str, Any] = field(default_factory=dict)
+    since: int = 0
 
 
 def notification_params(message: Mapping[str, object]) -> FoldedFields:
@@ -198,8 +200,8 @@ STREAMS: Mapping[str, StreamRow] = {
     "signatures": StreamRow("signatureSubscribe", _itself, notification, content, single=True),
     "slots": StreamRow("slotSubscribe", _nothing, notification, content),
     # guess: reroutes, replacements, diagnostics
-    "reroutes": StreamRow("rerouteSubscribe", _nothing, notification, _original_key),
-    "replacements": StreamRow("replacementSubscribe", _nothing, notification, content),
-    "diagnostics": StreamRow("diagnosticSubscribe", _nothing, notification, content),
+    "reroutes": StreamRow("rerouteSubscribe", _nothing, notification, _original_key, since=15),
+    "replacements": StreamRow("replacementSubscribe", _nothing, notification, content, since=23),
+    "diagnostics": StreamRow("diagnosticSubscribe", _nothing, notification, content, since=23),
 }
 """The rows, by the name of their kind in simsync."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
 import simsync
+from simsync.local import Ledger, Simulator
 from simsync.params import (
     AccountData,
     Anchor,
@@ -164,6 +165,44 @@ def test_a_list_for_a_server_of_unknown_generation_comes_with_a_warning() -> Non
         with pytest.warns(simsync.UsageWarning, match="for_generation") as shown, pytest.raises(simsync.ConnectError):
             make(create)
         assert [one.filename for one in shown] == [__file__]
+
+
+@pytest.mark.parametrize("generation", [None, "0.28"])
+def test_a_list_in_a_plain_mapping_is_sent_with_a_warning(generation: str | None) -> None:
+    dialect = Dialect() if generation is None else Dialect.for_generation(generation)
+    mapping = {"anchor": "x", "simulate": {"transactions": ["AQ=="]}}
+    warning = dialect.check_create(CreateSession(7, 8, actions=[mapping]))
+    assert warning is not None
+    assert "list" in warning
+    assert dialect.check_create(CreateSession(7, 8, actions=[{"simulate": {"transactions": TEXT}}])) is None
+    assert Dialect.for_generation("0.13").check_create(CreateSession(7, 8, actions=[mapping])) is None
+
+
+SUBSCRIPTIONS: dict[str, tuple[str, Callable[[simsync.SubSession], None]]] = {
+    "reroutes": ("0.15", lambda sub: sub.subscribe_reroutes()),
+    "replacements": ("0.23", lambda sub: sub.subscribe_replacements()),
+    "diagnostics": ("0.23", lambda sub: sub.subscribe_diagnostics()),
+    "intra-slot updates": ("0.16", lambda sub: sub.subscribe("accountSubscribe", A, intra_slot_updates=True)),
+}
+
+
+@pytest.mark.parametrize("what", SUBSCRIPTIONS)
+def test_a_subscription_that_an_older_server_does_not_know_is_refused(what: str) -> None:
+    since, subscribe = SUBSCRIPTIONS[what]
+    before = f"0.{int(since[2:]) - 1}"
+    with Simulator(Ledger.generate(slots=2, transactions_per_slot=1)) as simulator:
+        for generation in (before, since):
+            options = simsync.Options(dialect=Dialect.for_generation(generation))
+            client = simsync.Client(simulator.url, simulator.api_key, options=options)
+            with client.parallel(CreateSession(1_000, slot_count=2), timeout=20) as session:
+                (sub,) = session.sub_sessions
+                if generation == since:
+                    subscribe(sub)
+                    assert len(sub.queue.subscriptions) == 1
+                else:
+                    with pytest.raises(simsync.InvalidParams, match=rf"does not know .*from {since} on"):
+                        subscribe(sub)
+                    assert not sub.queue.subscriptions
 
 
 def test_nothing_is_sent_when_it_is_refused() -> None:
