@@ -25,7 +25,13 @@ from simsync.events.control import (
 from simsync.events.discovered import DiscoveredTransaction
 from simsync.events.event import Event, Notification, Reading, UnknownEvent
 from simsync.events.reroute_stats import RerouteStats
-from simsync.events.transaction import Instruction, Transaction, TransactionFields
+from simsync.events.transaction import (
+    Instruction,
+    Transaction,
+    TransactionFields,
+    TransactionReading,
+    TransactionStatus,
+)
 from simsync.events.transaction_error import ErrorInWords
 
 __all__ = [
@@ -55,5 +61,7 @@ __all__ = [
     "Transaction",
     "TransactionFields",
     "TransactionOutcome",
+    "TransactionReading",
+    "TransactionStatus",
     "UnknownEvent",
 ]

@@ -46,20 +46,11 @@ class Event:
             raise TypeError(f"a {type(self).__name__} is not a dict: read its attributes, or event.to_dict()[{key!r}]")
 
 
-def _not_readable(_raw: object) -> Any:
-    raise TypeError("the event was made without a function that reads this")
-
-
 class Reading(NamedTuple):
-    """How the payload of a data-plane event is decoded: into its fields, and into JSON values.
-
-    The last two are for transactions only. They take the JSON values.
-    """
+    """How the payload of a data-plane event is decoded: into its fields, and into JSON values."""
 
     fields: Callable[[bytes], Any]
     raw: Callable[[bytes], Any]
-    instructions: Callable[[Any], Any] = _not_readable
-    serialized: Callable[[Any], bytes] = _not_readable
 
 
 class DecodedEvent(Event, Generic[Fields]):
@@ -70,6 +61,8 @@ class DecodedEvent(Event, Generic[Fields]):
     """
 
     __slots__ = ("_fields", "_payload", "_raw", "_reading", "slot")
+
+    _reading: Any  # Reading, or what a kind of event has in its place
 
     def __init__(self, slot: int, payload: bytes, reading: Reading) -> None:
         self.slot = slot

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
-from simsync.events.event import DecodedEvent, Reading
+from simsync.events.event import DecodedEvent
 from simsync.events.transaction_error import ErrorInWords
 
 
@@ -56,6 +56,25 @@ class TransactionFields(NamedTuple):
     post_token_balances: Sequence[Mapping[str, Any]]
 
 
+class TransactionStatus(NamedTuple):
+    """What is read of most transactions, and decoded several times faster than all fields."""
+
+    error: Any
+    fee: int
+    compute_units: Optional[int]
+
+
+class TransactionReading(NamedTuple):
+    """How the payload of a transaction is decoded. The last two take its JSON values."""
+
+    fields: Callable[[bytes], TransactionFields]
+    raw: Callable[[bytes], Any]
+    status: Callable[[bytes], TransactionStatus]
+    programs: Callable[[bytes], Sequence[str]]
+    instructions: Callable[[Any], Sequence[Instruction]]
+    serialized: Callable[[Any], bytes]
+
+
 class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
     """A transaction was executed in ``slot``. ``raw`` has the form of a ``getTransaction`` result.
 
@@ -63,16 +82,27 @@ class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
     ``bytes(event)`` is its serialized form.
     """
 
-    __slots__ = ("_signature",)
+    __slots__ = ("_signature", "_status")
 
-    def __init__(self, slot: int, payload: bytes, reading: Reading, signature: str | None = None) -> None:
+    _reading: TransactionReading
+
+    def __init__(self, slot: int, payload: bytes, reading: TransactionReading, signature: str | None = None) -> None:
         # Repeats the base class, because calling it takes as long again, and this is done for each transaction.
         self.slot = slot
         self._payload = payload
         self._reading = reading
         self._raw = None
         self._fields = None
+        self._status: TransactionStatus | None = None
         self._signature = signature
+
+    def _brief(self) -> TransactionFields | TransactionStatus:
+        """What has the outcome: all fields if they are decoded, else nothing more."""
+        if self._fields is not None:
+            return self._fields
+        if self._status is None:
+            self._status = self._reading.status(self._payload)
+        return self._status
 
     @property
     def signature(self) -> str:
@@ -85,7 +115,7 @@ class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
     @property
     def error(self) -> Any:
         """None if the transaction succeeded, else the error as JSON values of the RPC."""
-        return self._load().error
+        return self._brief().error
 
     @property
     def logs(self) -> Sequence[str]:
@@ -95,12 +125,12 @@ class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
     @property
     def fee(self) -> int:
         """Fee in lamports."""
-        return self._load().fee
+        return self._brief().fee
 
     @property
     def compute_units(self) -> int | None:
         """Compute units consumed, None if the server does not send them."""
-        return self._load().compute_units
+        return self._brief().compute_units
 
     @property
     def version(self) -> Any:
@@ -138,10 +168,15 @@ class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
         return self._load().post_token_balances
 
     @property
+    def programs(self) -> Sequence[str]:
+        """Addresses of the programs that its instructions call, also through other programs, each once, in the order of
+        the calls. Decoded at each use, without the other fields."""
+        return self._reading.programs(self._payload)
+
+    @property
     def instructions(self) -> Sequence[Instruction]:
         """The instructions, in order. Decoded at each use."""
-        found: Sequence[Instruction] = self._reading.instructions(self.raw)
-        return found
+        return self._reading.instructions(self.raw)
 
     def __bytes__(self) -> bytes:
         """The serialized transaction. Raises ProtocolError if the server did not send all of its parts."""

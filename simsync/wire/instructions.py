@@ -25,6 +25,13 @@ def transaction_instructions(result: object) -> tuple[Instruction, ...]:
     )
 
 
+def called_programs(result: object) -> tuple[str, ...]:
+    """The programs that the instructions call, each once, in the order of the calls."""
+    instructions = transaction_instructions(result)
+    called = (one.program for instruction in instructions for one in (instruction, *instruction.inner))
+    return tuple(dict.fromkeys(program for program in called if program))
+
+
 def _part(value: object, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else None
 

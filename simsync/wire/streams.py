@@ -21,9 +21,11 @@ from simsync.events import (
     Reading,
     Transaction,
     TransactionFields,
+    TransactionReading,
+    TransactionStatus,
 )
 from simsync.wire import json_codec, quick_transactions
-from simsync.wire.instructions import transaction_instructions
+from simsync.wire.instructions import called_programs, transaction_instructions
 from simsync.wire.notifications import account_diff_fields, action_result_fields, transaction_fields
 from simsync.wire.spelling import FoldedFields
 from simsync.wire.transaction_bytes import serialized_transaction
@@ -78,6 +80,19 @@ def _transaction_fields(payload: bytes) -> TransactionFields:
     return transaction_fields(_result(payload)) if fields is None else fields
 
 
+def _status(payload: bytes) -> TransactionStatus:
+    status = quick_transactions.read_status(payload)
+    if status is not None:
+        return status
+    fields = _transaction_fields(payload)
+    return TransactionStatus(fields.error, fields.fee, fields.compute_units)
+
+
+def _programs(payload: bytes) -> tuple[str, ...]:
+    programs = quick_transactions.read_programs(payload)
+    return called_programs(_result(payload)) if programs is None else programs
+
+
 def _account_diff_fields(payload: bytes) -> AccountDiffFields:
     return account_diff_fields(_result(payload))
 
@@ -86,7 +101,9 @@ def _action_result_fields(payload: bytes) -> ActionResultFields:
     return action_result_fields(_result(payload))
 
 
-TRANSACTION = Reading(_transaction_fields, _result, transaction_instructions, serialized_transaction)
+TRANSACTION = TransactionReading(
+    _transaction_fields, _result, _status, _programs, transaction_instructions, serialized_transaction
+)
 _ACCOUNT_DIFF = Reading(_account_diff_fields, _result)
 _ACTION_RESULT = Reading(_action_result_fields, _result)
 

@@ -19,7 +19,6 @@ from simsync.events import (
     Event,
     Notification,
     Paused,
-    Reading,
     ReadyForContinue,
     SessionError,
     SessionSummary,
@@ -27,6 +26,8 @@ from simsync.events import (
     Status,
     Transaction,
     TransactionFields,
+    TransactionReading,
+    TransactionStatus,
     UnknownEvent,
 )
 from simsync.wire.notifications import transaction_fields
@@ -151,12 +152,27 @@ def test_a_transaction_is_decoded_on_first_use_and_only_once() -> None:
         calls.append("raw")
         return PAYLOAD
 
-    transaction = Transaction(5, b"...", Reading(fields, raw))
+    def status(_payload: bytes) -> TransactionStatus:
+        calls.append("status")
+        return TransactionStatus("AccountInUse", 5_000, 150)
+
+    reading = TransactionReading(fields, raw, status, lambda _payload: ["p"], lambda _raw: [], lambda _raw: b"")
+    transaction = Transaction(5, b"...", reading)
     assert transaction.slot == 5
+    assert transaction.programs == ["p"]
     assert calls == []
+    for _again in range(2):
+        assert (transaction.error, transaction.fee, transaction.compute_units) == ("AccountInUse", 5_000, 150)
+    assert calls == ["status"]
+    calls.clear()
     for name, _value in FIELDS:
         getattr(transaction, name)
     assert calls == ["fields"]
+    transaction = Transaction(5, b"...", reading)
+    assert transaction.logs == transaction_fields(PAYLOAD).logs
+    assert transaction.fee == transaction_fields(PAYLOAD).fee  # of the fields, which are decoded already
+    assert calls == ["fields", "fields"]
+    calls[:] = ["fields"]
     assert transaction.raw is transaction.raw is PAYLOAD
     assert repr(transaction) == "Transaction(slot=5, signature='sig', error='AccountInUse')"
     assert calls == ["fields", "raw"]

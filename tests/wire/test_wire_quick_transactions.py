@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import simsync
+from simsync.events import TransactionStatus
 from simsync.protocol.subscription import SubscriptionProtocol
 from simsync.wire import quick_transactions
 from simsync.wire.dialect import Dialect
+from simsync.wire.instructions import called_programs
 from simsync.wire.notifications import transaction_fields
 from simsync.wire.pubsub import SubscribeSpec
 from simsync.wire.streams import STREAMS
@@ -103,6 +105,62 @@ def test_the_fields_are_equal(result: dict[str, Any]) -> None:
 def _slot_and_signature(payload: bytes) -> tuple[int, str]:
     result = result_of(payload)
     return result["slot"], result["transaction"]["signatures"][0]
+
+
+@FUZZ
+@given(result=spoilt())
+def test_status_and_programs_are_equal(result: dict[str, Any]) -> None:
+    payload = notification(result)
+    whole = transaction_fields(result_of(payload))
+    status = quick_transactions.read_status(payload)
+    if status is not None:
+        assert repr(status) == repr(TransactionStatus(whole.error, whole.fee, whole.compute_units))
+    programs = quick_transactions.read_programs(payload)
+    if programs is not None:
+        assert programs == called_programs(result_of(payload))
+
+
+def with_calls(parsed: bool) -> dict[str, Any]:
+    """Instructions of three programs, two of which are called by others; as ``json`` or as ``jsonParsed``."""
+    result: dict[str, Any] = json.loads(json.dumps(RESULT))
+    keys = ["a", "b"]
+
+    def call(index: int) -> dict[str, Any]:
+        name = [*keys, "c"][index]
+        return (
+            {"programId": name, "accounts": [], "data": ""}
+            if parsed
+            else {"programIdIndex": index, "accounts": [], "data": ""}
+        )
+
+    message = result["transaction"]["message"]
+    message["instructions"] = [call(1), call(1)]
+    result["meta"]["innerInstructions"] = [{"index": 1, "instructions": [call(2), call(0), call(2)]}]
+    if parsed:
+        message["accountKeys"] = [{"pubkey": key, "signer": False, "writable": True} for key in [*keys, "c"]]
+    return result
+
+
+@needs_msgspec
+@pytest.mark.parametrize("parsed", [False, True])
+def test_the_programs_in_the_order_of_the_calls(parsed: bool) -> None:
+    payload = notification(with_calls(parsed))
+    assert called_programs(result_of(payload)) == ("b", "c", "a")
+    assert quick_transactions.read_programs(payload) == ("b", "c", "a")
+
+
+@needs_msgspec
+def test_a_program_that_is_no_account_of_the_transaction_is_left_to_the_tolerant_way() -> None:
+    result = with_calls(False)
+    result["transaction"]["message"]["instructions"][0]["programIdIndex"] = 9
+    assert quick_transactions.read_programs(notification(result)) is None
+    assert called_programs(result) == ("b", "c", "a")
+
+
+@needs_msgspec
+def test_parsed_account_keys_are_read_the_quick_way() -> None:
+    payload = notification(with_calls(True))
+    assert quick_transactions.read(payload) == transaction_fields(result_of(payload))
 
 
 ORDERS = {
@@ -232,6 +290,7 @@ def test_recorded_payloads_are_read_the_quick_way(data_folder: Any) -> None:
             layouts.learn(payload, "transactionNotification", 7, *_slot_and_signature(payload))
             assert layouts.find(payload) == ("transactionNotification", 7, *_slot_and_signature(payload))
             found = quick_transactions.read(payload)
-            quick += found is not None  # all but those with parsed account keys
+            quick += found is not None
             assert found in (None, transaction_fields(result_of(payload)))
-    assert 0 < quick <= total
+            assert quick_transactions.read_programs(payload) == called_programs(result_of(payload))
+    assert 0 < quick == total
