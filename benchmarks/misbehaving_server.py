@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import random
+import resource
 import subprocess
 import sys
 import threading
@@ -87,6 +88,12 @@ def serve(sub_sessions: int, seed: int) -> None:
         thread.join()
 
 
+def resident(process: int | str) -> float:
+    """The resident memory of a process in MB."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
 class Server:
     """Its side of the client. Faults are planned from :meth:`misbehave` to :meth:`behave`."""
 
@@ -94,6 +101,11 @@ class Server:
         self._process = process
         address = self._read()
         self.url, self.api_key = address["url"], address["api_key"]
+
+    @property
+    def memory(self) -> float:
+        """Its resident memory in MB."""
+        return resident(self._process.pid)
 
     def misbehave(self) -> None:
         self._say("misbehave")

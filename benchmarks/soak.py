@@ -6,7 +6,8 @@ The simulator of :mod:`benchmarks.misbehaving_server` runs in a process of its o
 session of 32 sub-sessions after the other, each with transactions, account diffs and action results subscribed, in one
 loop or with a thread for each sub-session, with callers that are slow at random and with buffers that are small at
 random. After each run the events of every stream are compared with those of an undisturbed run, and threads and
-descriptors are counted. Exits with 1 when an event is wrong, a thread or a descriptor is left, or memory has grown.
+descriptors are counted. Exits with 1 when an event is wrong, a thread or a descriptor is left, memory has grown, or the
+server takes more than a gigabyte.
 
 A message that is spoilt again after the reconnect is skipped, and the coverage of the sub-session says that it is not
 complete. That is counted as admitted; events that are wrong while the coverage is complete are not forgiven.
@@ -27,11 +28,10 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import simsync
 from benchmarks.figures import table
-from benchmarks.misbehaving_server import Server, serving
+from benchmarks.misbehaving_server import Server, resident, serving
 from benchmarks.random_drops import (
     BUNDLE,
     FIRST,
@@ -46,6 +46,8 @@ PATIENCE = 120.0
 """Seconds without an event after which a run counts as hung."""
 SETTLES_WITHIN = 10.0
 """Seconds after a run in which the ends of connections may still be open."""
+SERVER = 1024.0
+"""MB that the server may take."""
 GROWTH = 8.0
 """Megabytes by which the memory of the last quarter of the time may exceed that of the second."""
 ROWS = 8
@@ -60,6 +62,7 @@ HEADER = [
     "threads",
     "descriptors",
     "most threads",
+    "server MB",
 ]
 
 
@@ -81,6 +84,8 @@ class Soak:
     most_threads: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     memory: list[float] = field(default_factory=list)
+    server: float = 0.0
+    """The most memory of the server after a run, in MB."""
     problems: list[str] = field(default_factory=list)
 
     def row(self, began: float, left: Left) -> list[str]:
@@ -96,6 +101,7 @@ class Soak:
             str(left.threads),
             str(left.descriptors),
             str(self.most_threads),
+            f"{self.server:.0f}",
         ]
 
 
@@ -185,9 +191,8 @@ def left(expected: Left | None = None) -> Left:
     give_up = time.monotonic() + SETTLES_WITHIN
     while True:
         gc.collect()
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
         descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  also counts its own
-        found = Left(pages * resource.getpagesize() / 1e6, threading.active_count(), descriptors)
+        found = Left(resident("self"), threading.active_count(), descriptors)
         if expected is None or time.monotonic() > give_up:
             return found
         if found.threads <= expected.threads and found.descriptors <= expected.descriptors:
@@ -221,6 +226,7 @@ def soak_for(seconds: float, server: Server, sub_sessions: int, seed: int) -> So
         if after.threads > first.threads or after.descriptors > first.descriptors:
             soak.problems.append(f"run {number} has left something: {after} instead of {first}")
         soak.memory.append(after.memory)
+        soak.server = max(soak.server, server.memory)
         due = int((time.monotonic() - began) / seconds * ROWS)
         if due > shown or soak.problems:
             shown = due
@@ -248,6 +254,9 @@ def main() -> int:
     grown = growth(soak.memory)
     print("faults:", ", ".join(f"{name} {count:,}" for name, count in sorted(soak.faults.items())))
     print(f"memory from the second to the last quarter of the time: {grown:+.1f} MB")
+    print(f"most memory of the server after a run: {soak.server:.0f} MB")
+    if soak.server > SERVER:
+        soak.problems.append(f"the server has taken {soak.server:.0f} MB")
     if grown > GROWTH:
         soak.problems.append(f"memory has grown by {grown:.1f} MB")
     for problem in soak.problems:
