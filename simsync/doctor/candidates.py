@@ -125,7 +125,7 @@ def scheduled(slot: int, transaction: str) -> Iterator[dict[str, Any]]:
     ``PROBE_ACCOUNT`` before ``slot``.
     """
     for kinds in (("match", "every", "override"), ("match", "every"), ("override",), ()):
-        labels = ["after-slot", *(kind for kind in kinds if kind != "override")]
+        labels = ["after", *(kind for kind in kinds if kind != "override")]
         account = AccountData(lamports=LAMPORTS, owner=SYSTEM_PROGRAM, data=b"")
         yield {
             "actions": [
@@ -141,7 +141,7 @@ def scheduled(slot: int, transaction: str) -> Iterator[dict[str, Any]]:
 
 
 _ANCHORS = {
-    "after-slot": Anchor("after_slot"),
+    "after": Anchor("after_slot"),
     "match": Anchor("before_match", filter=ProgramExecuted(TOKEN_PROGRAM)),
     "every": Anchor("before_every_slot", every=1),
 }
@@ -149,7 +149,7 @@ _ANCHORS = {
 
 def _action(write: Tagging, label: str, transaction: str) -> dict[str, Any]:
     variant, fields = {
-        "after-slot": ("afterSlot", {}),
+        "after": ("afterSlot", {}),
         "match": ("beforeMatch", {"filter": write("programExecuted", {"program": TOKEN_PROGRAM})}),
         "every": ("beforeEverySlot", {"every_n_slots": 1, "everyNSlots": 1}),
     }[label]

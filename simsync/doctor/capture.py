@@ -17,6 +17,7 @@ from typing import Callable, Optional
 
 import simsync
 from simsync.doctor.fields import field, fold
+from simsync.doctor.placeholders import numbered
 from simsync.doctor.redaction import Redaction, identifiers, identifiers_in_path, shape
 
 _SMALL = 2_048
@@ -166,20 +167,22 @@ class CaptureFile:
     def _record(self, frame: simsync.Frame, number: int) -> Record:
         message, text = _decoded(frame.payload)
         self._learn(frame.url, message)
-        kept = _without_content(frame.url, message) if frame.plane == "http" else message
-        kept = self._shorten(frame.plane, number, kept, len(frame.payload))
+        content = _without_content(frame.url, message) if frame.plane == "http" else message
+        # Secrets first: what is left of one that was cut cannot be recognized.
+        kept = self._redaction.value(content)
+        shown = self._shorten(frame.plane, number, kept, len(frame.payload))
         return Record(
             self._now(),
             frame.plane,
             number,
             frame.direction,
             frame.kind,
-            self._redaction.text(frame.url),
+            self._redaction.address(frame.url),
             frame.status,
-            self._redaction.value(kept),
-            None if text is None else self._redaction.sentence(text[:_LARGE]),
+            shown,
+            None if text is None else self._redaction.sentence(text)[:_LARGE],
             len(frame.payload),
-            kept is not message,
+            shown is not kept or content is not message,
         )
 
     def _learn(self, url: str, message: object) -> None:
@@ -188,7 +191,7 @@ class CaptureFile:
             if text not in self._known:
                 self._known.add(text)
                 self._names[kind] += 1
-                self._redaction = self._redaction.also(text, f"<{kind}-{self._names[kind]}>")
+                self._redaction = self._redaction.also(text, numbered(kind, self._names[kind]))
 
     def _shorten(self, plane: str, number: int, message: object, size: int) -> object:
         if size <= _SMALL or message is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,43 +12,16 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from simsync.doctor.fields import fold, folded
-from simsync.doctor.protocol_words import KEYS, TEXT_KEYS, is_key, is_plain_shape, may_stay
+from simsync.doctor.known_text import MOST_DIGITS, is_known_name, is_numeral, is_plain, known_part
+from simsync.doctor.placeholders import BYTES, FIELD, HOST, KEY, OTHER_HOST, PLACEHOLDER, PRIVATE, TEXT, WORD, numbered
+from simsync.doctor.protocol_words import BYTES_KEYS, KEYS, NUMBER_KEYS, PROTOCOL_WORDS, SPOKEN_KEYS
 
-KEY, HOST, OTHER_HOST, PRIVATE = "<api-key>", "<host>", "<other-host>", "<private>"
-
-_LARGE_NUMBER = 10_000
-"""A number from here on, or a fraction, under a key that is not of the protocol may be that of a person."""
 _SHORT = 8
 """Characters. A shorter secret is replaced only as a whole word; it may be a part of many other words."""
-_ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
-_IPV6 = re.compile(r"(?<![\w:.])\[?[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}\]?(?![\w:])")
-_MAC = re.compile(r"(?<![\w:-])[0-9a-fA-F]{2}(?:[:-][0-9a-fA-F]{2}){5}(?![\w:-])")
-_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*")
-_BARE_HOST = re.compile(r"(?<![\w.<@-])(?:[a-zA-Z0-9][a-zA-Z0-9-]*\.)+[a-zA-Z]{2,}(?::\d{1,5})?(?![\w(])")
-_HOST_AND_PORT = re.compile(r"(?<![\w.<:/-])(?:localhost|(?=[\w-]*[a-zA-Z])(?=[\w-]*[\d-])[a-zA-Z0-9-]+):\d{4,5}(?!\d)")
-_FILE = re.compile(r"(?<![\w<>])(?:/(?:home|Users|root)/|[A-Za-z]:\\+)[^\s\"'<>:;,]*")
-_UUID = re.compile(r"(?:\w+_)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_SOME_ID = re.compile(r"\b(?:backtest|parallel|session|control|task|build|req|org|acct|user|cus)_[\w-]{4,}")
-_TOKEN = re.compile(
-    r"\b(?:sk|pk|rk|ghp|gho|github_pat|glpat|npm|hf|xox[a-z]|AKIA|ASIA|AIza|eyJ|key|api|tok|token)[-_]?[\w.-]{8,}\b"
-)
-_PEM = re.compile(r"-----BEGIN [A-Z ]+-----.*", re.DOTALL)
-_IN_GROUPS = re.compile(r"(?<![\w.])(?:\+\d[\d ()/-]{7,}\d|\d{4}(?:[ -]\d{4}){2,3}(?:[ -]?\d{1,4})?)(?![\w.])")
-"""Numbers of telephones and of cards."""
-_RANDOM = re.compile(r"(?<![\w/+])(?=[\w+/=-]*\d)(?=[\w+/=-]*[A-Za-z])[\w+/=-]{20,}(?![\w+/])")
-_ASSIGNED = re.compile(
-    r"(?<![A-Za-z])((?:\w+[-_ ])?"
-    r"(?:api[-_ ]?key(?:[-_ ]?name)?|token|password|passwd|passphrase|pass|pwd|pin|otp|secret|sid|cookie|authorization"
-    r"|user(?:[-_ ]?name)?|login|e?mail|name|owner|customer|organi[sz]ation|tenant|team|phone|key(?=\W+\w*\d))"
-    r"[\"']?(?:\s*[=:]\s*|\s+is\s+|\s+(?=[\"']\S))(?:(?:Bearer|Basic|Digest|Token|ApiKey)\s+(?!<))?)"
-    r"(?!<)(\"[^\"]*\"|'[^']*'|[^\s,;\"'<>}\]]+)",
-    re.IGNORECASE,
-)
-_AUTHORITY = re.compile(r"\b(wss?|https?)://(?!<)[^/\s\"'?#<]+", re.IGNORECASE)
-_OTHER_SCHEME = re.compile(
-    r"\b((?!wss?:|https?:)[a-z][a-z0-9+.-]*:)//[^\s\"'<>]+|(?<![\w:/<>])//[^\s\"'<>/]+", re.IGNORECASE
-)
-_QUERY = re.compile(r"([?&][\w.-]+=)(?!<)([^&\s#\"'<>]+)")
+_ADDRESS = re.compile(r"(?:(\w+)://([^/?#]*))?([^?#]*)(?:\?([^#]*))?.*", re.DOTALL)
+_SCHEMES = ("ws", "wss", "http", "https")
+_SERVICES = ("backtest", "usage", "build-bundle", "available-ranges", "health", "ready")
+_NAME = re.compile(rf"{PLACEHOLDER.pattern}|(?P<name>[A-Za-z][\w-]*)")
 _ID_KEYS = {
     "sessionid": "session",
     "sessionids": "session",
@@ -61,7 +33,7 @@ _ID_KEYS = {
 }
 _PRIVATE_KEYS = folded(
     "apiKey apiKeyId apiKeyName keyName email user username userId organization organizationId team tenant customer"
-    " accountId accountNo accountNumber sessionName name createdBy pin otp dob ssn iban ip"
+    " accountId accountNo accountNumber sessionName name createdBy pin otp dob ssn iban ip login pwd"
 )
 _PRIVATE_PARTS = folded(
     "authorization cookie password passwd passphrase secret credential apiKey privateKey bearer jwt email phone"
@@ -71,10 +43,6 @@ _PRIVATE_PARTS = folded(
 """A key that contains any of these names a secret or a person."""
 _PRIVATE_ENDS = ("token", "tokens")
 """As in ``access_token``; ``tokenAmount`` and other words about tokens of the chain begin with it."""
-_CREDENTIALS = re.compile(r"\b(Bearer|Basic|Digest|Token|ApiKey)\s+(?=\S*[\d=])[\w.~+/=-]{8,}", re.IGNORECASE)
-_VARIANTS = folded("err error event")
-"""Below these keys a single key names what happened."""
-_DIGIT = re.compile(r"\d")
 _PATH_ID = re.compile(r"/(backtest|build-bundle)/([^/?#\s\"']+)")
 _PATH_KINDS = {"backtest": "session", "build-bundle": "build"}
 
@@ -96,7 +64,7 @@ class Redaction:
         """
         pairs = [(form, KEY) for form in _forms(api_key)]
         for number, text in enumerate(hidden, 1):
-            pairs += [(form, f"<hidden-{number}>") for form in _forms(text)]
+            pairs += [(form, numbered("hidden", number)) for form in _forms(text)]
         parts = urlsplit(url)
         pairs += [(text, HOST) for text in (parts.netloc, parts.hostname or "") if text]
         return cls(tuple(dict(reversed(pairs)).items()))
@@ -105,77 +73,73 @@ class Redaction:
         """A redaction that removes one more text."""
         return Redaction((*self.replacements, (text, placeholder)))
 
-    def text(self, text: str) -> str:
-        """``text`` without secrets."""
-        if self._pattern is not None:
-            text = self._pattern.sub(lambda found: self._placeholders[found.group().lower()], text)
-        text = _CREDENTIALS.sub(lambda found: f"{found.group(1)} {PRIVATE}", text)
-        text = _AUTHORITY.sub(lambda found: f"{found.group(1)}://{OTHER_HOST}", text)
-        text = _OTHER_SCHEME.sub(lambda found: f"{found.group(1) or ''}//{OTHER_HOST}", text)
-        text = _QUERY.sub(_parameter, text)
-        text = _ADDRESS.sub("<address>", text)
-        return _IPV6.sub(_address_or_not, text)
+    def named(self, text: str) -> str:
+        """``text`` without the secrets that are known by name: the key, the host, ids, and what is to be hidden."""
+        if self._pattern is None:
+            return text
+        return self._pattern.sub(lambda found: self._placeholders[found.group().lower()], text)
+
+    def address(self, text: str) -> str:
+        """An address, or the path of one, of which only names of services and plain values stay."""
+        parts = _ADDRESS.fullmatch(self.named(text))
+        if parts is None:
+            return WORD
+        scheme, host, path, query = parts.groups()
+        start = "" if scheme is None else f"{scheme if scheme in _SCHEMES else WORD}://{_host(host)}"
+        place = "/".join(one if one in _SERVICES or is_plain(one) else WORD for one in path.split("/"))
+        return start + place + ("" if query is None else "?" + "&".join(map(_parameter, query.split("&"))))
 
     def sentence(self, text: str) -> str:
-        """A text of a server, which may hold anything, without what looks like a secret."""
-        text = _ASSIGNED.sub(lambda found: f"{found.group(1)}{PRIVATE}", self.text(text))
-        for pattern, placeholder in (
-            (_PEM, PRIVATE),
-            (_MAIL, "<mail>"),
-            (_MAC, "<address>"),
-            (_FILE, "<file>"),
-            (_UUID, "<id>"),
-            (_SOME_ID, "<id>"),
-            (_TOKEN, PRIVATE),
-            (_BARE_HOST, OTHER_HOST),
-            (_HOST_AND_PORT, OTHER_HOST),
-            (_IN_GROUPS, PRIVATE),
-        ):
-            text = pattern.sub(placeholder, text)
-        return _RANDOM.sub(lambda found: found.group() if is_plain_shape(found.group()) else PRIVATE, text)
+        """A text of a server, which may hold anything: only known words, small numbers and addresses stay."""
+        text = self.named(text)
+        # What follows may be a secret although it looks harmless: a password may be a word, a pin has four digits.
+        telling = next((one for one in _NAME.finditer(text) if _is_private(one["name"] or "")), None)
+        if telling is not None and text[telling.end() :].strip():
+            return f"{known_part(text[: telling.end()])} {PRIVATE}"
+        return known_part(text)
 
     def value(self, value: object) -> object:
         """A JSON value of which only what is known to be harmless stays: keys and shapes of the protocol."""
         if isinstance(value, dict) and value.get("method") == "error":
-            return {self._name(key, True): self._value(one, "error") for key, one in value.items()}
+            return {self._name(key): self._value(one, "error") for key, one in value.items()}
         return self._value(value, "message")
 
     def _value(self, value: object, key: str) -> object:
         """``key``: the nearest key around the value."""
         if isinstance(value, str):
-            return self._string(value, key)
+            return self._string(value, fold(key))
         if isinstance(value, list):
             return [self._value(one, key) for one in value]
         if isinstance(value, dict):
-            # Where no key is of the protocol, they are not names of fields but, perhaps, of persons.
-            are_fields = fold(key) in _VARIANTS or any(fold(name) in KEYS or _is_private(name) for name in value)
-            return {self._name(name, are_fields): self._field(name, one) for name, one in value.items()}
+            return {self._name(name): self._field(name, one) for name, one in value.items()}
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return value if fold(key) in KEYS or is_plain_shape(key) or _is_harmless(value) else PRIVATE
+            is_small = isinstance(value, int) and abs(value) < 10**MOST_DIGITS
+            return value if is_small or self._takes_numbers(key) else PRIVATE
         return value
 
-    def _field(self, key: str, value: object) -> object:
-        return PRIVATE if _is_private(key) and value is not None else self._value(value, key)
+    def _takes_numbers(self, key: str) -> bool:
+        """Below a key of the protocol for numbers, or one that is an address or an id."""
+        return fold(key) in NUMBER_KEYS or is_plain(self.named(key))
 
-    def _name(self, key: str, is_field: bool) -> str:
-        found = self.text(key)
-        if fold(found) in KEYS or is_plain_shape(found) or _is_private(found):
-            return found
-        # A name of a field has no digits, or nothing in it that looks like a secret.
-        looks_harmless = not _DIGIT.search(found) or self.sentence(found) == found
-        return found if is_field and is_key(found) and looks_harmless else "<key>"
+    def _field(self, key: str, value: object) -> object:
+        return PRIVATE if _is_private_key(key) and value is not None else self._value(value, key)
+
+    def _name(self, key: str) -> str:
+        found = self.named(key)
+        return found if is_plain(found) or is_known_name(found.replace("-", "_")) else FIELD
 
     def _string(self, value: str, key: str) -> str:
-        name = fold(key)
-        if name in TEXT_KEYS:
+        """``key`` is folded."""
+        if key in SPOKEN_KEYS:
             return self.sentence(value)
-        if name in KEYS:
-            found = self.text(value)
-            return found if may_stay(name, found) else PRIVATE
-        found = self.sentence(value)
-        if found.isdecimal() and len(found) < 32:  # no address is that short
-            return found if _is_harmless(int(found)) else PRIVATE
-        return found if is_plain_shape(found) else PRIVATE
+        if key == "rpcendpoint":
+            return self.address(value)
+        found = self.named(value)
+        if is_plain(found) or (key in NUMBER_KEYS and is_numeral(found)):
+            return found
+        if key in KEYS and fold(found) in PROTOCOL_WORDS:
+            return found
+        return BYTES if key in BYTES_KEYS else PRIVATE
 
     @cached_property
     def _placeholders(self) -> Mapping[str, str]:
@@ -193,25 +157,23 @@ class Redaction:
         return rf"(?<![\w.-]){re.escape(text)}(?![\w-])" if alone else re.escape(text)
 
 
-def _address_or_not(found: re.Match[str]) -> str:
-    try:
-        ipaddress.IPv6Address(found.group().strip("[]"))
-    except ValueError:
-        return found.group()  # a time, or anything else with colons
-    return "<address>"
+def _host(host: str) -> str:
+    return HOST if host == HOST else OTHER_HOST
 
 
-def _parameter(found: re.Match[str]) -> str:
-    return found.group() if is_plain_shape(unquote(found.group(2))) else f"{found.group(1)}{PRIVATE}"
+def _parameter(text: str) -> str:
+    name, equals, value = text.partition("=")
+    shown = value if is_plain(unquote(value)) or is_numeral(value) else PRIVATE
+    return (name if is_known_name(name) else FIELD) + equals + shown
 
 
-def _is_harmless(number: float) -> bool:
-    return isinstance(number, int) and abs(number) < _LARGE_NUMBER
+def _is_private_key(key: str) -> bool:
+    return _is_private(key) or fold(key).endswith(_PRIVATE_ENDS)
 
 
-def _is_private(key: str) -> bool:
-    name = fold(key).replace("-", "")
-    return name in _PRIVATE_KEYS or name.endswith(_PRIVATE_ENDS) or any(part in name for part in _PRIVATE_PARTS)
+def _is_private(name: str) -> bool:
+    folded_name = fold(name).replace("-", "")
+    return folded_name in _PRIVATE_KEYS or any(part in folded_name for part in _PRIVATE_PARTS)
 
 
 def _forms(secret: str) -> Iterator[str]:
@@ -270,4 +232,4 @@ def shape(value: object) -> Any:
         return [shape(one) for one in value[:1]]
     if isinstance(value, bool) or value is None:
         return value
-    return 0 if isinstance(value, (int, float)) else "<text>"
+    return 0 if isinstance(value, (int, float)) else TEXT

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from simsync.doctor.capture import Record
 from simsync.doctor.fields import fold
-from simsync.doctor.protocol_words import CHOICES, KEYS, METHODS, TEXT_KEYS, WORD_KEYS, is_plain_shape
-
-_PLACEHOLDER = re.compile(r"<(api-key|host|other-host|private|address|mail|id|key|text|hidden-\d+|[a-z-]+-\d+)>")
+from simsync.doctor.known_text import is_plain
+from simsync.doctor.placeholders import PLACEHOLDER
+from simsync.doctor.protocol_words import KEYS, PROTOCOL_WORDS, SPOKEN_KEYS
 
 
 class RemainingText(NamedTuple):
@@ -31,8 +31,8 @@ def removed(records: Iterable[Record]) -> Counter[str]:
     """How often each placeholder stands in the file; numbered ones count together."""
     found: Counter[str] = Counter()
     for record in records:
-        for name in _PLACEHOLDER.findall(record.line()):
-            found[re.sub(r"-\d+$", "", name)] += 1
+        for one in PLACEHOLDER.finditer(record.line()):
+            found[re.sub(r"-\d+$", "", one.group().strip("<>"))] += 1
     return found
 
 
@@ -61,13 +61,11 @@ def _inside(value: object, key: str) -> Iterator[tuple[str, str]]:
             yield from _inside(one, key)
     elif isinstance(value, dict):
         for name, one in value.items():
-            if fold(name) not in KEYS and not is_plain_shape(name):
+            if fold(name) not in KEYS and not is_plain(name):
                 yield "", name
             yield from _inside(one, name)
 
 
 def _is_unknown(name: str, text: str) -> bool:
     """A sentence, or a word that simsync does not know, under a key whose values may be one."""
-    if is_plain_shape(text) or _PLACEHOLDER.fullmatch(text):
-        return False
-    return name in TEXT_KEYS or (name in WORD_KEYS and fold(text) not in KEYS | CHOICES | METHODS)
+    return name in SPOKEN_KEYS and not is_plain(text) and fold(text) not in PROTOCOL_WORDS

@@ -14,6 +14,7 @@ from simsync.doctor import CaptureFile, Redaction, read_capture
 
 URL = "wss://sim.example.com/backtest"
 KEY = "secret-key-of-mine"
+SIGNATURE = "5" * 88
 
 
 def frame(message: Any, plane: str = "control", kind: str = "text", **more: Any) -> simsync.Frame:
@@ -23,7 +24,7 @@ def frame(message: Any, plane: str = "control", kind: str = "text", **more: Any)
 
 
 def notification(slot: int, filling: int) -> dict[str, Any]:
-    result = {"slot": slot, "transaction": {"signatures": [f"{slot}" * 32, "other"]}, "logs": ["x" * 200] * filling}
+    result = {"slot": slot, "transaction": {"signatures": [SIGNATURE, SIGNATURE]}, "logs": ["block " * 40] * filling}
     return {"method": "transactionNotification", "params": {"subscription": 1, "result": result}}
 
 
@@ -91,15 +92,22 @@ def test_many_large_notifications_are_shortened_then_only_placed(path: Path) -> 
     results = [line["message"]["params"]["result"] for line in lines]
     assert all(len(result["logs"]) == 30 for result in results[:3])
     assert all(len(result["logs"]) == 10 and result["logs"][0].endswith("…") for result in results[3:20])
-    assert results[25] == {"slot": 25, "transaction": {"signatures": ["25" * 32]}}
+    assert results[25] == {"slot": 25, "transaction": {"signatures": [SIGNATURE]}}
     assert [bool(line.get("shortened")) for line in lines] == [False] * 3 + [True] * 27
     assert all(line["size"] > 5_000 for line in lines)
 
 
 def test_control_messages_are_shortened_but_never_only_placed(path: Path) -> None:
-    message = {"method": "discoveryBatch", "params": {"slot": 1, "transactions": ["x" * 3_000]}}
+    message = {"method": "discoveryBatch", "params": {"slot": 1, "transactions": ["eHh4" * 1_000] * 30}}
     lines = written(path, *(frame(message) for _ in range(30)))
-    assert lines[29]["message"]["params"]["transactions"] == ["x" * 100 + "…"]
+    assert lines[29]["message"]["params"] == {"slot": 1, "transactions": ["<bytes>"] * 10}
+
+
+def test_a_secret_is_removed_before_a_text_is_cut(path: Path) -> None:
+    message = {"method": "status", "params": {"message": "block " * 15 + KEY + " block" * 400}}
+    lines = written(path, *(frame(message) for _ in range(5)), frame(b"block " * 43_690 + KEY.encode()))
+    assert "shortened" in lines[4]
+    assert not any(KEY[:4] in json.dumps(line) for line in lines)
 
 
 def test_small_notifications_are_always_whole(path: Path) -> None:

@@ -27,7 +27,7 @@ def fragments(secret: str) -> list[str]:
 
 @pytest.mark.parametrize("form", fragments(KEY))
 def test_the_key_in_every_form(form: str) -> None:
-    found = REDACTION.text(f"before {form} behind")
+    found = REDACTION.named(f"before {form} behind")
     assert "<api-key>" in found
     assert found.startswith("before ") and found.endswith(" behind")
     for part in (KEY, quote(KEY, safe=""), KEY.encode().hex(), base64.b64encode(KEY.encode()).decode()[4:24]):
@@ -36,7 +36,7 @@ def test_the_key_in_every_form(form: str) -> None:
 
 @pytest.mark.parametrize("form", fragments(WALLET)[:4])
 def test_a_text_that_was_hidden_by_name(form: str) -> None:
-    assert REDACTION.text(f"<{form}>") == "<<hidden-1>>"
+    assert REDACTION.named(f"<{form}>") == "<<hidden-1>>"
 
 
 @pytest.mark.parametrize(
@@ -44,16 +44,35 @@ def test_a_text_that_was_hidden_by_name(form: str) -> None:
     [
         ("connect to sim.example.com:8443 failed", "connect to <host> failed"),
         ("SIM.example.com does not resolve", "<host> does not resolve"),
-        (URL, "wss://<host>/backtest"),
-        ("https://other.example:9000/x?y", "https://<other-host>/x?y"),
-        ("http://user:pass@other.example/x", "http://<other-host>/x"),
-        ("refused by 10.20.30.40, port 80", "refused by <address>, port 80"),
+        (f"connect to {URL} failed", "connect to wss://<host>/backtest failed"),
+        ("refused by 10.20.30.40, port 80", "refused by <number>, port 80"),
+        ("connection from 10.1.2.3.", "connection from <number>."),
+        ("connection from 1.2.3.4.", "connection from <word>."),
         ("version 1.2.3 of 2026", "version 1.2.3 of 2026"),
-        ("mysim.example.com", "mysim.example.com"),
+        ("is mysim.example.com down?", "is <word> down?"),
+        ("nächst.example and my_host.internal", "<word> and <word>"),
     ],
 )
-def test_hosts_and_addresses(text: str, expected: str) -> None:
-    assert REDACTION.text(text) == expected
+def test_hosts_and_addresses_in_a_sentence(text: str, expected: str) -> None:
+    assert REDACTION.sentence(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        (URL, "wss://<host>/backtest"),
+        ("https://other.example:9000/x?y", "https://<other-host>/<word>?<key>"),
+        ("http://user:pass@other.example/usage", "http://<other-host>/usage"),
+        (
+            "https://sim.example.com:8443/usage?since=2026-01-01&token=tk",
+            "https://<host>/usage?since=2026-01-01&token=<private>",
+        ),
+        ("wss://sim.example.com:8443/acme/backtest", "wss://<host>/<word>/backtest"),
+        ("/backtest/abc", "/backtest/<word>"),
+    ],
+)
+def test_addresses(address: str, expected: str) -> None:
+    assert REDACTION.address(address) == expected
 
 
 def test_values_keys_and_what_stands_under_telling_names() -> None:
@@ -162,25 +181,50 @@ def test_secrets_inside_a_text_of_the_server(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["call +41 79 123 45 67", "card 4539 1488 0343 6467", "mac 00:1B:44:11:3A:B7", "localhost:9931 is down"]
+    "text",
+    [
+        "call +41 79 123 45 67",
+        "call (212) 555-0147",
+        "card 4539 1488 0343 6467",
+        "mac 00:1B:44:11:3A:B7",
+        "localhost:9931 is down",
+        "account 4711123456 is closed",
+        "pin 1234",
+    ],
 )
 def test_numbers_of_persons_and_machines_inside_a_text(text: str) -> None:
-    assert not any(word in REDACTION.sentence(text) for word in ("123", "4539", "00:1B", "9931"))
+    digits = ("123", "4539", "1488", "00:1B", "9931", "0147", "4711")
+    assert not any(word in REDACTION.sentence(text) for word in digits)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "Program TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA consumed 183 of 394611 compute units",
+        "Program TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA consumed 183 of 1400 compute units",
         "Program log: Instruction: Transfer",
         "Program 11111111111111111111111111111111 failed: custom program error: 0x1",
-        "Transfer: insufficient lamports 49995000, need 1000000680499",
-        "no block between slot 312000000 and 312000999 at 2026-01-01T00:00:00Z",
+        "Transfer: insufficient lamports 0, need 5000",
+        "no block between slot 1000 and 1009 at 2026-01-01T00:00:00Z",
         "invalid type: sequence, expected a string at line 1 column 1234",
+        "transactions of actions[0] must be one base64 string, not a list",
+        "everyNSlots can't be -1 (startSlot=1000)",
     ],
 )
 def test_what_a_program_and_a_server_usually_say_stays(text: str) -> None:
     assert REDACTION.sentence(text) == text
+
+
+def test_a_long_number_in_a_sentence_goes() -> None:
+    assert REDACTION.sentence("consumed 183 of 394611 units") == "consumed 183 of <number> units"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5D failed", "AKQzLmNpXrSvWyBdFhJkMnPqRtUvWxYz is a key"],
+)
+def test_base58_of_another_length_is_no_address(text: str) -> None:
+    assert "<word>" in REDACTION.sentence(text)
+    assert REDACTION.value({"slot": 1, "owner": text.split()[0]}) == {"slot": 1, "owner": "<private>"}
 
 
 def test_an_error_keeps_its_name_also_if_it_is_unknown() -> None:
@@ -188,26 +232,26 @@ def test_an_error_keeps_its_name_also_if_it_is_unknown() -> None:
     assert REDACTION.value(message) == message
 
 
-def test_credentials_inside_a_text() -> None:
-    assert REDACTION.text("sent authorization: Bearer abc.def-123, twice") == (
-        "sent authorization: Bearer <private>, twice"
-    )
-    assert REDACTION.text("basic requirements of a bearer something") == "basic requirements of a bearer something"
+def test_what_follows_the_name_of_a_secret() -> None:
+    assert REDACTION.sentence("sent authorization: Bearer abc.def-123, twice") == "sent authorization <private>"
+    assert REDACTION.sentence("basic requirements of something") == "basic <word> of something"
+    assert REDACTION.sentence("there is no password.") == "there is no password <private>"
+    assert REDACTION.sentence("there is no password") == "there is no password"
 
 
 def test_a_short_secret_spoils_nothing_else() -> None:
     redaction = Redaction.of("id", "ws://localhost/backtest")
-    assert redaction.text("session_id of id, identity") == "session_id of <api-key>, identity"
+    assert redaction.named("session_id of id, identity") == "session_id of <api-key>, identity"
 
 
 def test_without_secrets_nothing_changes() -> None:
-    assert Redaction.of("", "").text("anything, also empty") == "anything, also empty"
+    assert Redaction.of("", "").named("anything, also empty") == "anything, also empty"
 
 
 def test_another_text_makes_another_redaction() -> None:
     more = REDACTION.also("backtest_1", "<session-1>")
-    assert more.text("/backtest/backtest_1") == "/backtest/<session-1>"
-    assert REDACTION.text("backtest_1") == "backtest_1"
+    assert more.named("/backtest/backtest_1") == "/backtest/<session-1>"
+    assert REDACTION.named("backtest_1") == "backtest_1"
 
 
 @pytest.mark.parametrize(
@@ -282,6 +326,35 @@ SECRETS: list[tuple[dict[str, Any], str]] = [
     ({"error": {"unknownAccount": {"user": "jane"}}}, "jane"),
     ({"message": 'customer: "Jane Doe" has no quota'}, "Jane Doe"),
     ({"credentials": {"a": 1, "b": ["c"]}}, '"c"'),
+    ({"message": "Cookie: lang=en; uid=jane77"}, "jane77"),
+    ({"message": "Set-Cookie: sid=a; other=tok99"}, "tok99"),
+    ({"error": "acme-prod-7:443 is down"}, "acme"),
+    ({"error": "redis-1:80 is down"}, "redis"),
+    ({"error": "acmedb:5432 is down"}, "acmedb"),
+    ({"error": "my_host.internal is down"}, "my_host"),
+    ({"error": "nächst.example is down"}, "chst"),
+    ({"error": "password hunter2 refused"}, "hunter2"),
+    ({"error": "password open refused"}, "open"),
+    ({"error": "key abcdefgh12345678 is unknown"}, "abcdefgh12345678"),
+    ({"error": "secret=abc,def"}, "def"),
+    ({"error": "Basic dXNlcjpwYXNz"}, "dXNlcjpwYXNz"),
+    ({"error": "unknown session backtest_a1"}, "backtest_a1"),
+    ({"error": "task task-4711 failed"}, "task-4711"),
+    ({"account": "4711123456"}, "4711123456"),
+    ({"account": 4711123456}, "4711123456"),
+    ({"error": "cannot read /srv/acme/keys/id.json"}, "acme"),
+    ({"error": "user Jane Doe is over quota"}, "Jane"),
+    ({"error": "Jane Doe is over quota"}, "Jane"),
+    *(
+        ({key: word}, word)
+        for key in ("result", "version", "type", "kind", "status", "mode", "label", "params")
+        for word in ("a3bf4f1b2b0b6c7d", "AcmeCapital", "jane77", "AQzLmNpXrSvWyBdFhJkMnPqRtUvWxYz")
+    ),
+    ({"data": "skliveA1b2c3d4e5f6"}, "skliveA1b2c3d4e5f6"),
+    ({"data": ["skliveA1b2c3d4e5", "base64"]}, "skliveA1b2c3d4e5"),
+    ({"transaction": "AcmeCapital"}, "AcmeCapital"),
+    ({"id": "backtest_a1"}, "backtest_a1"),
+    ({"slot": 1, "acme_password": "x"}, "acme"),
 ]
 
 
@@ -297,7 +370,7 @@ def test_what_a_capture_is_for_stays() -> None:
             "seq_id": 3,
             "event": {"method": "status", "params": {"status": "warmingUpEngines", "newField": 7, "newFlag": True}},
             "error": {"invalidRequest": {"error": "startSlot 5 is below the first slot 1000"}},
-            "data": ["AQIDBA==", "base64"],
+            "data": ["<bytes>", "base64"],
             "bundleStartSlotUtc": "2026-06-01T00:00:00Z",
         },
     }

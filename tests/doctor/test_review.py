@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from simsync.doctor import Record, generation_of, remaining_texts, removed
+from simsync.doctor import Record, Redaction, generation_of, remaining_texts, removed
+from simsync.doctor.redaction import shape
 
 
 def received(message: Any, direction: str = "received", **more: Any) -> Record:
@@ -29,6 +30,20 @@ def test_what_was_removed_and_what_stayed() -> None:
         (4, 1, "text", "plain words"),
     ]
     assert remaining_texts([]) == []
+
+
+def test_every_placeholder_is_counted() -> None:
+    redaction = Redaction.of("the-key", "wss://sim.example/backtest", ["hidden text"])
+    message = {
+        "rpcEndpoint": "https://other.example/backtest",
+        "error": "sim.example refused the-key and hidden text of Jane at 4711123",
+        "organization": "x",
+        "transaction": "AQ==",
+        "Jane": "x",
+    }
+    found = removed([received(redaction.value(message)), received(shape({"cost": "x"}))])
+    once = ("api-key", "host", "other-host", "word", "number", "bytes", "key", "text", "hidden")
+    assert found == {**dict.fromkeys(once, 1), "private": 2}
 
 
 def created(**params: Any) -> Record:
