@@ -8,6 +8,7 @@ page                   part                           made from
 ``compatibility.md``   the column "where"             ``# guess: NAME`` above the code that makes it
 ..                     the table of generations       ``simsync.wire.generations.RULES``
 ..                     what a capture settles         ``simsync.doctor.table``
+..                     the signs of a generation      ``simsync.doctor.generation.SIGNS``
 ``features.md``        the column "shown by"          ``# feature: NAME`` above a test
 ``threads.md``         the table of waits             ``# wait: …`` above each call that may block
 ``reliability.md``     the table of safeguards        ``# safeguard: NAME`` at a statement
@@ -25,6 +26,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Callable
 
+from simsync.doctor import generation as signs
 from simsync.doctor import table as observations
 from simsync.wire import generations
 from tests import safeguards
@@ -36,6 +38,8 @@ _GENERATIONS = "<!-- table of generations: python -m tools.pages -->\n"
 _SETTLED = "<!-- what a capture settles: python -m tools.pages -->\n"
 _SETTLED_END = "<!-- end of what a capture settles -->"
 _GENERATIONS_END = "<!-- end of the table of generations -->"
+_SIGNS = "<!-- signs of a generation: python -m tools.pages -->\n"
+_SIGNS_END = "<!-- end of the signs of a generation -->"
 NOT_HERE = "left out: "
 """How the second cell of a row of ``features.md`` begins that needs no test."""
 
@@ -49,6 +53,9 @@ def compatibility(text: str) -> str:
     rows = [f"| {rule.what} | {rule.versions} | {rule.instead} |" for rule in generations.RULES]
     table = "\n".join(["| in a create | servers | with others |", "| --- | --- | --- |", *rows])
     text = _between(text, _GENERATIONS, _GENERATIONS_END, f"\n{table}\n\n")
+    seen = [f"| {sign.what} | {sign.versions} |" for sign in signs.SIGNS]
+    table = "\n".join(["| in a capture | servers |", "| --- | --- |", *seen])
+    text = _between(text, _SIGNS, _SIGNS_END, f"\n{table}\n\n")
     return _between(text, _SETTLED, _SETTLED_END, f"\n{_settled()}\n\n")
 
 

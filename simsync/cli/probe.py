@@ -56,7 +56,7 @@ def probe_and_show(
         show_json([finding.to_dict() for finding in found])
     else:
         _show(found, path, verbose=verbose)
-        _show_what_was_removed(records, review=review)
+        _show_what_was_removed(records, client.options.dialect, review=review)
     failed = any(record.kind == "failed" for record in capture.records if record.plane == "probe")
     if ended_early is not None:
         click.echo(f"simsync: {ended_early}; {path} has the frames up to then", err=True)
@@ -75,7 +75,7 @@ def _show(found: Sequence[Finding], path: Path, *, verbose: bool) -> None:
     )
 
 
-def _show_what_was_removed(records: Sequence[Record], *, review: bool) -> None:
+def _show_what_was_removed(records: Sequence[Record], dialect: simsync.Dialect, *, review: bool) -> None:
     counts = ", ".join(f"{name} {count:,}" for name, count in sorted(removed(records).items()))
     texts = remaining_texts(records)
     click.echo(f"Removed: {counts or 'nothing'}.")
@@ -85,7 +85,7 @@ def _show_what_was_removed(records: Sequence[Record], *, review: bool) -> None:
     )
     if review and texts:
         show_table(("line", "times", "key", "text"), texts)
-    click.echo(generation_of(records).words)
+    click.echo(generation_of(records).advice(dialect))
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from simsync.cli.app import run
-from simsync.doctor import CaptureFile, Limits, Redaction, findings, generation_of, probe, read_capture
+from simsync.doctor import CaptureFile, Limits, Redaction, findings, probe, read_capture
 from simsync.doctor.observation import DIFFERS
 from simsync.local import Faults, Ledger, Simulator
 from simsync.local.faults.control import ContinueRequest
@@ -73,26 +73,6 @@ def test_the_table_and_what_it_says_below(simulator: Simulator, path: Path, caps
     ):
         assert words in captured.out
     assert "oracle updates" not in captured.out
-
-
-@pytest.mark.parametrize(
-    ("generation", "told"),
-    [
-        ("0.10", "does not tell the generation"),
-        ("0.13", 'of the generation 0.13: set Options(dialect=Dialect.for_generation("0.13"))'),
-        ("0.14", 'from 0.14 on: set Options(dialect=Dialect.for_generation("0.14"))'),
-        ("0.18", '0.18 to 0.22: set Options(dialect=Dialect.for_generation("0.18"))'),
-        ("0.23", 'from 0.23 on: set Options(dialect=Dialect.for_generation("0.23"))'),
-        ("0.28", 'from 0.28 on: set Options(dialect=Dialect.for_generation("0.28"))'),
-    ],
-)
-def test_the_generation_of_each_server(ledger: Ledger, path: Path, generation: str, told: str) -> None:
-    with (
-        Simulator(ledger, api_key=KEY, generation=generation) as simulator,
-        CaptureFile(path, Redaction.of(KEY, simulator.ws_url)) as capture,
-    ):
-        probe(simulator.ws_url, KEY, capture)
-    assert told in generation_of(read_capture(path)).words
 
 
 def test_verbose_lists_what_no_capture_shows(
