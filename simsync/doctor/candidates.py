@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from simsync import AccountData, Anchor, CreateSession, Dialect, ProgramExecuted, ScheduledAction
+from simsync import CreateSession, Dialect, ProgramExecuted
 
 TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
 TOKEN_ACCOUNT_PROGRAM = "ATokenGPvbdGVxr1b9hvZbsiqW5xWH25efTNsLJA8knL"
@@ -95,6 +95,10 @@ Tagging = Callable[[str, Mapping[str, Any]], Any]
 """Writes one variant of an enum with its fields."""
 
 
+def external(variant: str, fields: Mapping[str, Any]) -> Any:
+    return {variant: dict(fields)} if fields else variant
+
+
 def _beside(tag: str) -> Tagging:
     return lambda variant, fields: {tag: variant, **fields}
 
@@ -103,78 +107,20 @@ def _under(tag: str, key: str) -> Tagging:
     return lambda variant, fields: {tag: variant, key: dict(fields)} if fields else {tag: variant}
 
 
-TAGGINGS: Mapping[str, Tagging] = {
+_OTHER_TAGGINGS: Mapping[str, Tagging] = {
     "type": _beside("type"),
     "method, params": _under("method", "params"),
     "type, data": _under("type", "data"),
     "kind": _beside("kind"),
 }
-"""Tried if external tagging, which simsync assumes, is refused."""
+TAGGINGS: Sequence[Tagging] = (external, *_OTHER_TAGGINGS.values())
+"""That of simsync first."""
 
 
 def discovery_filters() -> list[tuple[str, Any]]:
     """Names and filters, simsync's first."""
-    tagged = [(name, write("programExecuted", {"program": TOKEN_PROGRAM})) for name, write in TAGGINGS.items()]
+    tagged = [(name, write("programExecuted", {"program": TOKEN_PROGRAM})) for name, write in _OTHER_TAGGINGS.items()]
     return [("external", ProgramExecuted(TOKEN_PROGRAM)), *tagged]
-
-
-def scheduled(slot: int, transaction: str) -> Iterator[dict[str, Any]]:
-    """Arguments of a create that schedules actions, in each tagging and then with fewer of them.
-
-    There is an action after each slot, one before a match, one before every slot, and an override of
-    ``PROBE_ACCOUNT`` before ``slot``.
-    """
-    for kinds in (("match", "every", "override"), ("match", "every"), ("override",), ()):
-        labels = ["after", *(kind for kind in kinds if kind != "override")]
-        account = AccountData(lamports=LAMPORTS, owner=SYSTEM_PROGRAM, data=b"")
-        yield {
-            "actions": [
-                ScheduledAction(anchor, transactions=[transaction], return_accounts=[SYSTEM_PROGRAM], label=label)
-                for label, anchor in _ANCHORS.items()
-                if label in labels
-            ],
-            "overrides": {slot: {PROBE_ACCOUNT: account}} if "override" in kinds else {},
-        }
-        for write in TAGGINGS.values():
-            actions = [_action(write, label, transaction) for label in labels]
-            yield {"actions": [*actions, _override(write, slot)] if "override" in kinds else actions}
-
-
-_ANCHORS = {
-    "after": Anchor("after_slot"),
-    "match": Anchor("before_match", filter=ProgramExecuted(TOKEN_PROGRAM)),
-    "every": Anchor("before_every_slot", every=1),
-}
-
-
-def _action(write: Tagging, label: str, transaction: str) -> dict[str, Any]:
-    variant, fields = {
-        "after": ("afterSlot", {}),
-        "match": ("beforeMatch", {"filter": write("programExecuted", {"program": TOKEN_PROGRAM})}),
-        "every": ("beforeEverySlot", {"every_n_slots": 1, "everyNSlots": 1}),
-    }[label]
-    return {
-        "anchor": write(variant, fields),
-        "kind": "simulate",
-        "transactions": [transaction],
-        "returnAccounts": [SYSTEM_PROGRAM],
-        "label": label,
-    }
-
-
-def _override(write: Tagging, slot: int) -> dict[str, Any]:
-    data = {"data": "", "encoding": "base64"}
-    account = {"data": data, "executable": False, "lamports": LAMPORTS, "owner": SYSTEM_PROGRAM, "space": 0}
-    anchor = write("beforeSlot", {"slots": [slot]})
-    return {"anchor": anchor, "kind": "simulate", "accountOverrides": {PROBE_ACCOUNT: account}}
-
-
-def telling_generations(slot: int) -> Iterator[dict[str, Any]]:
-    """Arguments of creates that only servers from some protocol version on accept."""
-    account = AccountData(lamports=LAMPORTS, owner=SYSTEM_PROGRAM, data=b"")
-    yield {"overrides": {slot: {PROBE_ACCOUNT: account}}}
-    each = Anchor("after_every_slot", every=1)
-    yield {"actions": [ScheduledAction(each, account_overrides={PROBE_ACCOUNT: account})]}
 
 
 def snake_create(create: CreateSession) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from simsync.doctor.candidates import LAMPORTS, PROBE_ACCOUNT
 from simsync.doctor.conversation import Capture, Message, error_name
@@ -26,7 +26,12 @@ def create_keys(capture: Capture) -> Seen:
 
 def _refusal(request: Message) -> Seen:
     """The first error after a request."""
-    yield from [("refused", error_name(one.params)) for one in request.replies("error")[:1]]
+    yield from [("refused", error) for error in _error(request)]
+
+
+def _error(request: Message) -> list[str]:
+    """The name of the first error after a request, if there is one."""
+    return [error_name(one.params) for one in request.replies("error")[:1]]
 
 
 def parallel(capture: Capture) -> Seen:
@@ -61,15 +66,49 @@ def anchor(variant: str) -> Look:
     def look(capture: Capture) -> Seen:
         anchors = [field(action, "anchor") for action, _result in action_results(capture)]
         yield from [_form(one) for one in anchors if _variant(one) == fold(variant)]
-        for create, actions in capture.creates_with("actions"):
-            if fold(variant) in [_variant(field(action, "anchor")) for action in actions]:
-                yield from ["silent"] if create.control.created is not None else _refusal(create)
+        creates = capture.creates_with("actions")
+        accepted = [_Actions.of(some) for create, some in creates if create.control.created is not None]
+        for create, some in creates:
+            asked = _Actions.of(some)
+            if not accepted:
+                yield from [("nothing", error) for error in _error(create)]
+            elif fold(variant) in asked.anchors:
+                accepts = create.control.created is not None
+                yield from ["silent"] if accepts else _refusal(create) if asked.fails_by(variant, accepted) else []
 
     return look
 
 
+class _Actions(NamedTuple):
+    """The folded anchors of the actions of a create, and which transactions they hold: ``list``, ``one``, ``none``."""
+
+    anchors: frozenset[str]
+    contents: frozenset[str]
+
+    @classmethod
+    def of(cls, actions: list[object]) -> _Actions:
+        return cls(
+            frozenset(_variant(field(action, "anchor")) for action in actions),
+            frozenset(_content(action) for action in actions),
+        )
+
+    def fails_by(self, variant: str, accepted: list[_Actions]) -> bool:
+        """Whether the server refused these because of the anchor: it accepted the same content at the other anchors."""
+        similar = [one.anchors for one in accepted if self.contents <= one.contents]
+        return bool(similar) and self.anchors - frozenset().union(*similar) == {fold(variant)}
+
+
+def _content(action: object) -> str:
+    if isinstance(field(action, "transactions"), list):
+        return "list"
+    return "none" if field(action, "transaction") is None else "one"
+
+
 def action_transactions(capture: Capture) -> Seen:
-    return ["list" for action, _result in action_results(capture) if isinstance(field(action, "transactions"), list)]
+    yield from [_content(action) for action, _result in action_results(capture)]
+    for create, some in capture.creates_with("actions"):
+        if create.control.created is None and "list" in map(_content, some):
+            yield from _refusal(create)
 
 
 def action_keys(capture: Capture) -> Seen:
@@ -82,11 +121,16 @@ def action_keys(capture: Capture) -> Seen:
 
 
 def overrides(capture: Capture) -> Seen:
-    actions = [one for create, some in capture.creates_with("actions") if create.control.created for one in some]
-    if any(field(action, "accountOverrides", PROBE_ACCOUNT) is not None for action in actions):
-        for call in capture.calls("getBalance"):
-            if entries(call.request, "params")[:1] == [PROBE_ACCOUNT] and call.status == 200:
-                yield "taken" if field(call.reply, "result", "value") == LAMPORTS else "ignored"
+    overridden = set()
+    for create, some in capture.creates_with("actions"):
+        if any(field(action, "accountOverrides", PROBE_ACCOUNT) is not None for action in some):
+            created = create.control.created
+            overridden.add(created and text(created.params, "sessionId"))
+            yield from _refusal(create) if created is None else ()
+    for call in capture.calls("getBalance"):
+        session = call.path.rsplit("/", 1)[-1]
+        if session in overridden and entries(call.request, "params")[:1] == [PROBE_ACCOUNT] and call.status == 200:
+            yield "taken" if field(call.reply, "result", "value") == LAMPORTS else "ignored"
 
 
 def early_events(capture: Capture) -> Seen:

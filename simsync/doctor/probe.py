@@ -6,7 +6,6 @@ tries others until the server accepts one. A step that fails ends this step only
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import time
 import warnings
@@ -25,12 +24,11 @@ from simsync.doctor.candidates import (
     TOKEN_PROGRAM,
     UNKNOWN_METHOD,
     discovery_filters,
-    scheduled,
     snake_create,
-    telling_generations,
 )
 from simsync.doctor.capture import CaptureFile, Record
 from simsync.doctor.conversation import Capture, Control
+from simsync.doctor.scheduling import create_with_actions
 from simsync.run.workers import cancel_after
 
 Made = TypeVar("Made")
@@ -280,9 +278,10 @@ class _Probe:
     def _run(self) -> None:
         """A whole run with actions, a pause, and subscriptions to their end."""
         start, end = self.first_slot, self.last_slot
-        attempts = (self._attempt(send_summary=True, **one) for one in scheduled(min(start + 2, end), _transaction()))
-        accepted = next((one for one in attempts if isinstance(one, simsync.BacktestSession)), None)
-        session = accepted or self._single(send_summary=True)
+        session = create_with_actions(
+            lambda actions: self._attempt(send_summary=True, actions=actions), min(start + 2, end)
+        )
+        session = session or self._single(send_summary=True)
         try:
             with session:
                 self._start(session)
@@ -295,10 +294,6 @@ class _Probe:
             with self._single(send_summary=True) as other:
                 self._start(other)
                 self._finish(other)
-        for one in telling_generations(start):
-            made = self._attempt(**one)
-            if isinstance(made, simsync.BacktestSession):
-                made.close()
 
     def _start(self, session: simsync.BacktestSession) -> None:
         for name, kind in STREAM_FORMS.items():
@@ -367,14 +362,6 @@ class _Probe:
 
 def _length(one: simsync.AvailableRange) -> int:
     return one.size or SLOTS if one.end_slot is None else one.end_slot - one.start_slot + 1
-
-
-def _transaction() -> str:
-    """An unsigned transfer of no lamports from an account without an owner to itself; it is only ever simulated."""
-    payer, system = bytes([7]) * 32, bytes(32)
-    instruction = bytes([1, 2, 0, 0, 12]) + (2).to_bytes(4, "little") + (0).to_bytes(8, "little")
-    message = bytes([1, 0, 1, 2]) + payer + system + bytes(32) + bytes([1]) + instruction
-    return base64.b64encode(bytes([1]) + bytes(64) + message).decode("ascii")
 
 
 def _receives(*methods: str) -> Callable[[Record], bool]:

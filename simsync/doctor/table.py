@@ -25,7 +25,11 @@ _NO_BUILDS = unseen("this key has no builds")
 _NO_SUCH_SERVICE = unseen("%s")
 _NO_STREAM_ENDED = unseen("no stream has ended, see below")
 _NOT_THIS_WAY = unseen("not this way")
+_TEXT_ONLY = "from 0.14 on, servers take transactions as one compressed text, which is not documented"
 _EVERY_FORM_REFUSED = "rejects every form that was tried (%s)"
+
+_ANCHORED = holds("accepted, and the action ran")
+_NO_ANCHOR = differs(_EVERY_FORM_REFUSED, _ACTIONS)
 
 
 def _filter(row: str, written: str = "%s") -> Mapping[str, Reading]:
@@ -47,12 +51,13 @@ def _rpc(setting: str) -> Mapping[str, Reading]:
     }
 
 
-def _anchor(other: Reading) -> Mapping[str, Reading]:
+def _anchor(other: Reading, refused: Reading) -> Mapping[str, Reading]:
     return {
-        "external": holds("accepted, and the action ran"),
+        "external": _ANCHORED,
         "other": other,
         "silent": unseen("accepted, but no result of the action was received"),
-        "refused": differs(_EVERY_FORM_REFUSED, _ACTIONS),
+        "refused": refused,
+        "nothing": unseen(f"no create with actions was accepted (%s); {_TEXT_ONLY}"),
     }
 
 
@@ -104,19 +109,24 @@ OBSERVATIONS: tuple[Observation, ...] = (
         "silent": unseen("accepted, but no match was announced"),
         "refused": differs(_EVERY_FORM_REFUSED, _DISCOVERIES)}),
     Observation("tagging of anchors", '"afterSlot", or one key', "run", requests.anchor("afterSlot"),
-                _anchor(differs("accepts %s only", 'CreateSession(actions=[{"anchor": %s, ...}])'))),
+                _anchor(differs("accepts %s only", 'CreateSession(actions=[{"anchor": %s, ...}])'), _NO_ANCHOR)),
     Observation("match anchors", "`beforeMatch` with `filter`", "run", requests.anchor("beforeMatch"),
-                _anchor(holds("accepted, and the action ran"))),
+                _anchor(_ANCHORED, _NO_ANCHOR)),
     Observation("anchors at every n slots, and their key", "`beforeEverySlot` with `everyNSlots`", "run",
-                requests.anchor("beforeEverySlot"), _anchor(holds("accepted, and the action ran"))),
+                requests.anchor("beforeEverySlot"),
+                _anchor(_ANCHORED, unseen("rejected (%s), as servers before 0.23 do"))),
     Observation("transactions of an action", "a list of base64 strings", "run", requests.action_transactions, {
-        "list": holds("a list of base64 strings is accepted")}),
+        "list": holds("a list of base64 strings is accepted"),
+        "one": also("one base64 string under `transaction`, as in 0.10"),
+        "none": unseen(f"no list was accepted; {_TEXT_ONLY}"),
+        "refused": unseen(f"a list was rejected (%s); {_TEXT_ONLY}")}),
     Observation("other keys of an action", "these names", "run", requests.action_keys, {
         "taken": holds("`kind`, `returnAccounts` and `label` take effect"),
         "missing": differs("without effect: %s", _ACTIONS)}),
     Observation("overrides per slot", "an action before the slot", "run", requests.overrides, {
         "taken": holds("in effect from its slot on"),
-        "ignored": differs("without effect", "actions in CreateSession(actions=[...]) in place of overrides")}),
+        "ignored": differs("without effect", "actions in CreateSession(actions=[...]) in place of overrides"),
+        "refused": unseen("rejected (%s), as servers before 0.18 do")}),
     Observation("events of a sub-session before its announcement", "buffered until then", "parallel",
                 requests.early_events, {
         "before": also("before it"),

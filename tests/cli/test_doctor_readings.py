@@ -18,7 +18,7 @@ import pytest
 
 import simsync
 from simsync.cli.app import run
-from simsync.doctor import CaptureFile, Redaction, findings, probe
+from simsync.doctor import CaptureFile, Redaction, findings, generation_of, probe, read_capture
 from simsync.doctor.observation import ALSO, DIFFERS, HOLDS, NOT_SEEN
 from simsync.local import Behaviour, Ledger, Simulator
 from simsync.wire.streams import STREAMS
@@ -194,7 +194,7 @@ READINGS: list[tuple[dict[str, Any], dict[str, Told]]] = [
 ]
 
 NO_READINGS = {
-    "generation": "the capture sends what every generation reads",
+    "generation": "tried below, because it decides what several lines can see",
     "strict_continue": "a continue to a busy engine is never sent",
     "refuse_old_replay": "slots that are no longer kept are not asked for",
     "serve_completed": "what a completed session answers is not asked",
@@ -271,6 +271,78 @@ def test_exactly_the_lines_of_a_reading_report_it(
     code, found = examined(ledger, tmp_path, capsys, **switches)
     assert {guess: told for guess, told in found.items() if told != usual[guess]} == expected
     assert code == any(told.result == DIFFERS for told in expected.values())
+
+
+RESULTS = ("other keys of an action", "shape of an action result, older and newer")
+OVERRIDES = "overrides per slot"
+EVERY = "anchors at every n slots, and their key"
+TRANSACTIONS = "transactions of an action"
+OLD = {OVERRIDES: "as servers before 0.18 do", EVERY: "the capture shows nothing of it"}
+SILENT = dict.fromkeys(("tagging of anchors", "match anchors"), "accepted, but no result of the action was received")
+NO_LIST = {TRANSACTIONS: "a list was rejected (invalidRequest); from 0.14 on, servers take"}
+NO_RESULT = dict.fromkeys(RESULTS, "the capture shows nothing of it")
+
+
+@pytest.mark.parametrize(
+    ("generation", "creates", "told", "unseen"),
+    [
+        ("0.10", 7, 'of the generation 0.10: set Options(dialect=Dialect.for_generation("0.10"))', OLD),
+        ("0.13", 6, 'of the generation 0.13: set Options(dialect=Dialect.for_generation("0.13"))', OLD),
+        (
+            "0.14",
+            19,
+            'from 0.14 on: set Options(dialect=Dialect.for_generation("0.14"))',
+            {
+                OVERRIDES: "as servers before 0.18 do",
+                **dict.fromkeys((*SILENT, EVERY), "no create with actions was accepted (invalidRequest); from 0.14 on"),
+                **NO_LIST,
+                **NO_RESULT,
+            },
+        ),
+        (
+            "0.18",
+            8,
+            'of the generation 0.18 to 0.22: set Options(dialect=Dialect.for_generation("0.18"))',
+            {**SILENT, EVERY: "rejected (invalidRequest), as servers before 0.23 do", **NO_LIST, **NO_RESULT},
+        ),
+        (
+            "0.23",
+            8,
+            'from 0.23 on: set Options(dialect=Dialect.for_generation("0.23"))',
+            {**SILENT, EVERY: SILENT["match anchors"], **NO_LIST, **NO_RESULT},
+        ),
+        (
+            "0.28",
+            8,
+            'from 0.28 on: set Options(dialect=Dialect.for_generation("0.28"))',
+            {**SILENT, EVERY: SILENT["match anchors"], **NO_LIST, **NO_RESULT},
+        ),
+    ],
+)
+def test_a_server_of_one_generation_needs_no_setting_but_its_generation(
+    ledger: Ledger,
+    usual: Mapping[str, Told],
+    tmp_path: Path,
+    generation: str,
+    creates: int,
+    told: str,
+    unseen: Mapping[str, str],
+) -> None:
+    with Simulator(ledger, generation=generation) as simulator:
+        path = tmp_path / "capture.ndjson"
+        with CaptureFile(path, Redaction.of(simulator.api_key, simulator.ws_url)) as capture:
+            assert probe(simulator.ws_url, simulator.api_key, capture) is None
+    records = read_capture(path)
+    assert told in generation_of(records).advice()
+    found = {one.guess: one for one in findings(records) if one.server != usual[one.guess].server}
+    assert DIFFERS not in {one.result for one in found.values()}
+    for guess, server in unseen.items():
+        assert server in found[guess].server
+    others = {guess for guess, one in found.items() if one.result == NOT_SEEN} - set(unseen)
+    assert others <= {"a diff without a signature", "`discoveryBatch`"}
+    sent = [record.message for record in records if record.plane == "control" and record.direction == "sent"]
+    asked = [one for one in sent if isinstance(one, dict) and one.get("method") == "createBacktestSession"]
+    assert len(asked) == creates
 
 
 def test_each_choice_of_the_simulator_is_a_reading_or_has_a_reason() -> None:

@@ -63,6 +63,12 @@ def single(**create: Any) -> Script:
     return Script().sent("createBacktestSession", {**CREATE, **create}).came(CREATED)
 
 
+def refused_beside(accepted: Any, refused: Any) -> Script:
+    """A create with an action is accepted, and one with another action is refused."""
+    script = single(actions=[accepted]).sent("createBacktestSession", {**CREATE, "actions": [refused]}, 2)
+    return script.came({"method": "error", "params": {"invalidRequest": {}}}, 2)
+
+
 def parallel() -> Script:
     return Script().sent("createBacktestSession", {**CREATE, "parallel": True}).came(CREATED)
 
@@ -87,6 +93,8 @@ ATTACHED = {"method": "sessionAttached", "params": {"session_id": "<session-1>"}
 PAUSE = {"slot": 1003, "batchIndex": 0}
 SHOWN = {"slot": 1003, "transaction": {"signatures": ["s"]}}
 READY = {"method": "readyForContinue"}
+MATCH_LIST = {"anchor": {"beforeMatch": {"filter": {}}}, "transactions": ["x"]}
+EVERY = {"beforeEverySlot": {"everyNSlots": 1}}
 TO = "fields of `continueTo`"
 ADDRESS = "SimsyncProbe1111111111111111111111111111111"
 
@@ -315,8 +323,49 @@ CASES: list[tuple[str, Script, str, str]] = [
         Script()
         .sent("createBacktestSession", {**CREATE, "actions": [{"anchor": "afterSlot"}]})
         .came({"method": "error", "params": {"invalidRequest": {}}}),
+        NOT_SEEN,
+        "no create with actions was accepted (invalidRequest); from 0.14 on, servers take transactions as one"
+        " compressed text, which is not documented",
+    ),
+    # The same content is accepted at another anchor, so the anchor is what the server rejects.
+    (
+        "match anchors",
+        refused_beside({"anchor": "afterSlot", "transactions": ["x"]}, MATCH_LIST),
         DIFFERS,
         "rejects every form that was tried (invalidRequest)",
+    ),
+    (
+        "anchors at every n slots, and their key",
+        refused_beside({"anchor": "afterSlot", "transactions": ["x"]}, {"anchor": EVERY, "transactions": ["x"]}),
+        NOT_SEEN,
+        "rejected (invalidRequest), as servers before 0.23 do",
+    ),
+    # It may as well be the list.
+    (
+        "match anchors",
+        refused_beside({"anchor": "afterSlot"}, MATCH_LIST),
+        NOT_SEEN,
+        "the step 'run' was not reached",
+    ),
+    (
+        "transactions of an action",
+        refused_beside({"anchor": "afterSlot"}, MATCH_LIST),
+        NOT_SEEN,
+        "a list was rejected (invalidRequest); from 0.14 on, servers take transactions as one compressed text, which is"
+        " not documented",
+    ),
+    # The balance is of a session without the override.
+    (
+        "overrides per slot",
+        refused_beside({"anchor": "afterSlot"}, {"anchor": "beforeSlot", "accountOverrides": {ADDRESS: {}}}).http(
+            "POST",
+            "/backtest/<session-1>",
+            200,
+            {"result": {"value": 0}},
+            {"method": "getBalance", "params": [ADDRESS]},
+        ),
+        NOT_SEEN,
+        "rejected (invalidRequest), as servers before 0.18 do",
     ),
     (
         "tagging of anchors",
