@@ -10,6 +10,7 @@ import click
 from simsync.cli import options
 from simsync.cli.output import show_json
 from simsync.cli.settings import Settings, pass_settings
+from simsync.run.output_file import own_descriptor
 
 
 @click.command()
@@ -34,6 +35,9 @@ def doctor(
     if capture is not None:
         from simsync.cli.probe import probe_and_show
 
+        if own_descriptor(capture) == 1:
+            shown = "the JSON document" if as_json else "the table"
+            raise click.UsageError(f"--capture {capture}: {shown} goes to standard output as well; pass a file")
         return probe_and_show(settings, capture, hide, review=review, verbose=verbose, as_json=as_json)
     if hide or review or verbose:
         raise click.UsageError("--hide, --review and --verbose need --capture")

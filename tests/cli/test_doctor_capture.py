@@ -223,6 +223,17 @@ def _spoiled(value: Any, chance: random.Random) -> Any:
     return chance.choice([None, 5, -1.5, True, "text", "", [], [1], {}, {"a": 1}])
 
 
+@pytest.mark.parametrize("target", ["/dev/stdout", "/dev/fd/1", "-"])
+@pytest.mark.parametrize(("more", "shown"), [(["--json"], "the JSON document"), ([], "the table")])
+def test_the_frames_do_not_go_where_the_table_goes(
+    capsys: pytest.CaptureFixture[str], target: str, more: list[str], shown: str
+) -> None:
+    assert run(["--url", "ws://127.0.0.1:1", "doctor", "--capture", target, *more]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"--capture {target}: {shown} goes to standard output as well; pass a file" in captured.err
+
+
 def test_options_that_need_a_capture(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--url", "ws://127.0.0.1:1", "doctor", "--verbose"]) == 2
     assert "--hide, --review and --verbose need --capture" in capsys.readouterr().err
