@@ -168,9 +168,9 @@ class CaptureFile:
         message, text = _decoded(frame.payload)
         self._learn(frame.url, message)
         content = _without_content(frame.url, message) if frame.plane == "http" else message
-        # Secrets first: what is left of one that was cut cannot be recognized.
-        kept = self._redaction.value(content)
-        shown = self._shorten(frame.plane, number, kept, len(frame.payload))
+        part = self._part(frame.plane, number, content, len(frame.payload))
+        # Secrets go before texts are cut: what is left of a secret that was cut cannot be recognized.
+        shown = self._redaction.value(part)
         return Record(
             self._now(),
             frame.plane,
@@ -179,10 +179,10 @@ class CaptureFile:
             frame.kind,
             self._redaction.address(frame.url),
             frame.status,
-            shown,
+            shown if part is content else _cut(shown),
             None if text is None else self._redaction.sentence(text)[:_LARGE],
             len(frame.payload),
-            shown is not kept or content is not message,
+            part is not message,
         )
 
     def _learn(self, url: str, message: object) -> None:
@@ -193,7 +193,8 @@ class CaptureFile:
                 self._names[kind] += 1
                 self._redaction = self._redaction.also(text, numbered(kind, self._names[kind]))
 
-    def _shorten(self, plane: str, number: int, message: object, size: int) -> object:
+    def _part(self, plane: str, number: int, message: object, size: int) -> object:
+        """As much of a message as is kept, with whole texts."""
         if size <= _SMALL or message is None:
             return message
         method = field(message, "method")
@@ -202,7 +203,7 @@ class CaptureFile:
         if self._seen[kind] <= _WHOLE and size <= _LARGE:
             return message
         if plane != "data" or self._seen[kind] <= _SHORTENED or not isinstance(method, str):
-            return _shortened(message)
+            return _first_entries(message)
         return _place_only(message)
 
 
@@ -228,13 +229,21 @@ def _without_content(url: str, message: object) -> object:
     return found
 
 
-def _shortened(value: object) -> object:
+def _first_entries(value: object) -> object:
+    if isinstance(value, list):
+        return [_first_entries(one) for one in value[:_LONGEST_LIST]]
+    if isinstance(value, dict):
+        return {key: _first_entries(one) for key, one in value.items()}
+    return value
+
+
+def _cut(value: object) -> object:
     if isinstance(value, str) and len(value) > _LONGEST_TEXT:
         return value[:_LONGEST_TEXT] + "…"
     if isinstance(value, list):
-        return [_shortened(one) for one in value[:_LONGEST_LIST]]
+        return [_cut(one) for one in value]
     if isinstance(value, dict):
-        return {key: _shortened(one) for key, one in value.items()}
+        return {key: _cut(one) for key, one in value.items()}
     return value
 
 

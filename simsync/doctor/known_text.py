@@ -16,13 +16,14 @@ from simsync.params import base58
 
 MOST_DIGITS = 4
 """A longer number may be that of a person: of a telephone, an account, a card."""
-_LENGTHS = (32, 64)
-"""Bytes of an address and of a signature."""
+_ADDRESS_LENGTH, _SIGNATURE_LENGTH = 32, 64
+"""In bytes. A secret key is as long as a signature, so only a signature where one belongs is harmless."""
 
 _BASE58 = r"(?<![A-Za-z0-9])[1-9A-HJ-NP-Za-km-z]{32,88}(?![A-Za-z0-9])"
 _TIME = r"(?<![\w-])\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)?)?(?![\w-])"
 _DIGITS = r"(?<!\w)\+?\(?\d(?:[\d ()/.,+-]*\d)?(?!\w)"
-_NUMBERS = re.compile(f"(?P<chain>{_BASE58})|(?P<time>{_TIME})|(?P<digits>{_DIGITS})")
+_NUMBERS = re.compile(f"(?P<base58>{_BASE58})|(?P<time>{_TIME})|(?P<digits>{_DIGITS})")
+_POINT = re.compile(_TIME)
 _NUMERAL = re.compile(r"[-+]?\d{1,20}(?:\.\d{1,20})?")
 _VERSION = re.compile(r"\d{1,2}\.\d{1,3}\.\d{1,3}|\d\.\d")
 _QUANTITY = re.compile(rf"[-+#]?\d{{1,{MOST_DIGITS}}}(?:\.\d{{1,3}})?(?:%|ms|s)?|0x[0-9a-fA-F]{{1,{MOST_DIGITS}}}")
@@ -39,10 +40,15 @@ _CHUNK = re.compile(r"\S+")
 _WORDS = PLAIN_WORDS | {part.lower() for word in SPELLED for part in _PARTS.findall(word)}
 
 
+def is_signature(text: str) -> bool:
+    """True for base58 of 64 bytes."""
+    return _length(text) == _SIGNATURE_LENGTH
+
+
 @lru_cache(maxsize=4_096)
-def is_chain(text: str) -> bool:
-    """True for an address or a signature: base58 of 32 or 64 bytes."""
-    return re.fullmatch(_BASE58, text) is not None and len(base58.decode(text)) in _LENGTHS
+def _length(text: str) -> int:
+    """The number of bytes of base58 that may be an address or a signature; 0 for any other text."""
+    return len(base58.decode(text)) if re.fullmatch(_BASE58, text) else 0
 
 
 def is_numeral(text: str) -> bool:
@@ -51,10 +57,10 @@ def is_numeral(text: str) -> bool:
 
 
 def is_plain(text: str) -> bool:
-    """True for nothing, an address, a signature, a time, a small number, a version, or a placeholder."""
-    if not text or is_chain(text) or PLACEHOLDER.fullmatch(text) or _PLACE.fullmatch(text):
+    """True for nothing, an address of the chain, a time, a small number, a version, or a placeholder."""
+    if not text or _length(text) == _ADDRESS_LENGTH:
         return True
-    return any(shape.fullmatch(text) for shape in (re.compile(_TIME), _QUANTITY, _VERSION))
+    return any(shape.fullmatch(text) for shape in (PLACEHOLDER, _PLACE, _POINT, _QUANTITY, _VERSION))
 
 
 @lru_cache(maxsize=4_096)

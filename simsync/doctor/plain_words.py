@@ -71,7 +71,7 @@ initialize initialized initializing input inputs insert inserted instance instan
 integers integrity interface internal internals interrupted interval invalidate invariant invoke invoked item items job
 jobs join json key keys label labels lamport lamports latency launch launching layer layout lease ledger legacy level
 limits line lines link list listen listener listening lists load loaded loader loading loads local lock locked locks
-log logged logs loop machine machines main maintenance manager manifest map mapping mark memory merge message messages
+log logged logs loop machine machines main maintenance manager manifest map mapping memory merge message messages
 metadata meter method methods migrate migration mint mints minute minutes mode model module monitor multiple mutable
 native nested net network node nodes note notification notifications notified notify null object objects offline offset
 online operation operations option optional options oracle origin origins output outputs overflow overload overloaded

@@ -63,5 +63,6 @@ SPOKEN_KEYS = folded(
     " method mode params reason result returnLogs status swapMode text type version"
 )
 """Keys whose values may be sentences, or words that simsync does not know: what a server calls things."""
+SIGNATURE_KEYS = folded("originalSignature signature signatures")
 BYTES_KEYS = folded("data returnData transaction transactions seeds")
 """Keys whose values are bytes as text. Nobody can see what is in them, so they never stay."""

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from simsync.doctor.fields import fold, folded
-from simsync.doctor.known_text import MOST_DIGITS, is_known_name, is_numeral, is_plain, known_part
+from simsync.doctor.known_text import MOST_DIGITS, is_known_name, is_numeral, is_plain, is_signature, known_part
 from simsync.doctor.placeholders import BYTES, FIELD, HOST, KEY, OTHER_HOST, PLACEHOLDER, PRIVATE, TEXT, WORD, numbered
-from simsync.doctor.protocol_words import BYTES_KEYS, KEYS, NUMBER_KEYS, PROTOCOL_WORDS, SPOKEN_KEYS
+from simsync.doctor.protocol_words import BYTES_KEYS, KEYS, NUMBER_KEYS, PROTOCOL_WORDS, SIGNATURE_KEYS, SPOKEN_KEYS
 
 _SHORT = 8
 """Characters. A shorter secret is replaced only as a whole word; it may be a part of many other words."""
@@ -100,8 +100,6 @@ class Redaction:
 
     def value(self, value: object) -> object:
         """A JSON value of which only what is known to be harmless stays: keys and shapes of the protocol."""
-        if isinstance(value, dict) and value.get("method") == "error":
-            return {self._name(key): self._value(one, "error") for key, one in value.items()}
         return self._value(value, "message")
 
     def _value(self, value: object, key: str) -> object:
@@ -135,7 +133,9 @@ class Redaction:
         if key == "rpcendpoint":
             return self.address(value)
         found = self.named(value)
-        if is_plain(found) or (key in NUMBER_KEYS and is_numeral(found)):
+        if is_plain(found) or (key in SIGNATURE_KEYS and is_signature(found)):
+            return found
+        if key in NUMBER_KEYS and is_numeral(found):
             return found
         if key in KEYS and fold(found) in PROTOCOL_WORDS:
             return found

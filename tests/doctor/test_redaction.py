@@ -113,8 +113,16 @@ def test_keys_that_name_a_secret_or_a_person(name: str) -> None:
     "name", ["preTokenBalances", "uiTokenAmount", "token_program", "signature", "account", "owner", "brandNew"]
 )
 def test_values_of_the_chain_stay(name: str) -> None:
-    for value in ("So11111111111111111111111111111111111111112", "5" * 88, 7, True, None, "1761", "2026-07-01"):
+    for value in ("So11111111111111111111111111111111111111112", 7, True, None, "1761", "2026-07-01"):
         assert REDACTION.value({name: value, "slot": 1}) == {name: value, "slot": 1}
+
+
+def test_a_signature_stays_where_one_belongs_and_elsewhere_may_be_a_secret_key() -> None:
+    signature = "5" * 88
+    transaction = {"signatures": [signature], "signature": signature}
+    assert REDACTION.value(transaction) == transaction
+    for value in ({"slot": 1, "signer": signature}, {"brandNew": signature}, {"error": f"bad {signature}"}):
+        assert signature not in json.dumps(REDACTION.value(value))
 
 
 @pytest.mark.parametrize(
@@ -355,12 +363,14 @@ SECRETS: list[tuple[dict[str, Any], str]] = [
     ({"transaction": "AcmeCapital"}, "AcmeCapital"),
     ({"id": "backtest_a1"}, "backtest_a1"),
     ({"slot": 1, "acme_password": "x"}, "acme"),
+    ({"method": "error", "user": "open"}, "open"),
 ]
 
 
 @pytest.mark.parametrize(("message", "secret"), SECRETS)
 def test_nothing_of_a_secret_is_left(message: dict[str, Any], secret: str) -> None:
-    assert secret not in json.dumps(REDACTION.value({"method": "status", "params": message}))
+    for whole in (message, {"method": "status", "params": message}, {"method": "error", "params": message}):
+        assert secret not in json.dumps(REDACTION.value(whole))
 
 
 def test_what_a_capture_is_for_stays() -> None:
