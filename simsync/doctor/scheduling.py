@@ -81,13 +81,10 @@ def create_with_actions(attempt: Attempt, slot: int) -> simsync.BacktestSession 
         The session; None if the server accepts no actions.
     """
     for write in TAGGINGS:
-        plans = _plans(attempt, write, slot)
-        for content, anchors in plans:
+        for content, anchors in _plans(attempt, write, slot):
             session = attempt(actions(write, slot, content, anchors))
             if isinstance(session, simsync.BacktestSession):
                 return session
-        if plans:
-            return None
     return None
 
 

@@ -215,6 +215,7 @@ def test_numbers_of_persons_and_machines_inside_a_text(text: str) -> None:
         "no block between slot 1000 and 1009 at 2026-01-01T00:00:00Z",
         "invalid type: sequence, expected a string at line 1 column 1234",
         "transactions of actions[0] must be one base64 string, not a list",
+        "unknown variant at actions[0].anchor",
         "everyNSlots can't be -1 (startSlot=1000)",
     ],
 )
