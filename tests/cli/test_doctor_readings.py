@@ -381,9 +381,9 @@ def ordinary_run(simulator: Simulator, dialect: simsync.Dialect, create: Mapping
     extra = dict(create.get("extra", {}))
     if extra:
         extra.update(start_slot=1_000, end_slot=1_009)
-    actions: list[Any] = [
-        {"kind": "simulate", "transactions": [], "label": "mine", **action} for action in create.get("actions", [])
-    ] or [simsync.ScheduledAction(simsync.Anchor("after_slot"))]
+    actions: list[Any] = [{"kind": "simulate", "label": "mine", **action} for action in create.get("actions", [])] or [
+        simsync.ScheduledAction(simsync.Anchor("after_slot"))
+    ]
     discoveries = create.get("discoveries") or [simsync.ProgramExecuted(PROGRAM)]
     wanted = simsync.CreateSession(1_000, 1_009, discoveries=discoveries, actions=actions, extra=extra)
     kinds: Counter[str] = Counter()
