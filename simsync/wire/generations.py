@@ -94,7 +94,8 @@ def maps_list(create: CreateSession) -> bool:
 def _holds_list(value: object) -> bool:
     if not isinstance(value, Mapping):
         return False
-    return any((key == "transactions" and isinstance(one, list) and one) or _holds_list(one) for key, one in value.items())
+    transactions = value.get("transactions")
+    return (isinstance(transactions, list) and bool(transactions)) or any(map(_holds_list, value.values()))
 
 
 def _names_oracles(create: CreateSession) -> bool:
