@@ -1,11 +1,15 @@
-"""``tools.trips`` measures every trip."""
+"""Measuring trips, choosing the tests of a change, and making the same archive each time."""
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
+from tools.check import EVERYWHERE, ROOMS, tests_for
+from tools.release import same_each_time
 from tools.trips import TRIPS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,3 +24,28 @@ def test_every_trip_is_measured() -> None:
         assert any(char.isdigit() for char in row.split(trip.label)[1])
     for role in ("caller", "reader", "writer"):
         assert f"\n{role}: " in done.stdout
+
+
+def test_the_tests_of_what_has_changed() -> None:
+    chosen = tests_for(["simsync/wire/control.py", "tests/api/test_attach.py", "README.md"])
+    assert chosen == [EVERYWHERE, "tests/wire", "tests/api/test_attach.py"]
+    assert all((ROOT / test).exists() for tests in ROOMS.values() for test in tests)
+    rooms = {f"simsync/{path.name}" for path in (ROOT / "simsync").iterdir() if (path / "__init__.py").exists()}
+    assert rooms <= set(ROOMS)
+
+
+def test_an_archive_is_the_same_each_time(tmp_path: Path) -> None:
+    made = []
+    for number, names in enumerate([("a.txt", "b.txt"), ("b.txt", "a.txt")]):
+        archive = tmp_path / str(number) / "package.tar.gz"
+        archive.parent.mkdir()
+        with tarfile.open(archive, "w:gz") as packed:
+            for name in names:
+                entry = tarfile.TarInfo(f"package/{name}")
+                entry.size, entry.mtime, entry.uname = 4, 1_000 + number, f"user{number}"
+                packed.addfile(entry, io.BytesIO(b"text"))
+        same_each_time(archive, 1_700_000_000)
+        made.append(archive.read_bytes())
+        with tarfile.open(archive) as packed:
+            assert packed.getnames() == ["package/a.txt", "package/b.txt"]
+    assert made[0] == made[1]
