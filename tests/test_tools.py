@@ -8,7 +8,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from tools.check import EVERYWHERE, ROOMS, tests_for
+from tools.check import EVERYWHERE, ROOMS, chosen_tests
 from tools.release import same_each_time
 from tools.trips import TRIPS
 
@@ -27,7 +27,7 @@ def test_every_trip_is_measured() -> None:
 
 
 def test_the_tests_of_what_has_changed() -> None:
-    chosen = tests_for(["simsync/wire/control.py", "tests/api/test_attach.py", "README.md"])
+    chosen = chosen_tests(["simsync/wire/control.py", "tests/api/test_attach.py", "README.md"])
     assert chosen == [EVERYWHERE, "tests/wire", "tests/api/test_attach.py"]
     assert all((ROOT / test).exists() for tests in ROOMS.values() for test in tests)
     rooms = {f"simsync/{path.name}" for path in (ROOT / "simsync").iterdir() if (path / "__init__.py").exists()}

@@ -45,7 +45,7 @@ def changed_since(commit: str) -> list[str]:
     return sorted({*tracked, *_lines("git", "ls-files", "--others", "--exclude-standard")})
 
 
-def tests_for(files: list[str]) -> list[str]:
+def chosen_tests(files: list[str]) -> list[str]:
     """The tests of the rooms of these files, and the changed tests themselves."""
     chosen = [EVERYWHERE]
     for file in files:
@@ -68,7 +68,7 @@ def commands(files: list[str]) -> list[list[str]]:
         ["lint-imports", "--no-logo"],
         [*python, "tools.house", "--check"],
         [*python, "tools.pages", "--check"],
-        [*python, "pytest", "-q", "-n", "2", "-x", *tests_for(files)],
+        [*python, "pytest", "-q", "-n", "2", "-x", *chosen_tests(files)],
     ]
 
 
