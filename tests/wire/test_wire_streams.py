@@ -112,6 +112,33 @@ def test_reroute() -> None:
     assert event("reroutes", REROUTE) == Notification("rerouteNotification", result)
 
 
+SWAP = {"inputMint": "So1", "outputMint": "EPj", "inAmount": "18446744073709551616", "outAmount": "151"}
+LATER_KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a leg with its realized route plan": (
+        "reroutes",
+        {"slot": 5, "originalSignature": "s", "legs": [{"amount": 1, "realizedRoutePlan": [{"percent": 100}]}]},
+    ),
+    "a quote that was asked for again": (
+        "replacements",
+        {"requote": {"core": {"slot": 5, "originalSignature": "s", "error": None}, "cost": {}, "legs": [], "logs": []}},
+    ),
+    "a direct fill": ("replacements", {"directFill": {"anything": [1]}}),
+    "the original": ("replacements", {"original": {"simulatedOutputAmount": "7", "comparison": None}}),
+    "a kind that nobody knows": ("replacements", {"somethingElse": 1}),
+    "results of a probe": ("diagnostics", {"market": "m", "err": None, "results": [{"swapInfo": SWAP}]}),
+    "a probe that failed": ("diagnostics", {"market": "m", "err": {"InstructionError": [0, "Custom"]}}),
+    "a probe without a quote": ("diagnostics", {"market": "m", "results": [{"quoteFailure": {"error": "no route"}}]}),
+}
+
+
+@pytest.mark.parametrize("name", LATER_KINDS)
+def test_content_without_an_event_class_is_delivered_as_it_is(name: str) -> None:
+    kind, result = LATER_KINDS[name]
+    payload = json.dumps({"jsonrpc": "2.0", "method": "m", "params": {"subscription": 1, "result": result}})
+    assert event(kind, payload) == Notification("m", result)
+    assert STREAMS[kind].key(result) != STREAMS[kind].key({**result, "slot": 6, "originalSignature": "other"})
+
+
 # Account diffs.
 
 
