@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from simsync.run import fingerprint
-from simsync.run.event_records import RecordCounts, SessionCounts, is_failed
-from simsync.run.record_file import KINDS, PathLike, Record, read_records, whole_number
+from simsync.run.event_records import RecordCounts, SessionCounts, diffs_inside, is_failed
+from simsync.run.record_file import KINDS, PathLike, Record, amount, read_records, whole_number
 
 _OWN_KINDS = frozenset(KINDS)
 _NUMBERS = (
@@ -39,6 +39,7 @@ class CompletenessCheck:
         self.metadata: Mapping[str, Any] = {}
         self.summary: Mapping[str, Any] = {}
         self.counts = RecordCounts()
+        self.diffs_in_transactions = 0
         self.sessions: defaultdict[str, SessionCounts] = defaultdict(SessionCounts)
         self.others: Counter[str] = Counter()
         self.completed: dict[str, Mapping[str, Any]] = {}
@@ -55,6 +56,7 @@ class CompletenessCheck:
             return  # it names no transaction
         if kind == "tx":
             self.counts.add_transaction(failed=is_failed(data))
+            self.diffs_in_transactions += diffs_inside(data)
             self.sessions[str(data.get("session_id"))].add(data)
         elif kind == "diff":
             self.counts.diffs += 1
@@ -118,7 +120,7 @@ class CompletenessCheck:
         found = (counts.transactions, counts.succeeded, counts.failed, counts.diffs)
         for (what, names), number in zip(_NAMES.items(), found):
             for name in names:
-                expected = _count(said.get(name))
+                expected = amount(said.get(name))
                 if expected is not None and expected != number:
                     return f"the file holds {number:,} {what}, its summary says {expected:,}"
         others = said.get("other_records")
@@ -147,7 +149,7 @@ class CompletenessCheck:
         return self._wrong_completions(rows, names) if wrong is None and self._of_simsync else wrong
 
     def _wrong_ranges(self, spans: list[tuple[object, object]]) -> str | None:
-        first, last = whole_number(self.metadata.get("start_slot")), whole_number(self.metadata.get("end_slot"))
+        first, last = amount(self.metadata.get("start_slot")), amount(self.metadata.get("end_slot"))
         ends = [(start, end) for start, end in spans if isinstance(start, int) and isinstance(end, int)]
         if first is None or last is None or len(ends) != len(spans):
             return "the range of a session is missing"
@@ -183,7 +185,7 @@ class CompletenessCheck:
         return None
 
     def _wrong_slots(self) -> str | None:
-        first, last = whole_number(self.metadata.get("start_slot")), whole_number(self.metadata.get("end_slot"))
+        first, last = amount(self.metadata.get("start_slot")), amount(self.metadata.get("end_slot"))
         if first is None or last is None or all(_within(counts, first, last) for counts in self.sessions.values()):
             return None
         return f"it holds transactions of slots outside of {first} to {last}"
@@ -206,11 +208,6 @@ class CompletenessCheck:
         }:
             return "its range or its programs are not those of its options"
         return None
-
-
-def _count(value: object) -> int | None:
-    """A total of a summary, which other tools may write as text."""
-    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 20 else whole_number(value)
 
 
 def _within(counts: SessionCounts, first: int, last: int) -> bool:

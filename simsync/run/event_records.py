@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from simsync.events import AccountDiff, AccountState, Transaction
+from simsync.run.record_file import amount
 
 CHECKSUMS = 2**53
 """Checksums are below this, so that every reader of JSON takes them as they are."""
-_SLOT_DIGITS = 20
+_SLOTS = 2**63
+"""Slots are below this, in the tables too."""
 
 
 @dataclass
@@ -60,11 +62,9 @@ class SessionCounts(RecordCounts):
     def add(self, data: Mapping[str, object]) -> None:
         """Count a ``tx`` record."""
         self.add_transaction(failed=is_failed(data))
-        slot = data.get("slot")
-        self.checksum = (self.checksum + transaction_key(slot, data.get("signature"))) % CHECKSUMS
-        if isinstance(slot, str) and slot.isdecimal():
-            slot = int(slot[:_SLOT_DIGITS])
-        if isinstance(slot, int) and slot < 2**63:
+        self.checksum = (self.checksum + transaction_key(data.get("slot"), data.get("signature"))) % CHECKSUMS
+        slot = amount(data.get("slot"))
+        if slot is not None and -_SLOTS <= slot < _SLOTS:
             self.first_slot = slot if self.first_slot is None else min(slot, self.first_slot)
             self.last_slot = slot if self.last_slot is None else max(slot, self.last_slot)
 
@@ -137,5 +137,17 @@ def _lamports(state: AccountState | None) -> int | None:
 
 
 def is_failed(data: Mapping[str, object]) -> bool:
-    """True if the data of a ``tx`` record says that the transaction failed."""
-    return data.get("error") is not None or data.get("success") is False
+    """True if the data of a ``tx`` record says that the transaction failed: by an error, which an empty text is not, or
+    because ``success`` is false.
+
+    The macro ``error_of`` in :mod:`simsync.run.views` has the same rule.
+    """
+    return data.get("error") not in (None, "") or str(data.get("success")).lower() == "false"
+
+
+def diffs_inside(data: Mapping[str, object]) -> int:
+    """How many account diffs are inside of the data of a ``tx`` record: rows, or an object by address."""
+    diffs = data.get("account_diffs")
+    if isinstance(diffs, list):
+        return sum(isinstance(row, Mapping) and row.get("account") is not None for row in diffs)
+    return len(diffs) if isinstance(diffs, Mapping) else 0

@@ -28,7 +28,7 @@ with contextlib.suppress(ImportError):
 
 logger = logging.getLogger("simsync.run")
 
-__all__ = ["KINDS", "PathLike", "Record", "json_text", "line_of", "number", "read_records", "whole_number"]
+__all__ = ["KINDS", "PathLike", "Record", "amount", "json_text", "line_of", "number", "read_records", "whole_number"]
 
 KINDS = (
     *("metadata", "session_started", "tx", "diff", "summary"),
@@ -45,6 +45,12 @@ _LARGEST_OBJECT = 1024 * 1024 * 1024
 _NO_RUN = "is not a recorded run: it has neither records nor transactions"
 _LONG_NUMBER = re.compile(rb"\d{20}")
 """Marks what may be an integer beyond 64 bits, which orjson reads as a float."""
+_DIGITS = re.compile(r"-?\d{1,30}", re.ASCII)
+_FLOAT = re.compile(r"-?\d{1,15}(\.\d{1,15})?([eE]\+?\d{1,2})?", re.ASCII)
+_LARGEST = 10**30
+"""Amounts are below this, which leaves room for sums in 128 bits."""
+_EXACT = 1e15
+"""Whole floats are exact below this."""
 
 
 def _loads(content: bytes) -> object:
@@ -252,6 +258,28 @@ def whole_number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def amount(value: object) -> int | None:
+    """A value from a file if it is a whole number of at most 30 digits, else None.
+
+    Other tools also write text, and floats such as ``2.0``. The macro of this name in :mod:`simsync.run.views` reads
+    the same.
+    """
+    if isinstance(value, str):
+        if _DIGITS.fullmatch(value):
+            return int(value)
+        value = float(value) if _FLOAT.fullmatch(value) else None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < _EXACT else None
+    found = whole_number(value)
+    return found if found is not None and abs(found) < _LARGEST else None
+
+
 def number(value: object) -> float | None:
-    """A value from a file if it is a number, else None."""
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    """A value from a file if it is a number that a double holds, else None."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None

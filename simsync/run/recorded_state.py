@@ -10,7 +10,7 @@ from typing import Any, Optional
 from simsync.run.completeness import CompletenessCheck
 from simsync.run.database import RecordingDatabase
 from simsync.run.event_records import CHECKSUMS, RecordCounts, SessionCounts
-from simsync.run.record_file import Record, whole_number
+from simsync.run.record_file import Record, amount
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class RecordedState:
     @property
     def slots(self) -> tuple[Optional[int], Optional[int]]:
         """The first and the last slot of the range, as the metadata names them."""
-        return whole_number(self.metadata.get("start_slot")), whole_number(self.metadata.get("end_slot"))
+        return amount(self.metadata.get("start_slot")), amount(self.metadata.get("end_slot"))
 
 
 def state_from(database: RecordingDatabase, number: int, counted: list[tuple[Any, ...]]) -> RecordedState:

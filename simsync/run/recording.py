@@ -63,14 +63,14 @@ class Recording:
 
     def _repr_html_(self) -> str:
         try:
-            counts = self._check.counts
+            check = self._check
         except (SimsyncError, OSError) as error:  # a notebook shows nothing at all if this raises
             return html_table(str(self.path), {"run": f"cannot be read: {error}"})
         rows = {
             "slots": f"{self.metadata.get('start_slot')} to {self.metadata.get('end_slot')}",
-            "transactions": counts.transactions,
-            "failed": counts.failed,
-            "account diffs": counts.diffs,
+            "transactions": check.counts.transactions,
+            "failed": check.counts.failed,
+            "account diffs": check.counts.diffs + check.diffs_in_transactions,
             "run": "complete" if self.complete else f"INCOMPLETE: {self.reason}",
         }
         return html_table(str(self.path), rows)

@@ -49,8 +49,8 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         Column("slot", "int64", "slot of the change"),
         Column("signature", "string", "transaction that changed the account; empty if the server named none"),
         Column("account", "string", "address"),
-        Column("pre_lamports", "uint64", "empty if the account did not exist before"),
-        Column("post_lamports", "uint64", "empty if the account no longer exists"),
+        Column("pre_lamports", "uint64", "empty if the account did not exist before, or if the file does not say"),
+        Column("post_lamports", "uint64", "empty if the account no longer exists, or if the file does not say"),
         Column("session_id", "string", "session that was recorded"),
     ),
     "sessions": (

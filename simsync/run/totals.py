@@ -66,7 +66,7 @@ class RunTotals(RecordCounts, JsonForm):
     Attributes:
         transactions: All transactions.
         failed: Those of them that ended with an error.
-        diffs: Account diffs.
+        diffs: Account diffs, also those inside of transactions.
         first_slot: The lowest slot with a transaction; None without transactions.
         last_slot: The highest slot with a transaction.
         compute_units: The sum over all transactions.
@@ -81,7 +81,7 @@ class RunTotals(RecordCounts, JsonForm):
         other_records: Records of kinds that only a strategy or another tool has written, by kind.
         without_slot: Transactions without a slot, or with one that is no number.
         unreadable: Lines and rows that are no records, or name no transaction; they are left out.
-        changes_not_understood: Changes of balances in an unknown form; they are left out.
+        changes_not_understood: Changes of balances and account diffs in an unknown form; they are left out.
     """
 
     first_slot: Optional[int] = None
@@ -159,12 +159,17 @@ def totals_of(database: RecordingDatabase, accounts: Sequence[str] = ()) -> RunT
         "SELECT program, sum(number), coalesce(sum(number) FILTER (error IS NOT NULL), 0) FROM"
         " (SELECT unnest(programs) AS program, number, error FROM outcome) GROUP BY program ORDER BY 2 DESC, program"
     )
+    inside = unknown = nameless = 0
+    if not state.of_simsync:  # simsync writes one form only; these take another look at the whole file
+        inside, unknown = database.one("SELECT count(account), count(*) - count(account) FROM diffs_in_tx_0")
+        unknown += database.one("SELECT count(*) FROM not_understood_0")[0]
+        (nameless,) = database.one("SELECT count(*) FROM no_transactions_0")
     traces = account_traces(database, accounts) if accounts else []
     found = {trace.account for trace in traces}
     return RunTotals(
         transactions=state.counts.transactions,
         failed=state.counts.failed,
-        diffs=state.counts.diffs,
+        diffs=state.counts.diffs + inside,
         first_slot=first,
         last_slot=last,
         compute_units=units,
@@ -178,22 +183,16 @@ def totals_of(database: RecordingDatabase, accounts: Sequence[str] = ()) -> RunT
         accounts_not_found=[account for account in accounts if account not in found],
         other_records=state.others,
         without_slot=without_slot,
-        unreadable=database.odd[0] + (0 if state.of_simsync else _rows(database, "no_transactions_0")),
-        # simsync writes one form only; counting takes another look at the whole file.
-        changes_not_understood=0 if state.of_simsync else _rows(database, "not_understood_0"),
+        unreadable=database.odd[0] + nameless,
+        changes_not_understood=unknown,
     )
-
-
-def _rows(database: RecordingDatabase, view: str) -> int:
-    (count,) = database.one(f"SELECT count(*) FROM {view}")
-    return int(count)
 
 
 def account_traces(database: RecordingDatabase, accounts: Sequence[str]) -> list[AccountTrace]:
     """The balances of some accounts, over the only file of a database."""
     rows = database.query(
-        "SELECT account, mint, arg_min(before, (slot, position)), arg_max(after, (slot, position)), min(slot),"
-        " max(slot), count(*), sum(change)"
+        "SELECT account, mint, arg_min(before, (slot IS NULL, slot, position)),"
+        " arg_max(after, (slot IS NOT NULL, slot, position)), min(slot), max(slot), count(*), sum(change)"
         " FROM (SELECT *, row_number() OVER () AS position FROM balances_0 WHERE list_contains(?, account))"
         " GROUP BY account, mint ORDER BY account, mint NULLS FIRST",
         list(accounts),

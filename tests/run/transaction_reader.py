@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Optional
 
 from simsync.run.event_records import is_failed
-from simsync.run.record_file import whole_number
+from simsync.run.record_file import amount
 
 _INVOKE = re.compile(r"Program (\w+) invoke \[\d+\]")
 
@@ -48,18 +48,18 @@ def transaction_of(data: Mapping[str, Any]) -> RecordedTransaction:
     """Read the data of a ``tx`` record; missing and malformed values count as empty."""
     logs = data.get("logs")
     return RecordedTransaction(
-        slot=_amount(data.get("slot")) or 0,
+        slot=amount(data.get("slot")) or 0,
         signature=str(data.get("signature", "")),
         error=_error_text(data),
         logs=tuple(str(line) for line in logs) if isinstance(logs, list) else (),
-        units=_amount(_first_present(data, "compute_units", "computeUnits", "units_consumed")),
+        units=amount(_first_present(data, "compute_units", "computeUnits", "units_consumed")),
         changes=tuple(_balance_changes(data)),
     )
 
 
 def _error_text(data: Mapping[str, Any]) -> str | None:
     error = data.get("error")
-    if error is None:
+    if error is None or error == "":
         return "failed" if is_failed(data) else None
     return error if isinstance(error, str) else json.dumps(error, sort_keys=True)
 
@@ -77,17 +77,10 @@ def _change_rows(data: Mapping[str, Any], name: str) -> Iterator[tuple[Mapping[s
     rows = data.get(name)
     for row in rows if isinstance(rows, list) else ():
         if isinstance(row, Mapping):
-            before, after = _amount(row.get("pre")), _amount(row.get("post"))
+            before, after = amount(row.get("pre")), amount(row.get("post"))
             if before is not None and after is not None:
                 yield row, before, after
 
 
 def _first_present(row: Mapping[str, Any], *names: str) -> object:
     return next((row[name] for name in names if row.get(name) is not None), None)
-
-
-def _amount(value: object) -> int | None:
-    """An amount as a number or as text: some JSON writers use text because 64 bits do not fit a double."""
-    if isinstance(value, str):
-        return int(value) if re.fullmatch(r"-?\d{1,40}", value) else None
-    return whole_number(value)
