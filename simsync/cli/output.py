@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 from rich.cells import cell_len, set_cell_size
@@ -17,6 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from simsync.times import unix_time
+
+if TYPE_CHECKING:
+    from simsync.run.totals import RunTotals
 
 _GAP = 2
 """Spaces between two columns."""
@@ -36,6 +40,12 @@ class Link(NamedTuple):
 def show_json(value: object) -> None:
     """Print one JSON document."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def say_left_out(file: Path, totals: RunTotals) -> None:
+    """Say on standard error what the totals of a recording lack."""
+    for phrase in totals.left_out:
+        click.echo(f"simsync: {file}: {phrase}", err=True)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

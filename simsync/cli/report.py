@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from simsync.cli import options
-from simsync.cli.output import show_json
+from simsync.cli.output import say_left_out, show_json
 from simsync.run.output_file import is_written_through, own_descriptor, refuse_same_file
 
 
@@ -53,8 +53,10 @@ def report(
         target = file.with_name(f"{file.name}.html")
     refuse_same_file("output", target, [file])
     totals = write_report(file, target, options.listed(accounts), max_memory)
+    say_left_out(file, totals)
     if as_json:
-        show_json({"report": str(target), "complete": totals.complete, "transactions": totals.transactions})
+        found = {"report": str(target), "complete": totals.complete, "transactions": totals.transactions}
+        show_json({**found, "left_out": totals.left_out})
     else:
         _say_written(target, f"{totals.transactions:,} transactions")
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 
 from simsync.cli import options
-from simsync.cli.output import show_json, show_table
+from simsync.cli.output import say_left_out, show_json, show_table
 from simsync.run import summarize as summarize_file
 from simsync.run.totals import RunTotals
 
@@ -26,11 +26,7 @@ _MOST = 10
 def summarize(file: Path, accounts: str, max_memory: int, as_json: bool) -> None:
     """Summarize a recorded run (extra [report]): totals, errors, programs, and balances of accounts."""
     totals = summarize_file(file, options.listed(accounts), max_memory)
-    for account in totals.accounts_not_found:
-        click.echo(f"simsync: no balance of {account} changed in {file}", err=True)
-    if totals.changes_not_understood:
-        what = f"{totals.changes_not_understood:,} changes of balances are in an unknown form and left out"
-        click.echo(f"simsync: {file}: {what}", err=True)
+    say_left_out(file, totals)
     if as_json:
         show_json(totals.to_dict())
         return
@@ -75,10 +71,6 @@ def _run_rows(totals: RunTotals) -> list[tuple[str, object]]:
     if totals.diffs:
         rows.append(("account diffs", f"{totals.diffs:,}"))
     rows += [(f"records: {kind}", f"{count:,}") for kind, count in totals.other_records.items()]
-    if totals.without_slot:
-        rows.append(("transactions without a slot", f"{totals.without_slot:,}"))
-    if totals.unreadable:
-        rows.append(("unreadable records", f"{totals.unreadable:,}"))
     programs = totals.metadata.get("program_ids")
     if isinstance(programs, list) and programs:
         rows.append(("recorded programs", ", ".join(map(str, programs))))

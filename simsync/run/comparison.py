@@ -113,14 +113,14 @@ class Difference(JsonForm):
     """One transaction with a different outcome.
 
     Attributes:
-        slot: Its slot in the first run.
+        slot: Its slot in the first run; None if the file has none.
         signature: Its signature, in base58.
         before: The error in the first run; None for success.
         after: The error in the second run; None for success.
         units: Compute units of the second run minus those of the first; None if one did not record them.
     """
 
-    slot: int
+    slot: Optional[int]
     signature: str
     before: Optional[str]
     after: Optional[str]

@@ -100,6 +100,17 @@ class RunTotals(RecordCounts, JsonForm):
     unreadable: int = 0
     changes_not_understood: int = 0
 
+    @property
+    def left_out(self) -> list[str]:
+        """What the totals, tables and charts lack, as phrases."""
+        counted = {
+            "records are unreadable and left out": self.unreadable,
+            "transactions have no slot and are in no chart by slot": self.without_slot,
+            "changes of balances or account diffs are in an unknown form and left out": self.changes_not_understood,
+        }
+        missing = [f"no balance of {account} changed" for account in self.accounts_not_found]
+        return missing + [f"{count:,} {what}" for what, count in counted.items() if count]
+
     def _repr_html_(self) -> str:
         rows = {
             "run": "complete" if self.complete else f"INCOMPLETE: {self.incomplete_because}",

@@ -229,9 +229,18 @@ def test_balances_that_are_not_understood_or_not_found_are_said(
     found = json.loads(captured.out)
     assert (found["accounts_not_found"], found["changes_not_understood"]) == ([WALLET], 1)
     assert f"no balance of {WALLET} changed" in captured.err
-    assert "1 changes of balances are in an unknown form" in captured.err
+    assert "1 changes of balances or account diffs are in an unknown form" in captured.err
     assert run(["compare", run_file, run_file, "balances", "--json"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["changes_not_understood"] == [1, 1]
     assert captured.err.count("1 changes of balances are in an unknown form") == 2
     assert "no balance differs" in captured.err
+    assert run(["report", run_file, "--accounts", WALLET, "--json"]) == 0
+    captured = capsys.readouterr()
+    assert len(captured.err.splitlines()) == len(json.loads(captured.out)["left_out"]) == 2
+    assert f"{run_file}: no balance of {WALLET} changed" in captured.err
+    page = Path(f"{run_file}.html")
+    for phrase in (f"no balance of {WALLET} changed", "1 changes of balances or account diffs are in an unknown form"):
+        assert phrase in page.read_text(encoding="utf-8")
+    assert run(["compare", run_file, run_file, "--html", str(page)]) == 0
+    assert page.read_text(encoding="utf-8").count("1 changes of balances of run are in an unknown form") == 2

@@ -19,7 +19,7 @@ from simsync.local import Faults, Ledger, Simulator
 from simsync.run import Comparison, Recorder, RunPlan, record_run
 from simsync.run.database import RecordingDatabase
 from simsync.run.report import write_comparison, write_history, write_report
-from simsync.run.report.series import BINS, balance_points, busiest_balances, slot_bins
+from simsync.run.report.series import BINS, balance_lines, busiest_balances, slot_bins
 
 from .files import ALICE, BOB, METADATA, MINT, PROGRAM, tx, write_lines, write_object
 
@@ -301,9 +301,9 @@ def test_bars_cover_the_range_and_no_transaction_is_lost(tmp_path: Path, slots: 
 def test_balances_keep_their_last_value_of_a_slot_and_their_end(tmp_path: Path) -> None:
     changes = [tx(n, f"s{n}", sol_changes=[gain(ALICE, 0, 1), gain(ALICE, 1, n)]) for n in range(2_500)]
     with RecordingDatabase(write_lines(tmp_path / "run.ndjson", changes)) as database:
-        (((account, mint), points),) = balance_points(database, [ALICE]).items()
-    assert (account, mint, points[0], points[-1]) == (ALICE, None, (0, 0), (2_499, 2_499))
-    assert len(points) <= 1_001
+        (((account, mint), line),) = balance_lines(database, [ALICE]).items()
+    assert (account, mint, line.points[0], line.points[-1]) == (ALICE, None, (0, 0), (2_499, 2_499))
+    assert (len(line.points) <= 1_001, line.of_changes) == (True, False)
 
 
 def test_the_busiest_balances(tmp_path: Path) -> None:
@@ -313,6 +313,39 @@ def test_the_busiest_balances(tmp_path: Path) -> None:
     changes.append(tx(9, "s9", sol_changes=[gain("C" * 43, 0, 1)]))
     with RecordingDatabase(write_lines(tmp_path / "run.ndjson", changes)) as database:
         assert busiest_balances(database, 5) == [(BOB, None), (ALICE, None)]
+
+
+def test_balances_of_a_file_that_holds_changes_only_are_sums(tmp_path: Path) -> None:
+    rows = [tx(12, "s2", sol_changes={WALLET: 7}), tx(10, "s1", sol_changes={WALLET: -5_000, ALICE: 1})]
+    run, page = write_object(tmp_path / "run.json", rows), tmp_path / "page.html"
+    for accounts in ([WALLET], []):  # chosen, and because it changes most often
+        assert write_report(run, page, accounts).left_out == []
+        (balance,) = charts(page)[-1]
+        assert balance["x"] == [10, 12]
+        assert balance["text"] == ["-5,000 lamports", "-4,993 lamports"]
+        assert f"{WALLET}<br>gain: the file holds changes only" in content(page)
+
+
+def test_transactions_without_a_slot_are_in_no_bar_and_are_said(tmp_path: Path) -> None:
+    rows = [tx(11, "s1"), {**tx(0, "s2"), "slot": None}, {**tx(0, "s3"), "slot": "x"}]
+    page = tmp_path / "page.html"
+    assert write_report(write_lines(tmp_path / "run.ndjson", rows), page).without_slot == 2
+    succeeded, _failed = charts(page)[0]
+    assert succeeded["y"] == [0, 1] + [0] * 8
+    assert "2 transactions have no slot and are in no chart by slot" in content(page)
+
+
+@pytest.mark.parametrize("number", [10**400, 10**40, -(10**40), 1e300])
+def test_numbers_that_nothing_holds_are_missing(tmp_path: Path, number: float) -> None:
+    run = write_lines(tmp_path / "run.ndjson", [tx(12, "s1")])
+    records = [json.loads(line) for line in run.read_text(encoding="utf-8").splitlines()]
+    records[0]["data"].update(start_slot=number, ran_at_unix_secs=number)
+    records[1]["data"].update(start_slot=number, at_unix_secs=number)
+    run.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    page = tmp_path / "page.html"
+    write_report(run, page)
+    assert "Slots 12 to 19" in content(page)
+    assert len(write_history(tmp_path, page)) == 1
 
 
 def shown_in_a_browser(page: Path, tmp_path: Path, *more: str) -> tuple[str, str]:

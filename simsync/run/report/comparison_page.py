@@ -54,6 +54,7 @@ def write_comparison(comparison: Comparison, target: PathLike) -> None:
         "experiment": experiment,
         "totals": totals,
         "incomparable": incomparable_because(comparison),
+        "unknown": list(zip((base, experiment), comparison.changes_not_understood())),
         "options": comparison.options_that_differ(),
         "programs": comparison.programs()[:_BARS] if changed.rows else [],
         "percentiles": [unit_percentiles(comparison.database, number) for number in range(2)],

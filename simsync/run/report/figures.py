@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from simsync.run.report.series import SlotBins
+from simsync.run.report.series import BalanceLine, SlotBins
 from simsync.run.report.timeline import SessionLine, Timeline
 
 GOOD, BAD, NEUTRAL = "#2f7ed8", "#d9541e", "#8a94a6"
@@ -48,8 +48,9 @@ def units_by_slot(bins: SlotBins) -> go.Figure:
     return figure
 
 
-def balance(points: Sequence[tuple[int, int]], mint: str | None) -> go.Figure:
+def balance(line: BalanceLine, mint: str | None) -> go.Figure:
     """A balance by slot, in SOL or the token's smallest unit; it keeps its value until the next change."""
+    points = line.points
     figure = _figure(190, "slot", "SOL" if mint is None else "smallest unit")
     figure.update_yaxes(rangemode="normal", exponentformat="none", separatethousands=True)
     slots = [slot for slot, _ in points]

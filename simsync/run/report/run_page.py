@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
 import simsync
 from simsync.params import checks
 from simsync.run.database import DEFAULT_MEMORY, RecordingDatabase
 from simsync.run.lookup import TransactionFilter, find_transactions
 from simsync.run.output_file import refuse_same_file
-from simsync.run.record_file import PathLike, whole_number
+from simsync.run.record_file import PathLike, amount
 from simsync.run.recorded_state import small_records
 from simsync.run.report import figures
 from simsync.run.report.page import TransactionTable, time_text, write_page
-from simsync.run.report.series import balance_points, busiest_balances, slot_bins, unit_percentiles
+from simsync.run.report.series import balance_lines, busiest_balances, slot_bins, unit_percentiles
 from simsync.run.report.timeline import Timeline
 from simsync.run.report.transaction_rows import ROWS, transaction_row
 from simsync.run.totals import RunTotals, totals_of
@@ -51,7 +51,7 @@ def write_report(
     wanted = checks.addresses("accounts", accounts)
     refuse_same_file("target", target, [path])
     with RecordingDatabase(path, max_memory=max_memory) as database:
-        totals = totals_of(database)
+        totals = totals_of(database, wanted)
         first, last = _range(totals)
         bins = slot_bins(database, first, last)
         timeline = _timeline(database)
@@ -97,18 +97,25 @@ def _failures(database: RecordingDatabase) -> TransactionTable:
     return TransactionTable("failures", columns, kinds, rows, total)
 
 
-def _balances(database: RecordingDatabase, accounts: Sequence[str]) -> list[tuple[str, str | None, Any]]:
-    """(account, mint, chart) of the chosen accounts, or of the balances that change most often."""
+class BalanceChart(NamedTuple):
+    """A chart in the page."""
+
+    account: str
+    mint: Optional[str]
+    of_changes: bool
+    figure: Any
+
+
+def _balances(database: RecordingDatabase, accounts: Sequence[str]) -> list[BalanceChart]:
+    """The charts of the chosen accounts, or of the balances that change most often."""
     if accounts:
-        points = balance_points(database, accounts)
-        keys = list(points)
+        lines = balance_lines(database, accounts)
+        keys = list(lines)
     else:
         keys = busiest_balances(database, _BALANCES)
-        points = balance_points(database, [account for account, _mint in keys]) if keys else {}
+        lines = balance_lines(database, [account for account, _mint in keys]) if keys else {}
     return [
-        (account, mint, figures.balance(points[account, mint], mint))
-        for account, mint in keys
-        if (account, mint) in points
+        BalanceChart(*key, lines[key].of_changes, figures.balance(lines[key], key[1])) for key in keys if key in lines
     ]
 
 
@@ -127,7 +134,7 @@ def _timeline(database: RecordingDatabase) -> Timeline:
 
 def _range(totals: RunTotals) -> tuple[int, int]:
     """The range of the run; if the metadata does not name it, the range of its transactions."""
-    planned = (whole_number(totals.metadata.get("start_slot")), whole_number(totals.metadata.get("end_slot")))
+    planned = (amount(totals.metadata.get("start_slot")), amount(totals.metadata.get("end_slot")))
     recorded = (totals.first_slot, totals.last_slot)
     first, last = (a if a is not None else b or 0 for a, b in zip(planned, recorded))
     return first, max(first, last)

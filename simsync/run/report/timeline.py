@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from simsync.run.event_records import RecordCounts
-from simsync.run.record_file import Record, number, whole_number
+from simsync.run.record_file import Record, amount, number
 
 
 @dataclass
@@ -44,15 +44,15 @@ class Timeline:
             line.began = time if line.began is None else line.began
             line.ended = time
         if kind == "session_started":
-            line.start_slot, line.end_slot = whole_number(data.get("start_slot")), whole_number(data.get("end_slot"))
+            line.start_slot, line.end_slot = amount(data.get("start_slot")), amount(data.get("end_slot"))
         elif kind == "progress":
-            line.highest_slot = whole_number(data.get("slot"))
+            line.highest_slot = amount(data.get("slot"))
         elif kind == "reconnected":
             line.reconnects += [] if time is None else [time]
         elif kind == "session_completed":
             line.complete = True
-            line.slots_seen = whole_number(data.get("slots_seen"))
-            line.highest_slot = whole_number(data.get("highest_slot"))
+            line.slots_seen = amount(data.get("slots_seen"))
+            line.highest_slot = amount(data.get("highest_slot"))
 
     def add_transactions(self, session_id: str, transactions: int, failed: int) -> None:
         """Count transactions of a session, which are not among the records that are added one by one."""
