@@ -17,6 +17,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from simsync.run.path_like import printable
 from simsync.times import unix_time
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Link(NamedTuple):
 
 def show_json(value: object) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    click.echo(printable(json.dumps(value, indent=2, ensure_ascii=False, default=str)))
 
 
 def say_left_out(file: Path, totals: RunTotals) -> None:
@@ -111,8 +112,8 @@ def _shown(cell: object) -> str:
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks and without characters that could control the terminal."""
-    return text.translate(_CONTROL)
+    """Text without line breaks, and without what could control the terminal or cannot be printed."""
+    return printable(text).translate(_CONTROL)
 
 
 def time_of_ms(milliseconds: int | None) -> datetime | None:

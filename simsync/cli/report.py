@@ -9,6 +9,7 @@ import click
 from simsync.cli import options
 from simsync.cli.output import say_left_out, show_json
 from simsync.run.output_file import is_written_through, own_descriptor, refuse_same_file
+from simsync.run.path_like import printable
 
 
 @click.command()
@@ -65,4 +66,4 @@ def _say_written(target: Path, what: str) -> None:
     if is_written_through(target):
         click.echo(f"{target}: {what}", err=True)
     else:
-        click.echo(f"{target}: {what}, {target.stat().st_size / 1e3:,.0f} kB")
+        click.echo(f"{printable(target)}: {what}, {target.stat().st_size / 1e3:,.0f} kB")

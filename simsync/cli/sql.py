@@ -14,6 +14,7 @@ from simsync.cli import options
 from simsync.cli.output import show_table
 from simsync.errors import SimsyncError
 from simsync.run.database import RecordingDatabase
+from simsync.run.path_like import printable
 
 
 @click.command()
@@ -64,7 +65,7 @@ def _print_json(columns: list[str], rows: Iterator[tuple[object, ...]]) -> None:
     separator, names = "\n", _distinct(columns)
     for row in rows:
         text = json.dumps(dict(zip(names, map(_plain, row))), ensure_ascii=False, default=str, allow_nan=False)
-        click.echo(f"{separator}  {text}", nl=False)
+        click.echo(f"{separator}  {printable(text)}", nl=False)
         separator = ",\n"
     click.echo("\n]" if separator != "\n" else "]")
 

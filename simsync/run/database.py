@@ -8,7 +8,6 @@ and imports it only when it is used.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import tempfile
@@ -23,10 +22,10 @@ from simsync.errors import InvalidParams, MissingExtra, SimsyncError
 from simsync.interruptible import SIGNALS_NOTICED_WITHIN
 from simsync.params import checks
 from simsync.run import views
-from simsync.run.compressed_file import LARGEST_LINE, open_decompressed
-from simsync.run.output_file import output_name
-from simsync.run.record_file import PathLike, line_of, read_records
-from simsync.run.temporary_folder import into_temporary_folder, temporary_folder
+from simsync.run.compressed_file import LARGEST_LINE
+from simsync.run.path_like import PathLike, printable
+from simsync.run.readable_file import ReadableFile
+from simsync.run.temporary_folder import temporary_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,7 +43,9 @@ _UNWRITTEN = re.compile(r'Could not write file \\?"(?P<path>[^"\\]+)\\?": (?P<re
 """In a message of DuckDB; the quotes are escaped if the message holds another one as JSON."""
 _FULL_FOLDER = "max_temp_directory_size"
 """In a message of DuckDB, which takes what is free on the disk as a limit of its own."""
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+
+_PATTERN = frozenset("*?[\\")
+"""What makes a path a pattern for DuckDB."""
 
 _INTERRUPT_AGAIN = 0.2
 """Seconds after which a query that is still running is interrupted once more."""
@@ -83,6 +84,8 @@ class RecordingDatabase:
         self._threads = max(1, min(os.cpu_count() or 1, (self._max_memory - _OUTSIDE) // _THREAD_MEMORY))
         self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._worker: Optional[ThreadPoolExecutor] = None
+        self._names: dict[str, str] = {}
+        """What the caller calls the files that have another name for DuckDB."""
         self._folder: Optional[tempfile.TemporaryDirectory[str]] = None
         self._connection: Optional[duckdb.DuckDBPyConnection] = None
 
@@ -91,11 +94,11 @@ class RecordingDatabase:
             import duckdb
         except ImportError as error:
             raise MissingExtra("the analysis of recorded runs", "report") from error
-        self._folder = tempfile.TemporaryDirectory(prefix="simsync-analysis-")
+        self._folder = tempfile.TemporaryDirectory(prefix="simsync-analysis-", dir=_folder_for_duckdb())
         try:
             self._worker = ThreadPoolExecutor(1, "simsync-analysis")
             target, settings = f"{self._folder.name}/runs.duckdb", self._settings()
-            with _errors():
+            with self._errors():
                 self._connection = self._on_own_thread(lambda: duckdb.connect(target, config=settings))
             self.execute(views.MACROS)
             for number, path in enumerate(self.paths):
@@ -151,33 +154,49 @@ class RecordingDatabase:
         def note_odd(lines: int) -> None:
             self.odd[number] = lines
 
-        link, compression = _readable(path, Path(self._folder.name, f"input{number}"), note_odd)
+        file = ReadableFile(path, Path(self._folder.name, f"input{number}"), note_odd)
         try:
-            self._make_views(number, path, link, compression, _LARGEST_LINE)
+            self._make_views(number, path, file)
         except SimsyncError as error:
             if "maximum_object_size" in str(error):
-                self._make_views(number, path, link, compression, LARGEST_LINE)
-            elif compression is not None:
+                self._make_views(number, path, file, LARGEST_LINE)
+            elif file.compression is not None:
                 # Compressed data that was cut off: what came before the cut is read.
-                self._make_views(number, path, _rewritten(link), None, _LARGEST_LINE)
+                file.rewrite()
+                self._make_views(number, path, file)
             else:
                 raise
         (unreadable,) = self.one(f"SELECT count(*) FROM small_{number} WHERE kind IS NULL")
-        self.cut.append(bool(unreadable) and _is_cut(path if Path(path).is_file() else link, note_odd))
+        self.cut.append(bool(unreadable) and file.is_cut())
         if unreadable > self.cut[number]:
             # DuckDB leaves out whole records for halves of surrogate pairs in them.
-            self._make_views(number, path, _rewritten(link), None, _LARGEST_LINE)
+            file.rewrite()
+            self._make_views(number, path, file)
 
-    def _make_views(self, number: int, path: PathLike, link: Path, compression: str | None, largest: int) -> None:
-        file = (number, str(path), str(link), compression or "uncompressed", largest)
-        self.execute(views.over_file(*file))
+    def _make_views(self, number: int, path: PathLike, file: ReadableFile, largest: int = _LARGEST_LINE) -> None:
+        self._names[str(file.link)] = str(path)
+        told = (number, printable(path), str(file.link), file.compression or "uncompressed", largest)
+        self.execute(views.over_file(*told))
         mark = "kind = 'metadata' AND starts_with(data->>'$.recorded_by', 'simsync')"
         if self.one(f"SELECT count(*) FROM small_{number} WHERE {mark}")[0]:
-            self.execute(views.over_file(*file, of_simsync=True))
+            self.execute(views.over_file(*told, of_simsync=True))
+
+    def link_to(self, path: PathLike, name: PathLike) -> str:
+        """A name for a file that DuckDB can write, whatever its path is made of.
+
+        Args:
+            path: The file, which exists.
+            name: What messages call it.
+        """
+        assert self._folder is not None
+        link = Path(self._folder.name, f"output{len(self._names)}")
+        link.symlink_to(Path(path).absolute())
+        self._names[str(link)] = str(name)
+        return str(link)
 
     def query(self, text: str, *values: Value) -> list[tuple[Any, ...]]:
         """The rows of a query. Raises SimsyncError if it fails."""
-        with _errors():
+        with self._errors():
             return self._on_own_thread(lambda: self._run(text, values).fetchall())
 
     def one(self, text: str, *values: Value) -> tuple[Any, ...]:
@@ -187,7 +206,7 @@ class RecordingDatabase:
 
     def rows(self, text: str, *values: Value) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
         """The columns of a query, and its rows in pieces: only some of them are in memory at a time."""
-        with _errors():
+        with self._errors():
             # A cursor of its own, because the next query of the connection would end this one.
             cursor = self._cursor().cursor()
             self._cursors.append(cursor)
@@ -196,7 +215,7 @@ class RecordingDatabase:
 
     def _pieces(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[object, ...]]:
         while True:
-            with _errors():
+            with self._errors():
                 rows = self._on_own_thread(lambda: cursor.fetchmany(_PIECE))
             if not rows:
                 return
@@ -216,7 +235,7 @@ class RecordingDatabase:
 
     def execute(self, text: str, *values: Value) -> None:
         """Execute a statement that has no result."""
-        with _errors():
+        with self._errors():
             self._on_own_thread(lambda: self._run(text, values))
 
     def _run(
@@ -226,106 +245,65 @@ class RecordingDatabase:
         import duckdb
 
         connection = self._cursor() if cursor is None else cursor
+        checks.text("query", text)
+        told = [checks.text("value", one) if isinstance(one, str) else one for one in values] or None
         try:
-            return connection.execute(text, list(values) or None)
+            return connection.execute(text, told)
         except duckdb.OutOfMemoryException:
             if self._threads == 1:
                 raise
             self._threads = 1
             connection.execute("SET threads = 1")
-            return connection.execute(text, list(values) or None)
+            return connection.execute(text, told)
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
             raise InvalidParams("recordings", self, "must be used in a with statement")
         return self._connection
 
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn an error of DuckDB into one of simsync, with a message of one line."""
+        import duckdb
 
-@contextlib.contextmanager
-def _errors() -> Iterator[None]:
-    """Turn an error of DuckDB into one of simsync, with a message of one line."""
-    import duckdb
+        try:
+            yield
+        except duckdb.OutOfMemoryException as error:
+            text = self._line(error)
+            if _FULL_FOLDER in text:
+                raise SimsyncError(f"could not write to {temporary_folder()}: it is full") from error
+            raise SimsyncError(f"the analysis needs more memory; raise --max-memory ({text})") from error
+        except duckdb.Error as error:
+            raise SimsyncError(self._failure(error, isinstance(error, duckdb.IOException))) from error
 
-    try:
-        yield
-    except duckdb.OutOfMemoryException as error:
-        text = _line(error)
-        if _FULL_FOLDER in text:
-            raise SimsyncError(f"could not write to {temporary_folder()}: it is full") from error
-        raise SimsyncError(f"the analysis needs more memory; raise --max-memory ({text})") from error
-    except duckdb.Error as error:
-        raise SimsyncError(_failure(_line(error), isinstance(error, duckdb.IOException))) from error
+    def _failure(self, error: Exception, of_a_file: bool) -> str:
+        """What an error of DuckDB means for the user."""
+        unwritten = _UNWRITTEN.search(" ".join(str(error).split()))
+        if unwritten is not None:
+            path, reason = unwritten.group("path", "reason")
+            inside = self._folder is not None and path.startswith(self._folder.name)
+            return f"could not write to {self._names.get(path, temporary_folder() if inside else path)}: {reason}"
+        if of_a_file:
+            return f"the analysis could not read its input or write to {temporary_folder()}: {self._line(error)}"
+        return f"the query failed: {self._line(error)}"
 
-
-def _failure(text: str, of_a_file: bool) -> str:
-    """What an error of DuckDB means for the user."""
-    unwritten = _UNWRITTEN.search(text)
-    if unwritten is not None:
-        path, reason = unwritten.group("path", "reason")
-        name = output_name(Path(path))
-        return f"could not write to {temporary_folder() if name is None else Path(path).with_name(name)}: {reason}"
-    if of_a_file:
-        return f"the analysis could not read its input or write to {temporary_folder()}: {text}"
-    return f"the query failed: {text}"
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:400]
-
-
-def _is_cut(path: PathLike, on_odd: Callable[[int], object]) -> bool:
-    """Read a file in which DuckDB has left something out: is it only its last line, which was cut off?
-
-    What else may be left out, and what makes a file no recording, is decided by :func:`read_records`.
-    """
-    for _record in read_records(path, on_odd=on_odd):
-        pass
-    with open_decompressed(path) as lines:
-        last = b"\n"
-        for line in lines:
-            last = line
-    return not last.endswith(b"\n")
+    def _line(self, error: Exception) -> str:
+        text = str(error)
+        for link, name in self._names.items():
+            text = text.replace(link, name)
+        return " ".join(text.split())[:400]
 
 
-def _readable(path: PathLike, link: Path, on_odd: Callable[[int], object]) -> tuple[Path, str | None]:
-    """A name for a file that DuckDB can read, and how it is compressed.
-
-    The name is a link, because DuckDB takes ``*`` and ``[`` in a path for a pattern. What is not a regular file can be
-    read only once, so it is copied; what does not hold one record a line is rewritten.
-    """
-    compression = None
-    if Path(path).is_file():
-        with open(path, "rb") as file:  # noqa: PTH123 (a path may be text)
-            head = file.read(4)
-        compression = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
-        link.symlink_to(Path(path).absolute())
-    else:
-        with open_decompressed(path) as lines, into_temporary_folder(), link.open("wb") as copy:
-            copy.writelines(lines)
-    return (link, compression) if _holds_lines(link) else (_rewritten(link, on_odd), None)
+def _folder_for_duckdb() -> str:
+    """The temporary folder. Raises InvalidParams if DuckDB cannot work in it."""
+    folder = tempfile.gettempdir()
+    if set(folder) & _PATTERN or printable(folder) != folder:
+        raise InvalidParams(
+            "TMPDIR", folder, "must be UTF-8 without any of * ? [ \\ for an analysis; choose another folder"
+        )
+    return folder
 
 
 def limit_clause(limit: int | None) -> str:
     """The end of a query for at most ``limit`` rows. Raises InvalidParams."""
     return "" if limit is None else f"LIMIT {checks.integer('limit', limit, 0, checks.U32)}"
-
-
-def _holds_lines(link: Path) -> bool:
-    """True if the file begins with a record, or is empty; False if it has to be rewritten first."""
-    try:
-        with open_decompressed(link) as lines:
-            first = next((line for line in lines if line.strip()), b"{}")
-    except MissingExtra:
-        return True  # DuckDB itself reads zstd
-    try:
-        value = json.loads(first)
-    except ValueError:
-        return first.startswith(b'{"type"')
-    return isinstance(value, dict) and "transactions" not in value
-
-
-def _rewritten(link: Path, on_odd: Callable[[int], object] | None = None) -> Path:
-    rewritten = link.with_name(f"{link.name}.lines")
-    with into_temporary_folder(), rewritten.open("w", encoding="utf-8") as file:
-        file.writelines(line_of(*record) for record in read_records(link, on_odd=on_odd))
-    return rewritten

@@ -61,14 +61,14 @@ def export_run(
         # No file is replaced until every table has been written to its end.
         parts = {name: stack.enter_context(replaced(file)) for name, file in files.items()}
         for name, part in parts.items():
-            counts[name] = _copy(database, name, part, format)
+            counts[name] = _copy(database, name, database.link_to(part, files[name]), format)
     return counts
 
 
 def export_table(database: RecordingDatabase, table: str, file: Path, format: str) -> None:
     """Write one table of the only recording of a database. Raises InvalidParams for a value that does not fit."""
     _refuse_misfits(database)
-    _copy(database, table, file, format)
+    _copy(database, table, str(file), format)
 
 
 def _refuse_misfits(database: RecordingDatabase) -> None:
@@ -84,13 +84,13 @@ def _refuse_misfits(database: RecordingDatabase) -> None:
         logger.warning("%d values of %s are no numbers, such as %r; their cells are empty", count, name, value)
 
 
-def _copy(database: RecordingDatabase, table: str, file: Path, format: str) -> int:
+def _copy(database: RecordingDatabase, table: str, file: str, format: str) -> int:
     """Write a table; its number of rows."""
     columns = ", ".join(
         f"CAST({column.name} AS {_CASTS[column.kind]}) AS {column.name}" if column.kind in _CASTS else column.name
         for column in TABLES[table]
     )
-    text = str(file).replace("'", "''")
+    text = file.replace("'", "''")
     (count,) = database.one(f"COPY (SELECT {columns} FROM {table}_0) TO '{text}' ({FORMATS[format]})")
     return int(count)
 

@@ -123,6 +123,7 @@ def read_records(
     skip_damaged: bool = False,
     on_cut: Callable[[], object] | None = None,
     on_odd: Callable[[int], object] | None = None,
+    name: str | None = None,
 ) -> Iterator[Record]:
     """Read the records of a recorded run one by one.
 
@@ -134,6 +135,7 @@ def read_records(
         skip_damaged: Leave out lines that are not JSON, with a warning, as after a power failure.
         on_cut: Called if the last line is incomplete.
         on_odd: Called at the end with the number of lines and rows that are no records.
+        name: What messages call the file; by default its path.
 
     Returns:
         An iterator over the records in the order of the file.
@@ -143,6 +145,7 @@ def read_records(
         MissingExtra: The file is compressed with zstd and zstandard is not installed.
         OSError: The file cannot be read.
     """
+    shown = str(path) if name is None else name
     with open_decompressed(path) as file:
         lines = _without_mark(file)
         before: list[bytes] = []  # empty lines, and the first one with content
@@ -153,16 +156,16 @@ def read_records(
                 first = _first_object(line)
                 break
         if first is None:
-            logger.warning("%s is empty", path)
+            logger.warning("%s is empty", shown)
         elif "type" in first or (not first and _is_cut_record(before[-1])):
-            yield from _read_lines(path, itertools.chain(before, lines), skip_damaged, on_cut, on_odd)
+            yield from _read_lines(shown, itertools.chain(before, lines), skip_damaged, on_cut, on_odd)
         elif before[-1].lstrip().startswith(b"{") and (not first or "transactions" in first):
-            yield from _read_one_object(path, _joined(path, itertools.chain(before, lines)), on_odd)
+            yield from _read_one_object(shown, _joined(path, shown, itertools.chain(before, lines)), on_odd)
         else:
-            raise InvalidParams("path", str(path), _NO_RUN)
+            raise InvalidParams("path", shown, _NO_RUN)
 
 
-def _joined(path: PathLike, lines: Iterator[bytes]) -> bytes:
+def _joined(path: PathLike, name: str, lines: Iterator[bytes]) -> bytes:
     """All lines of a file that is one object."""
     try:
         on_disk = Path(path).stat().st_size
@@ -173,7 +176,7 @@ def _joined(path: PathLike, lines: Iterator[bytes]) -> bytes:
         found.append(line)
         size += len(line)
         if size > max(_LARGEST_OBJECT, on_disk):
-            raise InvalidParams("path", str(path), f"is one JSON object of more than {_LARGEST_OBJECT:,} bytes")
+            raise InvalidParams("path", name, f"is one JSON object of more than {_LARGEST_OBJECT:,} bytes")
     return b"".join(found)
 
 
@@ -200,7 +203,7 @@ def _is_cut_record(line: bytes) -> bool:
 
 
 def _read_lines(
-    path: PathLike,
+    name: str,
     lines: Iterator[bytes],
     skip_damaged: bool,
     on_cut: Callable[[], object] | None,
@@ -216,33 +219,33 @@ def _read_lines(
             # The recorder writes whole lines, but a killed process or a full disk can cut the last write short.
             # Only the last line of a file can lack its line break, so an unreadable line that has one is corrupt.
             if not line.endswith(b"\n"):
-                logger.warning("%s ends in the middle of line %d; that line is ignored", path, number)
+                logger.warning("%s ends in the middle of line %d; that line is ignored", name, number)
                 if on_cut is not None:
                     on_cut()
                 break
             if not skip_damaged:
-                raise InvalidParams("path", str(path), f"line {number} is not valid JSON ({error})") from error
+                raise InvalidParams("path", name, f"line {number} is not valid JSON ({error})") from error
             value = None
         if isinstance(value, Mapping) and isinstance(value.get("data"), Mapping):
             yield Record(str(value.get("type")), value["data"])
             continue
         odd += 1
         if odd <= _MOST_WARNINGS:
-            logger.warning("%s: line %d is ignored: it is not a record with a type and data", path, number)
+            logger.warning("%s: line %d is ignored: it is not a record with a type and data", name, number)
     if odd > _MOST_WARNINGS:
-        logger.warning("%s: %d lines in all are not records", path, odd)
+        logger.warning("%s: %d lines in all are not records", name, odd)
     if odd and on_odd is not None:
         on_odd(odd)
 
 
-def _read_one_object(path: PathLike, content: bytes, on_odd: Callable[[int], object] | None) -> Iterator[Record]:
+def _read_one_object(name: str, content: bytes, on_odd: Callable[[int], object] | None) -> Iterator[Record]:
     """The records of the vendor's older format."""
     try:
         value = _loads(content)
     except (ValueError, RecursionError) as error:
-        raise InvalidParams("path", str(path), f"is not a recorded run ({error})") from error
+        raise InvalidParams("path", name, f"is not a recorded run ({error})") from error
     if not isinstance(value, Mapping) or not isinstance(value.get("transactions"), list):
-        raise InvalidParams("path", str(path), _NO_RUN)
+        raise InvalidParams("path", name, _NO_RUN)
     if isinstance(value.get("metadata"), Mapping):
         yield Record("metadata", value["metadata"])
     yield from (Record("tx", one) for one in value["transactions"] if isinstance(one, Mapping))

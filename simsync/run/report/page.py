@@ -12,7 +12,8 @@ from typing import Any, Optional
 
 from simsync.errors import MissingExtra
 from simsync.run.output_file import replaced
-from simsync.run.record_file import PathLike, number
+from simsync.run.path_like import PathLike, printable
+from simsync.run.record_file import number
 from simsync.times import unix_time
 
 try:
@@ -90,7 +91,7 @@ def write_page(
         **values,
     )
     with replaced(target) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(printable(text), encoding="utf-8")
 
 
 def time_text(seconds: object) -> Optional[str]:
