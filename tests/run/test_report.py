@@ -224,6 +224,26 @@ def test_a_history_of_three_nights(tmp_path: Path) -> None:
         write_history(empty, page)
 
 
+def test_a_history_leaves_out_what_cannot_be_read_and_what_is_no_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("one.ndjson", "two.ndjson", "two.new.ndjson", "three.new.ndjson"):
+        write_lines(tmp_path / name, [tx(10, "s1")], end="new" not in name)
+    (tmp_path / "results.ndjson").write_text('{"type":"sweep","data":{"fingerprint":"x"}}\n', encoding="utf-8")
+    (tmp_path / "damaged.ndjson").write_text('{"type":"tx","data":{}}\n{"\n{}\n', encoding="utf-8")
+    (tmp_path / "memory.ndjson").symlink_to("/proc/self/mem")  # every read of it is an OSError
+    found = {night.path.name for night in write_history(tmp_path, tmp_path / "history.html")}
+    assert found == {"one.ndjson", "two.ndjson", "three.new.ndjson"}
+    left_out = {message.split(" is left out: ")[0] for message in caplog.messages if " is left out: " in message}
+    names = ("two.new.ndjson", "results.ndjson", "damaged.ndjson", "memory.ndjson")
+    assert left_out == {str(tmp_path / name) for name in names}
+    only = tmp_path / "only"
+    only.mkdir()
+    (tmp_path / "memory.ndjson").rename(only / "memory.ndjson")
+    with pytest.raises(OSError, match="Input/output error"):
+        write_history(only, tmp_path / "history.html")
+
+
 def test_what_is_equal_has_no_sign_and_lists_are_plain(tmp_path: Path) -> None:
     base = write_lines(tmp_path / "base.ndjson", [tx(10, "s1", compute_units=100)])
     text = base.read_text(encoding="utf-8").replace('"program_so": []', '"program_so": ["a.so", "b.so"]')

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Optional
 
 import simsync
-from simsync.errors import InvalidParams
+from simsync.errors import InvalidParams, SimsyncError
 from simsync.run.comparison import Comparison, ComparisonTotals
 from simsync.run.database import DEFAULT_MEMORY, RecordingDatabase
 from simsync.run.gate import incomparable_because
 from simsync.run.output_file import refuse_same_file
-from simsync.run.record_file import PathLike, number
+from simsync.run.record_file import KINDS, PathLike, number, read_records
+from simsync.run.recorder import unfinished_path
 from simsync.run.report import figures
 from simsync.run.report.page import time_text, write_page
 from simsync.run.report.series import unit_percentiles
@@ -37,6 +38,7 @@ class Night:
         path: Its file.
         totals: Its totals.
         units: Percentiles of the compute units of a transaction; None if none were recorded.
+        changed: When the file was changed last, in Unix seconds.
         against: What changed since the run before; None if the two cannot be compared.
         regressions: Regressions since the run before, by program.
         reason: Why the two cannot be compared.
@@ -45,6 +47,7 @@ class Night:
     path: Path
     totals: RunTotals
     units: Optional[dict[str, int]]
+    changed: float
     against: Optional[ComparisonTotals] = None
     regressions: dict[str, int] = field(default_factory=dict)
     reason: str = ""
@@ -53,7 +56,7 @@ class Night:
     def began(self) -> float:
         """When the run began, in Unix seconds."""
         at = number(self.totals.metadata.get("ran_at_unix_secs"))
-        return self.path.stat().st_mtime if at is None else at
+        return self.changed if at is None else at
 
     @property
     def label(self) -> str:
@@ -72,7 +75,7 @@ def write_history(folder: PathLike, target: PathLike, max_memory: int = DEFAULT_
     Each run is compared with the one before. The page is replaced atomically.
 
     Args:
-        folder: The folder; files that are not recordings are left out with a warning.
+        folder: The folder. Files that are not recordings or cannot be read are left out with a warning.
         target: The HTML file to write.
         max_memory: MiB that the process may take.
 
@@ -81,8 +84,8 @@ def write_history(folder: PathLike, target: PathLike, max_memory: int = DEFAULT_
 
     Raises:
         InvalidParams: The folder holds no recording.
-        OSError: A file cannot be read or the page cannot be written.
-        SimsyncError: The memory limit is too small, or the temporary folder is full.
+        OSError: The folder, or every file in it, cannot be read, or the page cannot be written.
+        SimsyncError: No file can be read, because the memory limit is too small or the temporary folder is full.
     """
     recordings = _recordings(Path(folder))
     refuse_same_file("target", target, recordings)
@@ -119,27 +122,47 @@ def write_history(folder: PathLike, target: PathLike, max_memory: int = DEFAULT_
 
 
 def _recordings(folder: Path) -> list[Path]:
-    """The files of a folder that are recordings by their names."""
+    """The files of a folder that are recordings by their names, without those that were to replace one of them."""
     found = []
     for path in sorted(folder.iterdir()):
         name = path.stem if path.suffix in _COMPRESSED else path.name
         if not name.startswith(".") and name.endswith(_ENDINGS) and path.is_file():
             found.append(path)
-    return found
+    unfinished = {unfinished_path(path) for path in found}
+    for path in unfinished.intersection(found):
+        logger.warning("%s is left out: it was to replace another recording of the folder", path)
+    return [path for path in found if path not in unfinished]
 
 
 def _read(paths: list[Path], max_memory: int) -> list[Night]:
-    nights = []
+    """The runs that can be read. Raises the error of the first file if none can be."""
+    nights: list[Night] = []
+    failure: SimsyncError | OSError | None = None
     for path in paths:
         try:
+            first = next(read_records(path), None)
+            if first is not None and first.kind not in KINDS:
+                raise InvalidParams("path", str(path), f"is not a recorded run: it begins with a record {first.kind!r}")
             with RecordingDatabase(path, max_memory=max_memory) as database:
-                nights.append(Night(path, totals_of(database), unit_percentiles(database)))
-        except InvalidParams as error:
+                night = Night(path, totals_of(database), unit_percentiles(database), path.stat().st_mtime)
+            nights.append(night)
+        except (SimsyncError, OSError) as error:
             logger.warning("%s is left out: %s", path, error)
+            failure = failure or error
+    if failure is not None and not nights and not isinstance(failure, InvalidParams):
+        raise failure
     return nights
 
 
 def _compare(before: Night, night: Night, max_memory: int) -> None:
+    try:
+        _compare_files(before, night, max_memory)
+    except (SimsyncError, OSError) as error:
+        logger.warning("%s is not compared with %s: %s", night.path, before.path, error)
+        night.against, night.reason = None, str(error)
+
+
+def _compare_files(before: Night, night: Night, max_memory: int) -> None:
     with Comparison(before.path, night.path, max_memory) as comparison:
         reasons = incomparable_because(comparison)
         if reasons:
