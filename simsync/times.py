@@ -72,14 +72,15 @@ def utc_time(argument: str, value: object) -> datetime:
 
     A value without a zone is in UTC. Raises InvalidParams for ``argument``.
     """
-    if isinstance(value, datetime):
+    # pandas' NaT is a datetime that equals nothing.
+    if isinstance(value, datetime) and value == value:
         if value.utcoffset() is None:
             return value.replace(tzinfo=timezone.utc)
         try:
             return value.astimezone(timezone.utc)
         except OverflowError as error:
             raise InvalidParams(argument, value, "has no equivalent in UTC") from error
-    if isinstance(value, date):
+    if isinstance(value, date) and not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
     if isinstance(value, str):
         try:

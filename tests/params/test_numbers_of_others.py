@@ -99,6 +99,15 @@ def test_numpy_has_flags_arrays_of_indices_and_times() -> None:
         simsync.RangeBound.of(numpy.datetime64("NaT", "s"))
 
 
+def test_what_is_no_time_in_pandas_is_refused_as_a_bound() -> None:
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(simsync.InvalidParams, match="after=NaT: must be"):
+        simsync.filter_ranges([], after=pandas.NaT)
+    with simsync.Client("http://127.0.0.1:1", "key") as client, pytest.raises(simsync.InvalidParams, match="since=NaT"):
+        client.usage(since=pandas.NaT)
+    assert simsync.RangeBound.of(pandas.Timestamp("2026-06-01")) == simsync.RangeBound.of("2026-06-01")
+
+
 def test_keys_of_solders_are_text_wherever_json_is_sent() -> None:
     wallet = pytest.importorskip("solders.pubkey").Pubkey.from_string(WALLET)
     signature = pytest.importorskip("solders.signature").Signature.default()
