@@ -36,7 +36,7 @@ def _thresholds(_context: click.Context, _option: click.Parameter, texts: Sequen
 @click.argument("base", type=options.RECORDING)
 @click.argument("experiment", type=options.RECORDING)
 @click.argument("view", type=click.Choice(VIEWS), default="all")
-@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Rows of each list at most.")
+@click.option("--limit", type=options.LIMIT, default=20, show_default=True, help="Rows of each list at most.")
 @click.option(
     "--fail-on",
     "thresholds",
@@ -51,7 +51,7 @@ def _thresholds(_context: click.Context, _option: click.Parameter, texts: Sequen
 @click.option(
     "--html",
     type=options.OUTPUT_FILE,
-    help="Also write the comparison as an HTML page that needs no network.",
+    help="Also write the comparison as an HTML page that needs no network; with - only the page is written.",
 )
 @options.max_memory
 @options.as_json
@@ -99,7 +99,7 @@ def compare(
         found["gate"] = {"incomparable_because": incomparable, "crossed": crossed}
         found["options_that_differ"] = {name: list(values) for name, values in options_differ.items()}
         show_json(found)
-    else:
+    elif html is None or own_descriptor(html) != 1:  # else the page is what standard output holds
         _show_totals(totals)
         for kind, rows in lists.items():
             _show_differences(kind, rows, totals)

@@ -16,7 +16,7 @@ from simsync.run.output_file import own_descriptor
 @click.command()
 @click.option(
     "--capture",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.OUTPUT_FILE,
     help="Run a few short sessions instead, record every frame in this file (without the key, the host and session"
     " ids), and show which guesses about the wire format hold. Exit code 1 if a guess needs a setting or a step fails.",
 )
@@ -33,6 +33,8 @@ def doctor(
     from simsync.doctor.checkup import FAILED, OK, check_up
 
     if capture is not None:
+        if own_descriptor(capture) == 1:
+            raise click.UsageError("--capture and the table both write to standard output: name a file for the capture")
         from simsync.cli.probe import probe_and_show
 
         if own_descriptor(capture) == 1:

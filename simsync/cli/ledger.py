@@ -24,7 +24,7 @@ def ledger() -> None:
 
 
 @ledger.command("make")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=options.ANY_PATH)
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the generator.")
 @click.option("--start-slot", type=click.IntRange(0), default=1_000, show_default=True, help="First slot.")
 @click.option("--slots", type=click.IntRange(1), default=400, show_default=True, help="How many slots.")
@@ -50,10 +50,8 @@ def make_ledger(path: Path, as_json: bool, **settings: Any) -> None:
 
 
 @ledger.command("import")
-@click.argument("paths", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-@click.option(
-    "--output", type=click.Path(path_type=Path), help="Ledger file to write; by default the last FILE.", metavar="PATH"
-)
+@click.argument("paths", nargs=-1, required=True, metavar="FILE...", type=options.ANY_PATH)
+@click.option("--output", type=options.ANY_PATH, help="Ledger file to write; by default the last FILE.", metavar="PATH")
 @click.option("--bundle-size", type=click.IntRange(1), help="Slots per bundle; by default there is one bundle.")
 @click.option(
     "--execute",
@@ -133,7 +131,7 @@ def capture_ledger(
 
 
 @ledger.command("show")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=options.ANY_PATH)
 @options.as_json
 def show_ledger(path: Path, as_json: bool) -> None:
     """Describe a ledger file, or a folder of getBlock replies."""

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import click
 
+from simsync.params import checks
 from simsync.run.database import DEFAULT_MEMORY, SMALLEST_MEMORY
 
-EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+class PathType(click.Path):
+    """A path of the command line.
+
+    ``./-`` names a file: pathlib makes ``-`` of it, which stands for standard input and output.
+    """
+
+    def __init__(self, **rules: Any) -> None:
+        super().__init__(path_type=Path, **rules)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        return Path.cwd() / "-" if str(path) == "-" != os.fspath(value) else path
+
+
+ANY_PATH = PathType()
+"""A file or a folder."""
+EXISTING_FILE = PathType(exists=True, dir_okay=False)
 """A file to read."""
-RECORDING = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+RECORDING = PathType(exists=True, dir_okay=False, allow_dash=True)
 """A recorded run to read; ``-`` is standard input."""
-OUTPUT_FILE = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
+OUTPUT_FILE = PathType(dir_okay=False, allow_dash=True)
 """A file to write; ``-`` is standard output."""
-FOLDER = click.Path(file_okay=False, path_type=Path)
+FOLDER = PathType(file_okay=False)
 """A folder to write into; it need not exist."""
+EXISTING_FOLDER = PathType(exists=True, file_okay=False)
+"""A folder to read."""
+LIMIT = click.IntRange(0, checks.U32)
+"""How many rows."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 start_slot = click.option("--start-slot", type=click.IntRange(0), required=True, help="First slot.")

@@ -19,7 +19,7 @@ from simsync.run.path_like import printable
 )
 @click.option(
     "--history",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=options.EXISTING_FOLDER,
     metavar="FOLDER",
     help="Instead of FILE: a page over all recordings of a folder, each compared with the one before.",
 )

@@ -22,7 +22,7 @@ from simsync.times import unix_time
 @click.option("--account", metavar="ADDRESS", help="Only those that changed this account.")
 @click.option("--slot", metavar="N[-M]", help="Only those of this slot, or of these slots, both included.")
 @click.option("--logs", is_flag=True, help="Also print the logs.")
-@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Transactions at most.")
+@click.option("--limit", type=options.LIMIT, default=20, show_default=True, help="Transactions at most.")
 @options.max_memory
 @options.as_json
 def show(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -20,7 +21,7 @@ from simsync.run.path_like import printable
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=options.RECORDING)
 @click.argument("query")
-@click.option("--limit", type=click.IntRange(0), default=1_000, show_default=True, help="Rows of a table at most.")
+@click.option("--limit", type=options.LIMIT, default=1_000, show_default=True, help="Rows of a table at most.")
 @options.max_memory
 @options.as_json
 def sql(files: tuple[Path, ...], query: str, limit: int, max_memory: int, as_json: bool) -> None:
@@ -35,8 +36,8 @@ def sql(files: tuple[Path, ...], query: str, limit: int, max_memory: int, as_jso
         raise click.UsageError("standard input can be one of the files only")
     if not query.strip(" ;\n\t"):
         raise click.UsageError("the query is empty")
-    with RecordingDatabase(*files, max_memory=max_memory) as database:
-        columns, rows = _asked(database, query)
+    with RecordingDatabase(*files, max_memory=max_memory) as database, _wrong_queries():
+        columns, rows = database.rows(query)
         if as_json:
             _print_json(columns, rows)
             return
@@ -47,36 +48,28 @@ def sql(files: tuple[Path, ...], query: str, limit: int, max_memory: int, as_jso
             click.echo(f"only the first {limit:,} rows are shown; --limit shows more", err=True)
 
 
-def _asked(database: RecordingDatabase, query: str) -> tuple[list[str], Iterator[tuple[object, ...]]]:
-    """The columns and rows of a query; a query that is wrong is wrong usage."""
+@contextlib.contextmanager
+def _wrong_queries() -> Iterator[None]:
+    """A query that is wrong is wrong usage, wherever DuckDB notices it; a full disk or too little memory is not."""
     import duckdb
 
     try:
-        return database.rows(query)
+        yield
     except SimsyncError as error:
-        if isinstance(error.__cause__, duckdb.ProgrammingError):
+        others = (duckdb.OperationalError, duckdb.InternalError, duckdb.FatalException, duckdb.InterruptException)
+        if isinstance(error.__cause__, duckdb.Error) and not isinstance(error.__cause__, others):
             raise click.UsageError(str(error)) from error
         raise
 
 
 def _print_json(columns: list[str], rows: Iterator[tuple[object, ...]]) -> None:
     """Print one JSON document row by row, so that a large result does not have to be in memory."""
-    click.echo("[", nl=False)
-    separator, names = "\n", _distinct(columns)
+    separator = "[\n"
     for row in rows:
-        text = json.dumps(dict(zip(names, map(_plain, row))), ensure_ascii=False, default=str, allow_nan=False)
+        text = json.dumps(dict(zip(columns, map(_plain, row))), ensure_ascii=False, default=str, allow_nan=False)
         click.echo(f"{separator}  {printable(text)}", nl=False)
         separator = ",\n"
-    click.echo("\n]" if separator != "\n" else "]")
-
-
-def _distinct(columns: Sequence[str]) -> list[str]:
-    """The names of the columns; a repeated one has a number, because an object holds each name once."""
-    found: list[str] = []
-    for column in columns:
-        numbered = (f"{column}_{number}" for number in itertools.count(1))
-        found.append(column if column not in found else next(one for one in numbered if one not in found))
-    return found
+    click.echo("\n]" if separator != "[\n" else "[]")
 
 
 def _plain(value: object) -> object:

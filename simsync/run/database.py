@@ -8,6 +8,7 @@ and imports it only when it is used.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import tempfile
@@ -23,6 +24,8 @@ from simsync.interruptible import SIGNALS_NOTICED_WITHIN
 from simsync.params import checks
 from simsync.run import views
 from simsync.run.compressed_file import LARGEST_LINE
+from simsync.run.existing_file import refuse_recording
+from simsync.run.output_file import refuse_same_file
 from simsync.run.path_like import PathLike, printable
 from simsync.run.readable_file import ReadableFile
 from simsync.run.temporary_folder import temporary_folder
@@ -41,6 +44,8 @@ _THREAD_MEMORY = 96
 _LARGEST_LINE = 16 * 1024 * 1024
 _UNWRITTEN = re.compile(r'Could not write file \\?"(?P<path>[^"\\]+)\\?": (?P<reason>[^"]+)')
 """In a message of DuckDB; the quotes are escaped if the message holds another one as JSON."""
+_WRITTEN = re.compile(r"\bto\s+'((?:[^']|'')*)'", re.IGNORECASE)
+"""In a query: the file that COPY writes."""
 _FULL_FOLDER = "max_temp_directory_size"
 """In a message of DuckDB, which takes what is free on the disk as a limit of its own."""
 
@@ -205,13 +210,22 @@ class RecordingDatabase:
         return row
 
     def rows(self, text: str, *values: Value) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
-        """The columns of a query, and its rows in pieces: only some of them are in memory at a time."""
+        """The columns of a query, and its rows in pieces: only some of them are in memory at a time.
+
+        A name that is repeated has a number. A query that writes over a recording is refused: DuckDB would destroy what
+        it reads.
+        """
+        for target in _WRITTEN.findall(checks.text("query", text)):
+            path = os.path.expanduser(target.replace("''", "'"))  # noqa: PTH111 (as DuckDB does)
+            refuse_same_file("query", path, self.paths)
+            if Path(path).is_file():
+                refuse_recording(path)
         with self._errors():
             # A cursor of its own, because the next query of the connection would end this one.
             cursor = self._cursor().cursor()
             self._cursors.append(cursor)
             self._on_own_thread(lambda: self._run(text, values, cursor))
-        return [column[0] for column in cursor.description or ()], self._pieces(cursor)
+        return _distinct([column[0] for column in cursor.description or ()]), self._pieces(cursor)
 
     def _pieces(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[object, ...]]:
         while True:
@@ -302,6 +316,15 @@ def _folder_for_duckdb() -> str:
             "TMPDIR", folder, "must be UTF-8 without any of * ? [ \\ for an analysis; choose another folder"
         )
     return folder
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """The names of the columns; a repeated one has a number, because an object holds each name once."""
+    found: list[str] = []
+    for column in columns:
+        numbered = (f"{column}_{number}" for number in itertools.count(1))
+        found.append(column if column not in found else next(one for one in numbered if one not in found))
+    return found
 
 
 def limit_clause(limit: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Optional, Union
@@ -13,6 +14,7 @@ from simsync.run.database import RecordingDatabase, limit_clause
 EXPLORER = "https://explorer.solana.com"
 """Where links lead: a page about each transaction and address of the main network."""
 
+_SLOTS = re.compile(r"(\d{1,20})(?:\s*-\s*(\d{1,20}))?", re.ASCII)
 _COLUMNS = "slot, signature, error, compute_units, fee, timestamp, session_id"
 
 
@@ -130,15 +132,11 @@ def logs_of(
 
 def parse_slots(text: str) -> tuple[int, int]:
     """The first and the last slot of ``N`` or ``N-M``. Raises InvalidParams for anything else."""
-    first, dash, last = text.partition("-")
-    if (
-        (dash and not last.strip())
-        or not first.strip().isdecimal()
-        or not (last or first).strip().isdecimal()
-        or int(last or first) < int(first)
-    ):
+    match = _SLOTS.fullmatch(text.strip())
+    first, last = (0, -1) if match is None else (int(match.group(1)), int(match.group(2) or match.group(1)))
+    if last < first:
         raise InvalidParams("slot", text, "must be a slot or a range of slots, as in 1000 or 1000-1099")
-    return int(first), int(last or first)
+    return first, last
 
 
 def explorer_link(signature: str) -> str:

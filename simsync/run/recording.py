@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
@@ -15,7 +16,8 @@ from simsync.run.completeness import CompletenessCheck, check_complete
 from simsync.run.database import DEFAULT_MEMORY, SMALLEST_MEMORY, RecordingDatabase
 from simsync.run.export import export_table
 from simsync.run.lookup import FoundTransaction, TransactionFilter, find_transactions
-from simsync.run.record_file import PathLike, Record, read_records
+from simsync.run.path_like import PathLike, file_path
+from simsync.run.record_file import Record, read_records
 from simsync.run.tables import TABLES
 from simsync.run.totals import AccountTrace, RunTotals, account_traces, summarize
 
@@ -37,8 +39,8 @@ def read_run(path: PathLike, *, max_memory: SupportsIndex = DEFAULT_MEMORY) -> R
         The run.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        InvalidParams: ``max_memory`` is not a number of MiB, or too small.
+        OSError: There is no such file, or it is a folder.
+        InvalidParams: ``path`` is not a path, or ``max_memory`` is not a number of MiB, or too small.
     """
     return Recording(path, max_memory=max_memory)
 
@@ -54,9 +56,11 @@ class Recording:
     """
 
     def __init__(self, path: PathLike, *, max_memory: SupportsIndex = DEFAULT_MEMORY) -> None:
-        self.path = Path(path)
+        self.path = file_path("path", path)
         self._max_memory = checks.integer("max_memory", max_memory, SMALLEST_MEMORY, checks.U32)
-        self.path.stat()  # a file that does not exist is an error here, not at the first use
+        self._checked: tuple[object, CompletenessCheck] | None = None
+        if self._identity() is None:
+            raise IsADirectoryError(errno.EISDIR, "is a folder, not a recorded run", str(self.path))
 
     def __repr__(self) -> str:
         return f"<Recording {str(self.path)!r}>"
@@ -77,9 +81,19 @@ class Recording:
 
     # What the file says of itself.
 
-    @cached_property
+    @property
     def _check(self) -> CompletenessCheck:
-        return check_complete(self.path)
+        identity = self._identity()
+        if self._checked is None or self._checked[0] != identity:
+            self._checked = identity, check_complete(self.path)
+        return self._checked[1]
+
+    def _identity(self) -> tuple[int, ...] | None:
+        """What changes when the file is written or replaced; None for a folder. A pipe can be read only once."""
+        status = self.path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            return None
+        return (status.st_ino, status.st_mtime_ns, status.st_size) if stat.S_ISREG(status.st_mode) else ()
 
     @property
     def metadata(self) -> Mapping[str, Any]:

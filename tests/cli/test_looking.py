@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from simsync.cli.app import run
+from simsync.run.tables import TABLES
 
 from ..run.files import ALICE, PROGRAM, tx, write_lines
 
@@ -153,7 +154,13 @@ def test_every_result_is_json(
     assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == [row]
 
 
-@pytest.mark.parametrize("query", ["", ";", "selec", "select nothing", "select 1 from nowhere"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("", ";", "selec", "select nothing", "select 1 from nowhere", "select cast('a' as int)"),
+        "select cast(if(i > 0, i, 'a'::varchar) as int) from range(2) t(i) order by i",
+    ],
+)
 def test_a_wrong_query_is_wrong_usage(recording: str, capsys: pytest.CaptureFixture[str], query: str) -> None:
     assert run(["sql", recording, query, "--json"]) == 2
     assert capsys.readouterr().out == ""
@@ -168,6 +175,8 @@ def test_a_wrong_query_is_wrong_usage(recording: str, capsys: pytest.CaptureFixt
         ["report", "-"],
         ["report", "/dev/stdin"],
         ["export", "FILE", "-"],
+        ["doctor", "--capture", "-"],
+        ["doctor", "--capture", "/dev/stdout", "--json"],
     ],
 )
 def test_results_have_a_place_of_their_own(
@@ -181,3 +190,57 @@ def test_results_have_a_place_of_their_own(
     assert run([recording if word == "FILE" else word for word in words]) == 2
     assert capsys.readouterr().out == ""
     assert [path.name for path in tmp_path.iterdir()] == ["run.ndjson"]
+
+
+def test_a_page_on_standard_output_is_alone(recording: str) -> None:
+    command = [sys.executable, "-m", "simsync", "compare", recording, recording, "--html", "-"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("<!DOCTYPE html>")
+    assert done.stdout.rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize("copy", ["copy (select 1) to '{}'", "COPY transactions TO '{}' (FORMAT csv)"])
+def test_a_query_does_not_write_over_a_recording(
+    recording: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], copy: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = write_lines(tmp_path / "it's.ndjson", [tx(10, "ccc")])
+    before = Path(recording).read_bytes(), other.read_bytes()
+    for target, words in (("run.ndjson", "is the file that is read"), ("it''s.ndjson", "does not replace")):
+        assert run(["sql", recording, copy.format(target)]) == 2
+        assert words in capsys.readouterr().err
+    assert (Path(recording).read_bytes(), other.read_bytes()) == before
+    assert run(["sql", recording, "copy (select '1' as file) to 'to.csv' (header false)"]) == 0
+    assert (tmp_path / "to.csv").read_text(encoding="utf-8") == "1\n"
+
+
+@pytest.mark.parametrize("words", [["sql", "select 1", "--limit", "9" * 23], ["show", "--slot", "9" * 43]])
+def test_numbers_beyond_all_bounds_are_wrong_usage(
+    recording: str, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert run([words[0], recording, *words[1:]]) == 2
+    assert "9" * 23 in capsys.readouterr().err
+
+
+def test_a_file_whose_name_is_a_dash(
+    recording: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    Path(recording).rename(folder / "-")
+    assert run(["summarize", "./-", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["transactions"] == 3
+    assert run(["report", ".//-"]) == 0
+    assert run(["export", "./-", str(tmp_path)]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert run(["export", "folder/-", "./-"]) == 0
+    assert sorted(path.name for path in (tmp_path / "-").iterdir()) == sorted(f"{name}.parquet" for name in TABLES)
+    assert sorted(path.name for path in folder.iterdir()) == ["-", "-.html"]
+
+
+def test_a_device_that_is_full_is_named(recording: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", recording, "--output", "/dev/full"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "No space left" in line
+    assert "/dev/full" in line

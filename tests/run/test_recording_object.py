@@ -13,6 +13,8 @@ import simsync
 from simsync.local import Ledger, Simulator
 from simsync.run.record_file import read_records
 
+from .files import tx, write_lines
+
 CREATE = simsync.CreateSession(1_000, 1_015, send_summary=True)
 
 
@@ -274,3 +276,35 @@ def test_no_file_is_an_error_at_once(tmp_path: Path) -> None:
     assert "cannot be read: " in damaged._repr_html_()
     odd.unlink()
     assert "No such file" in damaged._repr_html_()
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(IsADirectoryError, match=f"is a folder, not a recorded run: .*{tmp_path.name}"):
+        simsync.read_run(tmp_path)
+    for wrong in (bytes(tmp_path), 5, None):
+        with pytest.raises(simsync.InvalidParams, match=r"path=.*must be text or a pathlib\.Path"):
+            simsync.read_run(wrong)  # type: ignore[arg-type]
+    write_lines(tmp_path / "-", [tx(10, "s1")])
+    monkeypatch.chdir(tmp_path)
+    for name in ("./-", Path("-")):  # "-" is standard input elsewhere
+        assert len(simsync.read_run(name).transactions()) == 1
+        assert simsync.read_run(name).complete
+
+
+def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "run.ndjson", [tx(10, "s1")], end=False)
+    recording = simsync.read_run(path)
+    assert not recording.complete
+    write_lines(path, [tx(10, "s1")])
+    assert recording.complete
+    write_lines(tmp_path / "other", [tx(10, "s1")], end=False).replace(path)
+    assert recording.reason == "the file ends without a summary"
+
+
+def test_columns_of_one_name_are_all_there(recording: simsync.Recording) -> None:
+    query = "select a.slot, b.slot, 5 as slot_1 from transactions a join transactions b using (signature) limit 1"
+    (row,) = recording.sql(query)
+    assert list(row) == ["slot", "slot_1", "slot_1_1"]
+    with pytest.raises(simsync.InvalidParams, match="is the file that is read"):
+        recording.sql(f"copy transactions to '{recording.path}'")
+    assert recording.complete

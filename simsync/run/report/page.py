@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,8 +91,13 @@ def write_page(
         data=base64.b64encode(gzip.compress(json.dumps(data).encode("utf-8"), 9, mtime=0)).decode("ascii"),
         **values,
     )
-    with replaced(target) as part:
-        part.write_text(printable(text), encoding="utf-8")
+    try:
+        with replaced(target) as part:
+            part.write_text(printable(text), encoding="utf-8")
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise type(error)(error.errno, error.strerror, os.fspath(target)) from error  # a device or a pipe
 
 
 def time_text(seconds: object) -> Optional[str]:
