@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from simsync.errors import InvalidParams
 from simsync.run.completeness import CompletenessCheck
 from simsync.run.database import RecordingDatabase
 from simsync.run.event_records import CHECKSUMS, RecordCounts, SessionCounts
@@ -69,6 +70,16 @@ def state_from(database: RecordingDatabase, number: int, counted: list[tuple[Any
 
 
 def small_records(database: RecordingDatabase, number: int = 0) -> list[Record]:
-    """The records that are neither transactions nor account diffs, in the order of the file."""
-    rows = database.query(f"SELECT kind, data FROM small_{number} WHERE kind <> 'diff' ORDER BY position")
-    return [Record(kind, json.loads(data)) for kind, data in rows]
+    """The records that are neither transactions nor account diffs, in the order of the file.
+
+    Raises:
+        InvalidParams: Python does not read one of them: a number has thousands of digits.
+    """
+    records = []
+    for kind, data in database.query(f"SELECT kind, data FROM small_{number} WHERE kind <> 'diff' ORDER BY position"):
+        try:
+            records.append(Record(kind, json.loads(data)))
+        except (ValueError, RecursionError) as error:
+            path = str(database.paths[number])
+            raise InvalidParams("path", path, f"a record {kind!r} cannot be read ({error})") from error
+    return records

@@ -143,6 +143,15 @@ def test_account_diffs_inside_transactions_are_read_or_counted(
         assert f">{len(rows)}</td>" in simsync.read_run(path)._repr_html_()
 
 
+def test_a_number_of_thousands_of_digits_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.write_text('{"type": "metadata", "data": {"start_slot": ' + "9" * 5_000 + "}}\n")
+    with pytest.raises(simsync.InvalidParams, match=r"path='.*run': "):
+        check_complete(path)
+    with pytest.raises(simsync.InvalidParams, match=r"path='.*run': a record 'metadata' cannot be read"):
+        summarize(path)
+
+
 def test_a_balance_without_a_slot_neither_opens_nor_closes(tmp_path: Path) -> None:
     def change(slot: int | None, before: int, after: int) -> tuple[str, dict[str, Any]]:
         rows = [{"account": WALLET, "pre": before, "post": after}]
