@@ -303,7 +303,7 @@ class RecordingDatabase:
 
     def _line(self, error: Exception) -> str:
         text = str(error)
-        for link, name in self._names.items():
+        for link, name in sorted(self._names.items(), reverse=True):  # input10 before input1
             text = text.replace(link, name)
         return " ".join(text.split())[:400]
 

@@ -77,6 +77,15 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
             database.query(f"COPY (SELECT repeat('x', 1000) FROM range(10000)) TO '{file}' (USE_TMP_FILE false)")
 
 
+def test_one_of_many_files_is_named(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "run", [tx(10, "s1")])
+    with RecordingDatabase(path) as database:
+        files = {f"file-{number}": database.link_to(path, f"file-{number}") for number in range(12)}
+        for name, file in files.items():
+            with pytest.raises(simsync.SimsyncError, match=rf"{name}\.missing"):
+                database.query(f"SELECT * FROM read_csv('{file}.missing')")
+
+
 @pytest.mark.parametrize(
     "action",
     [
