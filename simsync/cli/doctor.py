@@ -33,8 +33,6 @@ def doctor(
     from simsync.doctor.checkup import FAILED, OK, check_up
 
     if capture is not None:
-        if own_descriptor(capture) == 1:
-            raise click.UsageError("--capture and the table both write to standard output: name a file for the capture")
         from simsync.cli.probe import probe_and_show
 
         if own_descriptor(capture) == 1:

@@ -175,8 +175,6 @@ def test_a_wrong_query_is_wrong_usage(recording: str, capsys: pytest.CaptureFixt
         ["report", "-"],
         ["report", "/dev/stdin"],
         ["export", "FILE", "-"],
-        ["doctor", "--capture", "-"],
-        ["doctor", "--capture", "/dev/stdout", "--json"],
     ],
 )
 def test_results_have_a_place_of_their_own(
