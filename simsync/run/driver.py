@@ -255,7 +255,8 @@ class _Run:
                 self._recorder.write(kind, {**data, "session_id": session.session_id})
                 self._others[kind] += 1
 
-        recorded = RecordedSession(session, take, record, None if self._open is None else self._open.slot)
+        resumed_after = None if self._open is None else self._open.slot
+        recorded = RecordedSession(session, take, record, reconnects, resumed_after)
         if self._plan.strategy is not None:
             try:
                 self._plan.strategy(recorded)

@@ -5,29 +5,64 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Callable, Optional, SupportsIndex, Union
 
-from simsync.errors import InvalidParams, SimsyncError
+from simsync.errors import ControlClosed, InvalidParams, SimsyncError
 from simsync.events import Event
 from simsync.params import checks
 from simsync.run.record_file import json_text
+from simsync.run_summary import run_summary
 from simsync.sessions.backtest_session import BacktestSession
+from simsync.sessions.collected import Collected, OnEvent, gathered
+from simsync.sessions.event_stream import EventStream
 from simsync.sessions.sub_session import SubSession
 
 Session = Union[BacktestSession, SubSession]
+Take = Callable[[Event], object]
 
 
 class StrategyFailed(SimsyncError):
     """A strategy raised an exception, which is the ``__cause__``."""
 
 
+class RecordedEvents(Iterator[Event]):
+    """A loop of a strategy over the events of its session; each is recorded before it is delivered.
+
+    A strategy that raises or stops at an event leaves no gap in the file. Like the loop of the session, it may be left
+    and entered again.
+    """
+
+    def __init__(self, events: EventStream, take: Take) -> None:
+        self._events, self._take = events, take
+
+    @property
+    def slots(self) -> Optional[int]:
+        """Number of slots in the range of the session; None for one that was attached without its ``create``."""
+        return self._events.slots
+
+    def __iter__(self) -> Iterator[Event]:
+        return _recorded(self._events, self._take)
+
+    def __next__(self) -> Event:
+        event = next(self._events)
+        self._take(event)
+        return event
+
+
+def _recorded(events: Iterator[Event], take: Take) -> Iterator[Event]:
+    for event in events:
+        take(event)
+        yield event
+
+
 class RecordedSession:
     """The session that a strategy gets. Every event it receives is recorded.
 
-    Events come from :meth:`events`, :meth:`next_event` and :meth:`pending`, or from iterating. Continues, steps,
-    ``rpc``, ``modify_accounts`` and everything else are those of :class:`simsync.SubSession` or
-    :class:`simsync.BacktestSession`.
+    Events come from :meth:`events`, :meth:`next_event`, :meth:`pending` and :meth:`collect`, or from iterating.
+    Continues, steps, ``rpc``, ``modify_accounts`` and everything else are those of :class:`simsync.SubSession` or
+    :class:`simsync.BacktestSession`, except for ``queue``: what is taken from it would not be recorded.
 
     Attributes:
         resumed_after: The last executed slot of a session that a killed run has left and that is continued now; the
@@ -37,32 +72,75 @@ class RecordedSession:
     def __init__(
         self,
         session: Session,
-        take: Callable[[Event], object],
+        take: Take,
         record: Callable[[str, Mapping[str, object]], object],
+        reconnects: Callable[[], int],
         resumed_after: Optional[int] = None,
     ) -> None:
         self.resumed_after = resumed_after
-        self._session, self._take, self._record = session, take, record
+        self._session, self._take, self._record, self._reconnects = session, take, record, reconnects
 
     def __getattr__(self, name: str) -> Any:
+        if name == "queue":
+            raise AttributeError(
+                "the session of a strategy has no queue, because what is taken from it would not be recorded; take"
+                " events with events(), next_event(), pending() or collect()"
+            )
+        if name.startswith("_"):
+            raise AttributeError(f"the session of a strategy has no attribute {name}")
         return getattr(self._session, name)
 
     def __iter__(self) -> Iterator[Event]:
         return self.events()
 
     def events(
-        self, timeout: Optional[checks.Number] = None, advance: Optional[SupportsIndex] = None
-    ) -> Iterator[Event]:
-        """Like :meth:`simsync.SubSession.events`; each event is recorded before it is yielded.
+        self,
+        timeout: Optional[checks.Number] = None,
+        advance: Optional[SupportsIndex] = None,
+        *,
+        deadline: Optional[checks.Number] = None,
+    ) -> RecordedEvents:
+        """Like :meth:`simsync.SubSession.events`; each event is recorded before it is delivered.
 
         Args:
-            timeout: Seconds to wait for an event; None waits without a limit.
+            timeout: Seconds to wait for each event; None waits without a limit.
             advance: Blocks per continue; None sends no continues.
+            deadline: Seconds for the whole loop, counted from this call; None has no limit.
 
         Returns:
             An iterator over the events.
         """
-        return self._recorded(self._session.events(timeout, advance))
+        return RecordedEvents(self._session.events(timeout, advance, deadline=deadline), self._take)
+
+    def collect(
+        self,
+        *,
+        advance: SupportsIndex = 100,
+        timeout: Optional[checks.Number] = None,
+        deadline: Optional[checks.Number] = None,
+        on_progress: Optional[OnEvent[RecordedSession]] = None,
+    ) -> Collected[RecordedSession]:
+        """Like :meth:`simsync.SubSession.collect`; each event is recorded.
+
+        Args:
+            advance: Blocks per continue.
+            timeout: Seconds to wait for each event; None waits without a limit.
+            deadline: Seconds for the whole run; None has no limit.
+            on_progress: Called with this session and each event, as it comes.
+
+        Returns:
+            The events, and whether they are complete.
+
+        Raises:
+            ControlClosed: ``Completed`` was delivered before, so there is nothing to collect.
+        """
+        if self._session.queue.is_finished:
+            raise ControlClosed(f"session {self.session_id} is completed and every event was delivered")
+        events = self.events(timeout, advance, deadline=deadline)
+        pairs = gathered(zip(repeat(self), events), on_progress)
+        completion = self._session.completion
+        sent = None if completion is None else completion.summary
+        return Collected(pairs, run_summary([self._session.coverage], [sent], self._reconnects()))
 
     def next_event(self, timeout: Optional[checks.Number] = None) -> Event:
         """Like :meth:`simsync.SubSession.next_event`; the event is recorded.
@@ -78,12 +156,12 @@ class RecordedSession:
         return event
 
     def pending(self) -> Iterator[Event]:
-        """Like :meth:`simsync.SubSession.pending`; each event is recorded before it is yielded.
+        """Like :meth:`simsync.SubSession.pending`; each event is recorded before it is delivered.
 
         Returns:
             An iterator over the events that have arrived; it does not wait.
         """
-        return self._recorded(self._session.pending())
+        return _recorded(self._session.pending(), self._take)
 
     def record(self, kind: str, data: Mapping[str, object]) -> None:
         """Write a record of your own to the file. The id of the session is added.
@@ -105,12 +183,6 @@ class RecordedSession:
         except (TypeError, ValueError, RecursionError) as error:
             raise InvalidParams("data", data, f"cannot be recorded as JSON ({error})") from error
         self._record(kind, data)
-
-    def _recorded(self, events: Iterator[Event]) -> Iterator[Event]:
-        for event in events:
-            # Before the caller sees it: a strategy that raises or stops here must not leave a gap in the file.
-            self._take(event)
-            yield event
 
 
 Strategy = Callable[[RecordedSession], object]

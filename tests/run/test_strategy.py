@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -56,6 +58,69 @@ def test_every_way_to_take_events_is_recorded(client: simsync.Client, tmp_path: 
     assert seen[simsync.Slot] == SLOTS
     assert kinds["tx"] == seen[simsync.Transaction] == 4 * SLOTS
     assert kinds["progress"] == seen[simsync.ReadyForContinue] + seen[simsync.Completed]
+
+
+def test_a_whole_session_can_be_collected(client: simsync.Client, tmp_path: Path) -> None:
+    seen: list[bool] = []
+    shown: Counter[type] = Counter()
+
+    def strategy(session: RecordedSession) -> None:
+        shown[type(session.next_event())] += 1
+        collected = session.collect(
+            advance=1, timeout=20, deadline=60, on_progress=lambda own, event: shown.update([type(event)])
+        )
+        assert all(own is session for own, _event in collected.pairs)
+        seen.append(collected.complete)
+        with pytest.raises(simsync.ControlClosed, match="every event was delivered"):
+            session.collect()
+
+    kinds = recorded(client, tmp_path / "run.ndjson", strategy, workers=1)
+    assert seen == [True] * (SLOTS // BUNDLE)
+    assert kinds["tx"] == shown[simsync.Transaction] == 4 * SLOTS
+
+
+def test_a_loop_knows_its_slots_and_survives_a_timeout(client: simsync.Client, tmp_path: Path) -> None:
+    def strategy(session: RecordedSession) -> None:
+        events = session.events(timeout=0.01)
+        assert events.slots == BUNDLE
+        with pytest.raises(simsync.EventTimeout):
+            while True:
+                next(events)
+        session.send_continue(advance_count=1, timeout=20)
+        session.ensure_ready(timeout=20)
+        next(events)
+        with pytest.raises(simsync.EventTimeout, match="deadline of the loop"):
+            list(session.events(deadline=0))
+
+    assert recorded(client, tmp_path / "run.ndjson", strategy)["tx"] == 4 * SLOTS
+
+
+def test_no_event_can_be_taken_without_recording_it(client: simsync.Client, tmp_path: Path) -> None:
+    """Whatever of a session gives events is recorded, takes the same arguments, or is refused."""
+    events = re.compile(r"\b(Event|EventStream|EventQueue|Collected)\b")
+    giving = set()
+    for kind in (simsync.BacktestSession, simsync.SubSession):
+        for name, member in inspect.getmembers(kind):
+            function = member.fget if isinstance(member, property) else member
+            if not inspect.isfunction(function) or (name.startswith("_") and name != "__iter__"):
+                continue
+            if events.search(str(inspect.signature(function).return_annotation)):
+                giving.add(name)
+    assert giving == {"__iter__", "collect", "events", "next_event", "pending", "queue"}
+    for name in giving - {"queue"}:
+        own, theirs = (
+            [(one.name, one.kind, one.default) for one in inspect.signature(function).parameters.values()]
+            for function in (vars(RecordedSession)[name], getattr(simsync.SubSession, name))
+        )
+        assert own == theirs
+
+    def strategy(session: RecordedSession) -> None:
+        for name in ("queue", "_queue"):
+            assert not hasattr(session, name)
+        with pytest.raises(AttributeError, match="what is taken from it would not be recorded"):
+            session.queue.get()
+
+    recorded(client, tmp_path / "run.ndjson", strategy)
 
 
 @pytest.mark.parametrize("steps", [0, 1, BUNDLE])
