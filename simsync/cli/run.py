@@ -14,6 +14,7 @@ import simsync
 from simsync.cli import options
 from simsync.cli.deadline import Deadline, DeadlinePassed
 from simsync.cli.ended import Ended
+from simsync.cli.exit_codes import exit_code
 from simsync.cli.live_progress import PROGRESS, live_progress
 from simsync.cli.output import show_json
 from simsync.cli.settings import Settings, pass_settings
@@ -203,23 +204,29 @@ def run(
             raise click.ClickException(f"{limit.line()}; {_how_to_continue(recorder)}") from error
         except BrokenPipeError:
             raise
-        except OSError as error:  # of a run that had begun, whatever it says about a path
+        except (simsync.SimsyncError, OSError) as error:
             advice = "" if recorder.kept_aside is None else f"; {_how_to_continue(recorder)}"
-            raise click.ClickException(f"{error}{advice}") from error
+            failed = click.ClickException(f"{error}{advice}")
+            if isinstance(error, simsync.SimsyncError):  # an OSError is one of a run that had begun
+                failed.exit_code = exit_code(error)  # type: ignore[misc]  # click has it in the class
+            raise failed from error
         except KeyboardInterrupt as error:
             raise Ended(error, _how_to_continue(recorder)) from error
     if kept is not None and kept.complete and not as_json:
         return 0
+    written = output_file if recorder.kept_aside is None else recorder.kept_aside
     if as_json:
-        show_json({"output_file": str(output_file), **summary.to_dict()})
+        show_json({"output_file": str(written), **summary.to_dict()})
     else:
         outcome = "complete" if summary.complete else "INCOMPLETE: " + "; ".join(summary.reasons)
-        click.echo(f"{output_file}: {summary.slots_seen} slots, {summary.sessions} session(s), {outcome}", err=True)
+        click.echo(f"{written}: {summary.slots_seen} slots, {summary.sessions} session(s), {outcome}", err=True)
+    if recorder.kept_aside is not None:
+        click.echo(f"simsync: {_how_to_continue(recorder)}", err=True)
     return int(not summary.complete)
 
 
 def _how_to_continue(recorder: Recorder) -> str:
-    """What to do after a run that was ended from outside."""
+    """What to do after a run that ended before it was complete."""
     if recorder.kept_aside is not None:
         return f"{recorder.path} is as it was; continue with --output-file {recorder.kept_aside} --resume"
     return "use --resume to continue"

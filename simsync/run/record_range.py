@@ -69,7 +69,8 @@ def record(
         cancel: Ends the run when it fires.
 
     Returns:
-        The recording; its ``complete`` says whether the whole range is in it.
+        The recording of this run; its ``complete`` says whether the whole range is in it. If it did not replace a
+        better one, its ``path`` is ``NAME.new.ENDING`` beside ``path``.
 
     Raises:
         InvalidParams: An argument is not valid, an open session has executed slots already, or with ``resume`` the file
@@ -126,4 +127,4 @@ def record(
                 on_create=on_create,
                 cancel=token,
             )
-    return Recording(path)
+    return Recording(path if recorder.kept_aside is None else recorder.kept_aside)

@@ -79,7 +79,7 @@ class Recorder:
         self._old = Existing.NOTHING
         self._target = self._place = self.path
         self._part: Path | None = None  # until it has taken a place
-        self._worth = self._complete = self._abandoned = False
+        self._worth = self._complete = self._whole = self._abandoned = False
         self._failure: OSError | None = None
         self._lines: list[str] = []
         self._size = 0
@@ -211,9 +211,15 @@ class Recorder:
     def stop(self, data: Mapping[str, object]) -> None:
         """Write the record that ends an incomplete run, if the file can still take it.
 
+        A run that is interrupted after its summary was written is complete all the same.
+
         Args:
             data: The content of the record, as JSON values.
         """
+        if self._whole:
+            self._take_place(self._target)
+            return
+        self._complete = False  # also if its summary waits in memory
         if self._failure is None:
             self.write("stopped", data)
             self.flush()
@@ -238,7 +244,8 @@ class Recorder:
         self._lines.clear()
         self._size = 0
         self._append_bytes(block if self._compressor is None else self._compressor.block(block))
-        if self._complete:
+        self._whole = self._complete
+        if self._whole:
             self._take_place(self._target)
         elif self._worth:
             self._take_place(self._place)

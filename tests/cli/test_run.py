@@ -205,6 +205,37 @@ def test_a_killed_run_is_resumed(
     assert summarize(path).complete
 
 
+def test_a_run_that_replaced_nothing_says_where_it_is(
+    simulator: Simulator,
+    ledger: Ledger,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, aside = tmp_path / "run.ndjson", tmp_path / "run.new.ndjson"
+    again = ["--advance", "1", "--force", "--parallel"]
+    advice = f"simsync: {path} is as it was; continue with --output-file {aside} --resume"
+    assert run(arguments(simulator, path, "--parallel")) == 0
+    capsys.readouterr()
+    with Simulator(Ledger(ledger.blocks[:-9], ledger.bundles)) as part:
+        assert run(["-q", *arguments(part, path, *again)]) == 1
+        outcome, line = capsys.readouterr().err.splitlines()
+        assert outcome.startswith(f"{aside}: 11 slots, 2 session(s), INCOMPLETE: ")
+        assert line == advice
+        assert run(["-q", *arguments(part, path, *again, "--json")]) == 1
+        assert json.loads(capsys.readouterr().out)["output_file"] == str(aside)
+        capsys.readouterr()
+    monkeypatch.chdir(tmp_path)
+    Path("strategy_of_a_forced_run.py").write_text(
+        "def drive(session):\n    session.advance(2)\n    list(session.pending())\n    1 / 0\n"
+    )
+    strategy = ["--strategy", "strategy_of_a_forced_run:drive", "--workers", "1"]
+    assert run(["-q", *arguments(simulator, path, *again, *strategy)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "ZeroDivisionError" in line
+    assert line.endswith(advice.partition(": ")[2])
+
+
 def test_resuming_another_run_is_rejected(
     simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

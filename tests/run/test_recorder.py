@@ -170,6 +170,23 @@ def test_what_needs_force_stays_until_the_new_recording_is_complete(path: Path, 
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("written", [False, True])
+def test_an_interrupt_at_the_summary_replaces_a_complete_file_only_if_it_was_written(path: Path, written: bool) -> None:
+    before = put(path, "complete")
+    with Recorder(path, force=True) as recorder:
+        recorder.write("metadata", {"new": True})
+        recorder.progress(PROGRESS)
+        recorder.write("summary", {})
+        if written:
+            recorder.flush()
+        recorder.stop({"reasons": ["KeyboardInterrupt"]})
+    assert (recorder.kept_aside is None) is written
+    assert (content_of(path) == before) is not written
+    assert list(read_records(path))[-1].kind == "summary"
+    if not written:
+        assert list(read_records(unfinished_path(path)))[-1].kind == "stopped"
+
+
 @pytest.mark.parametrize("name", ["complete", "other"])
 def test_what_is_where_force_would_record_is_not_replaced(path: Path, name: str) -> None:
     before = put(path, "complete"), put(unfinished_path(path), name)

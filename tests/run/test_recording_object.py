@@ -161,6 +161,19 @@ def test_what_protects_a_file_protects_it_here_too(client: simsync.Client, tmp_p
         simsync.record("1000", path, client=client, parallel=True)  # type: ignore[arg-type]
 
 
+def test_the_recording_of_this_run_is_returned_also_if_it_replaced_nothing(tmp_path: Path) -> None:
+    path, create = tmp_path / "run.ndjson", simsync.CreateSession(1_000, 1_011)
+    ledger = Ledger.generate(seed=6, slots=12, bundle_size=12, transactions_per_slot=5)
+    with Simulator(ledger) as whole, Simulator(Ledger(ledger.blocks[:2], ledger.bundles)) as part:
+        client = simsync.Client(whole.url, whole.api_key)
+        assert simsync.record(create, path, client=client).path == path
+        before = path.read_bytes()
+        again = simsync.record(create, path, client=simsync.Client(part.url, part.api_key), force=True)
+    assert again.path == tmp_path / "run.new.ndjson"
+    assert "the last executed slot is 1001, 10 before the end" in str(again.reason)
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize("is_parallel", [False, True])
 def test_an_open_session_is_recorded_and_stays_open(client: simsync.Client, tmp_path: Path, is_parallel: bool) -> None:
     path = tmp_path / "run.ndjson"
