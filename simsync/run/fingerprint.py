@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 from simsync.params import CreateSession
-from simsync.run.strategy_state import state_of
+from simsync.run.strategy_state import described, state_of
 
 _WITHOUT_EFFECT = frozenset({"capacity_wait_timeout", "disconnect_timeout", "send_summary", "slot_count", "end_slot"})
 """Fields of a create that do not change what is executed; the end of the range is added as a slot."""
@@ -45,7 +45,7 @@ def parts_of_function(function: Callable[..., Any]) -> dict[str, Any]:
     """The name, the arguments and values that are bound, and a hash of the source of a strategy, as JSON values."""
     parts: dict[str, Any] = {"strategy": function_name(function), "strategy_source": source_hash(function)}
     if isinstance(function, functools.partial):
-        parts["strategy_arguments"] = _short([function.args, function.keywords])
+        parts["strategy_arguments"] = _short(described([function.args, function.keywords]))
     state = state_of(function)
     if state:
         parts["strategy_state"] = hash_of(_canonical(state))  # not as it is: it may hold a key
@@ -133,12 +133,5 @@ def _short(value: object) -> object:
 
 
 def _canonical(value: object) -> bytes:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_named)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=described)
     return text.encode("utf-8")
-
-
-def _named(value: object) -> object:
-    """An object that JSON does not know, without its text: that may hold an address in memory."""
-    state = state_of(value)
-    name = type(value).__qualname__
-    return [name, hash_of(json.dumps(state, sort_keys=True).encode("utf-8"))] if state else name

@@ -45,6 +45,10 @@ def events(session: SweepSession) -> Any:
     return session.events(advance=2)
 
 
+def spread(session: SweepSession, *, spread: object) -> str:
+    return str(spread)
+
+
 def unsendable(session: SweepSession) -> object:
     return lambda: slots(session)
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import random
+import re
+import threading
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Callable
 
+import numpy
 import pytest
+from solders.pubkey import Pubkey
 
 import simsync
 from simsync.local import TINY_PROGRAM, Ledger, Simulator, tiny_program
@@ -196,6 +204,46 @@ def with_default(size: object) -> Callable[[object], object]:
     return drive
 
 
+def another(value: object) -> object:
+    """An equal object; not every version of solders lets its objects be copied."""
+    return Pubkey.from_bytes(bytes(value)) if isinstance(value, Pubkey) else copy.deepcopy(value)
+
+
+class Slots:
+    __slots__ = ("size",)
+
+    def __init__(self, size: object) -> None:
+        self.size = size
+
+
+@dataclass(frozen=True)
+class Sizes:
+    of: Mapping[str, object]
+
+
+SIZES: list[tuple[object, object]] = [
+    (1, 2),
+    (1, 1.5),
+    ("a", "b"),
+    (b"a", b"b"),
+    (Path("a"), Path("b")),
+    (Decimal("0.01"), Decimal("0.05")),
+    (Fraction(1, 3), Fraction(2, 3)),
+    (timedelta(1), timedelta(2)),
+    (range(2), range(3)),
+    (1j, 2j),
+    (re.compile("a"), re.compile("b")),
+    (bytearray(b"a"), bytearray(b"b")),
+    (Slots(Decimal(1)), Slots(Decimal(2))),
+    (Sizes({"a": 1}), Sizes({"a": 2})),
+    (CREATE, replace(CREATE, extra_compute_units=1)),
+    (numpy.int64(1), numpy.int64(2)),
+    (numpy.float32(0.1), numpy.float32(0.2)),
+    (numpy.arange(3), numpy.arange(4)),
+    (TINY_PROGRAM, Pubkey.default()),
+]
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -206,11 +254,15 @@ def with_default(size: object) -> Callable[[object], object]:
         lambda size: closure(Driver(size)),
         lambda size: closure((closure(size),)),
         lambda size: functools.partial(print, Driver(size)),
+        lambda size: functools.partial(print, [size], sizes={1: size}),
+        lambda size: closure(Slots(Slots(Slots(functools.partial(print, size))))),
     ],
 )
-@pytest.mark.parametrize("sizes", [(1, 2), ("a", "b"), (b"a", b"b"), (Path("a"), Path("b"))])
+@pytest.mark.parametrize("sizes", SIZES, ids=lambda sizes: type(sizes[0]).__name__)
 def test_a_strategy_is_known_by_what_it_holds(make: Callable[[object], Any], sizes: tuple[object, object]) -> None:
-    first, again, other = (RunPlan(CREATE, strategy=make(size)).fingerprint_parts() for size in (*sizes[:1], *sizes))
+    first, again, other = (
+        RunPlan(CREATE, strategy=make(size)).fingerprint_parts() for size in (another(sizes[0]), *sizes)
+    )
     assert first == again
     assert list(fingerprint.differences(first, other)) in (["strategy_state"], ["strategy_arguments"])
 
@@ -220,6 +272,7 @@ def test_what_changes_while_a_strategy_runs_makes_no_other_run() -> None:
     first = RunPlan(CREATE, strategy=strategy).fingerprint_parts()
     strategy(None)
     assert RunPlan(CREATE, strategy=strategy).fingerprint_parts() == first
+    assert RunPlan(CREATE, strategy=closure(threading.Lock())).fingerprint_parts()["strategy_state"]
     assert RunPlan(CREATE, strategy=closure(simsync.Client("ws://127.0.0.1:2", "two"))).fingerprint_parts() == first
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import multiprocessing
 import os
@@ -10,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Callable
 
@@ -243,6 +245,19 @@ def test_what_a_journal_refuses(simulator: Simulator, tmp_path: Path) -> None:
     (again,) = simsync.sweep(strategies.half_a_pair, PIECES[0], journal=tmp_path / "half_a_pair")
     assert half.value == again.value == "\ufffd"
     assert again.journaled
+
+
+def test_a_journal_is_of_the_arguments_of_its_strategy(simulator: Simulator, tmp_path: Path) -> None:
+    def swept(spread: Decimal) -> RangeResult[str]:
+        strategy = functools.partial(strategies.spread, spread=spread)
+        (result,) = simsync.sweep(strategy, PIECES[0], journal=tmp_path / "journal.ndjson")
+        return result
+
+    assert not swept(Decimal("0.01")).journaled
+    again = swept(Decimal("0.01"))
+    assert (again.value, again.journaled) == ("0.01", True)
+    with pytest.raises(simsync.InvalidParams, match=r"is of another sweep \(strategy_arguments"):
+        swept(Decimal("0.05"))
 
 
 def test_failed_ranges_are_run_again(simulator: Simulator, tmp_path: Path) -> None:
