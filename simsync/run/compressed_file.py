@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import shutil
 import stat
 import sys
@@ -29,12 +30,15 @@ STANDARD_INPUT = "-"
 LARGEST_LINE = 256 * 1024 * 1024
 """Bytes of a line of a compressed file: without a bound a small file could fill the memory."""
 
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_GZIP = b"\x1f\x8b"
+_ZSTD = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
+"""How a zstd file begins: with data, or with a frame that readers skip."""
 _GZIP_WBITS = 31
 """A gzip header and trailer around the deflated data, in the words of zlib."""
 _LEVEL = 6
 _READ = 1 << 18
-_SMALL_READ = 1 << 12
+_ZSTD_READ = 1 << 10
+"""Bytes of a zstd file that are decompressed at once: they give at most 32 MiB."""
 
 _kept: dict[object, IO[bytes]] | None = None
 """Copies of standard input and of pipes, while :func:`pipes_are_kept` is open."""
@@ -113,9 +117,8 @@ def open_decompressed(path: PathLike) -> Iterator[Iterator[bytes]]:
         file.seek(0)
         if first.startswith(_GZIP):
             yield _until_cut(path, _lines(path, _gunzipped(file)))
-        elif first == _ZSTD:
-            with _zstandard().ZstdDecompressor().stream_reader(file, read_across_frames=True) as stream:
-                yield _until_cut(path, _lines(path, _unzstd(stream)))
+        elif _ZSTD.match(first):
+            yield _until_cut(path, _lines(path, _unzstd(file)))
         else:
             yield iter(file)
 
@@ -156,12 +159,45 @@ def _before_damage(stream: Any, data: bytes) -> Iterator[bytes]:
             yield stream.decompress(data[place : place + 1])
 
 
-def _unzstd(stream: IO[bytes]) -> Iterator[bytes]:
-    """The content of a zstd file. In small pieces: what comes before damaged data is lost with the piece."""
-    try:
-        yield from iter(lambda: stream.read(_SMALL_READ), b"")
-    except _zstandard().ZstdError as error:
-        raise EOFError(error) from error
+def _unzstd(file: IO[bytes]) -> Iterator[bytes]:
+    """The content of a zstd file, piece by piece: all of it up to where it was cut or damaged.
+
+    A file may hold several frames, one behind the other.
+    """
+    library = _zstandard()
+    frame = library.ZstdDecompressor().decompressobj()
+    begin = given = 0  # of the frame: its place in the file, and how much of its content was given
+    data = b""
+    while True:
+        data = data or file.read(_ZSTD_READ)
+        if not data:
+            break
+        if frame.eof:
+            data = data.lstrip(b"\0")  # padding
+            if not data:
+                continue
+            frame = library.ZstdDecompressor().decompressobj()
+            begin, given = file.tell() - len(data), 0
+        try:
+            piece = frame.decompress(data)
+        except library.ZstdError as error:
+            file.seek(begin)
+            yield from _before_zstd_damage(file, given)
+            raise EOFError(error) from error
+        given += len(piece)
+        yield piece
+        data = frame.unused_data if frame.eof else b""
+    if not frame.eof:
+        raise EOFError("its last frame has no end")
+
+
+def _before_zstd_damage(file: IO[bytes], given: int) -> Iterator[bytes]:
+    """What a zstd frame holds between the content that was given and the place where it is damaged."""
+    library = _zstandard()
+    with contextlib.suppress(library.ZstdError), library.ZstdDecompressor().stream_reader(file, closefd=False) as frame:
+        while given > 0:
+            given -= len(frame.read(min(given, _READ))) or given
+        yield from iter(lambda: frame.read(1), b"")  # byte by byte, because an error drops what was asked for
 
 
 def _lines(path: PathLike, blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -172,11 +208,11 @@ def _lines(path: PathLike, blocks: Iterator[bytes]) -> Iterator[bytes]:
         first, *more = block.split(b"\n")
         rest.append(first)
         length += len(first)
-        if length > LARGEST_LINE:
-            raise InvalidParams("path", str(path), f"has a line of more than {LARGEST_LINE:,} bytes")
         for following in more:
             yield b"".join(rest) + b"\n"
             rest, length = [following], len(following)
+        if length > LARGEST_LINE:
+            raise InvalidParams("path", str(path), f"has a line of more than {LARGEST_LINE:,} bytes")
     if length:
         yield b"".join(rest)
 

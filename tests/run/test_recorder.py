@@ -299,6 +299,32 @@ def test_a_damaged_compressed_file_is_read_up_to_the_damage(tmp_path: Path, endi
     assert slots[:49] == list(range(49))
 
 
+SKIPPED = b"\x50\x2a\x4d\x18" + (600).to_bytes(4, "little") + b"x" * 600
+
+
+@pytest.mark.parametrize(
+    ("ending", "before", "behind"),
+    [
+        (".gz", b"", bytes(512)),
+        (".gz", b"", b"garbage"),
+        (".zst", b"", bytes(512)),
+        (".zst", b"", b"garbage"),
+        (".zst", SKIPPED, b""),
+        (".zst", b"", bytes(2_000) + SKIPPED),
+    ],
+)
+def test_what_is_around_compressed_data_takes_nothing_away(
+    path: Path, ending: str, before: bytes, behind: bytes
+) -> None:
+    records = METADATA + "".join(f'{{"type":"tx","data":{{"slot":{slot}}}}}\n' for slot in range(200)) + SUMMARY
+    content = before + compressed(records.encode(), ending) + behind
+    path.write_bytes(content)
+    assert len(list(read_records(path))) == 202
+    with pytest.raises(simsync.InvalidParams, match="--force"), Recorder(path):
+        pass
+    assert path.read_bytes() == content
+
+
 class FullDisk:
     """A write that stops in the middle, and then fails."""
 
