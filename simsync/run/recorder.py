@@ -21,7 +21,7 @@ from simsync.run.completeness import check_complete
 from simsync.run.compressed_file import Compressor, compressor_for
 from simsync.run.existing_file import Existing, existing
 from simsync.run.path_like import PathLike
-from simsync.run.record_file import Record, line_of
+from simsync.run.record_file import KINDS, Record, line_of, read_records
 
 logger = logging.getLogger("simsync.run")
 
@@ -33,14 +33,26 @@ _WITHOUT_WORTH = frozenset({"metadata", "session_started", "reconnected", "progr
 """Records of a run that has executed nothing yet."""
 _OPEN = os.O_RDWR | os.O_APPEND
 """Reading is for a file that something else has taken the name of."""
+_WITHOUT_CONTENT = frozenset(KINDS) - {"tx", "diff"}
+"""Records that are not what a run is recorded for."""
 _REPLACED_WHEN_COMPLETE = (Existing.COMPLETE, Existing.OTHER)
 """What is replaced with ``force`` only, and by a complete recording only."""
 
 
 def unfinished_path(path: Path) -> Path:
-    """Where a run is recorded while the output file still holds something complete: ``run.new.ndjson``."""
+    """Where a run is recorded while the output file still holds something better: ``run.new.ndjson``."""
     name, dot, endings = path.name.partition(".")
     return path.with_name(f"{name}.new{dot}{endings}" if name else f"{path.name}.new")
+
+
+def _content_of(path: Path) -> int:
+    """The records of content in a file, up to its last stop of an engine: what is behind that is not continued."""
+    found = stopped = 0
+    for record in read_records(path, skip_damaged=True):
+        found += record.kind not in _WITHOUT_CONTENT
+        if record.kind in ("progress", "session_completed"):
+            stopped = found
+    return stopped
 
 
 class Recorder:
@@ -53,14 +65,15 @@ class Recorder:
 
     Args:
         path: The file.
-        append: Resume a run: the file keeps its finished sessions (see :func:`keep_finished`).
+        append: Resume a run: the file keeps its finished sessions (see :func:`keep_finished`). The run is recorded in
+            ``NAME.new.ENDING`` until it has finished another session, or holds as much as the file.
         force: Replace a complete recording, or a file that is not a recording. The run is recorded in
             ``NAME.new.ENDING`` until it is complete.
         wait: Seconds to wait for another writer of the file.
 
     Raises:
         InvalidParams: The file holds a complete recording or is not a recording, and neither ``append`` nor ``force``
-            is given; or with ``force`` the file beside it holds one; or ``append`` is given for a file that cannot be
+            is given; or ``NAME.new.ENDING`` is needed and holds one; or ``append`` is given for a file that cannot be
             resumed. Raised on entering, as the following.
         OutputBusy: Another process writes the file.
         MissingExtra: The name ends in ``.zst`` and zstandard is not installed.
@@ -79,6 +92,8 @@ class Recorder:
         self._old = Existing.NOTHING
         self._target = self._place = self.path
         self._part: Path | None = None  # until it has taken a place
+        self._content = 0  # records of it
+        self._enough: int | None = 0  # records of content with which it takes the target's place; None: when complete
         self._worth = self._complete = self._whole = self._abandoned = False
         self._failure: OSError | None = None
         self._lines: list[str] = []
@@ -109,12 +124,16 @@ class Recorder:
             rule = f"holds {self._refused()}, or choose another output file"
             raise InvalidParams("path", str(self.path), rule)
         if self._force and self._old in _REPLACED_WHEN_COMPLETE:
+            self._enough = None
+        elif self._append and self._old is not Existing.NOTHING and self._reason() is not None:
+            self._enough = _content_of(self._target)
+        if self._enough != 0:
             self._place = unfinished_path(self._target)
             context.enter_context(output_file.only_writer(self._place, self._wait))
             aside = existing(self._place)
             if aside in _REPLACED_WHEN_COMPLETE:
-                rule = f"holds {aside.value}; it is where --force records until the run is complete: move it away first"
-                raise InvalidParams("path", str(self._place), rule)
+                rule = f"holds {aside.value}; a run is recorded there until it may replace {self._target.name}"
+                raise InvalidParams("path", str(self._place), f"{rule}: move it away first")
         if locked:
             # Of killed runs. They hold nothing of worth, or they had taken their place.
             output_file.remove_leftovers(self._target, _PURPOSE)
@@ -124,11 +143,19 @@ class Recorder:
 
     def _refused(self) -> str:
         """What is there, and what to do with it."""
-        if self._old is Existing.COMPLETE:
-            reason = check_complete(self._target).reason
-            if reason is not None:
-                return f"a recording that is not complete ({reason}); --resume repairs it, --force replaces it"
+        reason = self._reason()
+        if self._old is Existing.COMPLETE and reason is not None:
+            return f"a recording that is not complete ({reason}); --resume repairs it, --force replaces it"
         return f"{self._old.value}; replace it with --force"
+
+    def _reason(self) -> str | None:
+        """Why the file is not complete; None if it is."""
+        if self._old is not Existing.COMPLETE:
+            return self._old.value
+        try:
+            return check_complete(self._target).reason
+        except InvalidParams as error:  # a damaged line
+            return str(error.rule)
 
     def _discard(self) -> None:
         if self._part is not None:
@@ -178,6 +205,9 @@ class Recorder:
         # A slot that was executed without any transaction is worth keeping too.
         self._worth |= kind not in _WITHOUT_WORTH or (kind == "progress" and data.get("slot") is not None)
         self._complete |= kind == "summary"
+        self._content += kind not in _WITHOUT_CONTENT
+        if kind == "session_completed" and self._enough is not None:
+            self._enough = 0  # the next one to resume runs less
         self._add(line_of(kind, data))
 
     def keep(self, record: Record) -> None:
@@ -186,6 +216,7 @@ class Recorder:
         Args:
             record: The record, as it was read.
         """
+        self._content += record.kind not in _WITHOUT_CONTENT
         self._add(line_of(*record))
 
     def begin_again(self) -> bool:
@@ -194,7 +225,7 @@ class Recorder:
             return False
         self._compressor = compressor_for(self._target)
         self._lines.clear()
-        self._size = self._end = 0
+        self._size = self._end = self._content = 0
         os.ftruncate(self._descriptor, 0)
         self._worth = self._complete = False
         return True
@@ -248,7 +279,8 @@ class Recorder:
         if self._whole:
             self._take_place(self._target)
         elif self._worth:
-            self._take_place(self._place)
+            enough = self._enough is not None and self._content >= self._enough
+            self._take_place(self._target if enough else self._place)
 
     def _add(self, line: str) -> None:
         self._lines.append(line)

@@ -16,6 +16,7 @@ import simsync
 from simsync.run import Recorder, read_records
 from simsync.run.existing_file import Existing, existing
 from simsync.run.output_file import OutputBusy, beside
+from simsync.run.record_file import Record
 from simsync.run.recorder import unfinished_path
 
 from .files import compressed
@@ -95,6 +96,14 @@ def test_some_files_are_replaced_only_with_force(path: Path, name: str) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_damaged_recording_can_be_repaired(path: Path) -> None:
+    path.write_text(METADATA + "{damage\n" + TX + SUMMARY, encoding="utf-8")
+    with pytest.raises(simsync.InvalidParams, match=r"not complete \(line 2 .*\); --resume repairs it"), Recorder(path):
+        pass
+    with Recorder(path, append=True):
+        pass
+
+
 @pytest.mark.parametrize("name", NOT_RECORDINGS)
 def test_what_is_not_a_recording_is_not_resumed(path: Path, name: str) -> None:
     before = put(path, name)
@@ -168,6 +177,35 @@ def test_what_needs_force_stays_until_the_new_recording_is_complete(path: Path, 
     assert recorder.kept_aside is None
     assert next(iter(read_records(path))).data == {"new": True}
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("better", ["tx", "session_completed", "summary"])
+def test_a_resumed_run_takes_the_place_when_it_is_the_better_one(tmp_path: Path, ending: str, better: str) -> None:
+    path = tmp_path / f"run.ndjson{ending}"
+    progress = '{"type":"progress","data":{"slot":7}}\n'
+    path.write_bytes(compressed((METADATA + 3 * TX + progress + TX).encode(), ending))
+    before = path.read_bytes()
+    with Recorder(path, append=True) as recorder:
+        recorder.keep(Record("metadata", {"start_slot": 1}))
+        recorder.keep(Record("tx", {"slot": 1}))
+        recorder.write("tx", {"slot": 2})
+        recorder.progress(PROGRESS)
+        assert recorder.kept_aside == unfinished_path(path)
+        recorder.stop({"reasons": ["no luck"]})
+    assert path.read_bytes() == before
+    assert [record.kind for record in read_records(unfinished_path(path))][-2:] == ["progress", "stopped"]
+    with Recorder(path, append=True) as recorder:
+        recorder.keep(Record("metadata", {"start_slot": 1}))
+        recorder.keep(Record("tx", {"slot": 1}))
+        recorder.write("tx", {"slot": 2})
+        recorder.progress(PROGRESS)
+        assert path.read_bytes() == before
+        recorder.write(better, {})
+        recorder.progress(PROGRESS)
+        assert recorder.kept_aside is None
+    assert [record.kind for record in read_records(path)][-3:] == ["progress", better, "progress"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("written", [False, True])

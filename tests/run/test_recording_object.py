@@ -144,6 +144,31 @@ def test_an_interrupted_run_is_resumed(client: simsync.Client, tmp_path: Path) -
     assert len(signatures) == len(set(signatures)) == 80
 
 
+def test_a_resumed_run_that_ends_sooner_takes_nothing_away(client: simsync.Client, tmp_path: Path) -> None:
+    path, create = tmp_path / "run.ndjson", simsync.CreateSession(1_000, 1_007)
+    ends_at = [1_006]
+
+    def strategy(session: simsync.run.RecordedSession) -> None:
+        for event in session.events(advance=1):
+            if isinstance(event, simsync.Slot) and event.slot == ends_at[0]:
+                raise RuntimeError("stands for a broken connection")
+
+    def resumed() -> simsync.Recording:
+        return simsync.record(create, path, client=client, strategy=strategy, resume=True)
+
+    with pytest.raises(simsync.SimsyncError):
+        resumed()
+    before = path.read_bytes()
+    ends_at[0] = 1_002
+    with pytest.raises(simsync.SimsyncError):
+        resumed()
+    assert path.read_bytes() == before
+    assert "broken connection" in str(simsync.read_run(tmp_path / "run.new.ndjson").reason)
+    ends_at[0] = 0
+    assert resumed().complete
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_what_protects_a_file_protects_it_here_too(client: simsync.Client, tmp_path: Path) -> None:
     path = tmp_path / "run.ndjson"
     simsync.record(CREATE, path, client=client, parallel=True)
