@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, SupportsIndex, Union
 
 from simsync.cancel import CancelToken
 from simsync.client import Client
 from simsync.errors import InvalidParams
 from simsync.params import CreateSession, checks
+from simsync.run import output_file
 from simsync.run.driver import CreateReport, ProgressReport, record_run
 from simsync.run.given_session import Given, GivenSession, create_of
 from simsync.run.plan import RunPlan
@@ -51,7 +54,8 @@ def record(
             of which nothing but the start slot was executed yet, and which has not subscribed to what is recorded: it
             is recorded and stays open, and ``client``, ``parallel``, ``resume``, ``deadline`` and ``cancel`` belong to
             the call that has opened it.
-        path: The file; ``.gz`` and ``.zst`` are compressed.
+        path: The file; ``.gz`` and ``.zst`` are compressed. Not a pipe and not standard output, which ``simsync run``
+            and :class:`~simsync.run.Recorder` write.
         client: The client of the simulator; by default that of the environment, ``simsync.Client()``.
         parallel: Let the server split the range into sub-sessions.
         program_ids: Record only transactions that mention any of these programs.
@@ -102,6 +106,10 @@ def record(
     if checks.flag("resume", resume) and checks.flag("force", force):
         raise InvalidParams("force", force, "replaces a recording, resume continues it: give one of them")
     limit = checks.optional_seconds("deadline", deadline)
+    if output_file.is_written_through(path):
+        rule = "cannot be read after the run; give a file, or write it with simsync.run.record_run and Recorder"
+        raise InvalidParams("path", str(path), rule)
+    place = Path(os.path.abspath(path))  # noqa: PTH100 (a strategy may change the working directory; links stay)
     plan = RunPlan(
         create,
         parallel=checks.flag("parallel", parallel),
@@ -115,8 +123,8 @@ def record(
     )
     # One of its own: when the deadline passes, the caller's is not fired.
     token = CancelToken() if cancel is None else cancel.child()
-    with Recorder(path, append=resume, force=force, wait=checks.seconds("wait", wait)) as recorder:
-        kept = keep_finished(path, plan) if resume else None
+    with Recorder(place, append=resume, force=force, wait=checks.seconds("wait", wait)) as recorder:
+        kept = keep_finished(place, plan) if resume else None
         with cancel_after(limit, token):
             record_run(
                 opener,
@@ -127,4 +135,4 @@ def record(
                 on_create=on_create,
                 cancel=token,
             )
-    return Recording(path if recorder.kept_aside is None else recorder.kept_aside)
+    return Recording(place if recorder.kept_aside is None else recorder.kept_aside)

@@ -151,11 +151,11 @@ class Recorder:
     def _reason(self) -> str | None:
         """Why the file is not complete; None if it is."""
         if self._old is not Existing.COMPLETE:
-            return self._old.value
+            return str(self._old.value)
         try:
             return check_complete(self._target).reason
         except InvalidParams as error:  # a damaged line
-            return str(error.rule)
+            return error.rule
 
     def _discard(self) -> None:
         if self._part is not None:

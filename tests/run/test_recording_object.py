@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -167,6 +168,30 @@ def test_a_resumed_run_that_ends_sooner_takes_nothing_away(client: simsync.Clien
     ends_at[0] = 0
     assert resumed().complete
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_recording_that_could_not_be_read_afterwards_is_refused(client: simsync.Client, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in ("-", "/dev/stdout", pipe):
+        with pytest.raises(simsync.InvalidParams, match=r"cannot be read after the run; give a file"):
+            simsync.record(CREATE, path, client=client, parallel=True)
+
+
+def test_a_strategy_may_change_the_working_directory(
+    client: simsync.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+
+    def strategy(session: simsync.run.RecordedSession) -> None:
+        os.chdir(tmp_path / "elsewhere")
+
+    for name in ("run.ndjson", "./-"):
+        os.chdir(tmp_path)
+        recording = simsync.record(simsync.CreateSession(1_000, 1_007), name, client=client, strategy=strategy)
+        assert recording.complete
+        assert recording.path.parent == tmp_path
 
 
 def test_what_protects_a_file_protects_it_here_too(client: simsync.Client, tmp_path: Path) -> None:
