@@ -12,6 +12,7 @@ from typing import Any, Callable, Optional, SupportsIndex, Union
 from simsync.errors import ControlClosed, InvalidParams, SimsyncError
 from simsync.events import Event
 from simsync.params import checks
+from simsync.run.plain_values import plain_value
 from simsync.run.record_file import json_text
 from simsync.run_summary import run_summary
 from simsync.sessions.backtest_session import BacktestSession
@@ -168,7 +169,7 @@ class RecordedSession:
 
         Args:
             kind: A name that simsync does not use for its own records.
-            data: The content, as JSON values.
+            data: The content, as JSON values; numbers of numpy and addresses of solders are accepted too.
 
         Raises:
             InvalidParams: The kind is one of simsync's own or no name, or the data is no object of JSON values.
@@ -179,10 +180,11 @@ class RecordedSession:
         if not isinstance(data, Mapping):
             raise InvalidParams("data", data, "must be a mapping from names to JSON values")
         try:
-            json_text(data, strict=True)
+            record = plain_value("data", data)
+            json_text(record, strict=True)
         except (TypeError, ValueError, RecursionError) as error:
             raise InvalidParams("data", data, f"cannot be recorded as JSON ({error})") from error
-        self._record(kind, data)
+        self._record(kind, record)
 
 
 Strategy = Callable[[RecordedSession], object]

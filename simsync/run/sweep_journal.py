@@ -18,6 +18,7 @@ from simsync.params import CreateSession
 from simsync.run import fingerprint
 from simsync.run.output_file import only_writer, resolved, sync_folder
 from simsync.run.path_like import PathLike
+from simsync.run.plain_values import plain_value
 from simsync.run.record_file import json_text, line_of, read_records
 from simsync.run.sweep_task import RangeResult, SweepFailed
 from simsync.run_summary import RunSummary
@@ -85,7 +86,7 @@ class SweepJournal:
             OSError: Writing failed.
         """
         try:
-            value = json.loads(json_text(result.value, strict=True))
+            value = json.loads(json_text(plain_value("value", result.value), strict=True))
         except (TypeError, ValueError, RecursionError) as error:
             reason = f"the value cannot be written to the journal ({error}); return what JSON can hold"
             result = replace(result, value=None, error=SweepFailed(reason), failure="worker")

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy
+
 import simsync
 from simsync.run.sweep import SweepSession
 
@@ -47,6 +49,10 @@ def events(session: SweepSession) -> Any:
 
 def spread(session: SweepSession, *, spread: object) -> str:
     return str(spread)
+
+
+def of_numpy(session: SweepSession) -> dict[str, object]:
+    return {"slots": numpy.int64(slots(session)["count"]), "share": [numpy.float32(0.5), numpy.bool_(True)]}
 
 
 def unsendable(session: SweepSession) -> object:

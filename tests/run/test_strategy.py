@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
+from solders.pubkey import Pubkey
 
 import simsync
 from simsync.local import Ledger, Simulator
@@ -205,12 +207,34 @@ def test_kinds_of_simsync_are_reserved(client: simsync.Client, tmp_path: Path, k
         record_run(client, RunPlan(CREATE, True, strategy=lambda session: session.record(kind, {})), recorder)
 
 
+def test_values_of_numpy_and_solders_are_recorded(client: simsync.Client, tmp_path: Path) -> None:
+    path, key = tmp_path / "run.ndjson", Pubkey.default()
+
+    def strategy(session: RecordedSession) -> None:
+        values = {"whole": numpy.int64(3), "real": numpy.float32(0.5), "flag": numpy.bool_(True), "keys": [key, (key,)]}
+        session.record("values", {"values": values, str(key): {key: None, 5: b"".decode(), numpy.int64(6): 1.5}})
+
+    recorded(client, path, strategy)
+    found = [dict(record.data) for record in read_records(path) if record.kind == "values"]
+    for one in found:
+        del one["session_id"]
+        assert one["values"] == {"whole": 3, "real": 0.5, "flag": True, "keys": [str(key), [str(key)]]}
+        assert one[str(key)] == {str(key): None, "5": "", "6": 1.5}
+    assert len(found) == SLOTS // BUNDLE
+
+
+ITSELF: dict[str, object] = {}
+ITSELF["itself"] = ITSELF
+
+
 @pytest.mark.parametrize(
     ("kind", "data", "words"),
     [
         ("quote", {"price": float("nan")}, "data=.*cannot be recorded as JSON"),
         ("quote", {"price": [{"of": float("inf")}]}, "data=.*cannot be recorded as JSON"),
         ("quote", {"price": object()}, "data=.*cannot be recorded as JSON"),
+        ("quote", {"price": numpy.float32("nan")}, "data=.*cannot be recorded as JSON"),
+        ("quote", ITSELF, "data=.*cannot be recorded as JSON"),
         ("quote", 5, "data=5.*must be a mapping"),
         (" ", {}, "kind=' '.*must be a name"),
         (5, {}, "kind=5.*must be a name"),

@@ -260,6 +260,13 @@ def test_a_journal_is_of_the_arguments_of_its_strategy(simulator: Simulator, tmp
         swept(Decimal("0.05"))
 
 
+def test_a_journal_holds_values_of_numpy(simulator: Simulator, tmp_path: Path) -> None:
+    for journaled in (False, True):
+        (result,) = simsync.sweep(strategies.of_numpy, PIECES[0], journal=tmp_path / "journal.ndjson")
+        assert result.value == {"slots": PIECES[0][1] - PIECES[0][0] + 1, "share": [0.5, True]}
+        assert result.journaled is journaled
+
+
 def test_failed_ranges_are_run_again(simulator: Simulator, tmp_path: Path) -> None:
     journal = tmp_path / "journal.ndjson"
     assert sum(result.failure == "strategy" for result in simsync.sweep(strategies.failing, PIECES, journal=journal))
