@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +17,10 @@ from simsync.cli.exit_codes import exit_code
 from simsync.cli.live_progress import PROGRESS, live_progress
 from simsync.cli.output import show_json
 from simsync.cli.settings import Settings, pass_settings
+from simsync.cli.venue_templates import direct_fills
 from simsync.params import checks
 from simsync.run.driver import record_run
-from simsync.run.output_file import OutputBusy, refuse_same_file
+from simsync.run.output_file import OutputBusy, own_descriptor, refuse_same_file
 from simsync.run.plan import RunPlan
 from simsync.run.recorder import Recorder
 from simsync.run.resuming import keep_finished
@@ -96,7 +96,7 @@ _CAPACITY_HELP = "Seconds to wait for capacity before creating the session fails
     help="Reroute and simulate each historical swap: router (the default) finds new routes, venue uses only"
     " --venue-templates.",
 )
-@click.option("--venue-templates", type=options.EXISTING_FILE, help="JSON list of direct fills, sent unchanged.")
+@click.option("--venue-templates", type=options.EXISTING_FILE, help="JSON list of direct fills, which are checked.")
 @click.option(
     "--reroute-aggregators",
     metavar="LIST",
@@ -149,8 +149,10 @@ def run(
         raise click.UsageError(f"--program-id {twice[0]} is given more than once: give each program once")
     if resume and force:
         raise click.UsageError("--resume continues a recording and --force replaces it: give one of them")
-    if as_json and str(output_file) == "-":
-        raise click.UsageError("--json and --output-file - both write to standard output: give one of them")
+    if as_json and own_descriptor(output_file) == 1:
+        raise click.UsageError(
+            f"--json and --output-file {output_file} both write to standard output: give one of them"
+        )
     refuse_same_file("output_file", output_file, [*binaries, *filter(None, [venue_templates])])
     if workers is None and max_memory is not None:
         workers = _WORKERS_WITHIN_MEMORY
@@ -250,7 +252,7 @@ def _reroute(
         if templates is not None or aggregators or circular:
             raise click.UsageError("--venue-templates and --reroute-… need --reroute-order-flow")
         return None
-    fills = [] if templates is None else _json_list(templates)
+    fills = [] if templates is None else direct_fills(templates)
     if order_flow == "venue" and not fills:
         raise click.UsageError("--reroute-order-flow venue needs --venue-templates")
     return simsync.Reroute(
@@ -259,13 +261,3 @@ def _reroute(
         requote=order_flow == "router",
         direct_fill=fills,
     )
-
-
-def _json_list(path: Path) -> list[object]:
-    try:
-        value = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise click.UsageError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise click.UsageError(f"{path} must contain a list of objects")
-    return value

@@ -9,10 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import simsync
 from simsync.cli.app import run
+from simsync.cli.venue_templates import direct_fills
 from simsync.local import TINY_PROGRAM, Ledger, Simulator, tiny_program
 from simsync.run import read_records, summarize
 
@@ -89,6 +92,54 @@ def test_rerouting_is_asked_for(simulator: Simulator, tmp_path: Path, capsys: py
         assert "reroute is not supported" in capsys.readouterr().err
 
 
+ACCOUNTS = [{"address": "1" * 32, "signer": True}, *[{"address": "1" * 32, "writable": True}] * 2]
+TEMPLATE: dict[str, Any] = {
+    "label": "own",
+    "inputMint": "So11111111111111111111111111111111111111112",
+    "outputMint": str(TINY_PROGRAM),
+    "instruction": {
+        "programId": str(TINY_PROGRAM),
+        "accounts": ACCOUNTS,
+        "data": {"data": "AAAAAAAAAAA=", "encoding": "base64"},
+    },
+    "amountOffset": 0,
+    "taker": {"user": [0], "inputTokenAccount": [1], "outputTokenAccount": 2},
+}
+
+
+def test_templates_of_the_vendor_are_direct_fills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "templates.json"
+    derived = [{"program": "1" * 32, "seeds": [{"someKey": "AQ=="}], "slots": [1]}]
+    bare = {**TEMPLATE, "instruction": {**TEMPLATE["instruction"], "data": "AAAAAAAAAAA="}}
+    full = {**TEMPLATE, "label": "full", "mode": "ExactOut", "taker": {**TEMPLATE["taker"], "derived": derived}}
+    path.write_text(json.dumps([TEMPLATE, bare, full]), encoding="utf-8")
+    first, second, third = direct_fills(path)
+    assert isinstance(first, simsync.DirectFill)
+    assert isinstance(third, simsync.DirectFill)
+    assert first == second
+    assert first.instruction.data == bytes(8)
+    assert [(one.signer, one.writable) for one in first.instruction.accounts][:2] == [(True, False), (False, True)]
+    assert (third.mode, list(third.taker.derived)) == ("ExactOut", derived)
+    path.write_text(json.dumps([first.to_dict(encode_json=True), third.to_dict(encode_json=True)]), encoding="utf-8")
+    assert direct_fills(path) == [first, third]
+    assert capsys.readouterr().err == ""
+    others: list[tuple[object, str]] = [
+        ({"label": "own"}, "as a DirectFill it lacks input_mint, output_mint, instruction, amount_offset, taker"),
+        ({**TEMPLATE, "priority": 1}, "as a DirectFill it has the unknown fields priority"),
+        ({**TEMPLATE, "taker": 5}, "5 is no object with the fields of a FillTaker"),
+        (
+            {**TEMPLATE, "instruction": {**TEMPLATE["instruction"], "accounts": 5}},
+            "its accounts are no list",
+        ),
+        ({**TEMPLATE, "instruction": {**TEMPLATE["instruction"], "data": [1]}}, "[1] is neither base64 nor"),
+    ]
+    for template, words in others:
+        path.write_text(json.dumps([template]), encoding="utf-8")
+        assert direct_fills(path) == [template]
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"simsync: venue_templates[0] is sent unchanged and unchecked: {words}")
+
+
 def test_account_diffs_and_a_larger_limit(simulator: Simulator, tmp_path: Path) -> None:
     path = tmp_path / "run.ndjson"
     more = ["--parallel", "--subscriptions", "account-diff", "--program-id", "11111111111111111111111111111111"]
@@ -108,6 +159,8 @@ def test_account_diffs_and_a_larger_limit(simulator: Simulator, tmp_path: Path) 
         (["--reroute-circular-arbs"], 2, "need --reroute-order-flow"),
         (["--reroute-order-flow", "venue"], 2, "needs --venue-templates"),
         (["--reroute-order-flow", "venue", "--venue-templates", "{file}"], 2, "is not valid JSON"),
+        (["--reroute-order-flow", "--venue-templates", "{unsigned}"], 2, "venue_templates[1].taker=FillTaker"),
+        (["--json", "--output-file", "/dev/stdout"], 2, "--json and --output-file /dev/stdout both write to standard"),
         (["--reroute-order-flow", "--reroute-aggregators", "typo"], 2, "aggregators[0]='typo'"),
         (["--workers", "0"], 2, "not in the range"),
         (["--start-slot", "1020"], 2, "must be >= start_slot"),
@@ -125,8 +178,10 @@ def test_mistakes(
 ) -> None:
     file = tmp_path / "file"
     file.write_text("#!/bin/sh\n", encoding="utf-8")
+    unsigned = tmp_path / "unsigned.json"
+    unsigned.write_text(json.dumps([TEMPLATE, {**TEMPLATE, "taker": {**TEMPLATE["taker"], "user": [1]}}]))
     path = tmp_path / "run.ndjson"
-    assert run(["-q", *arguments(simulator, path, *[one.format(file=file) for one in more])]) == code
+    assert run(["-q", *arguments(simulator, path, *[one.format(file=file, unsigned=unsigned) for one in more])]) == code
     captured = capsys.readouterr()
     (line,) = captured.err.splitlines()
     assert words in line
