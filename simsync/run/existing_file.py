@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import enum
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +30,7 @@ class Existing(enum.Enum):
 
 
 def existing(path: PathLike) -> Existing:
-    """Look at the first and the last record of a file; whether all in between is there is not checked.
+    """Look for the first record of a file and for a summary; whether all in between is there is not checked.
 
     Args:
         path: The file, which need not exist.
@@ -43,7 +45,7 @@ def existing(path: PathLike) -> Existing:
             return _without_records(Path(path))
         if first.kind not in KINDS:
             return Existing.OTHER
-        if _last_kind(path) == "summary":
+        if _has_summary(path):
             return Existing.COMPLETE
         return Existing.INCOMPLETE if first.kind == "metadata" else Existing.HEADLESS
     except FileNotFoundError:
@@ -79,7 +81,8 @@ def _first_record(path: PathLike) -> Record | None:
 def _without_records(path: Path) -> Existing:
     """A file in which there is no record. Only an empty one may be replaced without asking."""
     with path.open("rb") as file:
-        if not any(block.strip() for block in iter(lambda: file.read(_READ), b"")):
+        blocks = iter(lambda: file.read(_READ), b"")
+        if not next(blocks, b"").removeprefix(codecs.BOM_UTF8).strip() and not any(map(bytes.strip, blocks)):
             return Existing.NOTHING
         file.seek(0)
         first = file.read(_READ).lstrip()
@@ -88,24 +91,22 @@ def _without_records(path: Path) -> Existing:
     return Existing.HEADLESS if begun and not any(end in first for end in (b"\r", b"\n")) else Existing.OTHER
 
 
-def _last_kind(path: PathLike) -> str:
-    """The kind of the last record."""
-    before = last = b""
+def _has_summary(path: PathLike) -> bool:
+    """True if a run was recorded to its end. More may follow, as in files that were joined."""
     with open_decompressed(path) as lines:
-        for line in lines:
-            if line.strip():
-                before, last = last, line
-    for line in (last, before):  # the last one may have been cut off
-        with contextlib.suppress(ValueError, RecursionError):
-            value = json.loads(line)
-            if (
-                isinstance(value, Mapping)
-                and "type" in value
-                and (line is last or isinstance(value.get("data"), Mapping))
-            ):
-                return str(value["type"])
-    kind = ""
+        first = next((line for line in lines if line.strip()), b"")
+        if "type" in _object(first.removeprefix(codecs.BOM_UTF8)):
+            return any(
+                b'"summary"' in line and _object(line).get("type") == "summary"
+                for line in itertools.chain([first], lines)
+            )
     with contextlib.suppress(InvalidParams):
-        for record in read_records(path, skip_damaged=True):  # the file is one object
-            kind = record.kind
-    return kind
+        return any(record.kind == "summary" for record in read_records(path, skip_damaged=True))
+    return False
+
+
+def _object(line: bytes) -> Mapping[str, object]:
+    with contextlib.suppress(ValueError, RecursionError):
+        value = json.loads(line)
+        return value if isinstance(value, Mapping) else {}
+    return {}

@@ -54,6 +54,13 @@ class OutputBusy(SimsyncError):
     """Another process is writing the file."""
 
 
+def as_path(target: PathLike) -> Path:
+    """A target as an object. ``./-`` stays a file; pathlib would make it ``-``, which stands for standard output."""
+    path = Path(target)
+    is_file = str(path) == STANDARD_OUTPUT and os.fspath(target) != STANDARD_OUTPUT
+    return path.absolute() if is_file else path
+
+
 def is_written_through(target: PathLike) -> bool:
     """True for standard output, a descriptor of this process, a pipe or a device: such a target cannot be replaced.
 
@@ -170,7 +177,7 @@ def beside(path: Path, purpose: str) -> Path:
     In the same folder, because a rename is atomic only within one file system.
     """
     while True:
-        part = path.with_name(f".{purpose}-{secrets.token_hex(_TOKEN)}-{_kept_name(path)}")
+        part = path.with_name(f".{purpose}-{secrets.token_hex(_TOKEN)}-{kept_name(path)}")
         with contextlib.suppress(FileExistsError), _named(path):
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
             return part
@@ -188,14 +195,14 @@ def output_name(part: Path) -> str | None:
 
 def remove_leftovers(path: Path, purpose: str) -> None:
     """Remove the temporary files that killed processes have left beside ``path``. The caller holds the lock of it."""
-    form = re.compile(rf"\.{purpose}-[0-9a-f]{{{2 * _TOKEN}}}-{re.escape(_kept_name(path))}")
+    form = re.compile(rf"\.{purpose}-[0-9a-f]{{{2 * _TOKEN}}}-{re.escape(kept_name(path))}")
     for one in path.parent.iterdir():
         if form.fullmatch(one.name):
             one.unlink(missing_ok=True)
 
 
-def _kept_name(path: Path) -> str:
-    """As much of a name as fits into a temporary one."""
+def kept_name(path: Path) -> str:
+    """As much of a name as fits into a longer one, with its endings."""
     name = path.name
     while len(os.fsencode(name)) > _NAME_LENGTH:
         name = name[1:]
@@ -279,7 +286,7 @@ def only_writer(target: PathLike, wait: float = 0.0) -> Iterator[bool]:
         yield False
         return
     path = resolved(target)
-    lock = path.with_name(f".{_kept_name(path)}.lock")
+    lock = path.with_name(f".{kept_name(path)}.lock")
     descriptor = _locked(lock, path, time.monotonic() + wait)
     if descriptor is None:
         logger.warning("%s cannot be locked: make sure that nothing else writes it", path)
@@ -296,8 +303,11 @@ def only_writer(target: PathLike, wait: float = 0.0) -> Iterator[bool]:
 def _locked(lock: Path, path: Path, deadline: float) -> int | None:
     """A descriptor that holds the lock; None if the file system has none."""
     while True:
-        with _named(path):
+        try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            # One that is there may be another user's; else it is the folder that does not take the file.
+            raise type(error)(error.errno, error.strerror, str(lock if lock.exists() else path)) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with contextlib.suppress(FileNotFoundError):

@@ -29,6 +29,8 @@ _BLOCK = 256 * 1024
 """Characters after which a block is written without waiting for a progress record; it bounds what memory holds."""
 _PURPOSE = "run"
 """Part of the names of temporary files, see :func:`simsync.run.output_file.beside`."""
+_LONGEST_NAME = 255
+"""Bytes of a file's name."""
 _WITHOUT_WORTH = frozenset({"metadata", "session_started", "reconnected", "progress", "stopped"})
 """Records of a run that has executed nothing yet."""
 _OPEN = os.O_RDWR | os.O_APPEND
@@ -41,8 +43,9 @@ _REPLACED_WHEN_COMPLETE = (Existing.COMPLETE, Existing.OTHER)
 
 def unfinished_path(path: Path) -> Path:
     """Where a run is recorded while the output file still holds something better: ``run.new.ndjson``."""
-    name, dot, endings = path.name.partition(".")
-    return path.with_name(f"{name}.new{dot}{endings}" if name else f"{path.name}.new")
+    fits = len(os.fsencode(path.name)) + len(".new") <= _LONGEST_NAME
+    name, dot, endings = (path.name if fits else output_file.kept_name(path)).partition(".")
+    return path.with_name(f"{name}.new{dot}{endings}" if name else f"{dot}{endings}.new")
 
 
 def _content_of(path: Path) -> int:
@@ -83,7 +86,7 @@ class Recorder:
     """
 
     def __init__(self, path: PathLike, *, append: bool = False, force: bool = False, wait: float = 0.0) -> None:
-        self.path = Path(path)
+        self.path = output_file.as_path(path)
         self._append, self._force, self._wait = append, force, checks.seconds("wait", wait)
         self._compressor: Compressor | None = None
         self._context = contextlib.ExitStack()

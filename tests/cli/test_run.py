@@ -291,6 +291,16 @@ def test_a_run_that_replaced_nothing_says_where_it_is(
     assert line.endswith(advice.partition(": ")[2])
 
 
+def test_a_file_named_as_standard_output_is_a_file(
+    simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    where = ["--url", simulator.url, "--api-key", simulator.api_key]
+    assert run([*where, "run", *RANGE, "--parallel", "--json", "--output-file", "./-"]) == 0
+    assert json.loads(capsys.readouterr().out)["output_file"] == str(tmp_path / "-")
+    assert summarize(tmp_path / "-").complete
+
+
 def test_resuming_another_run_is_rejected(
     simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,6 +44,33 @@ def test_a_saved_ledger_loads_equal(ledger: Ledger, tmp_path: Path, name: str) -
     assert compressed == name.endswith(".zst")
 
 
+def test_an_older_ledger_stays_until_the_other_one_is_whole(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, link = tmp_path / "ledger", tmp_path / "link"
+    ledger.save(path)
+    path.chmod(0o640)
+    link.symlink_to("ledger")
+    before = path.read_bytes()
+    other = Ledger(ledger.blocks[:1], ledger.bundles)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match=r"No space left on device: '.*link'"):
+        patch.setattr("os.fsync", full)
+        other.save(link)
+    assert path.read_bytes() == before
+    other.save(link)
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert len(Ledger.load(path).blocks) == 1
+    assert sorted(tmp_path.iterdir()) == [path, link]
+    other.save("/dev/null")
+    with pytest.raises(FileNotFoundError, match=r"nowhere/ledger"):
+        other.save(tmp_path / "nowhere" / "ledger")
+
+
 def test_bundles_and_skipped_slots(ledger: Ledger) -> None:
     assert [(bundle.start_slot, bundle.end_slot) for bundle in ledger.bundles] == [
         (1000, 1009),

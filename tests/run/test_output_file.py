@@ -215,6 +215,17 @@ def test_a_writer_that_is_killed_releases_the_file(tmp_path: Path, other_writer:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_lock_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    lock = tmp_path / ".run.lock"
+    lock.mkdir()
+    with pytest.raises(IsADirectoryError) as caught, only_writer(tmp_path / "run"):
+        pass
+    assert caught.value.filename == str(lock)
+    with pytest.raises(FileNotFoundError) as missing, only_writer(tmp_path / "nowhere" / "run"):
+        pass
+    assert missing.value.filename == str(tmp_path / "nowhere" / "run")
+
+
 def test_threads_exclude_each_other_too(tmp_path: Path) -> None:
     inside, most, lock = 0, 0, threading.Lock()
 

@@ -29,10 +29,15 @@ CONTENTS = {
     "nothing": None,
     "empty": "",
     "blank": "\n\n",
+    "mark": "\ufeff",
+    "mark and blank": "\ufeff\r\n",
     "begun": METADATA,
     "cut": METADATA + TX + '{"type":"tx","da',
     "complete": METADATA + TX + SUMMARY,
     "object": OBJECT,
+    "joined": METADATA + TX + SUMMARY + METADATA + TX,
+    "joined with a cut one": "\ufeff" + METADATA + TX + SUMMARY + METADATA + '{"type":"tx","da',
+    "keys the other way": METADATA + '{"data": {}, "type": "summary"}\n' + TX,
     "headless": TX,
     "other": "#!/bin/sh\n",
     "json": '{"a": 1}\n',
@@ -42,6 +47,7 @@ CONTENTS = {
     "journal": '{"type":"sweep","data":{}}\n{"type":"range","data":{}}\n',
     "first line cut": METADATA[:-9],
 }
+JOINED = ("joined", "joined with a cut one", "keys the other way")
 NOT_RECORDINGS = ("other", "json", "package", "geography", "journal", "carriage returns")
 PROGRESS = {"session_id": "backtest_a", "slot": 7}
 
@@ -59,7 +65,7 @@ def put(path: Path, name: str) -> str | None:
 
 
 def content_of(path: Path) -> str | None:
-    return path.read_bytes().decode() if path.exists() else None
+    return path.read_bytes().decode("utf-8") if path.exists() else None
 
 
 @pytest.mark.parametrize(
@@ -68,10 +74,13 @@ def content_of(path: Path) -> str | None:
         ("nothing", Existing.NOTHING),
         ("empty", Existing.NOTHING),
         ("blank", Existing.NOTHING),
+        ("mark", Existing.NOTHING),
+        ("mark and blank", Existing.NOTHING),
         ("begun", Existing.INCOMPLETE),
         ("cut", Existing.INCOMPLETE),
         ("complete", Existing.COMPLETE),
         ("object", Existing.COMPLETE),
+        *((name, Existing.COMPLETE) for name in JOINED),
         ("headless", Existing.HEADLESS),
         ("first line cut", Existing.HEADLESS),
         *((name, Existing.OTHER) for name in NOT_RECORDINGS),
@@ -82,10 +91,10 @@ def test_what_is_there(path: Path, name: str, state: Existing) -> None:
     assert existing(path) is state
 
 
-@pytest.mark.parametrize("name", ["complete", "object", *NOT_RECORDINGS])
+@pytest.mark.parametrize("name", ["complete", "object", *JOINED, *NOT_RECORDINGS])
 def test_some_files_are_replaced_only_with_force(path: Path, name: str) -> None:
     before = put(path, name)
-    with pytest.raises(simsync.InvalidParams, match=r"replace it with --force"), Recorder(path):
+    with pytest.raises(simsync.InvalidParams, match=r"replace it with --force|--force replaces it"), Recorder(path):
         pass
     assert content_of(path) == before
     with Recorder(path, force=True) as recorder:
@@ -136,7 +145,7 @@ def test_a_run_that_could_not_start_leaves_a_recording_as_it_is(path: Path, name
         recorder.progress({"session_id": "backtest_a", "slot": None})
         recorder.stop({"reasons": ["no luck"]})
     assert list(path.parent.iterdir()) == [path]
-    if name in ("nothing", "empty", "blank"):
+    if name in ("nothing", "empty", "blank", "mark", "mark and blank"):
         assert list(read_records(path))[-1].kind == "stopped"
     else:
         assert content_of(path) == before
@@ -177,6 +186,30 @@ def test_what_needs_force_stays_until_the_new_recording_is_complete(path: Path, 
     assert recorder.kept_aside is None
     assert next(iter(read_records(path))).data == {"new": True}
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", [f"{'n' * 247}.ndjson", f"{'ö' * 124}.json", f"n.{'x' * 253}", "n" * 255])
+def test_the_longest_names_are_replaced_with_force_too(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    before = put(path, "complete")
+    with Recorder(path, force=True) as recorder:
+        recorder.progress(PROGRESS)
+        assert content_of(path) == before
+        aside = recorder.kept_aside
+        assert aside is not None
+        assert ".new" in aside.name
+        recorder.write("summary", {})
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_named_as_standard_output_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Recorder("./-") as recorder:
+        recorder.progress(PROGRESS)
+    assert [record.kind for record in read_records(tmp_path / "-")] == ["progress"]
+    assert capfd.readouterr().out == ""
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])

@@ -7,8 +7,12 @@ previous bundle) and one line per block.
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import os
 import reprlib
+import secrets
+import shutil
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,7 +27,6 @@ from simsync.local.ledger.replies import recorded_transaction
 from simsync.local.ledger.unsigned import unsigned
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Mapping, Sequence
 
 _FORMAT = "simsync-ledger"
@@ -43,12 +46,38 @@ class Parts(NamedTuple):
 
 
 def save(parts: Parts, path: str | os.PathLike[str]) -> None:
-    """Write a ledger to ``path``. Raises OSError, or MissingExtra for a ``.zst`` file without zstandard."""
+    """Write a ledger to ``path``, as a whole or not at all.
+
+    Raises OSError, or MissingExtra for a ``.zst`` file without zstandard.
+    """
     content = b"".join(_line(value) for value in _lines(parts))
     target = Path(path)
     if target.suffix == ".zst":
         content = _zstandard().ZstdCompressor(level=6).compress(content)
-    target.write_bytes(content)
+    if target.exists() and not target.is_file():
+        target.write_bytes(content)  # a pipe or a device
+    else:
+        _replace(target, content)
+
+
+def _replace(target: Path, content: bytes) -> None:
+    """Write beside the file, and rename: an older ledger stays until the other one is whole."""
+    place = target.resolve()  # links stay
+    part = place.with_name(f".ledger-{secrets.token_hex(6)}")
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if place.exists():
+            shutil.copymode(place, part)
+        part.replace(place)
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.EXDEV):
+            raise type(error)(error.errno, error.strerror, str(target)) from error
+        place.write_bytes(content)  # it is mounted by itself, so nothing can be renamed over it
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load(path: str | os.PathLike[str]) -> Parts:
