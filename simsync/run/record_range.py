@@ -106,6 +106,8 @@ def record(
     if checks.flag("resume", resume) and checks.flag("force", force):
         raise InvalidParams("force", force, "replaces a recording, resume continues it: give one of them")
     limit = checks.optional_seconds("deadline", deadline)
+    if not isinstance(path, (str, os.PathLike)):
+        raise InvalidParams("path", path, "must be a path")
     if output_file.is_written_through(path):
         rule = "cannot be read after the run; give a file, or write it with simsync.run.record_run and Recorder"
         raise InvalidParams("path", str(path), rule)

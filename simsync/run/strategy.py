@@ -87,7 +87,7 @@ class RecordedSession:
                 "the session of a strategy has no queue, because what is taken from it would not be recorded; take"
                 " events with events(), next_event(), pending() or collect()"
             )
-        if name.startswith("_"):
+        if name.startswith("_") and not name.endswith("_"):
             raise AttributeError(f"the session of a strategy has no attribute {name}")
         return getattr(self._session, name)
 

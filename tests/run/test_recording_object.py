@@ -176,6 +176,9 @@ def test_a_recording_that_could_not_be_read_afterwards_is_refused(client: simsyn
     for path in ("-", "/dev/stdout", pipe):
         with pytest.raises(simsync.InvalidParams, match=r"cannot be read after the run; give a file"):
             simsync.record(CREATE, path, client=client, parallel=True)
+    for wrong in (5, None, b"run.ndjson"):
+        with pytest.raises(simsync.InvalidParams, match="must be a path"):
+            simsync.record(CREATE, wrong, client=client, parallel=True)  # type: ignore[arg-type]
 
 
 def test_a_strategy_may_change_the_working_directory(

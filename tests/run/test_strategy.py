@@ -119,6 +119,7 @@ def test_no_event_can_be_taken_without_recording_it(client: simsync.Client, tmp_
     def strategy(session: RecordedSession) -> None:
         for name in ("queue", "_queue"):
             assert not hasattr(session, name)
+        assert session.session_id in session._repr_html_()
         with pytest.raises(AttributeError, match="what is taken from it would not be recorded"):
             session.queue.get()
 
