@@ -16,7 +16,7 @@ from simsync.run.plain_values import plain_value
 from simsync.run.record_file import json_text
 from simsync.run_summary import run_summary
 from simsync.sessions.backtest_session import BacktestSession
-from simsync.sessions.collected import Collected, OnEvent, gathered
+from simsync.sessions.collected import Collected, Gathering, OnEvent
 from simsync.sessions.event_stream import EventStream
 from simsync.sessions.sub_session import SubSession
 
@@ -80,6 +80,7 @@ class RecordedSession:
     ) -> None:
         self.resumed_after = resumed_after
         self._session, self._take, self._record, self._reconnects = session, take, record, reconnects
+        self._gathering: Gathering[RecordedSession] = Gathering()
 
     def __getattr__(self, name: str) -> Any:
         if name == "queue":
@@ -135,10 +136,10 @@ class RecordedSession:
         Raises:
             ControlClosed: ``Completed`` was delivered before, so there is nothing to collect.
         """
-        if self._session.queue.is_finished:
+        if self._session.queue.is_finished and not self._gathering:
             raise ControlClosed(f"session {self.session_id} is completed and every event was delivered")
         events = self.events(timeout, advance, deadline=deadline)
-        pairs = gathered(zip(repeat(self), events), on_progress)
+        pairs = self._gathering.run(zip(repeat(self), events), on_progress)
         completion = self._session.completion
         sent = None if completion is None else completion.summary
         return Collected(pairs, run_summary([self._session.coverage], [sent], self._reconnects()))

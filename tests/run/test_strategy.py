@@ -67,11 +67,20 @@ def test_a_whole_session_can_be_collected(client: simsync.Client, tmp_path: Path
     shown: Counter[type] = Counter()
 
     def strategy(session: RecordedSession) -> None:
+        before = shown.copy()
         shown[type(session.next_event())] += 1
+
+        def interrupted(_own: RecordedSession, event: simsync.Event) -> None:
+            shown[type(event)] += 1
+            raise KeyError("once")
+
+        with pytest.raises(KeyError):
+            session.collect(on_progress=interrupted)
         collected = session.collect(
             advance=1, timeout=20, deadline=60, on_progress=lambda own, event: shown.update([type(event)])
         )
         assert all(own is session for own, _event in collected.pairs)
+        assert len(collected) == sum(shown.values()) - sum(before.values()) - 1
         seen.append(collected.complete)
         with pytest.raises(simsync.ControlClosed, match="every event was delivered"):
             session.collect()
