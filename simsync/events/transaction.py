@@ -78,6 +78,8 @@ class TransactionReading(NamedTuple):
 class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
     """A transaction was executed in ``slot``. ``raw`` has the form of a ``getTransaction`` result.
 
+    Delivered by ``subscribe_transactions()``.
+
     It can be passed wherever a transaction is expected, for example to :meth:`simsync.Rpc.simulate_transaction`:
     ``bytes(event)`` is its serialized form.
     """

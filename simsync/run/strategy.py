@@ -19,7 +19,10 @@ Session = Union[BacktestSession, SubSession]
 
 
 class StrategyFailed(SimsyncError):
-    """A strategy raised an exception, which is the ``__cause__``."""
+    """A strategy raised an exception, which is the ``__cause__``.
+
+    What to do: correct the strategy, then resume the recording (``--resume``).
+    """
 
 
 class RecordedSession:

@@ -25,7 +25,7 @@ from simsync.run.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "examples" / "short").glob("*.py"))
-PAGE = ROOT / "docs" / "scripts.md"
+PAGE = ROOT / "docs" / "guides" / "scripts.md"
 LONGEST = 25
 """Lines that a script must stay under."""
 LAST = 1_079
