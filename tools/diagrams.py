@@ -99,7 +99,7 @@ def threads() -> str:
         390,
         [
             *(server, reader, data, writer, queue, outbox, loop),
-            Arrow([(75, server.bottom), (75, 99)], "control events", (5, 72), "start"),
+            Arrow([(110, server.bottom), (110, 99)], "control events", (102, 72), "end"),
             Arrow([(220, server.bottom), (220, 99)], "transactions, diffs", (228, 62), "start"),
             Arrow([(370, 99), (370, server.bottom + 1)], "continues", (362, 88), "end"),
             down(reader, queue, "", 100),
@@ -112,34 +112,32 @@ def threads() -> str:
 
 
 def continue_life() -> str:
-    queued = Box(140, 10, 160, "queued", "store")
-    sent = Box(140, 95, 160, "sent", "thread")
-    running = Box(140, 185, 160, "running", "thread")
-    answered = Box(140, 275, 160, "answered:\nready, paused, completed", "caller")
-    uncertain = Box(10, 185, 110, "uncertain", "doubt")
-    asking = Box(10, 285, 110, "ask the RPC\nfor the slot", "doubt")
-    failed = Box(10, 395, 110, "ContinueSendError", "outside")
+    queued = Box(170, 10, 160, "queued", "store")
+    sent = Box(170, 95, 160, "sent", "thread")
+    running = Box(170, 185, 160, "running", "thread")
+    answered = Box(170, 275, 160, "answered:\nready, paused, completed", "caller")
+    uncertain = Box(10, 185, 120, "uncertain", "doubt")
+    asking = Box(10, 285, 120, "ask the RPC\nfor the slot", "doubt")
+    failed = Box(10, 405, 140, "ContinueSendError", "outside")
     return drawing(
         "A continue is queued, sent, running and answered. If the connection is lost after it was sent, events or the"
         " slot of the RPC decide whether it is sent again.",
         440,
-        440,
+        445,
         [
             *(queued, sent, running, answered, uncertain, asking, failed),
-            down(queued, sent, "completely written"),
+            down(queued, sent, "fully written"),
             down(sent, running, "an event that it caused"),
             down(running, answered, "its last event"),
-            Arrow([(300, 115), (330, 115), (330, 25), (301, 25)], "not completely\nwritten: again", (336, 66)),
-            Arrow([(140, 110), (65, 110), (65, 184)], "connection\nlost", (60, 135), "end"),
-            Arrow([(121, 200), (139, 200)], "proven", (130, 178), "middle"),
+            Arrow([(330, 110), (352, 110), (352, 32), (331, 32)], "not fully\nwritten", (358, 66)),
+            Arrow([(170, 110), (70, 110), (70, 184)], "connection lost", (162, 103), "end"),
+            Arrow([(130, 193), (169, 193)], "proven", (150, 180), "middle"),
             down(uncertain, asking, "no proof\nin 5 s"),
-            Arrow([(121, 300), (130, 300), (130, 215), (139, 215)]),
+            Arrow([(130, 309), (150, 309), (150, 208), (169, 208)], "slot is higher", (156, 236)),
             Arrow(
-                [(90, 326), (90, 360), (415, 360), (415, 20), (301, 20)],
-                "the slot has not moved: send again",
-                (110, 352),
+                [(100, 333), (100, 372), (428, 372), (428, 18), (331, 18)], "the slot has not moved: again", (110, 365)
             ),
-            Arrow([(40, 326), (40, 394)], "no answer", (46, 384)),
+            Arrow([(40, 333), (40, 404)], "no answer", (47, 394)),
         ],
     )
 

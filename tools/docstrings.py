@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 _SECTION = re.compile(r"^(Args|Attributes|Raises|Records|Returns):$")
 _ITEM = re.compile(r"^ {4}(\w+): (.*)$")
+_PAGE = re.compile(r"``docs/([\w/]+)\.md``")
 _ROLE = re.compile(r":(?:py:)?(\w+):`([^`<]*?)(?: <([^>`]*)>)?`", re.DOTALL)
 
 
@@ -55,7 +56,8 @@ def _joined(paragraph: str) -> str:
 
 def markdown(text: str) -> str:
     """The roles and literals of a docstring in the Markdown of the site."""
-    return _ROLE.sub(_reference, text).replace("``", "`").replace("|", "\\|")
+    text = _PAGE.sub(lambda page: f"[{page[1].rpartition('/')[2]}](../{page[1]}.md)", _ROLE.sub(_reference, text))
+    return text.replace("``", "`").replace("|", "\\|")
 
 
 def _reference(match: re.Match[str]) -> str:
@@ -88,7 +90,8 @@ def type_text(annotation: object) -> str:
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
     if found := re.fullmatch(r"Optional\[(.*)\]", text):
         text = f"{found[1]} | None"
-    text = re.sub(r"Union\[(.*)\]$", lambda match: match[1].replace(", ", " | ", 1), text)
+    if found := re.match(r"Union\[(.*)\]((?: \| None)?)$", text):
+        text = re.sub(r", (?![^\[]*\])", " | ", found[1]) + found[2]
     text = text.replace("Sequence[", "list[").replace("Mapping[", "dict[").replace("Any", "JSON")
     return text.replace(" | ", " or ")
 
