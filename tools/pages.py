@@ -11,12 +11,14 @@ page                             part                      made from
 ``internals/features.md``        the column "shown by"     ``# feature: NAME`` above a test
 ``internals/waits.md``           the table of waits        ``# wait: …`` above each call that may block
 ``internals/reliability.md``     the table of safeguards   ``# safeguard: NAME`` at a statement
+``guides/scripts.md``            the lists of scripts      the docstrings of ``examples/``
 ``guides/cron.md``               the exit codes            ``simsync.cli.exit_codes``
 ``reference/cli.md``             the whole page            the commands
 ``reference/events.md``          the whole page            the events and the columns of their tables
 ``reference/options.md``         the whole page            the fields of the options
 ``reference/errors.md``          the whole page            the exceptions
 ``reference/recording_file.md``  the tables                ``simsync.run.record_file``, ``simsync.run.tables``
+``reference/local.md``           switches and faults       ``simsync.local.Behaviour``, ``Faults``
 ``_diagrams/``                   the whole files           ``tools/diagrams.py``
 ===============================  ========================  ==============================================
 
@@ -27,6 +29,7 @@ the exit status is 1 if a page is out of date. A marker without a row, and a row
 from __future__ import annotations
 
 import argparse
+import ast
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Callable
@@ -36,7 +39,7 @@ from simsync.doctor import table as observations
 from simsync.run import record_file, tables
 from simsync.wire import generations
 from tests import safeguards
-from tools import api_pages, commands, diagrams, event_page, waits
+from tools import api_pages, commands, diagrams, event_page, local_page, waits
 from tools.docstrings import Undocumented, parsed, table
 from tools.markers import ROOT, marked_places
 
@@ -49,6 +52,14 @@ _EXIT_CODES = "<!-- exit codes: python -m tools.pages -->\n"
 _EXIT_CODES_END = "<!-- end of the exit codes -->"
 _RECORDS = "<!-- records: python -m tools.pages -->\n"
 _RECORDS_END = "<!-- end of the records -->"
+_SCRIPTS = "<!-- short scripts: python -m tools.pages -->\n"
+_SCRIPTS_END = "<!-- end of the short scripts -->"
+_EXAMPLES = "<!-- examples: python -m tools.pages -->\n"
+_EXAMPLES_END = "<!-- end of the examples -->"
+_SWITCHES = "<!-- switches: python -m tools.pages -->\n"
+_SWITCHES_END = "<!-- end of the switches -->"
+_FAULTS = "<!-- faults: python -m tools.pages -->\n"
+_FAULTS_END = "<!-- end of the faults -->"
 _COLUMNS = "<!-- columns: python -m tools.pages -->\n"
 _COLUMNS_END = "<!-- end of the columns -->"
 NOT_HERE = "left out: "
@@ -99,6 +110,21 @@ def cron(text: str) -> str:
     return _between(text, _EXIT_CODES, _EXIT_CODES_END, f"\n{exit_codes.table()}\n\n")
 
 
+def scripts(text: str) -> str:
+    text = _between(text, _SCRIPTS, _SCRIPTS_END, f"\n{_programs('examples/short')}\n\n")
+    return _between(text, _EXAMPLES, _EXAMPLES_END, f"\n{_programs('examples')}\n\n")
+
+
+def _programs(folder: str) -> str:
+    """The programs of a folder, each with the first paragraph of its docstring."""
+    rows = []
+    for path in sorted((ROOT / folder).glob("*.py")):
+        about = parsed(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").paragraphs
+        _require([] if about else [f"{folder}/{path.name}: add a docstring"])
+        rows.append([f"`{path.name}`", about[0]])
+    return table(["script", "what it does"], rows)
+
+
 def recording_file(text: str) -> str:
     """The kinds of records and the columns of the tables."""
     records = parsed(record_file.__doc__).sections["Records"]
@@ -112,6 +138,11 @@ def recording_file(text: str) -> str:
     return _between(text, _COLUMNS, _COLUMNS_END, "\n" + "\n".join(parts) + "\n")
 
 
+def embedded(text: str) -> str:
+    text = _between(text, _SWITCHES, _SWITCHES_END, f"\n{local_page.switches()}\n\n")
+    return _between(text, _FAULTS, _FAULTS_END, f"\n{local_page.faults()}\n\n")
+
+
 def _whole(make: Callable[[], str]) -> Callable[[str], str]:
     """A page of which nothing is written by hand."""
     return lambda _text: make()
@@ -119,6 +150,7 @@ def _whole(make: Callable[[], str]) -> Callable[[str], str]:
 
 PAGES: Mapping[str, Callable[[str], str]] = {
     "guides/cron.md": cron,
+    "guides/scripts.md": scripts,
     "internals/compatibility.md": compatibility,
     "internals/features.md": features,
     "internals/reliability.md": reliability,
@@ -126,6 +158,7 @@ PAGES: Mapping[str, Callable[[str], str]] = {
     "reference/cli.md": _whole(commands.page),
     "reference/errors.md": _whole(api_pages.errors_page),
     "reference/events.md": _whole(event_page.page),
+    "reference/local.md": embedded,
     "reference/options.md": _whole(api_pages.options_page),
     "reference/recording_file.md": recording_file,
     **{f"_diagrams/{name}.svg": _whole(draw) for name, draw in diagrams.DIAGRAMS.items()},
