@@ -88,13 +88,13 @@ def down(upper: Box, lower: Box, label: str = "", x: int | None = None) -> Arrow
 def threads() -> str:
     server = Box(20, 10, 400, "simulator", "outside")
     reader = Box(10, 100, 130, "simsync-reader\none per control\nconnection", "thread")
-    data = Box(155, 100, 130, "simsync-subscription\none per\nsubscription", "thread")
+    data = Box(150, 100, 148, "simsync-subscriptions\none per control\nconnection", "thread")
     writer = Box(310, 100, 120, "simsync-writer\none per control\nconnection", "thread")
     queue = Box(60, 225, 200, "queue of the session\n(a queue.Queue)", "store")
     outbox = Box(310, 225, 120, "outbox", "store")
     loop = Box(20, 330, 400, "your thread\nfor event in session.events(advance=10)", "caller")
     return drawing(
-        "Reader threads put events into the queue of a session, your loop takes them, and the writer sends continues.",
+        "Two threads put events into the queue of a session, your loop takes them, and a third one sends continues.",
         440,
         390,
         [
