@@ -17,11 +17,11 @@ HEAD = f"""# The command line
 `pip install 'simsync[cli]'` installs the command `simsync`; add `[local]` for the embedded simulator. This page is
 generated from the commands by `python -m tools.pages`.
 
-Standard output has only the result: a table, or JSON with `--json`. An error is one line on standard error, where logs
-go too; `--verbose` adds the traceback of an unexpected error. `-` stands for standard input and output. The options of
-`simsync` itself may also follow the command, except `--verbose` of `doctor`, which has another meaning. For shell
-completion use `_SIMSYNC_COMPLETE=bash_source simsync` (or `zsh_source`, `fish_source`). The exit codes are the same in
-every command:
+Standard output has only the result: a table (plain text outside a terminal), or JSON with `--json`. An error is one
+line on standard error, where logs go too; `--verbose` adds the traceback of an unexpected error. `-` stands for
+standard input and output. The options of `simsync` itself may also follow the command, except `--verbose` (not `-v`) of
+`doctor`, which has another meaning. For shell completion use `_SIMSYNC_COMPLETE=bash_source simsync` (or `zsh_source`,
+`fish_source`). The exit codes are the same in every command:
 
 {table()}
 """
