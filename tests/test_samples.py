@@ -30,6 +30,7 @@ PAGES = {page.relative_to(ROOT).as_posix(): page for page in [ROOT / "README.md"
 RUN_COMMANDS = ("docs/tutorial.md",)
 """Pages whose commands are run too; those of the others are only looked up."""
 ADDRESS, KEY = "ws://localhost:8900", "local-dev-key"
+_COMMAND = re.compile(r"^(?:\S+/|\$ |.*&& )?simsync (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^```(\S*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -46,10 +47,9 @@ def fences(page: str) -> list[Fence]:
 
 
 def commands(page: str) -> list[list[str]]:
-    """The arguments of each ``simsync`` command in the shell blocks of a page."""
-    lines = [line for fence in fences(page) if fence.language == "sh" for line in fence.text.splitlines()]
-    words = [shlex.split(line, comments=True) for line in lines]
-    return [one[1:] for one in words if one and Path(one[0]).name == "simsync"]
+    """The arguments of each ``simsync`` command in the blocks of a page."""
+    blocks = "".join(fence.text for fence in fences(page) if fence.language in ("", "sh"))
+    return [shlex.split(found, comments=True) for found in _COMMAND.findall(blocks)]
 
 
 @pytest.fixture(scope="module")
