@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +20,69 @@ if not site.DOCS.is_dir():
 if not site.is_installed():
     pytest.skip("Sphinx, furo and myst-parser are not installed (extra [docs])", allow_module_level=True)
 
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+OFFLINE = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--virtual-time-budget=3000"),
+    *("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--enable-logging=stderr", "--dump-dom"),
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("docs") / "site"
+    site.build(output)
+    return output
+
 
 @pytest.mark.timeout(300)
-def test_the_site_builds_and_is_whole(tmp_path: Path) -> None:
-    site.build(tmp_path / "site")
-    assert list(site.problems(tmp_path / "site")) == []
-    assert (tmp_path / "site" / "searchindex.js").is_file()
+def test_the_site_builds_and_is_whole(built: Path) -> None:
+    assert list(site.problems(built)) == []
+    assert (built / "searchindex.js").is_file()
+
+
+class _Files(http.server.SimpleHTTPRequestHandler):
+    """Serves the site, and keeps what it was asked for in vain."""
+
+    missing: list[str]
+
+    def log_message(self, *_arguments: object) -> None: ...
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        self.missing.append(self.path)
+        super().send_error(code, message, explain)
+
+
+@pytest.fixture
+def served(built: Path) -> Iterator[tuple[str, list[str]]]:
+    """Address of the site, and the paths that were missing."""
+    missing: list[str] = []
+    handler = type("Files", (_Files,), {"missing": missing})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(built))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", missing
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs chromium")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", ["index.html", "explanation/threads.html", "search.html?q=continue"])
+def test_a_browser_shows_a_page_without_a_complaint(page: str, served: tuple[str, list[str]], tmp_path: Path) -> None:
+    address, missing = served
+    assert BROWSER is not None
+    shown = subprocess.run(
+        [BROWSER, *OFFLINE, f"--user-data-dir={tmp_path}", f"{address}/{page}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert [line for line in shown.stderr.splitlines() if "CONSOLE" in line] == []
+    assert [path for path in missing if path != "/favicon.ico"] == []
+    if "search" in page:
+        assert re.search(r"Search finished, found \d{2,} pages", shown.stdout)
 
 
 def test_what_is_wrong_with_a_site_is_named(tmp_path: Path) -> None:
