@@ -24,7 +24,7 @@ BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 OFFLINE = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--virtual-time-budget=3000"),
-    *("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--enable-logging=stderr", "--dump-dom"),
+    *("--enable-logging=stderr", "--dump-dom"),
 )
 
 
@@ -42,9 +42,13 @@ def test_the_site_builds_and_is_whole(built: Path) -> None:
 
 
 class _Files(http.server.SimpleHTTPRequestHandler):
-    """Serves the site, and keeps what it was asked for in vain."""
+    """Serves the site, and keeps what it was asked for in vain. The browser complains about any other host."""
 
     missing: list[str]
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", "default-src 'self' 'unsafe-inline' data:")
+        super().end_headers()
 
     def log_message(self, *_arguments: object) -> None: ...
 
@@ -66,23 +70,39 @@ def served(built: Path) -> Iterator[tuple[str, list[str]]]:
         thread.join()
 
 
-@pytest.mark.skipif(BROWSER is None, reason="needs chromium")
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", ["index.html", "explanation/threads.html", "search.html?q=continue"])
-def test_a_browser_shows_a_page_without_a_complaint(page: str, served: tuple[str, list[str]], tmp_path: Path) -> None:
-    address, missing = served
+def complaints(address: str, folder: Path) -> tuple[list[str], str]:
+    """What the console of a browser says of a page, and the page as it is shown."""
     assert BROWSER is not None
     shown = subprocess.run(
-        [BROWSER, *OFFLINE, f"--user-data-dir={tmp_path}", f"{address}/{page}"],
+        [BROWSER, *OFFLINE, f"--user-data-dir={folder}", address],
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     )
-    assert [line for line in shown.stderr.splitlines() if "CONSOLE" in line] == []
+    return [line for line in shown.stderr.splitlines() if "CONSOLE" in line], shown.stdout
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs chromium")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", ["index.html", "explanation/threads.html", "search.html?q=continue"])
+def test_a_browser_shows_a_page_without_a_complaint(page: str, served: tuple[str, list[str]], tmp_path: Path) -> None:
+    address, missing = served
+    found, shown = complaints(f"{address}/{page}", tmp_path)
+    assert found == []
     assert [path for path in missing if path != "/favicon.ico"] == []
     if "search" in page:
-        assert re.search(r"Search finished, found \d{2,} pages", shown.stdout)
+        assert re.search(r"Search finished, found \d{2,} pages", shown)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs chromium")
+@pytest.mark.timeout(300)
+def test_a_browser_complains_about_another_host(built: Path, served: tuple[str, list[str]], tmp_path: Path) -> None:
+    (built / "far.html").write_text('<img src="http://far.example/picture.png">', encoding="utf-8")
+    try:
+        assert "far.example" in "".join(complaints(f"{served[0]}/far.html", tmp_path)[0])
+    finally:
+        (built / "far.html").unlink()
 
 
 def test_what_is_wrong_with_a_site_is_named(tmp_path: Path) -> None:
