@@ -8,6 +8,7 @@ page                             part                      made from
 ``internals/compatibility.md``   the column "where"        ``# guess: NAME`` above the code that makes it
 ..                               the table of generations  ``simsync.wire.generations.RULES``
 ..                               what a capture settles    ``simsync.doctor.table``
+..                               the signs of a generation ``simsync.doctor.generation.SIGNS``
 ``internals/features.md``        the column "shown by"     ``# feature: NAME`` above a test
 ``internals/waits.md``           the table of waits        ``# wait: …`` above each call that may block
 ``internals/reliability.md``     the table of safeguards   ``# safeguard: NAME`` at a statement
@@ -35,6 +36,7 @@ from collections.abc import Iterator, Mapping
 from typing import Callable
 
 from simsync.cli import exit_codes
+from simsync.doctor import generation as signs
 from simsync.doctor import table as observations
 from simsync.run import record_file, tables
 from simsync.wire import generations
@@ -48,6 +50,8 @@ _GENERATIONS = "<!-- table of generations: python -m tools.pages -->\n"
 _SETTLED = "<!-- what a capture settles: python -m tools.pages -->\n"
 _SETTLED_END = "<!-- end of what a capture settles -->"
 _GENERATIONS_END = "<!-- end of the table of generations -->"
+_SIGNS = "<!-- signs of a generation: python -m tools.pages -->\n"
+_SIGNS_END = "<!-- end of the signs of a generation -->"
 _EXIT_CODES = "<!-- exit codes: python -m tools.pages -->\n"
 _EXIT_CODES_END = "<!-- end of the exit codes -->"
 _RECORDS = "<!-- records: python -m tools.pages -->\n"
@@ -75,6 +79,8 @@ def compatibility(text: str) -> str:
     rows = [f"| {rule.what} | {rule.versions} | {rule.instead} |" for rule in generations.RULES]
     rules = "\n".join(["| in a create | servers | with others |", "| --- | --- | --- |", *rows])
     text = _between(text, _GENERATIONS, _GENERATIONS_END, f"\n{rules}\n\n")
+    seen = [[sign.what, sign.versions] for sign in signs.SIGNS]
+    text = _between(text, _SIGNS, _SIGNS_END, f"\n{table(['in a capture', 'servers'], seen)}\n\n")
     return _between(text, _SETTLED, _SETTLED_END, f"\n{_settled()}\n\n")
 
 
