@@ -171,8 +171,10 @@ class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
 
     @property
     def programs(self) -> Sequence[str]:
-        """Addresses of the programs that its instructions call, also through other programs, each once, in the order of
-        the calls. Decoded at each use, without the other fields."""
+        """Addresses of the programs that its instructions call, each once, in the order of the calls.
+
+        Programs that are called through other programs are among them. Decoded at each use, without the other fields.
+        """
         return self._reading.programs(self._payload)
 
     @property
