@@ -11,7 +11,7 @@ Records:
     tx: One transaction. ``slot``, ``timestamp`` (of the block, Unix seconds), ``signature``, ``success``, ``error`` (as
         the RPC writes it), ``logs``, ``sol_changes`` (rows with ``account``, ``pre`` and ``post`` in lamports),
         ``token_changes`` (the same in the token's smallest unit, with ``mint`` and ``decimals``), ``account_diffs``
-        (empty; in files of the vendor's tool differences by address), ``compute_units``, ``fee`` (lamports),
+        (empty; in files of the vendor's tool differences by address or in rows), ``compute_units``, ``fee`` (lamports),
         ``session_id``.
     diff: One account diff. ``slot``, ``signature``, ``account``, ``pre_lamports`` and ``post_lamports`` (null if the
         account did not exist), ``session_id``.
