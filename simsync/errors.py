@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 class SimsyncError(Exception):
     """Base class of all exceptions of simsync.
 
+    What to do: catch it to catch every failure of simsync; retry if ``retryable`` is True.
+
     Attributes:
         retryable: True if the same call may succeed later with nothing changed.
     """
@@ -72,6 +74,8 @@ def _shown(value: object) -> str:
 class InvalidParams(SimsyncError, ValueError):
     """An argument is wrong. Nothing was sent.
 
+    What to do: correct the argument; the message names it and shows its value.
+
     Attributes:
         argument: Name of the argument, with an index or key inside it, such as ``"transactions[0]"``.
         value: The value.
@@ -94,6 +98,8 @@ class InvalidParams(SimsyncError, ValueError):
 class MissingExtra(SimsyncError, ImportError):
     """A feature needs an optional package that is not installed.
 
+    What to do: install the extra that the message names.
+
     Attributes:
         feature: What needs it.
         extra: The extra to install: ``pip install 'simsync[extra]'``.
@@ -110,6 +116,9 @@ class MissingExtra(SimsyncError, ImportError):
 
 class ConnectError(SimsyncError):
     """No connection to the simulator could be made, or it was lost before the reply.
+
+    What to do: check the address, the proxy and the certificates (``simsync doctor`` tries them), or retry later if
+    ``retryable`` is True. If the message names a limit of the process, raise the limit.
 
     Attributes:
         retryable: False if another attempt would not help before something is changed, for example the address of a
@@ -130,6 +139,9 @@ class HttpStatusError(ConnectError):
 
     A status of 401 or 403 creates an :class:`AuthenticationError`. ``retryable`` is True for 408, 425, 429, 502, 503
     and 504.
+
+    What to do: after 404 or 405 check the address and the id, or use a newer simulator; after 429 and 5xx wait, at
+    least for ``retry_after`` seconds.
 
     Attributes:
         url: The address.
@@ -163,11 +175,19 @@ class HttpStatusError(ConnectError):
 
 
 class AuthenticationError(HttpStatusError):
-    """The server does not accept the API key, or wants one (HTTP 401 or 403)."""
+    """The server does not accept the API key, or wants one (HTTP 401 or 403). ``retryable`` is False.
+
+    What to do: check ``SIMULATOR_API_KEY``, or ``api_key=`` of the client.
+    """
 
 
 class CreateError(SimsyncError):
     """The server did not create the session, or does not know it any more.
+
+    ``retryable`` is True only after the server's errors ``Internal``, ``ClerkError`` and ``SessionOwnershipBusy``.
+
+    What to do: read ``reason``. Often the range is not available: :meth:`Client.available_ranges()
+    <simsync.Client.available_ranges>` lists what can be replayed.
 
     Attributes:
         reason: Why, in words.
@@ -184,16 +204,21 @@ class CreateError(SimsyncError):
 
 
 class CapacityError(CreateError):
-    """The server has no capacity for the session at present: try again later, or set ``capacity_wait_timeout``.
+    """The server has no capacity for the session at present.
 
     Recognised by the words of the server's error, see :class:`~simsync.Dialect`.
+
+    What to do: retry later, or set ``capacity_wait_timeout`` of :class:`~simsync.CreateSession`.
     """
 
     retryable = True
 
 
 class ControlClosed(SimsyncError):
-    """The control connection has ended and every event was delivered. Waiting for more events is pointless."""
+    """The control connection has ended and every event was delivered.
+
+    What to do: stop waiting for events of this session; no more will come.
+    """
 
 
 class ControlFailed(SimsyncError):
@@ -201,33 +226,51 @@ class ControlFailed(SimsyncError):
 
     ``retryable`` is True if the connection was lost and could not be restored, False if the server ended the session
     with an error.
+
+    What to do: create a new session. For longer outages raise ``reconnect_attempts`` and ``reconnect_window`` of
+    :class:`~simsync.Options`.
     """
 
     retryable = True
 
 
 class SubscriptionFailed(SimsyncError):
-    """A data-plane subscription failed, so that its events are incomplete. A new run may be complete."""
+    """A data-plane subscription failed, so its events are incomplete.
+
+    What to do: run the range again; the message names the subscription and the slots that are missing.
+    """
 
     retryable = True
 
 
 class ContinueSendError(SimsyncError):
-    """A continue was refused, or it is not known whether it arrived."""
+    """A continue was refused, or it is not known whether it arrived.
+
+    What to do: if the previous continue is still running, wait for its end with ``ensure_ready()``, or set
+    ``Options(queue_continues=True)``. If a continue may be lost, create a new session.
+    """
 
 
 class Cancelled(SimsyncError):
-    """A :class:`~simsync.CancelToken` was fired, or the session was closed, while the call was waiting."""
+    """A :class:`~simsync.CancelToken` was fired, or the session was closed, while the call was waiting.
+
+    What to do: nothing; your program asked for it.
+    """
 
 
 class EventTimeout(SimsyncError, TimeoutError):
-    """Nothing arrived within the timeout. No event is lost: call again to keep waiting."""
+    """Nothing arrived within the timeout. No event is lost.
+
+    What to do: call again to keep waiting, or pass a larger ``timeout``.
+    """
 
     retryable = True
 
 
 class RemoteError(SimsyncError):
     """The simulator reported an error.
+
+    What to do: read ``error.name`` and ``error.fields``; the server decides what they mean.
 
     Attributes:
         error: The :class:`~simsync.BacktestError`.
@@ -245,6 +288,8 @@ class RemoteError(SimsyncError):
 
 class RpcError(SimsyncError):
     """The reply to a JSON-RPC call is an error.
+
+    What to do: correct the call; ``code`` and ``message`` are those of a Solana node.
 
     Attributes:
         method: Name of the method.
@@ -266,6 +311,8 @@ class RpcError(SimsyncError):
 
 class ProtocolError(SimsyncError):
     """The server sent something that cannot be read.
+
+    What to do: look at ``raw``. If the server speaks another form, ``simsync doctor --capture`` finds the setting.
 
     Attributes:
         raw: What it sent, as bytes or JSON values.

@@ -37,7 +37,7 @@ class Options:
             host does not resolve. By default, this fails at once.
         ssl_context: Context for ``wss`` and ``https``, for example with a client certificate. None creates one.
         ca_bundle: File or folder with the CA certificates that are trusted instead of those of the system, see
-            ``docs/network.md``. None reads ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, ``SSL_CERT_FILE`` and
+            ``docs/guides/network.md``. None reads ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE``, ``SSL_CERT_FILE`` and
             ``SSL_CERT_DIR``. Not together with ``ssl_context``.
         ping_interval: Seconds between two WebSocket pings.
         dead_after: A connection without any inbound frame for this many seconds is treated as lost. Must be more than

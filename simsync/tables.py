@@ -2,7 +2,7 @@
 
     table = simsync.to_pandas(session.events(advance=100), simsync.Transaction)
 
-The columns of each kind of event are in :data:`COLUMNS`; ``docs/rows.md`` describes them.
+The columns of each kind of event are in :data:`COLUMNS`; ``docs/reference/events.md`` describes them.
 """
 
 from __future__ import annotations

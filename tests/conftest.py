@@ -24,7 +24,9 @@ _DESCRIPTORS = Path("/proc/self/fd")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--thorough", action="store_true", help="more seeds, sizes and places: minutes instead of seconds")
     parser.addoption(
-        "--write-reliability", action="store_true", help="with --thorough: write the table of docs/reliability.md"
+        "--write-reliability",
+        action="store_true",
+        help="with --thorough: write the table of docs/internals/reliability.md",
     )
 
 

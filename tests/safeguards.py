@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Optional
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE = ROOT / "docs" / "internals" / "reliability.md"
 BEGIN = "<!-- table of safeguards: python -m tests.safeguards --write, python -m tools.pages -->\n"
 END = "<!-- end of the table of safeguards -->"
 ORDER = ("protocol", "properties", "security", "runtime", "api", "faults", "process")
@@ -133,7 +133,7 @@ def write(tests: Mapping[str, str]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only safeguards with this in their name")
-    parser.add_argument("--write", action="store_true", help="write the table of docs/reliability.md")
+    parser.add_argument("--write", action="store_true", help="write the table of docs/internals/reliability.md")
     arguments = parser.parse_args()
     chosen = [one for one in safeguards() if not arguments.names or any(name in one.name for name in arguments.names)]
     found = noted_in(PAGE.read_text(encoding="utf-8"))

@@ -109,5 +109,19 @@ def test_files_named_for_contributors_exist(path: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in simsync.__all__ if name.isidentifier() and name[0] != "_"])
 def test_every_public_name_is_on_a_page(name: str) -> None:
-    pages = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+    pages = sorted(DOCS.rglob("*.md"))
     assert any(re.search(rf"\b{name}s?\b", page.read_text(encoding="utf-8")) for page in pages)
+
+
+def prose(text: str) -> list[str]:
+    """The lines of a page outside of tables, code and comments."""
+    outside = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [line for line in outside.splitlines() if not line.startswith(("|", "<!--"))]
+
+
+INCLUDED = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md")]
+
+
+@pytest.mark.parametrize("page", [*sorted(DOCS.rglob("*.md")), *INCLUDED], ids=lambda page: str(page.relative_to(ROOT)))
+def test_lines_of_prose_are_short(page: Path) -> None:
+    assert [line for line in prose(page.read_text(encoding="utf-8")) if len(line) > 120] == []

@@ -1,38 +1,44 @@
-"""The page of the command line, ``docs/cli.md``, made from the commands."""
+"""The page of the command line, ``docs/reference/cli.md``, made from the commands."""
 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 
 import click
 
 from simsync.cli.app import cli
 from simsync.cli.exit_codes import table
+from tools.docstrings import wrapped
 
 HEAD = f"""# The command line
 
 `pip install 'simsync[cli]'` installs the command `simsync`; add `[local]` for the embedded simulator. This page is
-generated from the commands by `python -m tools.pages`, and the suite checks that it is current.
+generated from the commands by `python -m tools.pages`.
 
-An error is one line on standard error, where logs go too; with `--verbose` an unexpected one has its traceback.
-Standard output has only the result: a table, in plain text if it is not a terminal, or JSON with `--json`. Where a file
-is read or written, `-` stands for standard input and output. The options of `simsync` itself may also stand behind the
-command; only `--verbose` of `doctor` has a meaning of its own (`-v` has not). For shell completion see
-`_SIMSYNC_COMPLETE=bash_source simsync` (or `zsh_source`, `fish_source`). The exit codes are the same in every command:
+Standard output has only the result: a table (plain text outside a terminal), or JSON with `--json`. An error is one
+line on standard error, where logs go too; `--verbose` adds the traceback of an unexpected error. `-` stands for
+standard input and output. The options of `simsync` itself may also follow the command, except `--verbose` (not `-v`) of
+`doctor`, which has another meaning. For shell completion use `_SIMSYNC_COMPLETE=bash_source simsync` (or `zsh_source`,
+`fish_source`). The exit codes are the same in every command:
 
 {table()}
 """
 
 
+TAIL = "See also: [Cron](../guides/cron.md) · [Recording](../guides/recording.md) · [Comparing](../guides/compare.md)\n"
+_PAGE = re.compile(r"docs/([\w/]+)\.md")
+
+
 def page() -> str:
-    return "\n".join([HEAD, *_command("simsync", cli, 2)])
+    return "\n".join([HEAD, *_command("simsync", cli, 2), TAIL])
 
 
 def _command(path: str, command: click.Command, level: int) -> Iterator[str]:
     arguments = " ".join(_argument(one) for one in command.params if isinstance(one, click.Argument))
     yield f"{'#' * level} `{path}{' ' + arguments if arguments else ''}`\n"
-    yield f"{inspect.cleandoc(command.help or '')}\n"
+    yield f"{_help(command.help or '')}\n"
     options = [one for one in command.params if isinstance(one, click.Option) and not one.hidden]
     if options:
         yield "| option | takes | meaning |\n| --- | --- | --- |"
@@ -41,6 +47,22 @@ def _command(path: str, command: click.Command, level: int) -> Iterator[str]:
     if isinstance(command, click.Group):
         for name in sorted(command.commands):
             yield from _command(f"{path} {name}", command.commands[name], min(level + 1, 4))
+
+
+def _help(text: str) -> str:
+    """The help of a command in Markdown: indented lines are commands, and pages are links."""
+    text = re.sub(r"^\x08\n", "", inspect.cleandoc(text), flags=re.MULTILINE)
+    text = re.sub(r"((?:^ {2}\S.*\n?)+)", lambda found: _fenced(found[1]), text, flags=re.MULTILINE)
+    paragraphs = _linked(text).split("\n\n")
+    return "\n\n".join(part if "```" in part else wrapped(part) for part in paragraphs)
+
+
+def _fenced(lines: str) -> str:
+    return f"\n```sh\n{inspect.cleandoc(lines)}\n```\n"
+
+
+def _linked(text: str) -> str:
+    return _PAGE.sub(lambda found: f"[{found[1].rpartition('/')[2].replace('_', ' ')}](../{found[1]}.md)", text)
 
 
 def _argument(argument: click.Argument) -> str:
@@ -57,7 +79,7 @@ def _option(option: click.Option) -> str:
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     value = option.metavar or _choices(option) or option.type.name.replace(" range", "").upper()
     takes = "" if option.is_flag or option.count else value.replace("|", "\\|")
-    meaning = (option.help or "").replace("|", "\\|")
+    meaning = _linked((option.help or "").replace("|", "\\|"))
     if option.required:
         meaning += " Required."
     elif option.show_default and not option.is_flag:

@@ -2,18 +2,26 @@
 
     python -m tools.pages [--check]
 
-=====================  =============================  ==================================================
-page                   part                           made from
-=====================  =============================  ==================================================
-``compatibility.md``   the column "where"             ``# guess: NAME`` above the code that makes it
-..                     the table of generations       ``simsync.wire.generations.RULES``
-..                     what a capture settles         ``simsync.doctor.table``
-..                     the signs of a generation      ``simsync.doctor.generation.SIGNS``
-``features.md``        the column "shown by"          ``# feature: NAME`` above a test
-``threads.md``         the table of waits             ``# wait: …`` above each call that may block
-``reliability.md``     the table of safeguards        ``# safeguard: NAME`` at a statement
-``cli.md``             the whole page                 the commands
-=====================  =============================  ==================================================
+===============================  ========================  ==============================================
+page                             part                      made from
+===============================  ========================  ==============================================
+``internals/compatibility.md``   the column "where"        ``# guess: NAME`` above the code that makes it
+..                               the table of generations  ``simsync.wire.generations.RULES``
+..                               what a capture settles    ``simsync.doctor.table``
+..                               the signs of a generation ``simsync.doctor.generation.SIGNS``
+``internals/features.md``        the column "shown by"     ``# feature: NAME`` above a test
+``internals/waits.md``           the table of waits        ``# wait: …`` above each call that may block
+``internals/reliability.md``     the table of safeguards   ``# safeguard: NAME`` at a statement
+``guides/scripts.md``            the lists of scripts      the docstrings of ``examples/``
+``guides/cron.md``               the exit codes            ``simsync.cli.exit_codes``
+``reference/cli.md``             the whole page            the commands
+``reference/events.md``          the whole page            the events and the columns of their tables
+``reference/options.md``         the whole page            the fields of the options
+``reference/errors.md``          the whole page            the exceptions
+``reference/recording_file.md``  the tables                ``simsync.run.record_file``, ``simsync.run.tables``
+``reference/local.md``           switches and faults       ``simsync.local.Behaviour``, ``Faults``
+``_diagrams/``                   the whole files           ``tools/diagrams.py``
+===============================  ========================  ==============================================
 
 NAME is the first cell of a row. Everything else in a table is written by hand. With ``--check`` nothing is written, and
 the exit status is 1 if a page is out of date. A marker without a row, and a row without a marker, are always errors.
@@ -22,15 +30,19 @@ the exit status is 1 if a page is out of date. A marker without a row, and a row
 from __future__ import annotations
 
 import argparse
+import ast
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Callable
 
+from simsync.cli import exit_codes
 from simsync.doctor import generation as signs
 from simsync.doctor import table as observations
+from simsync.run import record_file, tables
 from simsync.wire import generations
 from tests import safeguards
-from tools import commands, waits
+from tools import api_pages, commands, diagrams, event_page, local_page, waits
+from tools.docstrings import Undocumented, parsed, table
 from tools.markers import ROOT, marked_places
 
 DOCS = ROOT / "docs"
@@ -40,6 +52,20 @@ _SETTLED_END = "<!-- end of what a capture settles -->"
 _GENERATIONS_END = "<!-- end of the table of generations -->"
 _SIGNS = "<!-- signs of a generation: python -m tools.pages -->\n"
 _SIGNS_END = "<!-- end of the signs of a generation -->"
+_EXIT_CODES = "<!-- exit codes: python -m tools.pages -->\n"
+_EXIT_CODES_END = "<!-- end of the exit codes -->"
+_RECORDS = "<!-- records: python -m tools.pages -->\n"
+_RECORDS_END = "<!-- end of the records -->"
+_SCRIPTS = "<!-- short scripts: python -m tools.pages -->\n"
+_SCRIPTS_END = "<!-- end of the short scripts -->"
+_EXAMPLES = "<!-- examples: python -m tools.pages -->\n"
+_EXAMPLES_END = "<!-- end of the examples -->"
+_SWITCHES = "<!-- switches: python -m tools.pages -->\n"
+_SWITCHES_END = "<!-- end of the switches -->"
+_FAULTS = "<!-- faults: python -m tools.pages -->\n"
+_FAULTS_END = "<!-- end of the faults -->"
+_COLUMNS = "<!-- columns: python -m tools.pages -->\n"
+_COLUMNS_END = "<!-- end of the columns -->"
 NOT_HERE = "left out: "
 """How the second cell of a row of ``features.md`` begins that needs no test."""
 
@@ -51,11 +77,10 @@ class Incomplete(Exception):
 def compatibility(text: str) -> str:
     text = with_column(text, "where", "guess", marked_places("guess", "simsync", relative_to="simsync"))
     rows = [f"| {rule.what} | {rule.versions} | {rule.instead} |" for rule in generations.RULES]
-    table = "\n".join(["| in a create | servers | with others |", "| --- | --- | --- |", *rows])
-    text = _between(text, _GENERATIONS, _GENERATIONS_END, f"\n{table}\n\n")
-    seen = [f"| {sign.what} | {sign.versions} |" for sign in signs.SIGNS]
-    table = "\n".join(["| in a capture | servers |", "| --- | --- |", *seen])
-    text = _between(text, _SIGNS, _SIGNS_END, f"\n{table}\n\n")
+    rules = "\n".join(["| in a create | servers | with others |", "| --- | --- | --- |", *rows])
+    text = _between(text, _GENERATIONS, _GENERATIONS_END, f"\n{rules}\n\n")
+    seen = [[sign.what, sign.versions] for sign in signs.SIGNS]
+    text = _between(text, _SIGNS, _SIGNS_END, f"\n{table(['in a capture', 'servers'], seen)}\n\n")
     return _between(text, _SETTLED, _SETTLED_END, f"\n{_settled()}\n\n")
 
 
@@ -77,7 +102,7 @@ def features(text: str) -> str:
     return with_column(text, "shown by", "feature", marked_places("feature", "tests"), optional=NOT_HERE)
 
 
-def threads(text: str) -> str:
+def waits_page(text: str) -> str:
     rows = waits.waits()
     _require(waits.problems(rows))
     return _between(text, waits.BEGIN, waits.END, waits.table(rows))
@@ -87,16 +112,62 @@ def reliability(text: str) -> str:
     return _between(text, safeguards.BEGIN, safeguards.END, safeguards.table(safeguards.noted_in(text)))
 
 
-def command_line(_text: str) -> str:
-    return commands.page()
+def cron(text: str) -> str:
+    return _between(text, _EXIT_CODES, _EXIT_CODES_END, f"\n{exit_codes.table()}\n\n")
+
+
+def scripts(text: str) -> str:
+    text = _between(text, _SCRIPTS, _SCRIPTS_END, f"\n{_programs('examples/short')}\n\n")
+    return _between(text, _EXAMPLES, _EXAMPLES_END, f"\n{_programs('examples')}\n\n")
+
+
+def _programs(folder: str) -> str:
+    """The programs of a folder, each with the first paragraph of its docstring."""
+    rows = []
+    for path in sorted((ROOT / folder).glob("*.py")):
+        about = parsed(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").paragraphs
+        _require([] if about else [f"{folder}/{path.name}: add a docstring"])
+        rows.append([f"`{path.name}`", about[0]])
+    return table(["script", "what it does"], rows)
+
+
+def recording_file(text: str) -> str:
+    """The kinds of records and the columns of the tables."""
+    records = parsed(record_file.__doc__).sections["Records"]
+    _require([f"simsync/run/record_file.py: describe '{kind}'" for kind in record_file.KINDS if kind not in records])
+    rows = [[f"`{kind}`", records[kind]] for kind in record_file.KINDS]
+    text = _between(text, _RECORDS, _RECORDS_END, f"\n{table(['type', 'data'], rows)}\n\n")
+    parts = []
+    for name, columns in tables.TABLES.items():
+        cells = [[f"`{column.name}`", column.kind, column.meaning] for column in columns]
+        parts.append(f"### {name}\n\n{table(['column', 'type', 'meaning'], cells)}\n")
+    return _between(text, _COLUMNS, _COLUMNS_END, "\n" + "\n".join(parts) + "\n")
+
+
+def embedded(text: str) -> str:
+    text = _between(text, _SWITCHES, _SWITCHES_END, f"\n{local_page.switches()}\n\n")
+    return _between(text, _FAULTS, _FAULTS_END, f"\n{local_page.faults()}\n\n")
+
+
+def _whole(make: Callable[[], str]) -> Callable[[str], str]:
+    """A page of which nothing is written by hand."""
+    return lambda _text: make()
 
 
 PAGES: Mapping[str, Callable[[str], str]] = {
-    "cli.md": command_line,
-    "compatibility.md": compatibility,
-    "features.md": features,
-    "reliability.md": reliability,
-    "threads.md": threads,
+    "guides/cron.md": cron,
+    "guides/scripts.md": scripts,
+    "internals/compatibility.md": compatibility,
+    "internals/features.md": features,
+    "internals/reliability.md": reliability,
+    "internals/waits.md": waits_page,
+    "reference/cli.md": _whole(commands.page),
+    "reference/errors.md": _whole(api_pages.errors_page),
+    "reference/events.md": _whole(event_page.page),
+    "reference/local.md": embedded,
+    "reference/options.md": _whole(api_pages.options_page),
+    "reference/recording_file.md": recording_file,
+    **{f"_diagrams/{name}.svg": _whole(draw) for name, draw in diagrams.DIAGRAMS.items()},
 }
 """How each page is made from its present text."""
 
@@ -143,10 +214,11 @@ def _require(problems: list[str]) -> None:
 def outdated() -> Iterator[tuple[str, str]]:
     """Name and right text of each page that is out of date."""
     for name, make in PAGES.items():
-        text = (DOCS / name).read_text(encoding="utf-8")
+        path = DOCS / name
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
         try:
             made = make(text)
-        except Incomplete as problems:
+        except (Incomplete, Undocumented) as problems:
             raise Incomplete(f"docs/{name}\n{problems}") from None
         if made != text:
             yield name, made

@@ -1,4 +1,4 @@
-"""The waits of the library, for the table in ``docs/threads.md`` that ``python -m tools.pages`` writes.
+"""The waits of the library, for the table in ``docs/internals/waits.md`` that ``python -m tools.pages`` writes.
 
 Each call that may block has a comment above it: ``# wait: who | what for | who wakes it | what bounds it``.
 """

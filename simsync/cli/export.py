@@ -20,7 +20,7 @@ from simsync.run.export import FORMATS, export_run
 def export(file: Path, folder: Path, format: str, max_memory: int, as_json: bool) -> None:
     """Write the tables of a recorded run to FOLDER, one file for each (extra [report]).
 
-    The columns of each table are in docs/recordings.md.
+    The columns of each table are in docs/reference/recording_file.md.
     """
     if str(folder) == "-":
         raise click.UsageError("the tables are several files: name a folder (./- for one that is named so)")

@@ -71,7 +71,8 @@ def _show(found: Sequence[Finding], path: Path, *, verbose: bool) -> None:
         f"\n{count[HOLDS]} guesses hold, {count[ALSO]} hold in another form that simsync reads, {count[DIFFERS]} need a"
         f" setting, {count[NOT_SEEN]} were not seen, {count[HIDDEN]} are not observable"
         f"{'' if verbose else ' (--verbose lists them)'}."
-        f"\nEvery frame is in {path}, without the key, the host and session ids; docs/capture.md describes the file."
+        f"\nEvery frame is in {path}, without the key, the host and session ids; docs/internals/capture.md describes"
+        " the file."
     )
 
 

@@ -80,7 +80,7 @@ _CAPACITY_HELP = "Seconds to wait for capacity before creating the session fails
 @click.option(
     "--strategy",
     metavar="MODULE:FUNCTION",
-    help="Python function that is called with each session and drives it; see docs/recordings.md.",
+    help="Python function that is called with each session and drives it; see docs/guides/recording.md.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Sub-sessions driven at the same time; by default all.")
 @click.option(

@@ -28,8 +28,8 @@ def sql(files: tuple[Path, ...], query: str, limit: int, max_memory: int, as_jso
     """Query recorded runs with SQL, in the dialect of DuckDB (extra [report]).
 
     \b
-    The views are transactions, balances, diffs, sessions and others; their columns are in docs/recordings.md.
-    The column file tells several files apart. JSON holds all rows, a table those of --limit.
+    The views are transactions, balances, diffs, sessions and others. docs/reference/recording_file.md lists their
+    columns. The column file tells several files apart. JSON holds all rows, a table those of --limit.
       simsync sql run.ndjson 'select error, count(*) from transactions group by all order by 2 desc'
     """
     if sum(str(one) == "-" for one in files) > 1:

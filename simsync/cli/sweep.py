@@ -101,9 +101,9 @@ def sweep(
 ) -> int:
     """Call a Python function with the session of each range, and keep what it returns. Exit code 1 if a range failed.
 
-    MODULE:FUNCTION takes a session and returns what JSON can hold; docs/scale.md has an example. Modules of the working
-    directory are found too. Repeating the command continues an interrupted sweep: what is in the folder is not run
-    again, except for failed ranges.
+    MODULE:FUNCTION takes a session and returns what JSON can hold; docs/guides/sweep.md has an example. Modules of the
+    working directory are found too. Repeating the command continues an interrupted sweep: ranges whose result is in the
+    folder are not run again, failed ranges are.
     """
     function = load_strategy(strategy)
     client = settings.client()

@@ -2,7 +2,7 @@
 
 :func:`check_up` checks this machine, the connection and the services. :func:`probe` runs a few short sessions and
 records every frame in a :class:`CaptureFile`; :func:`findings` compares such a capture with the guesses that simsync
-makes about the wire format. ``docs/capture.md`` describes the file, what is removed from it, and the probe.
+makes about the wire format. ``docs/internals/capture.md`` describes the file, what is removed from it, and the probe.
 """
 
 from __future__ import annotations

@@ -149,12 +149,12 @@ def _no_connection(error: simsync.ConnectError, proxy: str | None, what: str, pl
         advice = "for a private CA, pass --ca-bundle or Options(ca_bundle=...); do not disable verification"
         return CheckResult(what, FAILED, f"the certificate was rejected: {cause.verify_message}", advice)
     if "CA bundle" in str(error):
-        return CheckResult(what, FAILED, str(error), "correct the path, see docs/network.md")
+        return CheckResult(what, FAILED, str(error), "correct the path, see docs/guides/network.md")
     if isinstance(cause, ssl.SSLError):
         advice = f"if the server does not use TLS, pass ws://{place} (a bare host means TLS)"
         return CheckResult(what, FAILED, f"the handshake with {place} failed ({cause.reason})", advice)
     if proxy is not None:
-        return CheckResult("proxy", FAILED, str(error), "see docs/network.md")
+        return CheckResult("proxy", FAILED, str(error), "see docs/guides/network.md")
     advice = "check that the simulator is running there and that no firewall blocks it"
     return CheckResult(what, FAILED, f"{place} cannot be reached ({cause or error})", advice)
 

@@ -54,7 +54,8 @@ Look = Callable[[Capture], Seen]
 class Observation:
     """One row of the table.
 
-    ``guess`` is the first cell of a row in ``docs/compatibility.md``, and ``step`` the step of the probe that shows it.
+    ``guess`` is the first cell of a row in ``docs/internals/compatibility.md``, and ``step`` the step of the probe that
+    shows it.
     ``look`` names what a capture shows; of the ``readings`` the first one that was seen counts.
     """
 

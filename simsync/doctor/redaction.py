@@ -1,4 +1,4 @@
-"""Removes secrets from a capture. ``docs/capture.md`` lists what is removed."""
+"""Removes secrets from a capture. ``docs/internals/capture.md`` lists what is removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of observations: how a capture settles each guess of ``docs/compatibility.md``.
+"""The table of observations: how a capture settles each guess of ``docs/internals/compatibility.md``.
 
 A row names the guess, what simsync assumes, the step of the probe that shows it, how its readings are told apart, and
 for each reading what is printed. Guesses that no capture shows stand in ``NOT_OBSERVABLE`` with the reason.

@@ -88,7 +88,10 @@ class AccountDiffFields(NamedTuple):
 
 
 class AccountDiff(DecodedEvent[AccountDiffFields]):
-    """An account before and after one transaction of ``slot``, or before and after an override."""
+    """An account before and after one transaction of ``slot``, or before and after an override.
+
+    Delivered by ``subscribe_account_diffs()``.
+    """
 
     __slots__ = ()
 

@@ -60,7 +60,10 @@ class ActionResultFields(NamedTuple):
 
 
 class ActionResult(DecodedEvent[ActionResultFields]):
-    """A :class:`~simsync.ScheduledAction` was executed in ``slot``."""
+    """A :class:`~simsync.ScheduledAction` was executed in ``slot``.
+
+    Delivered by ``subscribe_actions()``, for sessions with ``CreateSession(actions=...)``.
+    """
 
     __slots__ = ()
 

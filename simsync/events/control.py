@@ -16,7 +16,9 @@ from simsync.json_form import JsonForm, config
 
 @dataclass
 class Created(Event):
-    """The server has announced a (sub-)session that is being created. Only passed to progress callbacks.
+    """The server has announced a (sub-)session that is being created.
+
+    Delivered to ``on_progress`` only, while a session is being created.
 
     Attributes:
         session_id: Id of the session.
@@ -39,7 +41,10 @@ class Created(Event):
 
 @dataclass
 class ReadyForContinue(Event):
-    """The engine is waiting for the next continue."""
+    """The engine is waiting for the next continue. It has no fields.
+
+    Delivered by the control connection, at the start and after each continue, but not after the last block.
+    """
 
     __slots__ = ()
 
@@ -49,6 +54,9 @@ class ReadyForContinue(Event):
 @dataclass
 class Slot(Event):
     """A slot has been executed.
+
+    Delivered by the control connection. Whether slots without a block and the start slot are announced depends on the
+    server.
 
     Attributes:
         slot: Number of the slot.
@@ -70,6 +78,8 @@ class Slot(Event):
 @dataclass
 class Paused(Event):
     """The engine has reached the target of a :class:`~simsync.ContinueTo`. The next continue may be sent.
+
+    Delivered by the control connection, after ``continue_to()``, ``send_continue_to()`` and steps to a discovery.
 
     Attributes:
         slot: Slot in which the engine stands.
@@ -96,7 +106,8 @@ class Paused(Event):
 class DiscoveryBatch(Event):
     """A batch ahead of the engine matches a discovery filter.
 
-    May arrive at any time, also before the first :class:`ReadyForContinue`.
+    Delivered by the control connection, for sessions with ``CreateSession(discoveries=...)``. It may arrive at any
+    time, also before the first :class:`~simsync.ReadyForContinue`.
 
     Attributes:
         slot: Slot of the batch.
@@ -156,6 +167,8 @@ class DiscoveryBatch(Event):
 class Status(Event):
     """A progress report of the server.
 
+    Delivered by the control connection, and to ``on_progress`` while a session is being created.
+
     Attributes:
         status: A word of the server, for example ``"executedBlockTransactions"``. Servers may add words.
     """
@@ -211,6 +224,8 @@ _BRIEF_LENGTH = 1000
 @dataclass
 class SessionError(Event):
     """The simulator reports an error in this session.
+
+    Delivered by the control connection. If the error is terminal, the loop then raises.
 
     Attributes:
         error: The error.
@@ -271,6 +286,8 @@ SUMMARY_COUNTS = tuple(one.name for one in fields(SessionSummary) if one.type ==
 @dataclass
 class Completed(Event):
     """The range is finished, and everything before this event was delivered.
+
+    Delivered by the control connection, as the last event of the session.
 
     Attributes:
         summary: Statistics, None unless requested by ``CreateSession(send_summary=True)``.

@@ -18,7 +18,7 @@ class Event:
         """Return the event as a row: a dict that ``json.dumps`` accepts.
 
         Its first key is ``event``, the name of the class. The others are the attributes of the class by name, except
-        for ``raw``; ``docs/rows.md`` lists them with their types.
+        for ``raw``; ``docs/reference/events.md`` lists them with their types.
         """
         return {"event": type(self).__name__, **self._row()}
 
@@ -57,7 +57,7 @@ class DecodedEvent(Event, Generic[Fields]):
     """A data-plane event. Its slot is known; the rest is decoded once, on first use.
 
     Attributes:
-        slot: Slot in which it happened.
+        slot: Number of the slot in which it happened.
     """
 
     __slots__ = ("_fields", "_payload", "_raw", "_reading", "slot")
@@ -97,6 +97,8 @@ class DecodedEvent(Event, Generic[Fields]):
 class UnknownEvent(Event):
     """A control event of a kind that simsync does not know.
 
+    Delivered by the control connection.
+
     Attributes:
         kind: Name of the event on the wire.
         raw: Its payload as JSON values.
@@ -119,6 +121,9 @@ class UnknownEvent(Event):
 @dataclass
 class Notification(Event):
     """A data-plane notification that has no event class of its own.
+
+    Delivered by ``subscribe_logs()``, ``subscribe_reroutes()``, ``subscribe_replacements()``,
+    ``subscribe_diagnostics()`` and ``subscribe()``.
 
     Attributes:
         method: Name of the notification on the wire, for example ``"logsNotification"``.

@@ -78,6 +78,8 @@ class TransactionReading(NamedTuple):
 class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
     """A transaction was executed in ``slot``. ``raw`` has the form of a ``getTransaction`` result.
 
+    Delivered by ``subscribe_transactions()``.
+
     It can be passed wherever a transaction is expected, for example to :meth:`simsync.Rpc.simulate_transaction`:
     ``bytes(event)`` is its serialized form.
     """
@@ -171,7 +173,7 @@ class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
     def programs(self) -> Sequence[str]:
         """Addresses of the programs that its instructions call, each once, in the order of the calls.
 
-        Programs that were called by other programs are among them. Decoded at each use, without the other fields.
+        Programs that are called through other programs are among them. Decoded at each use, without the other fields.
         """
         return self._reading.programs(self._payload)
 

@@ -52,16 +52,16 @@ class Behaviour:
     early_events: bool = False
     """During a parallel create, send the events of a session before the next session is announced."""
     end_of_stream: str = "a"
-    """End of a subscription: ``a`` result with ``completed``, ``b`` method ending in ``End``, ``c`` clean close.
+    """End of a subscription, ``a`` result with ``completed``, ``b`` method ending in ``End``, ``c`` clean close.
 
     With ``a`` and ``b``, connections that use only what a node has stay open until the session is closed.
     """
     event_form: str = "tagged"
-    """Event inside ``sessionEventV2``: ``tagged`` (method and params) or ``external`` (string or one-key object)."""
+    """Event inside ``sessionEventV2``, ``tagged`` (method and params) or ``external`` (string or one-key object)."""
     error_form: str = "external"
-    """Form of errors: ``external`` (string or one-key object) or ``tagged`` (``type`` and ``data``)."""
+    """Form of errors, ``external`` (string or one-key object) or ``tagged`` (``type`` and ``data``)."""
     inline_case: str = "snake"
-    """Spelling of the keys of session replies: ``snake`` or ``camel``."""
+    """Spelling of the keys of session replies, ``snake`` or ``camel``."""
     null_params: bool = False
     """Send ``"params": null`` in messages without params."""
     binary_frames: bool = False
@@ -69,21 +69,21 @@ class Behaviour:
     overtake_acks: bool = False
     """Send the first notifications of a subscription before its acknowledgement."""
     action_form: str = "0.11"
-    """Results of actions: ``0.11`` with one outcome per transaction, ``0.10`` with the last one at the top level."""
+    """Results of actions, ``0.11`` with one outcome per transaction, ``0.10`` with the last one at the top level."""
     continue_layout: str = "any"
-    """Fields of continues of sub-sessions: ``nested`` under ``request``, ``flat`` beside the id, or ``any``."""
+    """Fields of continues of sub-sessions, ``nested`` under ``request``, ``flat`` beside the id, or ``any``."""
     inline_keys: str = "any"
     """Accept ids and cursors of continues, closes and attaches in ``any``, only ``snake`` or only ``camel`` case."""
     create_keys: str = "any"
     """Read keys of a create request in ``any``, only ``camel`` or only ``snake`` case; ignore the others."""
     discovery_tagging: str = "external"
-    """Form of discovery filters: ``external`` (one-key object) or ``tagged`` (``type`` and ``program``)."""
+    """Form of discovery filters, ``external`` (one-key object) or ``tagged`` (``type`` and ``program``)."""
     anchor_tagging: str = "any"
-    """Form of anchors: ``external`` (string or one-key object), ``tagged`` (``type`` and fields), or ``any``."""
+    """Form of anchors, ``external`` (string or one-key object), ``tagged`` (``type`` and fields), or ``any``."""
     transaction_filter: str = "mentions"
-    """Filter of ``transactionSubscribe``: ``mentions`` (a list under that key), or the bare ``address``."""
+    """Filter of ``transactionSubscribe``, ``mentions`` (a list under that key), or the bare ``address``."""
     diff_filter: str = "typed"
-    """Filter of ``accountDiffSubscribe``: ``typed`` (``address`` and ``address_type``) or ``external`` (one key)."""
+    """Filter of ``accountDiffSubscribe``, ``typed`` (``address`` and ``address_type``) or ``external`` (one key)."""
     refuse_old_replay: bool = False
     """Refuse a subscription from a slot that is no longer kept, instead of starting at the oldest kept one."""
     serve_completed: bool = True
@@ -94,9 +94,9 @@ class Behaviour:
     hosted_surface: bool = False
     """Serve only the RPC methods and subscriptions that the hosted simulator documents."""
     serve_next_port: bool = True
-    """Serve on the next port too if it is free: web3.js looks for the WebSocket there."""
+    """Serve on the next port too if it is free; web3.js looks for the WebSocket there."""
     max_engines: int = 64
-    """Engines that are alive at a time. Others are parked: they keep their accounts, and are made again when needed."""
+    """Engines that are alive at a time. Others are parked; they keep their accounts, and are made again when needed."""
     batch_size: int = 16
     """Transactions per batch of a block."""
     replay_slots: int = 100

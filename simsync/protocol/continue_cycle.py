@@ -1,9 +1,9 @@
 """One continue of one session: from the caller, to the server, to its answer, across lost connections.
 
-``docs/continues.md`` holds the reasoning. In short: a continue that was not completely written is sent again. One that
-was written, and of which no event proves that it arrived, is decided after the re-attach: an event that it must have
-caused proves it; without one, the session's RPC is asked for its slot, and if the slot has not moved, the continue is
-sent again.
+``docs/explanation/continues.md`` holds the reasoning. In short: a continue that was not completely written is sent
+again. One that was written, and of which no event proves that it arrived, is decided after the re-attach: an event that
+it must have caused proves it; without one, the session's RPC is asked for its slot, and if the slot has not moved, the
+continue is sent again.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def record_run(
     The last record is ``summary`` if every slot was seen, else ``stopped`` with the reasons.
 
     Every session is driven by a thread of its own. If the run is cancelled or interrupted, the threads have
-    :data:`~simsync.run.workers.GRACE` seconds to end; a strategy that does not is left behind and records nothing more.
+    five seconds to end; a strategy that does not is left behind and records nothing more.
 
     Args:
         client: The client of the simulator, or a session that is open.

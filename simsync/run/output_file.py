@@ -51,7 +51,10 @@ _BESIDE = re.compile(r"\.[a-z]+-[0-9a-f]{12}-(.+)$")
 
 
 class OutputBusy(SimsyncError):
-    """Another process is writing the file."""
+    """Another process is writing the file.
+
+    What to do: wait for it (``--wait``, or ``wait=`` of :class:`simsync.run.Recorder`), or choose another file.
+    """
 
 
 def as_path(target: PathLike) -> Path:

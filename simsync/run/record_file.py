@@ -3,6 +3,27 @@
 The file is NDJSON, one ``{"type", "data"}`` object per line, as the vendor's tool writes it since version 0.5. Older
 versions of that tool wrote one JSON object with ``metadata``, ``transactions`` and ``summary``; it is read too. Files
 may be compressed (``.gz``, ``.zst``), may begin with a byte order mark and may have Windows line ends.
+
+Records:
+    metadata: The first line. ``start_slot``, ``end_slot``, ``program_ids``, ``program_so``, ``ran_at_unix_secs``,
+        ``session_ids`` (empty), ``recorded_by``, ``fingerprint``, ``options``.
+    session_started: ``session_id``, ``start_slot``, ``end_slot``, ``at_unix_secs``.
+    tx: One transaction. ``slot``, ``timestamp`` (of the block, Unix seconds), ``signature``, ``success``, ``error`` (as
+        the RPC writes it), ``logs``, ``sol_changes`` (rows with ``account``, ``pre`` and ``post`` in lamports),
+        ``token_changes`` (the same in the token's smallest unit, with ``mint`` and ``decimals``), ``account_diffs``
+        (empty; in files of the vendor's tool differences by address or in rows), ``compute_units``, ``fee`` (lamports),
+        ``session_id``.
+    diff: One account diff. ``slot``, ``signature``, ``account``, ``pre_lamports`` and ``post_lamports`` (null if the
+        account did not exist), ``session_id``.
+    summary: The last line of a complete run. Totals, ``session_ids``, the run summary, and what proves that the file is
+        whole: ``diffs``, ``other_records``, ``session_totals``, ``fingerprint``.
+    progress: Written whenever an engine stops. ``session_id``, ``slot``, ``at_unix_secs``; of a single session also
+        what it takes to continue there: ``sequence``, ``executed``, ``transactions``, ``failed``, ``diffs``.
+    reconnected: ``at_unix_secs``, and ``connection``: ``control`` (shared by all sessions) or ``data`` (of
+        ``session_id``).
+    session_completed: The whole range of a session is in the file. The session, its range, ``slots_seen``,
+        ``highest_slot``, ``summary``, ``transactions``, ``failed``, ``diffs``, ``checksum``, ``at_unix_secs``.
+    stopped: The last line of an incomplete run. ``reasons``, ``executed_slots``, ``at_unix_secs``.
 """
 
 from __future__ import annotations

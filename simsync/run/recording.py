@@ -192,7 +192,7 @@ class Recording:
             return account_traces(database, [checks.address("account", account)])
 
     def sql(self, query: str, *values: object) -> list[dict[str, Any]]:
-        """Query the tables of :data:`simsync.run.tables.TABLES` with SQL, in the dialect of DuckDB.
+        """Query the tables of ``docs/reference/recording_file.md`` with SQL, in the dialect of DuckDB.
 
         Args:
             query: For example ``"select error, count(*) n from transactions group by error"``.

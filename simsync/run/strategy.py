@@ -25,7 +25,10 @@ Take = Callable[[Event], object]
 
 
 class StrategyFailed(SimsyncError):
-    """A strategy raised an exception, which is the ``__cause__``."""
+    """A strategy raised an exception, which is the ``__cause__``.
+
+    What to do: correct the strategy, then resume the recording (``--resume``).
+    """
 
 
 class RecordedEvents(Iterator[Event]):

@@ -46,7 +46,10 @@ _INTERPRETER = uuid.uuid4().hex
 
 
 class SweepFailed(SimsyncError):
-    """A range could not be run, or its result could not be sent back; the message says why."""
+    """A range could not be run, or its result could not be sent back; the message says why.
+
+    What to do: run the range again in another sweep, or with the same journal.
+    """
 
 
 @dataclass(frozen=True)

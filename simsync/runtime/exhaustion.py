@@ -19,7 +19,7 @@ class Exhausted(ConnectError):
 
 
 def no_thread(error: BaseException) -> Exhausted:
-    return Exhausted(f"a thread could not be started ({error}): {THREADS} (see docs/threads.md)")
+    return Exhausted(f"a thread could not be started ({error}): {THREADS} (see docs/explanation/threads.md)")
 
 
 def exhaustion(error: BaseException | None) -> Exhausted | None:
@@ -31,7 +31,7 @@ def exhaustion(error: BaseException | None) -> Exhausted | None:
         if is_limit(error):
             return _no_file(error)
         if isinstance(error, (SimsyncError, ImportError)) and os.strerror(errno.EMFILE) in str(error):
-            return Exhausted(f"{error}: {FILES} (see docs/threads.md)")
+            return Exhausted(f"{error}: {FILES} (see docs/explanation/threads.md)")
         seen.append(error)
         error = error.__cause__ or error.__context__
     return None
@@ -57,4 +57,5 @@ def check_room(descriptors: int = 1) -> None:
 
 
 def _no_file(error: BaseException) -> Exhausted:
-    return Exhausted(f"too many open files ({getattr(error, 'strerror', error)}): {FILES} (see docs/threads.md)")
+    why = getattr(error, "strerror", error)
+    return Exhausted(f"too many open files ({why}): {FILES} (see docs/explanation/threads.md)")

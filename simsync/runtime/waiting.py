@@ -1,7 +1,7 @@
 """Waiting for a socket, for a change of shared state, and for a deadline.
 
-Each wait here can be ended by another thread, and Ctrl-C ends it without leaving a lock taken. ``docs/threads.md``
-lists the other ways to wait.
+Each wait here can be ended by another thread, and Ctrl-C ends it without leaving a lock taken.
+``docs/internals/waits.md`` lists the other ways to wait.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Replaceable choices for the parts of the wire format that the vendor does not document.
 
-``docs/compatibility.md`` lists every guess with its certainty. A wrong choice is corrected here, or by the user with
-``Options(dialect=Dialect(nested_continue=False))``.
+``docs/internals/compatibility.md`` lists every guess with its certainty. A wrong choice is corrected here, or by the
+user with ``Options(dialect=Dialect(nested_continue=False))``.
 """
 
 from __future__ import annotations

@@ -230,7 +230,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("`OracleUpdate` filters", _names_oracles, 28, None, "take ProgramExecuted with the program of the oracle"),
 )
-"""What differs, as far as it is known. The order is that of ``docs/compatibility.md``."""
+"""What differs, as far as it is known. The order is that of ``docs/internals/compatibility.md``."""
 
 
 def check(create: CreateSession, generation: str) -> None:

@@ -1,4 +1,4 @@
-"""The names that the lines of docs/mistakes.md use, and the result of running one."""
+"""The names that the lines of docs/reference/mistakes.md use, and the result of running one."""
 
 from __future__ import annotations
 

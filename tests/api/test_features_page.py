@@ -14,7 +14,7 @@ import simsync.run
 from tools.pages import cells_of
 
 ROOT = Path(simsync.__file__).parent.parent
-PAGE = ROOT / "docs" / "features.md"
+PAGE = ROOT / "docs" / "internals" / "features.md"
 
 if not PAGE.is_file():
     pytest.skip("an installed simsync comes without its documents", allow_module_level=True)
@@ -37,6 +37,6 @@ def test_names_on_the_page_exist(name: str) -> None:
     assert reduce(getattr, name.split(".")[1:], simsync) is not None
 
 
-@pytest.mark.parametrize("file", sorted(set(re.findall(r"`((?:examples|docs)/[\w.]+)`", TEXT))))
+@pytest.mark.parametrize("file", sorted(set(re.findall(r"`((?:examples|docs)/[\w./]+)`", TEXT))))
 def test_files_on_the_page_exist(file: str) -> None:
     assert (ROOT / file).is_file()

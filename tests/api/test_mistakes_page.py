@@ -1,4 +1,4 @@
-"""Each line of docs/mistakes.md raises what it says."""
+"""Each line of docs/reference/mistakes.md raises what it says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import simsync
 
 from .mistakes import names, outcome
 
-PAGE = Path(simsync.__file__).parent.parent / "docs" / "mistakes.md"
+PAGE = Path(simsync.__file__).parent.parent / "docs" / "reference" / "mistakes.md"
 
 if not PAGE.is_file():
     pytest.skip("an installed simsync comes without its documents", allow_module_level=True)

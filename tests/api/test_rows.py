@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +16,6 @@ from simsync.events import BacktestError
 from simsync.local import Ledger, Simulator
 from simsync.wire.streams import STREAMS
 
-PAGE = Path(simsync.__file__).parent.parent / "docs" / "rows.md"
 SYSTEM = "1" * 32
 LARGE = 2**64 - 1
 
@@ -70,13 +67,6 @@ def test_events_with_the_same_content_are_one_member_of_a_set(pairs: list[Any]) 
     assert {simsync.Slot(1), simsync.Slot(2), simsync.Slot(1)} == {simsync.Slot(2), simsync.Slot(1)}
     transactions = [event for _sub, event in pairs if isinstance(event, simsync.Transaction)]
     assert len(set(transactions)) == len(transactions) == 24
-
-
-def test_the_page_lists_the_columns() -> None:
-    if not PAGE.is_file():
-        pytest.skip("an installed simsync comes without its documents")
-    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    assert rows == [(name, column) for name, columns in tables.COLUMNS.items() for column in columns]
 
 
 def test_an_arrow_table_keeps_large_numbers_and_has_the_columns_of_its_kinds(pairs: list[Any]) -> None:

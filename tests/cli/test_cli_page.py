@@ -7,7 +7,7 @@ from pathlib import Path
 from simsync.cli.exit_codes import table
 from tools.commands import page
 
-CRON = Path(__file__).resolve().parents[2] / "docs" / "cron.md"
+CRON = Path(__file__).resolve().parents[2] / "docs" / "guides" / "cron.md"
 
 
 def test_the_exit_codes_are_the_same_on_the_page_about_cron() -> None:

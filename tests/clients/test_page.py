@@ -1,4 +1,4 @@
-"""The table of ``docs/clients.md`` lists every method, and says of each whether the hosted simulator has it."""
+"""The table of ``docs/guides/clients.md`` lists every method, and says of each whether the hosted simulator has it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("aiohttp")
 pytest.importorskip("solders")
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "clients.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "clients.md"
 
 
 def test_the_table_is_complete() -> None:

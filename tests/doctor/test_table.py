@@ -12,7 +12,7 @@ import simsync
 from simsync.doctor.table import NOT_OBSERVABLE, OBSERVATIONS
 from tools.pages import cells_of
 
-PAGE = Path(simsync.__file__).parent.parent / "docs" / "compatibility.md"
+PAGE = Path(simsync.__file__).parent.parent / "docs" / "internals" / "compatibility.md"
 
 if not PAGE.is_file():
     pytest.skip("an installed simsync comes without its documents", allow_module_level=True)

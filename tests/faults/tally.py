@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 EQUAL, HONEST, TOLD, WAITED = "equal", "honest", "told", "waited"
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+PAGE = Path(__file__).parents[2] / "docs" / "internals" / "reliability.md"
 BEGIN = "<!-- table of faults: python -m pytest tests/faults --thorough --write-reliability -->"
 END = "<!-- end of the table -->"
 

@@ -264,7 +264,7 @@ def test_a_token_takes_effect_without_a_thread(client: simsync.Client, scarce: S
 
 
 def test_a_session_needs_no_more_than_the_page_says() -> None:
-    """The figures of docs/threads.md, which the errors repeat."""
+    """The figures of docs/explanation/threads.md, which the errors repeat."""
     program = """
 import os, threading
 import simsync

@@ -299,7 +299,10 @@ class World:
         return self.step == "steady" and self.conversation.next_deadline is not None
 
     def let_grace_pass(self) -> None:
-        """No proof came in time. The server keeps to what docs/continues.md trusts it with: see :meth:`_be_prompt`."""
+        """No proof came in time. The server keeps to what docs/explanation/continues.md trusts it with.
+
+        See :meth:`_be_prompt`.
+        """
         self._be_prompt()
         deadline = self.conversation.next_deadline
         if self.connected and self.step == "steady" and deadline is not None:

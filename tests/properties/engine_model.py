@@ -127,7 +127,10 @@ class Engine:
 
     @property
     def is_executing(self) -> bool:
-        """The first slot of a continue was said. An error before that would be its answer (docs/compatibility.md)."""
+        """The first slot of a continue was said.
+
+        An error before that would be its answer (docs/internals/compatibility.md).
+        """
         said = self.history[self.said_before :]
         return not self.waiting and any(entry.kind == "slotNotification" for entry in said)
 

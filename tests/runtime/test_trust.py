@@ -280,7 +280,7 @@ def test_the_checks_name_what_is_trusted(url: str, bundle: Path, monkeypatch: py
     assert (found.result, "(SSL_CERT_FILE)" in found.detail) == (OK, True)
     monkeypatch.setenv("SSL_CERT_FILE", "/missing.pem")
     found = {one.check: one for one in check_up(asking(url))}["TLS"]
-    assert (found.result, found.advice) == (FAILED, "correct the path, see docs/network.md")
+    assert (found.result, found.advice) == (FAILED, "correct the path, see docs/guides/network.md")
 
 
 def test_bad_options(bundle: Path, authority: trustme.CA) -> None:

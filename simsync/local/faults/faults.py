@@ -56,7 +56,7 @@ class Faults:
     Args:
         seed: Adds chaos for as long as the simulator serves: sockets are dropped or stall for a moment, and control
             events are repeated, at places that the seed decides. A correct client loses nothing; see
-            ``docs/testing.md``.
+            ``docs/guides/testing.md``.
 
     Raises:
         InvalidParams: ``seed`` is not a whole number. The methods raise it for a number or argument out of range.
