@@ -20,7 +20,7 @@ from simsync.cli.settings import Settings, pass_settings
 from simsync.cli.venue_templates import direct_fills
 from simsync.params import checks
 from simsync.run.driver import record_run
-from simsync.run.output_file import OutputBusy, as_path, own_descriptor, refuse_same_file
+from simsync.run.output_file import OutputBusy, own_descriptor, refuse_same_file
 from simsync.run.plan import RunPlan
 from simsync.run.recorder import Recorder
 from simsync.run.resuming import keep_finished
@@ -37,8 +37,7 @@ _CAPACITY_HELP = "Seconds to wait for capacity before creating the session fails
 @options.end_slot
 @click.option(
     "--output-file",
-    type=click.Path(dir_okay=False, allow_dash=True),
-    callback=lambda _context, _option, text: as_path(text),
+    type=options.OUTPUT_FILE,
     required=True,
     help="NDJSON file to write, compressed if it ends in .gz or .zst; - is standard output. A complete recording is"
     " replaced only with --force.",

@@ -47,7 +47,6 @@ _CANNOT_LOCK = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _OWN_DESCRIPTOR = re.compile(r"/(?:dev/fd|proc/(?:self|thread-self|(?P<process>\d+))(?:/task/\d+)?/fd)/(?P<number>\d+)")
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _MOST_LINKS = 40
-_BESIDE = re.compile(r"\.[a-z]+-[0-9a-f]{12}-(.+)$")
 
 
 class OutputBusy(SimsyncError):
@@ -184,16 +183,6 @@ def beside(path: Path, purpose: str) -> Path:
         with contextlib.suppress(FileExistsError), _named(path):
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
             return part
-
-
-def output_name(part: Path) -> str | None:
-    """The name of the file that a temporary file beside it stands for; None if it is no such temporary file.
-
-    Args:
-        part: A path from :func:`beside`; a program that writes it may have put its own word before the name.
-    """
-    match = _BESIDE.search(part.name)
-    return None if match is None else match.group(1)
 
 
 def remove_leftovers(path: Path, purpose: str) -> None:
