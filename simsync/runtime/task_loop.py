@@ -62,8 +62,7 @@ class Task:
 
     def start(self, steps: Steps[None]) -> None:
         """Let the thread of the loop run ``steps``. Raises Exhausted if it has none and cannot start one."""
-        self.steps = steps
-        self._loop.add(self)
+        self._loop.add(self, steps)
         self._was_started = True
 
     def wake(self) -> None:
@@ -115,7 +114,6 @@ class TaskLoop:
         self._runner: threading.Thread | None = None  # the one that runs the tasks
         self._waker: Waker | None = None
         self._woken: deque[Task] = deque()  # filled by any thread, without the lock
-        self._is_signalled = False
         # What follows belongs to the thread.
         self._selector: selectors.BaseSelector | None = None
         self._ready: deque[Task] = deque()
@@ -129,8 +127,10 @@ class TaskLoop:
         """Whether this is the thread of the loop."""
         return self._runner is threading.current_thread()
 
-    def add(self, task: Task) -> None:
+    def add(self, task: Task, steps: Steps[None]) -> None:
         with self._lock:
+            # Under the lock: a task that was woken before may run from now on, but it cannot end before it is listed.
+            task.steps = steps
             self._tasks.add(task)
             self._woken.append(task)
             if self._runner is not None or (self._started is not None and self._started.is_alive()):
@@ -150,21 +150,22 @@ class TaskLoop:
         self._signal()
 
     def _signal(self) -> None:
+        # Every time: a note that the thread is signalled already could be left behind by a Ctrl-C before the signal.
         waker = self._waker
-        if not self._is_signalled and waker is not None:
-            self._is_signalled = True
+        if waker is not None:
             waker.wake()
 
     def _prepare(self) -> None:
-        """Raises Exhausted."""
+        """Raises Exhausted. Ctrl-C leaves what is not ready unassigned."""
         if self._waker is None:
             self._waker = Waker()
         if self._selector is None:
             try:
-                self._selector = selectors.DefaultSelector()
+                selector = selectors.DefaultSelector()
             except OSError as error:
                 raise exhaustion(error) or error from error
-            self._selector.register(self._waker, selectors.EVENT_READ)
+            selector.register(self._waker, selectors.EVENT_READ)
+            self._selector = selector
 
     def _release(self) -> None:
         if self._tasks:
@@ -183,7 +184,6 @@ class TaskLoop:
             if self._runner is not None:
                 return
             self._runner = threading.current_thread()
-            self._is_signalled = False
         while True:
             with self._lock:
                 if not self._tasks:
@@ -206,9 +206,7 @@ class TaskLoop:
             if key.data is not None:
                 self._make_ready(key.data)
             elif self._waker is not None:
-                # In this order. The other way round, a signal in between is cleared, and nobody would signal again.
-                self._waker.clear()
-                self._is_signalled = False
+                self._waker.clear()  # before the woken tasks are taken: who is woken from now on signals again
         while self._woken:
             self._make_ready(self._woken.popleft())
         for task in self._due():

@@ -215,3 +215,26 @@ def test_no_wake_up_is_lost_between_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert finished == [True] * 4
+
+
+def test_a_task_that_is_woken_before_it_starts_does_not_keep_the_thread() -> None:
+    loop = TaskLoop("tasks")
+
+    def nothing() -> Steps[None]:
+        yield GO_ON
+
+    def wake(task: Task) -> None:
+        for _again in range(20):
+            task.wake()
+
+    for _each in range(300):
+        keeper, task = started(loop, nothing()), Task(loop)
+        waking = threading.Thread(target=wake, args=(task,))
+        waking.start()
+        task.start(nothing())
+        waking.join()
+        assert task.join(LONG)
+        assert keeper.join(LONG)
+    for thread in runners():
+        thread.join(LONG)
+    assert runners() == []
