@@ -71,6 +71,7 @@ def test_web3_and_spl_token(session: simsync.BacktestSession, tmp_path: Path) ->
         "history": True,
         "block": True,
         "epoch": 0,
+        "inner": ["getAccountDataSize", "createAccount", "initializeImmutableOwner", "initializeAccount3"],
         "refused": True,
     }
 

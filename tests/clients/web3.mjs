@@ -1,4 +1,4 @@
-// web3.js and spl-token on one session: send and confirm, tokens, history. Prints one JSON object.
+// web3.js and spl-token on one session: send and confirm, tokens, history, a simulation. Prints one JSON object.
 import * as web3 from '@solana/web3.js';
 import * as token from '@solana/spl-token';
 
@@ -25,6 +25,15 @@ seen.history = rows.some(row => row.signature === signature);
 const slot = await connection.getSlot();
 seen.block = (await connection.getBlock(slot, { maxSupportedTransactionVersion: 0 })).transactions.length > 0;
 seen.epoch = (await connection.getEpochInfo()).epoch;
+
+const { blockhash } = await connection.getLatestBlockhash();
+const fresh = web3.Keypair.generate().publicKey;
+const home = token.getAssociatedTokenAddressSync(mint, fresh);
+const create = token.createAssociatedTokenAccountInstruction(payer.publicKey, home, fresh, mint);
+const message = new web3.TransactionMessage({ payerKey: payer.publicKey, recentBlockhash: blockhash, instructions: [create] });
+const unsigned = new web3.VersionedTransaction(message.compileToV0Message());
+const tried = await connection.simulateTransaction(unsigned, { innerInstructions: true });
+seen.inner = tried.value.innerInstructions[0].instructions.map(one => one.parsed.type);
 
 const poor = web3.Keypair.generate();
 const broke = web3.SystemProgram.transfer({ fromPubkey: poor.publicKey, toPubkey: payer.publicKey, lamports: 5 });

@@ -7,7 +7,7 @@ ones.
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from solders.hash import Hash
 from solders.instruction import CompiledInstruction
@@ -18,6 +18,9 @@ from solders.transaction import VersionedTransaction
 
 from simsync.local.encoding import decode_base58, encode_base58
 from simsync.local.parsed.instructions import parsed_instruction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ENCODINGS = ("binary", "base64", "base58", "json", "jsonParsed")
 """``binary`` is the old name for base58 as bare text."""
@@ -136,12 +139,14 @@ def _parsed(reply: dict[str, Any]) -> dict[str, object]:
     meta = reply.get("meta")
     if isinstance(meta, dict):
         meta = {key: value for key, value in meta.items() if key != "loadedAddresses"}
-        meta["innerInstructions"] = [
-            {**group, "instructions": [_instruction(one, names) for one in group["instructions"]]}
-            for group in meta.get("innerInstructions") or ()
-        ]
+        meta["innerInstructions"] = parsed_inner_instructions(meta.get("innerInstructions") or (), names)
         found["meta"] = meta
     return found
+
+
+def parsed_inner_instructions(groups: Iterable[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+    """Return inner instructions in ``json`` as in ``jsonParsed``; ``names`` are all account keys of the transaction."""
+    return [{**group, "instructions": [_instruction(one, names) for one in group["instructions"]]} for group in groups]
 
 
 def _instruction(one: dict[str, Any], names: list[str]) -> dict[str, object]:

@@ -6,6 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from solders.message import from_bytes_versioned
+from solders.signature import Signature
+from solders.transaction import SanitizeError, VersionedTransaction
 
 from simsync.local.backtest.stream import ExecutedTransaction
 from simsync.local.encoding import decode_base58, encode_base58
@@ -84,6 +86,11 @@ def get_fee_for_message(backtest: Backtest, params: list[Any]) -> Any:
         message = from_bytes_versioned(wire)
     except ValueError as error:
         raise invalid(f"failed to deserialize the message: {error}") from error
+    try:
+        signatures = [Signature.default()] * message.header.num_required_signatures
+        VersionedTransaction.populate(message, signatures).sanitize()
+    except SanitizeError as error:
+        raise invalid(f"invalid transaction message: {error}") from error
     return with_context(backtest, backtest.engine.fee_of(message))
 
 

@@ -15,11 +15,13 @@ from solders.transaction import VersionedTransaction
 from simsync.local.engine.engine import LAMPORTS_PER_SIGNATURE
 from simsync.local.engine.error_texts import describe_error
 from simsync.local.engine.programs import SYSTEM_PROGRAM, system_transfer
-from simsync.local.rpc.accounts import MAX_MULTIPLE_ACCOUNTS, shown_account, with_context
+from simsync.local.parsed.transactions import parsed_inner_instructions
+from simsync.local.rpc.accounts import shown_account, with_context
 from simsync.local.rpc.chain import latest_blockhash
 from simsync.local.rpc.params import (
     INTERNAL_ERROR,
     PREFLIGHT_FAILED,
+    SIGNATURE_FAILURE,
     RpcFault,
     account_encoding,
     address,
@@ -39,6 +41,14 @@ if TYPE_CHECKING:
 
 _FAUCET = Pubkey.from_bytes(hashlib.sha256(b"simsync-local/faucet").digest())
 """It gets the lamports of each airdrop as an override and sends them on."""
+_BROKEN = (
+    "SanitizeFailure",
+    "AddressLookupTableNotFound",
+    "InvalidAddressLookupTableOwner",
+    "InvalidAddressLookupTableData",
+    "InvalidAddressLookupTableIndex",
+)
+"""Errors of transactions that a node refuses while it reads them."""
 _MOST_LAMPORTS = 2**64 - 1 - LAMPORTS_PER_SIGNATURE
 
 
@@ -47,24 +57,16 @@ def simulate_transaction(backtest: Backtest, params: list[Any]) -> Any:
     wanted = transaction(required(params, 0, "transaction"), config.get("encoding", "base58"))
     if config.get("sigVerify") and config.get("replaceRecentBlockhash"):
         raise invalid("sigVerify may not be used with replaceRecentBlockhash")
-    accounts, keys, form = config.get("accounts"), None, "base64"
-    if accounts is not None:
-        if not isinstance(accounts, dict):
-            raise unexpected(accounts, "accounts with addresses and encoding")
-        form = account_encoding({"encoding": accounts.get("encoding")}, "base64")
-        if form in ("binary", "base58"):
-            raise invalid("base58 encoding not supported")
-        keys = [address(item) for item in listed(accounts.get("addresses"), MAX_MULTIPLE_ACCOUNTS, "accounts")]
-    engine = backtest.engine
-    outcome, written = engine.simulate(wanted)
+    outcome, written = _simulate(backtest, wanted)
+    if config.get("sigVerify") and not all(wanted.verify_with_results()):
+        raise RpcFault(SIGNATURE_FAILURE, "Transaction signature verification failure")
     value = _simulated(outcome)
-    if keys is not None:
-        value["accounts"] = [
-            shown_account(backtest, written[key] if key in written else engine.account(key), {"encoding": form}, form)
-            for key in keys
-        ]
+    if "accounts" in config:
+        value["accounts"] = _accounts_after(backtest, config["accounts"], outcome, written)
     if config.get("innerInstructions"):
-        value["innerInstructions"] = inner_instructions_json(outcome)
+        # A node parses them, unlike those of getTransaction in ``json``.
+        names = [str(key) for key in outcome.keys]
+        value["innerInstructions"] = parsed_inner_instructions(inner_instructions_json(outcome), names)
     if config.get("replaceRecentBlockhash"):
         value["replacementBlockhash"] = latest_blockhash(backtest)
     return with_context(backtest, value)
@@ -73,10 +75,11 @@ def simulate_transaction(backtest: Backtest, params: list[Any]) -> Any:
 def send_transaction(backtest: Backtest, params: list[Any]) -> str:
     config = config_at(params, 1)
     wanted = transaction(required(params, 0, "transaction"), config.get("encoding", "base58"))
-    if not wanted.signatures:
-        raise invalid("Invalid params: the transaction has no signature")
-    if not config.get("skipPreflight"):
-        _preflight(backtest, wanted)
+    # Also without a preflight: LiteSVM finds out only by a run whether a transaction can be in a block at all.
+    outcome, _ = _simulate(backtest, wanted)
+    if outcome.error is not None and not config.get("skipPreflight"):
+        text = f"Transaction simulation failed: {describe_error(outcome.error)}"
+        raise RpcFault(PREFLIGHT_FAILED, text, _simulated(outcome))
     shown = backtest.inject(wanted)
     backtest.stream.wake()
     return shown.signature
@@ -105,11 +108,32 @@ def request_airdrop(backtest: Backtest, params: list[Any]) -> str:
     return shown.signature
 
 
-def _preflight(backtest: Backtest, wanted: VersionedTransaction) -> None:
-    outcome, _ = backtest.engine.simulate(wanted)
+def _simulate(backtest: Backtest, wanted: VersionedTransaction) -> tuple[Outcome, dict[Pubkey, Account]]:
+    """Simulate a transaction. Refuses one that is broken: it never gets into a block."""
+    outcome, written = backtest.engine.simulate(wanted)
+    if outcome.error in _BROKEN:
+        raise invalid(f"invalid transaction: {describe_error(outcome.error)}")
+    return outcome, written
+
+
+def _accounts_after(
+    backtest: Backtest, wanted: object, outcome: Outcome, written: dict[Pubkey, Account]
+) -> list[dict[str, Any] | None]:
+    """Return the wanted accounts as a simulation leaves them; nothing for each of them if it failed."""
+    if not isinstance(wanted, dict):
+        raise unexpected(wanted, "accounts with addresses and encoding")
+    form = account_encoding({"encoding": wanted.get("encoding")}, "base64")
+    if form in ("binary", "base58"):
+        raise invalid("base58 encoding not supported")
+    keys = [address(item) for item in listed(wanted.get("addresses"), len(outcome.keys), "accounts")]
     if outcome.error is not None:
-        text = f"Transaction simulation failed: {describe_error(outcome.error)}"
-        raise RpcFault(PREFLIGHT_FAILED, text, _simulated(outcome))
+        return [None] * len(keys)
+    return [
+        shown_account(
+            backtest, written[key] if key in written else backtest.engine.account(key), {"encoding": form}, form
+        )
+        for key in keys
+    ]
 
 
 def _simulated(outcome: Outcome) -> dict[str, Any]:
