@@ -8,6 +8,7 @@ from solders.pubkey import Pubkey
 
 from simsync.local.action_blob import read_blob
 from simsync.local.actions import Action, Anchor, MatchAnchor, SlotAnchor
+from simsync.local.encoding import brief
 from simsync.local.request_fields import (
     BadRequest,
     Fields,
@@ -53,10 +54,10 @@ def _action(index: int, item: object, tagging: str, minor: int | None) -> Action
         raise invalid(f"{where} has accountOverrides, which require the kind simulate")
     label = fields.get("label")
     if label is not None and not isinstance(label, str):
-        raise invalid(f"label of {where} must be a string, not {label!r}")
+        raise invalid(f"label of {where} must be a string, not {brief(label)}")
     anchor = fields.get("anchor")
     if tagging != "any" and (tagging == "tagged") != _is_tagged(anchor):
-        raise invalid(f"the anchor of {where} must be {tagging}, not {anchor!r}")
+        raise invalid(f"the anchor of {where} must be {tagging}, not {brief(anchor)}")
     due, transactions = _anchor(anchor, where, minor), _transactions(fields, where, minor)
     if not transactions and any(account.executable for _address, account in overrides):
         raise invalid(f"{where} overrides a program")
@@ -78,7 +79,7 @@ def _action(index: int, item: object, tagging: str, minor: int | None) -> Action
 def _kind(value: object, where: str) -> bool:
     name, _ = _variant(value, f"kind of {where}")
     if name not in ("send", "simulate"):
-        raise invalid(f"kind of {where} must be simulate or send, not {value!r}")
+        raise invalid(f"kind of {where} must be simulate or send, not {brief(value)}")
     return name == "send"
 
 
@@ -113,7 +114,7 @@ def _anchor(value: object, where: str, minor: int | None) -> Anchor:
     where = f"anchor of {where}"
     name, content = _variant(value, where)
     if minor is not None and minor < _SINCE.get(name, 0):
-        raise invalid(f"unknown {where}: {value!r}")
+        raise invalid(f"unknown {where}: {brief(value)}")
     if name in ("afterslot", "beforeslot"):
         slots = _slots(content, where)
         if slots is None and (name == "beforeslot" or (minor or 0) >= _NAMED_SLOTS):
@@ -126,7 +127,7 @@ def _anchor(value: object, where: str, minor: int | None) -> Anchor:
     if name in ("beforematch", "aftermatch"):
         wanted = _member(content, "filter", where)
         return MatchAnchor(name == "beforematch", _program(content if wanted is None else wanted, where))
-    raise invalid(f"unknown {where}: {value!r}")
+    raise invalid(f"unknown {where}: {brief(value)}")
 
 
 def _slots(content: object, where: str) -> tuple[int, ...] | None:
@@ -134,7 +135,7 @@ def _slots(content: object, where: str) -> tuple[int, ...] | None:
     if slots is None:
         return None
     if not isinstance(slots, list) or not slots or not all(_is_number(slot, 0) for slot in slots):
-        raise invalid(f"slots of the {where} must be a list of slots with at least one, not {slots!r}")
+        raise invalid(f"slots of the {where} must be a list of slots with at least one, not {brief(slots)}")
     return tuple(slots)
 
 
@@ -143,14 +144,14 @@ def _every(content: Any, where: str) -> int:
         found = (_member(content, name, where) for name in _EVERY)
         content = next((one for one in found if one is not None), None)
     if not _is_number(content, 1):
-        raise invalid(f"everyNSlots of the {where} must be a number of at least 1, not {content!r}")
+        raise invalid(f"everyNSlots of the {where} must be a number of at least 1, not {brief(content)}")
     return int(content)
 
 
 def _program(value: object, where: str) -> Pubkey:
     name, content = _variant(value, f"filter of the {where}")
     if name != "programexecuted":
-        raise invalid(f"the filter of the {where} must be programExecuted, no other is supported: {value!r}")
+        raise invalid(f"the filter of the {where} must be programExecuted, no other is supported: {brief(value)}")
     if isinstance(content, dict):
         content = next((_member(content, key, where) for key in ("program", "programId", "address")), None)
     return Pubkey.from_string(read_address(content, f"programExecuted of the {where}"))
@@ -165,7 +166,7 @@ def _variant(value: object, where: str) -> tuple[str, object]:
     if isinstance(value, str):
         return plain(value), None
     if not isinstance(value, dict):
-        raise invalid(f"{where} must be a string or an object, not {value!r}")
+        raise invalid(f"{where} must be a string or an object, not {brief(value)}")
     for tag in _TAGS:
         if isinstance(value.get(tag), str):
             rest = {key: item for key, item in value.items() if key != tag}

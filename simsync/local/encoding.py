@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
+import reprlib
 import time
 import uuid
 from datetime import datetime, timedelta, timezone
@@ -29,6 +31,8 @@ _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _INDEX = {letter: value for value, letter in enumerate(_ALPHABET)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MS = timedelta(milliseconds=1)
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxother = 100
 _FORM = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d))?", re.ASCII
 )
@@ -43,10 +47,35 @@ def dump_json(value: object) -> bytes:
 
 
 def load_json(text: str | bytes) -> Any:
-    """Return the value of a JSON document. Raises ValueError for anything else."""
+    """Return the value of a JSON document. Raises ValueError for anything else.
+
+    What it returns can be written as JSON again, unless it is nested deeply.
+    """
     if orjson is not None:
         return orjson.loads(text)
-    return json.loads(text)
+    if isinstance(text, bytes):
+        # The standard library would take other encodings, and half of a surrogate pair.
+        text = text.decode()
+    try:
+        value = json.loads(text, parse_constant=_finite, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if "\\u" in text:
+        # It may name half of a surrogate pair.
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a number of JSON")
+    return number
+
+
+def brief(value: object) -> str:
+    """Return a value that a client sent for the text of an error. It is short, however long or deep the value is."""
+    return _BRIEF.repr(value)
 
 
 def encode_base58(data: bytes) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
+from simsync.local.encoding import brief
 from simsync.local.solana_json import MalformedAccount, read_modifications
 
 if TYPE_CHECKING:
@@ -56,19 +57,19 @@ class Fields:
         if value is None and default is not None:
             return default
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
-            raise invalid(f"{name} of {self._what} must be an integer from 0 to {most}, not {value!r}")
+            raise invalid(f"{name} of {self._what} must be an integer from 0 to {most}, not {brief(value)}")
         return value
 
     def flag(self, name: str) -> bool:
         value = self.get(name)
         if value is not None and not isinstance(value, bool):
-            raise invalid(f"{name} of {self._what} must be true or false, not {value!r}")
+            raise invalid(f"{name} of {self._what} must be true or false, not {brief(value)}")
         return bool(value)
 
     def text(self, name: str) -> str:
         value = self.get(name)
         if not isinstance(value, str):
-            raise invalid(f"{name} of {self._what} must be a string, not {value!r}")
+            raise invalid(f"{name} of {self._what} must be a string, not {brief(value)}")
         return value
 
     def items(self, name: str) -> list[object]:
@@ -93,7 +94,7 @@ def read_address(value: Any, where: str) -> str:
     try:
         return str(Pubkey.from_string(value))
     except (ValueError, TypeError) as error:
-        raise invalid(f"{where}: {value!r} is not a Solana address (base58 of 32 bytes)") from error
+        raise invalid(f"{where}: {brief(value)} is not a Solana address (base58 of 32 bytes)") from error
 
 
 def read_transaction(index: int, text: object) -> VersionedTransaction:

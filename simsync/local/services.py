@@ -13,7 +13,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simsync.local.encoding import MS_PER_DAY, build_request_id, dump_json, read_time, time_text
+from simsync.local.encoding import MS_PER_DAY, brief, build_request_id, dump_json, read_time, time_text
 from simsync.local.request_fields import Fields, invalid
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _range(fields: Fields, what: str) -> Range:
         raise invalid(f"end_slot {end} of {what} is below start_slot {start}")
     kind = "blocks" if fields.get("kind") is None else fields.text("kind")
     if kind not in BUNDLE_KINDS:
-        raise invalid(f"kind of {what} must be one of {', '.join(BUNDLE_KINDS)}, not {kind!r}")
+        raise invalid(f"kind of {what} must be one of {', '.join(BUNDLE_KINDS)}, not {brief(kind)}")
     return Range(start, end, kind)
 
 

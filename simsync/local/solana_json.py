@@ -10,7 +10,7 @@ from solders.account import Account
 from solders.message import Message, MessageV0
 from solders.pubkey import Pubkey
 
-from simsync.local.encoding import encode_base58, zstandard
+from simsync.local.encoding import brief, encode_base58, zstandard
 from simsync.local.parsed.accounts import parsed_account
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _account(address: str, item: object) -> Account:
         raise MalformedAccount("invalidRequest", {"error": f"the account {address} must be an object"})
     lamports = item.get("lamports")
     if not isinstance(lamports, int) or isinstance(lamports, bool) or not 0 <= lamports <= _U64:
-        text = f"lamports of {address} must be an integer, not {lamports!r}"
+        text = f"lamports of {address} must be an integer, not {brief(lamports)}"
         raise MalformedAccount("invalidRequest", {"error": text})
     try:
         owner = Pubkey.from_string(item.get("owner"))  # type: ignore[arg-type]

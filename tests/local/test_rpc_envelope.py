@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import requests
 
-from simsync.local import Simulator
+from simsync.local import Simulator, encoding
+from simsync.local.pubsub.kinds import SUBSCRIBE
+from simsync.local.rpc.calls import CALLS
 
 from .bare import TIMEOUT, Control, Data, Rpc
 
@@ -61,6 +63,93 @@ def test_an_invalid_request_keeps_its_id(rpc: Rpc, data: Data, request_: Any) ->
     assert (reply["id"], reply["error"]["code"], reply["error"]["message"]) == (7, -32600, "Invalid request")
     data.send(request_)
     assert data.recv() == reply
+
+
+@pytest.fixture(params=["orjson", "standard library"])
+def codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "orjson":
+        pytest.importorskip("orjson")
+    else:
+        monkeypatch.setattr(encoding, "orjson", None)
+
+
+def nested(depth: int) -> str:
+    return "[" * depth + "]" * depth
+
+
+@pytest.mark.usefixtures("codec")
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"id": "\\ud800", "method": "slotSubscribe"}',
+        '{"id": 1, "method": "slotSubscribe", "params": [{"commitment": "\\uDFFF"}]}',
+        '{"id": NaN, "method": "slotSubscribe"}',
+        '{"id": 1, "method": "slotSubscribe", "params": [-Infinity]}',
+        '{"id": 1e999, "method": "slotSubscribe"}',
+        nested(100_000),
+    ],
+)
+def test_what_is_not_json_is_a_parse_error(simulator: Simulator, rpc: Rpc, data: Data, text: str) -> None:
+    assert rpc.post(text)["error"]["code"] == -32700
+    data.send_text(text)
+    assert data.recv() == rpc.post(text)
+    assert data.call("slotSubscribe", [])["id"] == 7
+    with Control(simulator) as control:
+        control.send_text(text)
+        assert control.recv()["params"]["invalidRequest"]["error"].startswith("not JSON: ")
+
+
+@pytest.mark.usefixtures("codec")
+@pytest.mark.parametrize("value", ["[]", "{}", "true", nested(500)])
+def test_only_a_string_a_number_or_null_is_an_id(rpc: Rpc, data: Data, value: str) -> None:
+    text = f'{{"id": {value}, "method": "slotSubscribe"}}'
+    reply = rpc.post(text)
+    assert (reply["id"], reply["error"]["code"]) == (None, -32600)
+    data.send_text(text)
+    assert data.recv() == reply
+    assert data.call("slotSubscribe", [])["id"] == 7
+
+
+@pytest.mark.usefixtures("codec")
+def test_the_text_of_an_error_is_short_however_deep_the_value_is(simulator: Simulator, rpc: Rpc, data: Data) -> None:
+    deep = nested(900)
+    head = '{"id": 7, "method": '
+    key = "1" * 32
+    error = rpc.post(f'{head}"getProgramAccounts", "params": ["{key}", {{"filters": [{deep}]}}]}}')["error"]
+    assert error["message"] == "Invalid params: unknown filter [[[[[[[...]]]]]]], expected dataSize or memcmp."
+    data.send_text(f'{head}"programSubscribe", "params": ["{key}", {{"filters": [{deep}]}}]}}')
+    assert data.recv()["error"] == error
+    with Control(simulator) as control:
+        control.send_text(f'{{"method": "createBacktestSession", "params": {{"startSlot": {deep}}}}}')
+        text = control.recv()["params"]["invalidRequest"]["error"]
+        assert text.endswith(", not [[[[[[[...]]]]]]]")
+
+
+class Broken:
+    stem = "root"
+    once = False
+
+    def picker(self, params: list[Any], find: Any) -> Any:
+        raise KeyError("a bug")
+
+
+def test_a_bug_in_one_call_does_not_end_the_connection(rpc: Rpc, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SUBSCRIBE, "rootSubscribe", Broken())
+    monkeypatch.setitem(CALLS, "rootSubscribe", lambda backtest, params: Broken().picker(params, None))
+    request = {"id": 7, "method": "rootSubscribe"}
+    expected = {"code": -32603, "message": "Internal error", "data": "KeyError('a bug')"}
+    assert rpc.post(request)["error"] == data.call("rootSubscribe", [])["error"] == expected
+    assert data.call("slotSubscribe", [])["id"] == 7
+
+
+def test_a_surrogate_pair_is_a_character(rpc: Rpc) -> None:
+    assert rpc.post('{"id": "\\ud83d\\ude00", "method": "getSlot"}') == {"jsonrpc": "2.0", "id": "😀", "result": 1000}
+
+
+def test_true_is_the_number_of_no_subscription(data: Data) -> None:
+    assert data.subscribe("slotSubscribe", []) == 1
+    assert data.call_after("slotUnsubscribe", [True])["error"]["message"] == "Invalid subscription id."
+    assert data.call_after("slotUnsubscribe", [1])["result"] is True
 
 
 def test_a_batch_over_the_websocket_is_answered_in_one_message(data: Data) -> None:

@@ -205,7 +205,12 @@ class DataConnection:
         try:
             return envelope.success(number, await self._carry_out(request, subscribed))
         except RpcFault as fault:
-            return envelope.failure(number, fault)
+            found = fault
+        except ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001  see unforeseen
+            found = envelope.unforeseen(request, error)
+        return envelope.failure(number, found)
 
     async def _carry_out(self, request: Any, subscribed: list[_Subscription]) -> object:
         """Subscribe or unsubscribe. Raises RpcFault."""
@@ -219,7 +224,7 @@ class DataConnection:
             subscription = await self._subscribe(SUBSCRIBE[method], params)
             subscribed.append(subscription)
             return subscription.number
-        found = self._subscriptions.pop(params[0], None) if params and isinstance(params[0], int) else None
+        found = self._subscriptions.pop(params[0], None) if params and type(params[0]) is int else None
         if found is None:
             raise RpcFault(INVALID_PARAMS, "Invalid subscription id.")
         found.reader.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from simsync.local.engine.engine import EngineFailed
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from simsync.local.backtest.backtest import Backtest
 
     Call = Callable[[Backtest, list[Any]], Any]
-
-_log = logging.getLogger("simsync.local.rpc")
 
 CALLS: dict[str, Call] = {
     "getAccountInfo": accounts.get_account_info,
@@ -109,9 +106,8 @@ def _answer_one(backtest: Backtest, request: Any) -> bytes:
         found = fault
     except EngineFailed:
         raise
-    except Exception as error:  # noqa: BLE001  a bug in one call must not end the connection
-        _log.exception("%s failed", request.get("method"))
-        found = RpcFault(INTERNAL_ERROR, "Internal error", repr(error))
+    except Exception as error:  # noqa: BLE001  see unforeseen
+        found = envelope.unforeseen(request, error)
     return b"" if envelope.is_notification(request) else envelope.failure(number, found)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
-from simsync.local.encoding import dump_json, load_json
-from simsync.local.rpc.params import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, RpcFault
+from simsync.local.encoding import brief, dump_json, load_json
+from simsync.local.rpc.params import INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR, RpcFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_log = logging.getLogger("simsync.local.rpc")
 
 
 def read(body: str | bytes) -> Any:
@@ -30,14 +33,17 @@ def is_notification(request: object) -> bool:
 
 
 def id_of(request: object) -> object:
-    """Return the id of a request, whatever else may be wrong with it; None if it has none."""
-    return request.get("id") if isinstance(request, dict) else None
+    """Return the id of a request, whatever else may be wrong with it; None if it has none that can be one."""
+    found = request.get("id") if isinstance(request, dict) else None
+    return found if _is_id(found) else None
 
 
 def method_of(request: Any) -> str:
     """Return the method of a request. Raises RpcFault."""
     if not _names_a_method(request):
         raise RpcFault(INVALID_REQUEST, "Invalid request", "expected an object with a method")
+    if not _is_id(request.get("id")):
+        raise RpcFault(INVALID_REQUEST, "Invalid request", "expected a string, a number or null as id")
     method: str = request["method"]
     return method
 
@@ -66,6 +72,16 @@ def joined(replies: Iterable[bytes]) -> bytes:
     """Return the reply to a batch; empty if nothing in it asks for one."""
     kept = [reply for reply in replies if reply]
     return b"[" + b",".join(kept) + b"]" if kept else b""
+
+
+def unforeseen(request: Any, error: Exception) -> RpcFault:
+    """Log a bug in a call, and return the error that answers it: a bug must not end the connection."""
+    _log.error("%s failed", request.get("method"), exc_info=error)
+    return RpcFault(INTERNAL_ERROR, "Internal error", brief(error))
+
+
+def _is_id(value: object) -> bool:
+    return value is None or (isinstance(value, (str, int, float)) and not isinstance(value, bool))
 
 
 def _names_a_method(request: object) -> bool:

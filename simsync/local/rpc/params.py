@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from simsync.local.encoding import decode_base58, zstandard
+from simsync.local.encoding import brief, decode_base58, zstandard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -230,7 +230,7 @@ def _filter(item: object) -> Callable[[Account], bool]:
         return lambda account: len(account.data) == size
     compare = item.get("memcmp") if isinstance(item, dict) else None
     if not isinstance(compare, dict):
-        raise invalid(f"Invalid params: unknown filter {item!r}, expected dataSize or memcmp.")
+        raise invalid(f"Invalid params: unknown filter {brief(item)}, expected dataSize or memcmp.")
     offset = unsigned(compare.get("offset"), "offset of memcmp")
     wanted = binary(compare.get("bytes"), compare.get("encoding") or "base58")
     return lambda account: bytes(account.data)[offset : offset + len(wanted)] == wanted
