@@ -116,6 +116,23 @@ def test_a_folder_of_replies(tmp_path: Path) -> None:
     assert Ledger.load(tmp_path / "ledger").blocks == ledger.blocks
 
 
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_files_that_were_compressed_in_pieces_load_as_a_whole(tmp_path: Path, ending: str) -> None:
+    compress: Any = gzip.compress
+    if ending == ".zst":
+        compress = pytest.importorskip("zstandard").ZstdCompressor().compress
+    replies = [{"slot": slot, **block(slot, shown(note(str(slot))))} for slot in range(10, 16)]
+    lines = [json.dumps(reply).encode() + b"\n" for reply in replies]
+    path = tmp_path / f"blocks.jsonl{ending}"
+    for count in (1, 3, 6):
+        pieces = [b"".join(lines[first : first + count]) for first in range(0, len(lines), count)]
+        path.write_bytes(b"".join(compress(piece) for piece in pieces) + compress(b""))
+        assert slots(Ledger.from_files(path)) == list(range(10, 16))
+    path.write_bytes(path.read_bytes() + b"xxxx")
+    with pytest.raises(InvalidParams, match="is not compressed with"):
+        Ledger.from_files(path)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "text"),
     [

@@ -112,16 +112,20 @@ def decompressed(content: bytes, path: str, most: int | None = None) -> bytes:
     size = 0
     try:
         for start in range(0, len(content), _PIECE):
-            pieces.append(decompressor.decompress(content[start : start + _PIECE]))
-            size += len(pieces[-1])
-            if size > most:
-                raise InvalidParams(
-                    "path",
-                    path,
-                    f"expands to more than {most} bytes; if you trust it, decompress it with zstd first",
-                )
-            if decompressor.eof:
-                break
+            piece = content[start : start + _PIECE]
+            while piece:
+                if decompressor.eof:
+                    # Compressed files may be put one behind the other, as those of gzip.
+                    decompressor = zstandard.ZstdDecompressor().decompressobj()
+                pieces.append(decompressor.decompress(piece))
+                piece = decompressor.unused_data
+                size += len(pieces[-1])
+                if size > most:
+                    raise InvalidParams(
+                        "path",
+                        path,
+                        f"expands to more than {most} bytes; if you trust it, decompress it with zstd first",
+                    )
     except zstandard.ZstdError as error:
         raise InvalidParams("path", path, f"is not compressed with zstd: {error}") from error
     if not decompressor.eof:
