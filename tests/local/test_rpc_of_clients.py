@@ -146,6 +146,21 @@ def test_signatures_of_an_address_newest_first(rpc: Rpc) -> None:
     assert rpc.error("getSignaturesForAddress", str(OWNER), {"limit": 1001})["code"] == -32602
 
 
+def test_paging_through_signatures_ends_although_one_was_used_twice(rpc: Rpc) -> None:
+    sent = [encoded(note(text)) for text in ("a", "b", "a", "c", "a")]
+    names = [rpc.call("sendTransaction", one, {"encoding": "base64"}) for one in sent]
+    for limit in (1, 2, 10):
+        found: list[str] = []
+        config: dict[str, Any] = {"limit": limit}
+        while page := rpc.call("getSignaturesForAddress", str(OWNER), config):
+            assert len(page) <= limit
+            found += [row["signature"] for row in page]
+            assert len(found) <= len(sent)
+            config["before"] = found[-1]
+        # The one that was used again is listed where it was used last.
+        assert found == [names[4], names[3], names[1]]
+
+
 def test_null_in_a_configuration_is_no_entry(rpc: Rpc) -> None:
     nothing = {"limit": None, "before": None, "until": None, "commitment": None, "minContextSlot": None}
     assert rpc.call("getSignaturesForAddress", str(OWNER), nothing) == rpc.call("getSignaturesForAddress", str(OWNER))
@@ -209,6 +224,28 @@ def test_slots_with_a_block(rpc: Rpc, ledger: Ledger) -> None:
     block = ledger.block(1022)
     assert block is not None
     assert rpc.call("getBlockTime", 1022) == block.time
+
+
+def test_the_end_of_a_range_of_blocks_is_no_later_than_the_current_slot(rpc: Rpc) -> None:
+    for end in ([1023], [1029], [2**40], [2**64 - 1], [], [None], [{"commitment": "confirmed"}]):
+        assert rpc.call("getBlocks", 1021, *end) == [1021, 1022, 1023]
+    assert rpc.call("getBlocks", 1023, 1022) == rpc.call("getBlocks", 1024) == []
+
+
+def test_a_range_of_blocks_is_limited(simulate: Callable[..., Simulator]) -> None:
+    start = 312_000_000
+    simulator = simulate(Ledger.generate(start_slot=start, slots=4, bundle_size=4, transactions_per_slot=1))
+    with Control(simulator) as control:
+        rpc = Rpc(simulator, control.create(start, start + 3))
+        control.proceed(2)
+        control.until("readyForContinue")
+        assert rpc.call("getBlocks", start, 2**40) == [start, start + 1, start + 2]
+        # Without an end it is the limit.
+        assert rpc.call("getBlocks", 0) == []
+        assert rpc.call("getBlocks", 0, 500_000) == []
+        error = rpc.error("getBlocks", start - 499_999, start + 2)
+        assert (error["code"], error["message"]) == (-32602, "Slot range too large; max 500000")
+        assert rpc.call("getBlocks", start - 499_998) == [start, start + 1, start + 2]
 
 
 def test_no_call_lists_a_block_from_before_the_session(rpc: Rpc) -> None:

@@ -45,9 +45,9 @@ class History:
         return self._by_slot.get(slot, ())
 
     def newest_first(self) -> Iterator[TransactionItem]:
-        """Yield the kept transactions, the newest first."""
+        """Yield the kept transactions, the newest first, each signature once: a client pages from one to the next."""
         for slot in reversed(self._by_slot):
-            yield from reversed(self._by_slot[slot])
+            yield from (one for one in reversed(self._by_slot[slot]) if self._by_signature.get(one.signature) is one)
 
     def clear(self) -> None:
         self._by_slot.clear()

@@ -106,7 +106,8 @@ def get_block(backtest: Backtest, params: list[Any]) -> dict[str, Any]:
 def get_blocks(backtest: Backtest, params: list[Any]) -> list[int]:
     start = unsigned(required(params, 0, "start slot"), "start slot")
     given = params[1] if len(params) > 1 else None
-    end = unsigned(given, "end slot") if given is not None and not isinstance(given, dict) else backtest.slot
+    end = unsigned(given, "end slot") if given is not None and not isinstance(given, dict) else start + _MAX_BLOCKS
+    end = min(end, backtest.slot)
     if end - start > _MAX_BLOCKS:
         raise invalid(f"Slot range too large; max {_MAX_BLOCKS}")
     return [block.slot for block in kept_blocks(backtest) if start <= block.slot <= end]
