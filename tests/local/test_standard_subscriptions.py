@@ -73,7 +73,7 @@ def test_logs_of_recordings(simulate: Start, data_folder: Path) -> None:
                 session = control.create(slot, slot)
                 control.proceed(1)
                 with Data(simulator, session) as data:
-                    data.subscribe("logsSubscribe", ["all", OWN])
+                    data.subscribe("logsSubscribe", ["allWithVotes", OWN])
                     found = [(one["value"]["err"], one["value"]["logs"]) for one in data.results()]
             assert found == [(row["meta"]["err"], row["meta"]["logMessages"]) for row in expected]
 

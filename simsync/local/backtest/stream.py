@@ -6,15 +6,17 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from simsync.local.actions import ActionResult
+from simsync.local.backtest.instructions import instructions_of, is_vote, recorded_instructions
 from simsync.local.encoding import dump_json
 from simsync.local.engine.transactions import AccountChange, real_changes
-from simsync.local.solana_json import transaction_json
+from simsync.local.solana_json import transaction_json, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from solders.transaction import VersionedTransaction
 
+    from simsync.local.backtest.instructions import TopInstruction
     from simsync.local.engine.transactions import Outcome
 
 
@@ -51,6 +53,16 @@ class ExecutedTransaction:
     def involves(self, address: str) -> bool:
         """Is the account among the keys? Unlike :attr:`mentions` this keeps nothing in memory."""
         return any(str(key) == address for key in self.outcome.keys)
+
+    @property
+    def instructions(self) -> Sequence[TopInstruction]:
+        """The instructions of its message."""
+        return instructions_of(self.transaction.message)
+
+    @property
+    def is_vote(self) -> bool:
+        message = self.transaction.message
+        return is_vote(version_of(message), len(self.transaction.signatures), instructions_of(message))
 
     @property
     def changed(self) -> Sequence[AccountChange]:
@@ -104,6 +116,15 @@ class RecordedTransaction:
 
     def involves(self, address: str) -> bool:
         return address in self.mentions
+
+    @property
+    def instructions(self) -> Sequence[TopInstruction]:
+        """The instructions of its message."""
+        return recorded_instructions(self._reply["transaction"]["message"])
+
+    @property
+    def is_vote(self) -> bool:
+        return is_vote(self._reply["version"], len(self._reply["transaction"]["signatures"]), self.instructions)
 
     @property
     def changed(self) -> Sequence[AccountChange]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 from simsync.local.encoding import encode_base58
 from simsync.local.engine.programs import (
     ASSOCIATED_TOKEN_PROGRAM,
-    MEMO_PROGRAM,
+    MEMO_PROGRAMS,
     SYSTEM_PROGRAM,
     TOKEN_2022_PROGRAM,
     TOKEN_PROGRAM,
@@ -23,7 +23,7 @@ from simsync.local.parsed.accounts import EXTENSIONS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MEMO_V1 = "Memo1UhkJRfHyvLMcVucJwxXeuD728EqVDDwQDxFMNo"
+_MEMO_PROGRAMS = frozenset(map(str, MEMO_PROGRAMS))
 _AUTHORITIES = (
     "mintTokens",
     "freezeAccount",
@@ -261,7 +261,7 @@ _MULTISIG = frozenset(
 def parsed_instruction(program: str, accounts: Sequence[str], data: bytes) -> dict[str, Any] | None:
     """Return ``program`` and ``parsed`` of an instruction, None if it is not known or does not fit its layout."""
     try:
-        if program in (str(MEMO_PROGRAM), _MEMO_V1):
+        if program in _MEMO_PROGRAMS:
             return {"program": "spl-memo", "parsed": data.decode()}
         if program == str(SYSTEM_PROGRAM):
             return {"program": "system", "parsed": _fill(_SYSTEM, _u32(data), data[4:], accounts)}

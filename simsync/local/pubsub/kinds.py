@@ -261,7 +261,7 @@ class Transactions:
 
 
 class Logs:
-    """The logs of transactions, all or those that mention one account, as in Solana's logsSubscribe."""
+    """The logs of transactions as in Solana's logsSubscribe: all but votes, all, or those that mention one account."""
 
     stem = "logs"
     once = False
@@ -274,7 +274,7 @@ class Logs:
             raise invalid('the filter must be "all", "allWithVotes" or {"mentions": [one address]}')
 
         def pick(item: StreamItem) -> Sequence[bytes]:
-            if not isinstance(item, TRANSACTIONS):
+            if not isinstance(item, TRANSACTIONS) or (wanted == "all" and item.is_vote):
                 return NOTHING
             if addresses is not None and addresses.isdisjoint(item.mentions):
                 return NOTHING

@@ -9,11 +9,9 @@ from solders.message import from_bytes_versioned
 from solders.signature import Signature
 from solders.transaction import SanitizeError, VersionedTransaction
 
-from simsync.local.backtest.stream import ExecutedTransaction
-from simsync.local.encoding import decode_base58, encode_base58
-from simsync.local.engine.programs import COMPUTE_BUDGET_PROGRAM
+from simsync.local.backtest.instructions import price_of
+from simsync.local.encoding import encode_base58
 from simsync.local.engine.sysvars import SLOTS_PER_EPOCH, epoch_of
-from simsync.local.engine.transactions import budget_of
 from simsync.local.rpc.accounts import API_VERSION, with_context
 from simsync.local.rpc.params import address, binary, blockhash, invalid, listed, required
 
@@ -21,13 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simsync.local.backtest.backtest import Backtest
-    from simsync.local.backtest.stream import TransactionItem
     from simsync.local.ledger.blocks import Block
 
 BLOCKHASH_LIFETIME = 150
 """Blocks for which a node accepts a blockhash. This simulator accepts every blockhash."""
 _MAX_FEE_ACCOUNTS = 128
-_VOTE_PROGRAM = "Vote111111111111111111111111111111111111111"
 _GENESIS_HASH = encode_base58(hashlib.sha256(b"simsync-local/genesis").digest())
 
 
@@ -101,9 +97,9 @@ def get_recent_prioritization_fees(backtest: Backtest, params: list[Any]) -> lis
     rows = []
     for block in kept_blocks(backtest)[-BLOCKHASH_LIFETIME:]:
         prices = [
-            price
+            price_of(one.instructions)
             for one in backtest.history.in_slot(block.slot)
-            if all(one.involves(account) for account in accounts) and (price := _price(one)) is not None
+            if all(one.involves(account) for account in accounts) and not one.is_vote
         ]
         rows.append({"slot": block.slot, "prioritizationFee": min(prices, default=0)})
     return rows
@@ -136,25 +132,3 @@ def get_transaction_count(backtest: Backtest, params: list[Any]) -> int:
 
 def get_health(backtest: Backtest, params: list[Any]) -> str:
     return "ok"
-
-
-def _price(shown: TransactionItem) -> int | None:
-    """Return the price per compute unit of a transaction, None for a vote, which a node does not count."""
-    if isinstance(shown, ExecutedTransaction):
-        return budget_of(shown.transaction.message).price
-    message = shown.to_json()["transaction"]["message"]
-    price = 0
-    for instruction in message.get("instructions") or ():
-        program = instruction.get("programId") or _key_at(message["accountKeys"], instruction.get("programIdIndex"))
-        if program == _VOTE_PROGRAM:
-            return None
-        # A node does not parse instructions of the compute budget program, so they hold their data in every encoding.
-        if program == str(COMPUTE_BUDGET_PROGRAM) and "data" in instruction:
-            data = decode_base58(instruction["data"])
-            if data[:1] == b"\3" and len(data) >= 9:
-                price = int.from_bytes(data[1:9], "little")
-    return price
-
-
-def _key_at(keys: list[str], index: int | None) -> str | None:
-    return keys[index] if index is not None and index < len(keys) else None

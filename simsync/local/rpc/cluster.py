@@ -59,11 +59,11 @@ def get_recent_performance_samples(backtest: Backtest, params: list[Any]) -> lis
     samples = []
     for _, group in groupby(newest_first, lambda block: (now - block.slot) // _SLOTS_PER_SAMPLE):
         blocks = list(group)
+        found = [one for block in blocks for one in backtest.history.in_slot(block.slot)]
         sample = {
             "slot": blocks[0].slot,
-            "numTransactions": sum(len(backtest.history.in_slot(block.slot)) for block in blocks),
-            # Not counted: recordings may hold votes.
-            "numNonVoteTransactions": None,
+            "numTransactions": len(found),
+            "numNonVoteTransactions": sum(not one.is_vote for one in found),
             "numSlots": len(blocks),
             "samplePeriodSecs": max(1, blocks[0].time - blocks[-1].time),
         }

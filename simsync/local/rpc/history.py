@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from simsync.local.backtest.instructions import memos_of
 from simsync.local.parsed.transactions import ENCODINGS, NotAvailable, account_list, in_encoding
 from simsync.local.rpc.accounts import with_context
 from simsync.local.rpc.chain import first_available, kept_blocks
@@ -205,20 +206,7 @@ def _signature_row(shown: TransactionItem) -> dict[str, Any]:
         "signature": shown.signature,
         "slot": shown.slot,
         "err": shown.error,
-        "memo": _memo(shown.logs),
+        "memo": memos_of(shown.instructions),
         "blockTime": shown.block_time,
         "confirmationStatus": "finalized",
     }
-
-
-def _memo(logs: list[str]) -> str | None:
-    """Return the texts of the memos in the form of a node, which takes them from the log."""
-    head, found = "Program log: Memo (len ", []
-    for line, following in zip(logs, [*logs[1:], ""]):
-        if not line.startswith(head):
-            continue
-        size, _, text = line[len(head) :].partition(")")
-        # One build of the program writes the text into the same line, another into the next one.
-        text = text[2:].strip('"') if text else following[len("Program log: ") :]
-        found.append(f"[{size}] {text}")
-    return "; ".join(found) or None
