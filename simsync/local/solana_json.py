@@ -134,7 +134,9 @@ def _data(address: str, value: object) -> bytes:
     raise MalformedAccount("invalidAccountEncoding", fields)
 
 
-def transaction_json(transaction: VersionedTransaction, outcome: Outcome, slot: int, block_time: int) -> dict[str, Any]:
+def transaction_json(
+    transaction: VersionedTransaction, outcome: Outcome, slot: int, block_time: int | None
+) -> dict[str, Any]:
     """Return the ``getTransaction`` reply for an executed transaction; ``block_time`` is in unix seconds."""
     message = transaction.message
     return {

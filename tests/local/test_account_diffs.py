@@ -45,7 +45,7 @@ def expected(ledger: Ledger, start: int, end: int, wanted: Callable[[Diff], bool
     engine = Engine(bundle.accounts)
     diffs: list[Diff] = []
     for block in ledger.blocks_between(start, end):
-        engine.enter_slot(block.slot, block.time)
+        engine.enter_slot(block.slot, ledger.time_of(block.slot))
         for item in block.transactions:
             transaction = VersionedTransaction.from_bytes(item.wire)
             before = engine.snapshot()

@@ -75,7 +75,7 @@ def test_nothing_of_the_start_slot_is_executed_or_notified_before_the_first_cont
     assert backtest.slot == 1000
     assert count_shown(backtest) == 0
     assert backtest.engine.snapshot() == ledger.bundles[0].accounts
-    assert (backtest.blockhash, backtest.block_time) == (ledger.blocks[0].blockhash, ledger.blocks[0].time)
+    assert (backtest.blockhash, backtest.time_of(backtest.slot)) == (ledger.blocks[0].blockhash, ledger.blocks[0].time)
     assert events(backtest.advance(Advance(0))) == [Ready()]
     assert count_shown(backtest) == 0
     assert events(backtest.advance(Advance(1))) == [SlotExecuted(1000), Ready()]

@@ -53,7 +53,7 @@ def test_every_bundle_executes_as_recorded_from_its_own_snapshot(ledger: Ledger)
     for bundle in ledger.bundles:
         engine, summary = Engine(bundle.accounts), Summary()
         for block in ledger.blocks_between(bundle.start_slot, bundle.end_slot):
-            engine.enter_slot(block.slot, block.time)
+            engine.enter_slot(block.slot, ledger.time_of(block.slot))
             for item in block.transactions:
                 summary.count(item, engine.execute(VersionedTransaction.from_bytes(item.wire)))
         assert summary == Summary(correct=summary.correct)

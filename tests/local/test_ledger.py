@@ -92,7 +92,7 @@ def test_bundles_and_skipped_slots(ledger: Ledger) -> None:
 
 def test_time_advances_two_and_a_half_slots_a_second() -> None:
     ledger = Ledger.generate(slots=11, transactions_per_slot=0, bundle_size=11)
-    times = [block.time for block in ledger.blocks]
+    times = [ledger.time_of(block.slot) for block in ledger.blocks]
     assert [time - times[0] for time in times] == [0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,65 @@ def test_blocks_are_served_as_recorded(simulate: Callable[..., Simulator], tmp_p
     assert shown == [reply(1, 200), reply(2, 200), reply(3, 203)]
     assert slots == [203, 204]
     assert set(summary.values()) == {0, None}
+
+
+REWARD = {"pubkey": str(RICH.pubkey()), "lamports": 5, "postBalance": 7, "rewardType": "Fee", "commission": None}
+CLOCK = "SysvarC1ock11111111111111111111111111111111"
+
+
+@pytest.mark.parametrize("execute", [False, True])
+def test_what_a_block_does_not_tell_stays_unknown(
+    simulate: Callable[..., Simulator], tmp_path: Path, execute: bool
+) -> None:
+    row = {"transaction": [encoded(transfer(5)), "base64"], "meta": {"err": None, "postBalances": [0, 0, 0]}}
+    known = {**block(200, 199), "previousBlockhash": "hash199", "rewards": [REWARD], "transactions": [row]}
+    unknown = {**known, "blockTime": None, "blockHeight": None, "parentSlot": 200, "previousBlockhash": "hash200"}
+    last = {**known, "parentSlot": 201, "rewards": None}
+    Ledger.from_blocks([(200, known), (201, unknown), (202, last)], execute=execute).save(tmp_path / "ledger")
+    simulator = simulate(Ledger.load(tmp_path / "ledger"))
+    with Control(simulator) as control:
+        rpc = Rpc(simulator, control.create(200, 202))
+        control.proceed(1)
+        control.until("readyForContinue")
+        for slot, given in ((200, known), (201, unknown)):
+            shown = rpc.call("getBlock", slot, {"maxSupportedTransactionVersion": 0})
+            names = ("blockTime", "blockHeight", "parentSlot", "previousBlockhash", "rewards")
+            assert [shown[name] for name in names] == [given[name] for name in names]
+            assert rpc.call("getBlockTime", slot) == given["blockTime"]
+            signature = shown["transactions"][0]["transaction"]["signatures"][0]
+        assert rpc.call("getTransaction", signature)["blockTime"] is None
+        assert rpc.call("getSignaturesForAddress", str(RICH.pubkey()))[0]["blockTime"] is None
+        assert rpc.call("getBlockHeight") == 0
+        # The clock needs a time: that of the last block whose time is known.
+        clock = base64.b64decode(rpc.value("getAccountInfo", CLOCK, {"encoding": "base64"})["data"][0])
+        assert (int.from_bytes(clock[:8], "little"), int.from_bytes(clock[32:], "little")) == (201, known["blockTime"])
+        assert rpc.call("getRecentPerformanceSamples")[0]["samplePeriodSecs"] == 1
+        control.proceed(1)
+        control.until("completed")
+        assert rpc.call("getBlock", 202, {"transactionDetails": "none"})["rewards"] == []
+
+
+def test_times_are_those_of_the_blocks_that_tell_them() -> None:
+    untold = {**block(200, 199), "blockTime": None}
+    ledger = Ledger.from_blocks([(200, untold), (203, block(203, 200)), (204, {**untold, "parentSlot": 203})])
+    assert {ledger.time_of(slot) for slot in (1, 200, 203, 204, 900)} == {1_600_000_203}
+    assert ledger.epoch_start_of(204) == int(1_600_000_203 - 203 * 0.4)
+    nothing = Ledger.from_blocks([(200, untold)])
+    assert (nothing.time_of(200), nothing.epoch_start_of(200)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("rewards", {}, "rewards must be a list of objects"),
+        ("rewards", [5], "rewards must be a list of objects"),
+        ("rewards", [{"lamports": 2**70}], "integers of at most 64 bits"),
+        ("previousBlockhash", 5, "previousBlockhash must be a text in base58"),
+    ],
+)
+def test_what_cannot_be_served_of_a_block_is_refused(name: str, value: object, text: str) -> None:
+    with pytest.raises(InvalidParams, match=text):
+        Ledger.from_blocks([(200, {**block(200, 199), name: value})])
 
 
 def test_transactions_are_grouped_into_blocks(simulate: Callable[..., Simulator]) -> None:

@@ -201,4 +201,4 @@ def test_times_and_slots_of_transactions_are_checked(replies: dict[str, Any]) ->
         with pytest.raises(InvalidParams, match="blockTime" if "blockTime" in odd else "the slot must be"):
             Ledger.from_transactions([{**row, **odd}])
     (only,) = Ledger.from_transactions([{**row, "slot": 0, "blockTime": None}]).blocks
-    assert (only.slot, only.parent, only.time) == (0, 0, 0)
+    assert (only.slot, only.parent, only.time) == (0, 0, None)

@@ -70,6 +70,7 @@ def test_slot_and_blockhash(rpc: Rpc, control: Control, ledger: Ledger) -> None:
     latest = rpc.call("getLatestBlockhash")
     block = ledger.block(1020)
     assert block is not None
+    assert block.height is not None
     assert latest["context"]["slot"] == 1020
     assert latest["value"] == {"blockhash": block.blockhash, "lastValidBlockHeight": block.height + 150}
     control.proceed(2)

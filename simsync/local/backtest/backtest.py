@@ -86,8 +86,9 @@ class Backtest:
 
     @property
     def block_height(self) -> int:
+        """The height of the current block, 0 if it is not known."""
         block = self._current_block
-        return block.height if block is not None else 0
+        return (block.height or 0) if block is not None else 0
 
     @property
     def _current_block(self) -> Block | None:
@@ -109,15 +110,14 @@ class Backtest:
         """Return the last block before a slot, None if the ledger begins later."""
         return self._ledger.block_before(slot)
 
+    def time_of(self, slot: int) -> int:
+        """Return the unix time in seconds at a slot as far as it is known."""
+        return self._ledger.time_of(slot)
+
     @property
     def history(self) -> History:
         """The transactions that were shown."""
         return self._execution.history
-
-    @property
-    def block_time(self) -> int:
-        """Unix seconds of the current slot."""
-        return self._execution.block_time
 
     def ensure_started(self) -> None:
         """Make the engine and execute the start block, unless that was done. With discoveries the block waits."""

@@ -103,7 +103,7 @@ class Execution:
         block = self._ledger.block(slot)
         self.engine.enter_slot(
             slot,
-            block.time if block is not None else self._ledger.time_of(slot),
+            self._ledger.time_of(slot),
             blockhash=block.blockhash if block is not None else None,
             epoch_start=self._ledger.epoch_start_of(slot),
         )
@@ -115,8 +115,8 @@ class Execution:
         self.history.clear()
 
     @property
-    def block_time(self) -> int:
-        """Unix seconds of the current slot."""
+    def block_time(self) -> int | None:
+        """Unix seconds of the current slot, None if they were not recorded."""
         return self.block.time if self.block is not None else self._ledger.time_of(self.slot)
 
     # -- single transactions and accounts

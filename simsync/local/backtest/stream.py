@@ -72,7 +72,7 @@ class ExecutedTransaction:
         return self._changed
 
     def to_json(self) -> dict[str, Any]:
-        return transaction_json(self.transaction, self.outcome, self.slot, self.block_time or 0)
+        return transaction_json(self.transaction, self.outcome, self.slot, self.block_time)
 
     def encoded(self) -> bytes:
         if self._encoded is None:

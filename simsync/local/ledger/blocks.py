@@ -11,7 +11,7 @@ from solders.account import Account
 from solders.pubkey import Pubkey
 
 from simsync.errors import InvalidParams
-from simsync.local.ledger.replies import numbered_replies, recorded_transaction, transactions_of
+from simsync.local.ledger.replies import numbered_replies, recorded_transaction, rewards_of, transactions_of
 from simsync.local.ledger.unsigned import unsigned
 
 if TYPE_CHECKING:
@@ -46,20 +46,24 @@ class Block:
     Attributes:
         slot: The slot.
         parent: The slot of the block before.
-        height: The number of the block; slots without a block are not counted.
-        time: Unix seconds.
+        height: The number of the block; slots without a block are not counted. None if it was not recorded.
+        time: Unix seconds, None if it was not recorded.
         blockhash: Base58.
         transactions: The transactions to execute.
         recorded: ``getTransaction`` replies.
+        previous_blockhash: The hash of the block before as it was recorded; None to take that of the block before.
+        rewards: The rewards that were recorded, as RPC shows them.
     """
 
     slot: int
     parent: int
-    height: int
-    time: int
+    height: int | None
+    time: int | None
     blockhash: str
     transactions: tuple[HistoricalTransaction, ...] = ()
     recorded: tuple[dict[str, Any], ...] = ()
+    previous_blockhash: str | None = None
+    rewards: tuple[dict[str, Any], ...] = ()
 
     @property
     def transaction_count(self) -> int:
@@ -104,7 +108,7 @@ def blocks_of_transactions(transactions: Iterable[Any]) -> list[Block]:
     made: list[Block] = []
     for height, (slot, group) in enumerate(groupby(replies, key=lambda reply: int(reply["slot"])), 1):
         found = list(group)
-        time = _number(found[0], "blockTime", slot, 0)
+        time = _number(found[0], "blockTime", slot)
         rows = tuple(recorded_transaction(reply, slot, time) for reply in found)
         parent = made[-1].slot if made else max(0, slot - 1)
         made.append(Block(slot, parent, height, time, _NO_BLOCKHASH, recorded=rows))
@@ -123,27 +127,35 @@ def bundles_over(blocks: list[Block], bundle_size: int | None) -> list[Bundle]:
 
 
 def _block(slot: int, reply: dict[str, Any]) -> Block:
-    time = _number(reply, "blockTime", slot, 0)
-    parent = _number(reply, "parentSlot", slot, max(0, slot - 1))
+    time = _number(reply, "blockTime", slot)
+    parent = _number(reply, "parentSlot", slot)
+    if parent is None:
+        parent = max(0, slot - 1)
     if slot <= parent and slot:  # the first block of a cluster is its own parent
         raise InvalidParams("blocks", slot, f"the slot {slot} is not above its parentSlot {parent}")
-    blockhash = reply.get("blockhash")
-    if blockhash is not None and not (isinstance(blockhash, str) and blockhash.isascii()):
-        raise InvalidParams("blocks", slot, f"blockhash must be a text in base58, not {reprlib.repr(blockhash)}")
     return Block(
         slot,
         parent,
-        _number(reply, "blockHeight", slot, 0),
+        _number(reply, "blockHeight", slot),
         time,
-        blockhash or _NO_BLOCKHASH,
+        _hash(reply, "blockhash", slot) or _NO_BLOCKHASH,
         recorded=tuple(recorded_transaction(row, slot, time) for row in transactions_of(reply, slot)),
+        previous_blockhash=_hash(reply, "previousBlockhash", slot),
+        rewards=rewards_of(reply, slot),
     )
 
 
-def _number(reply: dict[str, Any], name: str, slot: int, default: int) -> int:
+def _hash(reply: dict[str, Any], name: str, slot: int) -> str | None:
+    found = reply.get(name)
+    if found is not None and not (isinstance(found, str) and found.isascii()):
+        raise InvalidParams("blocks", slot, f"{name} must be a text in base58, not {reprlib.repr(found)}")
+    return found or None
+
+
+def _number(reply: dict[str, Any], name: str, slot: int) -> int | None:
     """Return a number of a block; a node has null for what it does not know."""
     value = reply.get(name)
     try:
-        return default if value is None else unsigned(name, value)
+        return None if value is None else unsigned(name, value)
     except ValueError as error:
         raise InvalidParams("blocks", slot, str(error)) from None

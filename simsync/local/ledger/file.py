@@ -23,7 +23,7 @@ from solders.transaction import VersionedTransaction
 
 from simsync.errors import InvalidParams, MissingExtra
 from simsync.local.ledger.blocks import Block, Bundle, HistoricalTransaction
-from simsync.local.ledger.replies import recorded_transaction
+from simsync.local.ledger.replies import recorded_transaction, rewards_of
 from simsync.local.ledger.unsigned import unsigned
 
 if TYPE_CHECKING:
@@ -168,6 +168,10 @@ def _lines(parts: Parts) -> Iterator[dict[str, object]]:
                 "time": block.time,
                 "blockhash": block.blockhash,
             }
+            if block.previous_blockhash is not None:
+                line["previousBlockhash"] = block.previous_blockhash
+            if block.rewards:
+                line["rewards"] = block.rewards
             if block.recorded:
                 line["recorded"] = block.recorded
             else:
@@ -220,16 +224,23 @@ def _read(lines: list[dict[str, Any]], path: str) -> Parts:
 
 
 def _read_block(line: dict[str, Any]) -> Block:
-    slot, time = unsigned("slot", line["slot"]), unsigned("time", line["time"])
+    slot, time = unsigned("slot", line["slot"]), _optional("time", line["time"])
+    previous = line.get("previousBlockhash")
     return Block(
         slot,
         unsigned("parent", line["parent"]),
-        unsigned("height", line["height"]),
+        _optional("height", line["height"]),
         time,
         _text("blockhash", line["blockhash"]),
         tuple(_historical(row) for row in line.get("transactions", ())),
         tuple(recorded_transaction(row, slot, time) for row in line.get("recorded", ())),
+        None if previous is None else _text("previousBlockhash", previous),
+        rewards_of(line, slot),
     )
+
+
+def _optional(name: str, value: object) -> int | None:
+    return None if value is None else unsigned(name, value)
 
 
 def _historical(row: list[Any]) -> HistoricalTransaction:

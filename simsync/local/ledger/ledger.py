@@ -45,6 +45,9 @@ class Ledger:
         self.bundles = tuple(bundles)
         self.origin = origin
         self._slots = [block.slot for block in self.blocks]
+        timed = [(block.slot, block.time) for block in self.blocks if block.time is not None]
+        self._timed_slots = [slot for slot, _ in timed]
+        self._times = [time for _, time in timed]
         self._starts = [bundle.start_slot for bundle in self.bundles]
         if not self.bundles:
             raise InvalidParams("bundles", bundles, "a ledger needs at least one bundle")
@@ -104,10 +107,13 @@ class Ledger:
         return self.bundles[index]
 
     def time_of(self, slot: int) -> int:
-        """Return the unix time in seconds of the last block up to ``slot``, or of the first block if there is none."""
-        if not self.blocks:
+        """Return the unix time in seconds of the last block up to ``slot``, or of the first block if there is none.
+
+        Blocks whose time was not recorded do not count; without any other it is 0.
+        """
+        if not self._times:
             return 0
-        return self.blocks[max(0, bisect_right(self._slots, slot) - 1)].time
+        return self._times[max(0, bisect_right(self._timed_slots, slot) - 1)]
 
     def past_of(self, slot: int) -> list[PastSlot]:
         """Return the last blocks before ``slot``, oldest first, as many as the sysvars of an engine hold."""
@@ -120,9 +126,9 @@ class Ledger:
         If the ledger does not reach back that far, it is estimated from its first block.
         """
         first = slot - slot % SLOTS_PER_EPOCH
-        if not self.blocks or self._slots[0] <= first:
+        if not self._times or self._timed_slots[0] <= first:
             return self.time_of(first)
-        return int(self.blocks[0].time - (self._slots[0] - first) * SLOT_SECONDS)
+        return int(self._times[0] - (self._timed_slots[0] - first) * SLOT_SECONDS)
 
     def with_accounts(self, accounts: Mapping[Pubkey, Account]) -> Ledger:
         """Return a ledger with the same blocks, in which every bundle starts with these accounts too.

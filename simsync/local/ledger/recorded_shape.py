@@ -46,6 +46,14 @@ def check_row(row: dict[str, Any]) -> None:
     _check_json(row)
 
 
+def check_rewards(found: object) -> tuple[dict[str, Any], ...]:
+    """Return the rewards of a block. Raises Misshapen."""
+    if not isinstance(found, list) or not _are_objects(found):
+        raise Misshapen("rewards", "a list of objects", found)
+    _check_json(found)
+    return tuple(found)
+
+
 def _check_message(transaction: dict[str, Any]) -> bool:
     """Check signatures and message; is it in ``jsonParsed``?"""
     signatures, message = transaction.get("signatures"), transaction.get("message")
@@ -134,9 +142,9 @@ def _check_meta(meta: object, is_parsed: bool) -> None:
             raise Misshapen(f"{name} of loadedAddresses", "a list of addresses", value)
 
 
-def _check_json(row: dict[str, Any]) -> None:
+def _check_json(row: object) -> None:
     """Replies are written as JSON, which some values that Python reads from JSON do not survive."""
-    value: object = row
+    value = row
     for _ in range(_LEVELS):
         value = [value]
     try:

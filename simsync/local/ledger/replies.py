@@ -12,7 +12,7 @@ from solders.transaction import VersionedTransaction
 
 from simsync.errors import InvalidParams
 from simsync.local.encoding import decode_base58
-from simsync.local.ledger.recorded_shape import Misshapen, check_row
+from simsync.local.ledger.recorded_shape import Misshapen, check_rewards, check_row
 from simsync.local.ledger.unsigned import unsigned
 from simsync.local.solana_json import message_json, version_of
 
@@ -91,7 +91,16 @@ def transactions_of(reply: dict[str, Any], slot: int) -> list[Any]:
     return found
 
 
-def recorded_transaction(reply: object, slot: int, time: int) -> dict[str, Any]:
+def rewards_of(reply: dict[str, Any], slot: int) -> tuple[dict[str, Any], ...]:
+    """Return the rewards of a block. Raises InvalidParams."""
+    found = reply.get("rewards")
+    try:
+        return () if found is None else check_rewards(found)
+    except Misshapen as error:
+        raise InvalidParams("blocks", slot, str(error)) from None
+
+
+def recorded_transaction(reply: object, slot: int, time: int | None) -> dict[str, Any]:
     """Return a transaction as subscriptions show it: with slot and time, and with its message in JSON.
 
     Raises InvalidParams for what sessions could not serve.

@@ -65,7 +65,7 @@ def get_recent_performance_samples(backtest: Backtest, params: list[Any]) -> lis
             "numTransactions": len(found),
             "numNonVoteTransactions": sum(not one.is_vote for one in found),
             "numSlots": len(blocks),
-            "samplePeriodSecs": max(1, blocks[0].time - blocks[-1].time),
+            "samplePeriodSecs": max(1, backtest.time_of(blocks[0].slot) - backtest.time_of(blocks[-1].slot)),
         }
         samples.append(sample)
     return samples[:limit]

@@ -86,7 +86,7 @@ def get_block(backtest: Backtest, params: list[Any]) -> dict[str, Any]:
     before = backtest.block_before(slot)
     found: dict[str, Any] = {
         "blockhash": block.blockhash,
-        "previousBlockhash": before.blockhash if before is not None else "1" * 32,
+        "previousBlockhash": block.previous_blockhash or (before.blockhash if before is not None else "1" * 32),
         "parentSlot": block.parent,
         "blockHeight": block.height,
         "blockTime": block.time,
@@ -100,7 +100,7 @@ def get_block(backtest: Backtest, params: list[Any]) -> dict[str, Any]:
             {key: value for key, value in one.items() if key not in ("slot", "blockTime")} for one in shown
         ]
     if config.get("rewards", True):
-        found["rewards"] = []
+        found["rewards"] = list(block.rewards)
     return found
 
 
@@ -122,7 +122,7 @@ def get_blocks_with_limit(backtest: Backtest, params: list[Any]) -> list[int]:
     return [block.slot for block in kept_blocks(backtest) if block.slot >= start][:limit]
 
 
-def get_block_time(backtest: Backtest, params: list[Any]) -> int:
+def get_block_time(backtest: Backtest, params: list[Any]) -> int | None:
     return _block(backtest, unsigned(required(params, 0, "slot"), "slot")).time
 
 
