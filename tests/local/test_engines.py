@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from solders.instruction import Instruction
+
 from simsync.local import Ledger, Simulator
 from simsync.local.backtest.backtest import Backtest
 from simsync.local.backtest.engines import Engines
 from simsync.local.backtest.messages import Advance, Plan
 from simsync.local.behaviour import Behaviour
+from simsync.local.engine.programs import NATIVE_MINT, OLD_MEMO_PROGRAM
 
-from .actors import RICH, account_data
+from .actors import POOR, RICH, account_data, encoded, transaction
 from .bare import Control, Rpc
 
 
@@ -45,6 +48,26 @@ def test_a_parked_session_keeps_its_accounts(simulate: Callable[..., Simulator])
         assert rpc.value("getBalance", str(RICH.pubkey())) == 77_000_000
         assert other.value("getBalance", str(RICH.pubkey())) == 0
         assert rpc.call("getSlot") == 1000
+
+
+def test_a_parked_session_keeps_its_removals(simulate: Callable[..., Simulator]) -> None:
+    simulator = simulate(max_engines=1)
+    call = encoded(transaction(Instruction(OLD_MEMO_PROGRAM, b"x", [])))
+    gone = [str(POOR.pubkey()), str(NATIVE_MINT), str(OLD_MEMO_PROGRAM)]
+    with Control(simulator) as first, Control(simulator) as second:
+        rpc, other = Rpc(simulator, first.create(1000, 1009)), Rpc(simulator, second.create(1010, 1019))
+        given = {str(RICH.pubkey()): account_data(77_000_000), gone[0]: account_data(5)}
+        rpc.call("modifyAccounts", given)
+        assert None not in rpc.value("getMultipleAccounts", gone)
+        supply = rpc.value("getSupply")["total"]
+        rpc.call("modifyAccounts", {address: account_data(0) for address in gone})
+        failed = rpc.value("simulateTransaction", call, {"encoding": "base64"})["err"]
+        for _ in range(2):
+            assert rpc.value("getMultipleAccounts", gone) == [None] * 3
+            assert rpc.value("simulateTransaction", call, {"encoding": "base64"})["err"] == failed is not None
+            assert rpc.value("getSupply")["total"] < supply
+            assert None not in other.value("getMultipleAccounts", gone[1:])
+            assert simulator.engines() == 1
 
 
 def test_a_completed_session_that_lost_its_control_gives_up_its_engine(simulator: Simulator) -> None:

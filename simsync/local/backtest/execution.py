@@ -84,7 +84,7 @@ class Execution:
     def park(self) -> None:
         """Keep the accounts of the engine and give the engine up, until something needs it again."""
         if self._engine is not None:
-            self._parked = self._engine.snapshot()
+            self._parked = self._engine.to_restore()
             self._engine = None
             self._engines.closed(self)
 

@@ -77,8 +77,14 @@ class AccountStore:
 
     def snapshot(self) -> dict[Pubkey, Account]:
         """Return every account that was given or written, in its current state."""
-        found = ((address, self._svm.get_account(address)) for address in sorted(self._known, key=bytes))
-        return {address: account for address, account in found if account is not None}
+        return {address: account for address, account in self.to_restore().items() if account is not _NO_ACCOUNT}
+
+    def to_restore(self) -> dict[Pubkey, Account]:
+        """Return what makes another store equal to this one: the snapshot, and that accounts are gone.
+
+        LiteSVM ships with some accounts, so one that was removed has to be removed there too.
+        """
+        return {address: self._svm.get_account(address) or _NO_ACCOUNT for address in sorted(self._known, key=bytes)}
 
     def owned_by(self, program: Pubkey) -> list[tuple[Pubkey, Account]]:
         """Return the accounts that belong to ``program``, in order of address."""

@@ -89,6 +89,10 @@ class Engine:
         """Return every account that was given or written, in its current state."""
         return self._accounts.snapshot()
 
+    def to_restore(self) -> dict[Pubkey, Account]:
+        """Return the accounts that make another engine equal to this one; those that are gone have no lamports."""
+        return self._accounts.to_restore()
+
     def owned_by(self, program: Pubkey) -> list[tuple[Pubkey, Account]]:
         """Return the accounts that belong to ``program``, in order of address."""
         return self._accounts.owned_by(program)
