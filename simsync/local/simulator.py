@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("simsync.local")
 _BACKLOG = 512
-_PAIR_ATTEMPTS = 5
+_PAIR_ATTEMPTS = 100
+_ENDPOINT = "wsEndpoint, the address of the RPC with ws:"
 _DEFAULT_KEY = "local-dev-key"
 _Answer = TypeVar("_Answer")
 _STOP_TIMEOUT = 10.0
@@ -273,8 +274,8 @@ def _listen_with_next(host: str, port: int) -> list[socket.socket]:
     first = _listen(host, port)
     spare: list[socket.socket] = []
     try:
-        # A free port that the system chooses may have a neighbour that is taken: try a few, and keep those that do not
-        # fit until the end, so that the system does not choose them again.
+        # The neighbour of a free port is often taken: Linux gives every other port to clients, and keeps it a minute
+        # after they are gone. Ports that do not fit are kept until the end, so that they are not chosen again.
         for _attempt in range(1 if port else _PAIR_ATTEMPTS):
             try:
                 return [first, _listen(host, first.getsockname()[1] + 1)]
@@ -282,6 +283,8 @@ def _listen_with_next(host: str, port: int) -> list[socket.socket]:
                 if not port:
                     spare.append(first)
                     first = _listen(host, port)
+        taken = first.getsockname()[1] + 1
+        _log.warning("port %d is taken; web3.js looks for the WebSocket there, so pass it %s", taken, _ENDPOINT)
         return [first]
     finally:
         for listener in spare:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -18,7 +19,7 @@ import requests
 from simsync.errors import InvalidParams, MissingExtra, SimsyncError
 from simsync.local import Behaviour, Ledger, Simulator
 
-from .bare import Control, Data, Dropped, Socket, get
+from .bare import TIMEOUT, Control, Data, Dropped, Socket, get
 
 Start = Callable[..., Simulator]
 
@@ -208,7 +209,7 @@ def test_connections_that_arrive_while_it_closes_leave_no_socket(monkeypatch: py
     assert not left
 
 
-def test_the_next_port_serves_the_same_if_it_is_free(ledger: Ledger) -> None:
+def test_the_next_port_serves_the_same_if_it_is_free(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
     with Simulator(ledger) as simulator:
         with Control(simulator) as control:
             session = control.create(1000, 1009)
@@ -217,5 +218,30 @@ def test_the_next_port_serves_the_same_if_it_is_free(ledger: Ledger) -> None:
             assert socket.recv()["id"] == 1
             socket.raw.shutdown()
         port = simulator.port
-    with Simulator(ledger, port=port + 1, serve_next_port=False), Simulator(ledger, port=port) as simulator:
-        assert get(simulator, "/health").text == "ok"
+    with Simulator(ledger, port=port + 1, serve_next_port=False):
+        with Simulator(ledger, port=port) as simulator:
+            assert get(simulator, "/health").text == "ok"
+        assert [record.getMessage() for record in caplog.records if record.name == "simsync.local"] == [
+            f"port {port + 1} is taken; web3.js looks for the WebSocket there, so pass it wsEndpoint, "
+            "the address of the RPC with ws:"
+        ]
+
+
+def test_a_pair_of_free_ports_is_found_although_most_neighbours_are_taken(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_server = socket.create_server
+    refused: list[int] = []
+
+    def crowded(address: tuple[str, int], **options: Any) -> socket.socket:
+        if address[1] and len(refused) < 50:
+            refused.append(address[1])
+            raise OSError(errno.EADDRINUSE, "Address already in use")
+        return create_server(address, **options)
+
+    monkeypatch.setattr(socket, "create_server", crowded)
+    with Simulator(ledger) as simulator:
+        assert simulator.port + 1 not in refused
+        with socket.create_connection(("127.0.0.1", simulator.port + 1), timeout=TIMEOUT):
+            pass
+    assert len(refused) == 50
