@@ -18,6 +18,8 @@ import pytest
 
 import simsync
 
+from .page import methods_of
+
 pytest.importorskip("aiohttp")
 pytest.importorskip("solders")
 
@@ -62,7 +64,7 @@ def answer(process: subprocess.Popen[str], text: str | None = None) -> dict[str,
     return found
 
 
-def test_web3_and_spl_token(session: simsync.BacktestSession, tmp_path: Path) -> None:
+def test_web3_and_spl_token(session: simsync.BacktestSession, tmp_path: Path, called: set[str]) -> None:
     assert answer(start("web3.mjs", session, tmp_path)) == {
         "balance": 10**9,
         "tokens": "2.5",
@@ -74,6 +76,7 @@ def test_web3_and_spl_token(session: simsync.BacktestSession, tmp_path: Path) ->
         "inner": ["getAccountDataSize", "createAccount", "initializeImmutableOwner", "initializeAccount3"],
         "refused": True,
     }
+    assert called == methods_of("web3.js")
 
 
 def test_web3_survives_the_end_of_a_session(session: simsync.BacktestSession, tmp_path: Path) -> None:
@@ -93,5 +96,6 @@ def test_kit_sends_and_confirms_after_the_end_of_a_session(session: simsync.Back
     assert answer(process, "done\n") == {"balance": 3 * 10**9, "failed": []}
 
 
-def test_kit_sends_and_confirms(session: simsync.BacktestSession, tmp_path: Path) -> None:
+def test_kit_sends_and_confirms(session: simsync.BacktestSession, tmp_path: Path, called: set[str]) -> None:
     assert answer(start("kit.mjs", session, tmp_path)) == {"balance": 10**9}
+    assert called == methods_of("kit")

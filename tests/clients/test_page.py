@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
+
+from .page import rows
 
 pytest.importorskip("aiohttp")
 pytest.importorskip("solders")
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "clients.md"
+CLIENTS = {"web3.js", "kit", "solana-py", "plain requests"}
 
 
 def test_the_table_is_complete() -> None:
@@ -18,6 +17,12 @@ def test_the_table_is_complete() -> None:
     from simsync.local.rpc.calls import CALLS
     from simsync.local.surface import HOSTED
 
-    rows = dict(re.findall(r"^\| `(\w+)` \| (hosted|local only) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
-    assert rows == {name: "hosted" if name in HOSTED else "local only" for name in [*CALLS, *SUBSCRIBE]}
-    assert set(rows) >= HOSTED
+    found = {name: served for name, (served, _) in rows().items()}
+    assert found == {name: "hosted" if name in HOSTED else "local only" for name in [*CALLS, *SUBSCRIBE]}
+    assert set(found) >= HOSTED
+
+
+def test_the_table_names_clients_of_these_tests() -> None:
+    for _, clients in rows().values():
+        assert set(clients) <= CLIENTS
+        assert len(clients) == 1 or "plain requests" not in clients
