@@ -116,7 +116,10 @@ def test_the_text_of_an_error_is_short_however_deep_the_value_is(simulator: Simu
     head = '{"id": 7, "method": '
     key = "1" * 32
     error = rpc.post(f'{head}"getProgramAccounts", "params": ["{key}", {{"filters": [{deep}]}}]}}')["error"]
-    assert error["message"] == "Invalid params: unknown filter [[[[[[[...]]]]]]], expected dataSize or memcmp."
+    assert (
+        error["message"]
+        == "Invalid params: unknown filter [[[[[[[...]]]]]]], expected dataSize, memcmp or tokenAccountState."
+    )
     data.send_text(f'{head}"programSubscribe", "params": ["{key}", {{"filters": [{deep}]}}]}}')
     assert data.recv()["error"] == error
     with Control(simulator) as control:

@@ -26,6 +26,7 @@ from simsync.local.engine.programs import (
     PRECOMPILES,
     TOKEN_PROGRAMS,
 )
+from simsync.local.engine.reserved_keys import really_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,6 +43,7 @@ _DEFAULT_HEAP = 32 * 1024
 _TOKEN_ACCOUNT_SIZE = 165
 _TOKEN_STATE_OFFSET = 108
 _MINT_DECIMALS_OFFSET = 44
+_MOST_FLOAT_DECIMALS = 19
 _IS_TOKEN_ACCOUNT = 2
 """The account type that Token-2022 writes behind the base state."""
 
@@ -116,6 +118,7 @@ def keys_of(message: AnyMessage, find: FindAccount) -> Keys:
             loaded_readonly.extend(_table_entries(addresses, lookup.readonly_indexes))
         writable.extend(range(total, total + len(loaded_writable)))
         keys += loaded_writable + loaded_readonly
+    writable = really_writable(writable, keys, {one.program_id_index for one in message.instructions})
     return Keys(keys, writable, loaded_writable, loaded_readonly)
 
 
@@ -184,11 +187,12 @@ def real_changes(changes: Iterable[AccountChange]) -> list[AccountChange]:
 
 def ui_amount(amount: int, decimals: int) -> dict[str, object]:
     """Return an amount of tokens, which is in the smallest unit, as RPC shows it."""
-    scaled = Decimal(amount).scaleb(-decimals)
-    text = f"{scaled:f}"
+    text = f"{Decimal(amount).scaleb(-decimals):f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    return {"amount": str(amount), "decimals": decimals, "uiAmount": float(scaled), "uiAmountString": text}
+    # As on a node, which divides floats, by a power of ten that must fit into 64 bits.
+    shown = float(amount) / float(10**decimals) if decimals <= _MOST_FLOAT_DECIMALS else None
+    return {"amount": str(amount), "decimals": decimals, "uiAmount": shown, "uiAmountString": text}
 
 
 class TokenBalance(NamedTuple):

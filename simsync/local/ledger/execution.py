@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from solders.message import MessageV0
-
 from simsync.errors import InvalidParams
-from simsync.local.engine.transactions import keys_of, trace_of
+from simsync.local.engine.transactions import trace_of
 from simsync.local.ledger.blocks import Block, HistoricalTransaction
-from simsync.local.parsed.transactions import NotAvailable, transaction_of
+from simsync.local.parsed.transactions import NotAvailable, account_list, transaction_of
 
 
 def executable(block: Block) -> Block:
@@ -31,16 +29,11 @@ def _historical(row: dict[str, Any], slot: int) -> HistoricalTransaction:
     meta = row.get("meta")
     if not isinstance(meta, dict):
         raise InvalidParams("execute", slot, f"the transaction {signature} has no meta, so its outcome is not known")
-    writable = keys_of(transaction.message, lambda _table: None).writable
-    if isinstance(transaction.message, MessageV0):
-        loaded = (meta.get("loadedAddresses") or {}).get("writable") or []
-        total = len(transaction.message.account_keys)
-        writable = [index for index in writable if index < total] + list(range(total, total + len(loaded)))
+    writable = [one["writable"] for one in account_list(row)]
     balances = meta.get("postBalances")
-    if not isinstance(balances, list) or any(index >= len(balances) for index in writable):
+    if not isinstance(balances, list) or len(balances) < len(writable):
         raise InvalidParams("execute", slot, f"the transaction {signature} has no balances of its accounts")
     logs = meta.get("logMessages")
     trace = "" if logs is None else trace_of(logs)
-    return HistoricalTransaction(
-        bytes(transaction), meta.get("err"), tuple(int(balances[index]) for index in writable), trace
-    )
+    written = tuple(int(lamports) for lamports, is_writable in zip(balances, writable) if is_writable)
+    return HistoricalTransaction(bytes(transaction), meta.get("err"), written, trace)

@@ -17,6 +17,7 @@ from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from simsync.local.encoding import decode_base58, encode_base58
+from simsync.local.engine.reserved_keys import really_writable
 from simsync.local.parsed.instructions import parsed_instruction
 
 if TYPE_CHECKING:
@@ -103,20 +104,25 @@ def account_list(reply: dict[str, Any]) -> list[dict[str, Any]]:
     if not isinstance(header, dict):
         raise NotAvailable("the transaction was recorded without the header of its message")
     signers, total = header["numRequiredSignatures"], len(keys)
-    writable_signers = signers - header["numReadonlySignedAccounts"]
-    writable_others = total - header["numReadonlyUnsignedAccounts"]
-    found = [
-        _account(key, index < signers, index < writable_signers or signers <= index < writable_others, "transaction")
-        for index, key in enumerate(keys)
-    ]
     loaded = (reply.get("meta") or {}).get("loadedAddresses") or {}
-    found += [_account(key, False, True, "lookupTable") for key in loaded.get("writable") or ()]
-    found += [_account(key, False, False, "lookupTable") for key in loaded.get("readonly") or ()]
-    return found
-
-
-def _account(key: str, signer: bool, writable: bool, source: str) -> dict[str, object]:
-    return {"pubkey": key, "signer": signer, "source": source, "writable": writable}
+    written, read = list(loaded.get("writable") or ()), list(loaded.get("readonly") or ())
+    marked = [
+        *range(signers - header["numReadonlySignedAccounts"]),
+        *range(signers, total - header["numReadonlyUnsignedAccounts"]),
+        *range(total, total + len(written)),
+    ]
+    everything = [*keys, *written, *read]
+    programs = {one["programIdIndex"] for one in message.get("instructions") or ()}
+    writable = frozenset(really_writable((index for index in marked if index < len(everything)), everything, programs))
+    return [
+        {
+            "pubkey": key,
+            "signer": index < signers,
+            "source": "transaction" if index < total else "lookupTable",
+            "writable": index in writable,
+        }
+        for index, key in enumerate(everything)
+    ]
 
 
 def _is_parsed(message: dict[str, Any]) -> bool:

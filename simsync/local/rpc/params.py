@@ -10,6 +10,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from simsync.local.encoding import brief, decode_base58, zstandard
+from simsync.local.engine.transactions import token_account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -220,17 +221,23 @@ def transaction(text: object, encoding: object) -> VersionedTransaction:
 
 
 def account_filters(value: object) -> list[Callable[[Account], bool]]:
-    """Return a test for each filter ``dataSize`` or ``memcmp``. Raises RpcFault."""
+    """Return a test for each filter ``dataSize``, ``memcmp`` or ``tokenAccountState``. Raises RpcFault."""
     return [] if value is None else [_filter(item) for item in listed(value, MAX_FILTERS, "filters")]
 
 
 def _filter(item: object) -> Callable[[Account], bool]:
+    if item == "tokenAccountState":
+        return lambda account: token_account(account) is not None
     if isinstance(item, dict) and "dataSize" in item:
         size = unsigned(item["dataSize"], "dataSize")
         return lambda account: len(account.data) == size
     compare = item.get("memcmp") if isinstance(item, dict) else None
     if not isinstance(compare, dict):
-        raise invalid(f"Invalid params: unknown filter {brief(item)}, expected dataSize or memcmp.")
+        raise invalid(f"Invalid params: unknown filter {brief(item)}, expected dataSize, memcmp or tokenAccountState.")
     offset = unsigned(compare.get("offset"), "offset of memcmp")
-    wanted = binary(compare.get("bytes"), compare.get("encoding") or "base58")
+    given = compare.get("bytes")
+    if isinstance(given, list) and all(type(one) is int and 0 <= one <= 255 for one in given):
+        wanted = bytes(given)
+    else:
+        wanted = binary(given, compare.get("encoding") or "base58")
     return lambda account: bytes(account.data)[offset : offset + len(wanted)] == wanted
