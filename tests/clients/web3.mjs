@@ -7,10 +7,12 @@ const connection = new web3.Connection(rpc, 'confirmed'); // the WebSocket is fo
 const payer = web3.Keypair.generate(), other = web3.Keypair.generate();
 const seen = {};
 
-const notified = { logs: 0, account: 0, slot: 0 };
-connection.onLogs('all', () => { notified.logs += 1; });
-connection.onAccountChange(payer.publicKey, () => { notified.account += 1; });
-connection.onSlotChange(() => { notified.slot += 1; });
+const firstOf = subscribe => new Promise(subscribe);
+const notified = Promise.all([
+  firstOf(done => connection.onLogs('all', done)),
+  firstOf(done => connection.onAccountChange(payer.publicKey, done)),
+  firstOf(done => connection.onSlotChange(done)),
+]);
 
 await connection.confirmTransaction(await connection.requestAirdrop(payer.publicKey, 5e9), 'confirmed');
 const pay = web3.SystemProgram.transfer({ fromPubkey: payer.publicKey, toPubkey: other.publicKey, lamports: 1e9 });
@@ -44,6 +46,6 @@ const poor = web3.Keypair.generate();
 const broke = web3.SystemProgram.transfer({ fromPubkey: poor.publicKey, toPubkey: payer.publicKey, lamports: 5 });
 seen.refused = await web3.sendAndConfirmTransaction(connection, new web3.Transaction().add(broke), [poor])
   .then(() => 'sent', error => error.message.includes('found no record of a prior credit'));
-while (!(notified.logs && notified.account && notified.slot)) await new Promise(done => setTimeout(done, 10));
+await notified;
 console.log(JSON.stringify(seen));
 process.exit(0);
