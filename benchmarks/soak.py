@@ -46,8 +46,8 @@ PATIENCE = 120.0
 """Seconds without an event after which a run counts as hung."""
 SETTLES_WITHIN = 10.0
 """Seconds after a run in which the ends of connections may still be open."""
-SERVER = 1024.0
-"""MB that the server may take."""
+SERVER = 1073.0
+"""MB that the server may take: one gibibyte."""
 GROWTH = 8.0
 """Megabytes by which the memory of the last quarter of the time may exceed that of the second."""
 ROWS = 8
