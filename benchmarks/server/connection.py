@@ -61,7 +61,9 @@ class Connection:
     def _has_data(self) -> bool:
         if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
             return True
-        return bool(select.select([self._sock], [], [], 0)[0])
+        poll = select.poll()  # select() knows 1,024 descriptors
+        poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     def _receive(self) -> None:
         data = self._sock.recv(65_536)

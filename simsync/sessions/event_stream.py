@@ -15,6 +15,7 @@ from simsync.runtime.event_queue import EventQueue, ReadyQueues
 from simsync.runtime.failure import fresh
 from simsync.runtime.waiting import deadline_after, earliest
 from simsync.sessions import first_mistakes
+from simsync.sessions.draining import Draining
 
 logger = logging.getLogger("simsync.session")
 
@@ -187,7 +188,7 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
         # A loop that was left may have taken queues from ready_queues, so this one begins with all of them.
         ready = deque(queue for queue in self._sessions if not queue.is_finished)
         open_queues = set(ready)
-        draining: set[EventQueue] = set()
+        draining = Draining()
         failures: list[SimsyncError] = []
         while open_queues:
             check_deadline(self._deadline, self._seconds)
@@ -213,7 +214,7 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
                 open_queues.discard(queue)
                 draining.discard(queue)
                 session.release()
-            elif batch is None and queue.drain_deadline is not None:
+            elif batch is None:
                 draining.add(queue)
             if batch is None:
                 continue
@@ -241,19 +242,18 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
         if take_turn is not None:
             take_turn()
 
-    def _wait(self, draining: set[EventQueue], open_queues: set[EventQueue]) -> list[EventQueue]:
+    def _wait(self, draining: Draining, open_queues: set[EventQueue]) -> list[EventQueue]:
         """The queues with something to look at, or one whose drain has timed out."""
         deadline = earliest(deadline_after(self._timeout), self._deadline)
         while True:
-            limits = {queue: queue.drain_deadline for queue in draining}
             idle_at = time.monotonic() + first_mistakes.IDLE if self._may_warn else None
-            queues = self._ready_queues.take(earliest(deadline, idle_at, *limits.values()))
+            queues = self._ready_queues.take(earliest(deadline, idle_at, draining.look_at))
             if queues:
                 return queues
             now = time.monotonic()
-            for queue, limit in limits.items():
-                if limit is not None and now >= limit:
-                    return [queue]
+            late = draining.late(now)
+            if late is not None:
+                return [late]
             check_deadline(self._deadline, self._seconds)
             if idle_at is not None and now >= idle_at and all(self._sessions[queue].is_idle for queue in open_queues):
                 self._may_warn = False
