@@ -65,14 +65,33 @@ class TransactionStatus(NamedTuple):
 
 
 class TransactionReading(NamedTuple):
-    """How the payload of a transaction is decoded. The last two take its JSON values."""
+    """How the payload of a transaction is decoded. The last two take its JSON values.
+
+    ``status``: None if it costs as much as all fields.
+    """
 
     fields: Callable[[bytes], TransactionFields]
     raw: Callable[[bytes], Any]
-    status: Callable[[bytes], TransactionStatus]
+    status: Callable[[bytes], Optional[TransactionStatus]]
     programs: Callable[[bytes], Sequence[str]]
     instructions: Callable[[Any], Sequence[Instruction]]
     serialized: Callable[[Any], bytes]
+
+
+class _Habit:
+    """Whether the caller reads more than the status of most transactions, judged by the last one.
+
+    Who reads everything would otherwise decode each transaction twice. A wrong guess, or another thread with another
+    habit, costs time only.
+    """
+
+    __slots__ = ("reads_all",)
+
+    def __init__(self) -> None:
+        self.reads_all = False
+
+
+_habit = _Habit()
 
 
 class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
@@ -99,12 +118,19 @@ class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
         self._signature = signature
 
     def _brief(self) -> TransactionFields | TransactionStatus:
-        """What has the outcome: all fields if they are decoded, else nothing more."""
+        """What has the status: all fields if they are decoded or are likely to be, else nothing more."""
         if self._fields is not None:
             return self._fields
         if self._status is None:
+            if _habit.reads_all:
+                _habit.reads_all = False  # until more of this one is read
+                return self._load()
             self._status = self._reading.status(self._payload)
-        return self._status
+        return self._load() if self._status is None else self._status
+
+    def _all(self) -> TransactionFields:
+        _habit.reads_all = True
+        return self._load()
 
     @property
     def signature(self) -> str:
@@ -122,7 +148,7 @@ class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
     @property
     def logs(self) -> Sequence[str]:
         """Log lines of the programs, in order."""
-        return self._load().logs
+        return self._all().logs
 
     @property
     def fee(self) -> int:
@@ -137,37 +163,37 @@ class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
     @property
     def version(self) -> Any:
         """``"legacy"`` or the number of the version."""
-        return self._load().version
+        return self._all().version
 
     @property
     def block_time(self) -> int | None:
         """Time of the block as Unix time in seconds, None if the server does not send it."""
-        return self._load().block_time
+        return self._all().block_time
 
     @property
     def account_keys(self) -> Sequence[str]:
         """Addresses of the accounts in the order of the balances; those from lookup tables are last."""
-        return self._load().account_keys
+        return self._all().account_keys
 
     @property
     def pre_balances(self) -> Sequence[int]:
         """Balances before, in lamports, one per account key."""
-        return self._load().pre_balances
+        return self._all().pre_balances
 
     @property
     def post_balances(self) -> Sequence[int]:
         """Balances after, in lamports, one per account key."""
-        return self._load().post_balances
+        return self._all().post_balances
 
     @property
     def pre_token_balances(self) -> Sequence[Mapping[str, Any]]:
         """Token balances before, as JSON values of the RPC."""
-        return self._load().pre_token_balances
+        return self._all().pre_token_balances
 
     @property
     def post_token_balances(self) -> Sequence[Mapping[str, Any]]:
         """Token balances after, as JSON values of the RPC."""
-        return self._load().post_token_balances
+        return self._all().post_token_balances
 
     @property
     def programs(self) -> Sequence[str]:

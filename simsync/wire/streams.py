@@ -22,7 +22,6 @@ from simsync.events import (
     Transaction,
     TransactionFields,
     TransactionReading,
-    TransactionStatus,
 )
 from simsync.wire import json_codec, quick_transactions
 from simsync.wire.instructions import called_programs, transaction_instructions
@@ -80,14 +79,6 @@ def _transaction_fields(payload: bytes) -> TransactionFields:
     return transaction_fields(_result(payload)) if fields is None else fields
 
 
-def _status(payload: bytes) -> TransactionStatus:
-    status = quick_transactions.read_status(payload)
-    if status is not None:
-        return status
-    fields = _transaction_fields(payload)
-    return TransactionStatus(fields.error, fields.fee, fields.compute_units)
-
-
 def _programs(payload: bytes) -> tuple[str, ...]:
     programs = quick_transactions.read_programs(payload)
     return called_programs(_result(payload)) if programs is None else programs
@@ -102,7 +93,12 @@ def _action_result_fields(payload: bytes) -> ActionResultFields:
 
 
 TRANSACTION = TransactionReading(
-    _transaction_fields, _result, _status, _programs, transaction_instructions, serialized_transaction
+    _transaction_fields,
+    _result,
+    quick_transactions.read_status,
+    _programs,
+    transaction_instructions,
+    serialized_transaction,
 )
 _ACCOUNT_DIFF = Reading(_account_diff_fields, _result)
 _ACTION_RESULT = Reading(_action_result_fields, _result)
