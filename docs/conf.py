@@ -15,6 +15,7 @@ project = "simsync"
 author = "the simsync authors"
 version = release = simsync.__version__
 language = "en"
+smartquotes = False  # two hyphens and quotes of a command stay what they are
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_diagrams"]

@@ -123,5 +123,10 @@ INCLUDED = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.m
 
 
 @pytest.mark.parametrize("page", [*sorted(DOCS.rglob("*.md")), *INCLUDED], ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_prose_is_a_comment_of_myst(page: Path) -> None:
+    assert [line for line in prose(page.read_text(encoding="utf-8")) if line.lstrip().startswith("%")] == []
+
+
+@pytest.mark.parametrize("page", [*sorted(DOCS.rglob("*.md")), *INCLUDED], ids=lambda page: str(page.relative_to(ROOT)))
 def test_lines_of_prose_are_short(page: Path) -> None:
     assert [line for line in prose(page.read_text(encoding="utf-8")) if len(line) > 120] == []
