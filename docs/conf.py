@@ -7,6 +7,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 import simsync
+from simsync.sessions.base import INTERNAL
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -25,7 +26,7 @@ myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "inherited-members": "tuple,object,Exception,dict"}
+autodoc_default_options = {"members": True, "inherited-members": "tuple,object,Exception,BaseException,dict"}
 autodoc_preserve_defaults = True
 autoclass_content = "class"
 python_use_unqualified_type_names = True
@@ -79,8 +80,14 @@ def without_signature(
     return signature, returns
 
 
-def skipped(_app: Sphinx, _what: str, _name: str, member: object, _skip: bool, _options: object) -> bool | None:
-    """Leave out fields of named tuples as members: the docstring of the class describes them."""
+def skipped(_app: Sphinx, _what: str, name: str, member: object, _skip: bool, _options: object) -> bool | None:
+    """Leave out what sessions have for other parts of simsync, and fields of named tuples.
+
+    The docstring of a named tuple describes its fields.
+    """
+    function = getattr(member, "fget", member)
+    if name in INTERNAL and getattr(function, "__module__", "").startswith("simsync.sessions."):
+        return True
     return True if type(member).__name__ == "_tuplegetter" else None
 
 

@@ -16,7 +16,10 @@
     ├── EventTimeout             (also TimeoutError)   nothing arrived in time; no event is lost
     ├── RemoteError              .error                the simulator reported an error
     ├── RpcError                 .code .message .data  the reply to a JSON-RPC call is an error
-    └── ProtocolError            .raw                  the server sent something that cannot be read
+    ├── ProtocolError            .raw                  the server sent something that cannot be read
+    ├── OutputBusy               (simsync.run)         another process is writing the file
+    ├── StrategyFailed           (simsync.run)         a strategy raised an exception
+    └── SweepFailed              (simsync.run.sweep)   a range of a sweep failed, or its result was lost
 
 Each has ``retryable``: True if the same call may succeed later with nothing changed, as after a lost connection.
 Messages say what failed, with which value, and what to do next. The exception that caused a failure is its

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Optional, Union
+import re
+from typing import ForwardRef, Optional, Union
 
 import pytest
 
+from tools import api_pages, install_page
 from tools.docstrings import Undocumented, annotation_of, markdown, parsed, type_text
 
 TEXT = """\
@@ -56,9 +58,10 @@ def test_roles_and_literals_become_markdown(text: str, expected: str) -> None:
         ("Union[str, os.PathLike[str], None]", "str or os.PathLike[str] or None"),
         ("Optional[Union[Reroute, Mapping[str, Any]]]", "Reroute or dict[str, JSON] or None"),
         ("Sequence[AccountState | None]", "list[AccountState or None]"),
+        (ForwardRef("Optional[int]"), "int or None"),
     ],
 )
-def test_types_are_words(annotation: str, expected: str) -> None:
+def test_types_are_words(annotation: object, expected: str) -> None:
     assert type_text(annotation) == expected
 
 
@@ -79,3 +82,23 @@ def test_where_the_type_of_a_name_stands() -> None:
     assert annotation_of(Example, "computed") == "float"
     with pytest.raises(Undocumented, match="absent"):
         annotation_of(Example, "absent")
+
+
+def test_the_page_of_errors_has_every_exception_in_its_tree_and_good_articles() -> None:
+    page = api_pages.errors_page()
+    tree = page.split("```text")[1].split("```")[0]
+    table = page.split("## The tree")[0]
+    names = re.findall(r"\[`(\w+)`\]", table)
+    assert [name for name in names if not re.search(rf"\b{name}\b", tree)] == []
+    assert "An `HttpStatusError`." in page
+    assert "A `SimsyncError` and an `ImportError`." in page
+
+
+def test_an_extra_is_listed_with_what_it_installs() -> None:
+    found = install_page.extras(
+        "[options.extras_require]\nsocks =\n    python-socks >=2.5\ntest =\n    %(socks)s\n    numpy\n"
+    )
+    assert "| `[socks]` | SOCKS [proxies](network.md) | python-socks |" in found
+    assert found.splitlines()[-1].endswith("| `[socks]`, numpy |")
+    with pytest.raises(Undocumented, match="strange"):
+        install_page.extras("[options.extras_require]\nstrange =\n    numpy\n")

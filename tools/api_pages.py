@@ -120,6 +120,11 @@ def _retryable(error: type[simsync.SimsyncError]) -> str:
     return "yes" if error.retryable else "no"
 
 
+def _article(name: str) -> str:
+    """``an`` before a vowel and before HTTP, whose first letter sounds like one."""
+    return "an" if name.startswith((*"AEIO", "Http")) else "a"
+
+
 def _error(error: type[simsync.SimsyncError]) -> Iterator[str]:
     about = parsed(error)
     advice = beginning(about.paragraphs, DO)
@@ -128,7 +133,8 @@ def _error(error: type[simsync.SimsyncError]) -> Iterator[str]:
     yield f"## {error.__name__}\n"
     bases = [base.__name__ for base in error.__bases__ if base is not Exception]
     if bases:
-        yield f"A `{'` and a `'.join(bases)}`.\n"
+        line = " and ".join(f"{_article(base)} `{base}`" for base in bases)
+        yield f"{line[0].upper()}{line[1:]}.\n"
     yield from (f"{wrapped(part)}\n" for part in without(about.paragraphs, DO))
     yield f"{wrapped(f'**What to do:** {advice.removeprefix(DO)}')}\n"
     attributes = about.sections.get("Attributes", {})

@@ -6,7 +6,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import ForwardRef, NamedTuple
 
 _SECTION = re.compile(r"^(Args|Attributes|Raises|Records|Returns):$")
 _ITEM = re.compile(r"^ {4}(\w+): (.*)$")
@@ -87,6 +87,8 @@ def beginning(paragraphs: list[str], words: str) -> str:
 
 def type_text(annotation: object) -> str:
     """An annotation in words: ``Optional[int]`` and ``int | None`` become ``int or None``."""
+    if isinstance(annotation, ForwardRef):  # as a named tuple has them
+        annotation = annotation.__forward_arg__
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
     if found := re.fullmatch(r"Optional\[(.*)\]", text):
         text = f"{found[1]} | None"

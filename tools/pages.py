@@ -13,7 +13,9 @@ page                             part                      made from
 ``internals/waits.md``           the table of waits        ``# wait: …`` above each call that may block
 ``internals/reliability.md``     the table of safeguards   ``# safeguard: NAME`` at a statement
 ``guides/scripts.md``            the lists of scripts      the docstrings of ``examples/``
+..                               the code                  the names of the files in ``examples/short/``
 ``guides/cron.md``               the exit codes            ``simsync.cli.exit_codes``
+``guides/install.md``            the table of extras       ``setup.cfg``
 ``reference/cli.md``             the whole page            the commands
 ``reference/events.md``          the whole page            the events and the columns of their tables
 ``reference/options.md``         the whole page            the fields of the options
@@ -41,7 +43,7 @@ from simsync.doctor import table as observations
 from simsync.run import record_file, tables
 from simsync.wire import generations
 from tests import safeguards
-from tools import api_pages, commands, diagrams, event_page, local_page, waits
+from tools import api_pages, commands, diagrams, event_page, install_page, local_page, waits
 from tools.docstrings import Undocumented, parsed, table
 from tools.markers import ROOT, marked_places
 
@@ -56,6 +58,10 @@ _EXIT_CODES = "<!-- exit codes: python -m tools.pages -->\n"
 _EXIT_CODES_END = "<!-- end of the exit codes -->"
 _RECORDS = "<!-- records: python -m tools.pages -->\n"
 _RECORDS_END = "<!-- end of the records -->"
+_EXTRAS = "<!-- extras: python -m tools.pages -->\n"
+_EXTRAS_END = "<!-- end of the extras -->"
+_CODE = "<!-- code of the short scripts: python -m tools.pages -->\n"
+_CODE_END = "<!-- end of the code -->"
 _SCRIPTS = "<!-- short scripts: python -m tools.pages -->\n"
 _SCRIPTS_END = "<!-- end of the short scripts -->"
 _EXAMPLES = "<!-- examples: python -m tools.pages -->\n"
@@ -116,9 +122,23 @@ def cron(text: str) -> str:
     return _between(text, _EXIT_CODES, _EXIT_CODES_END, f"\n{exit_codes.table()}\n\n")
 
 
+def install(text: str) -> str:
+    return _between(text, _EXTRAS, _EXTRAS_END, f"\n{install_page.extras()}\n\n")
+
+
 def scripts(text: str) -> str:
+    text = _between(text, _CODE, _CODE_END, f"\n{_code('examples/short')}\n\n")
     text = _between(text, _SCRIPTS, _SCRIPTS_END, f"\n{_programs('examples/short')}\n\n")
     return _between(text, _EXAMPLES, _EXAMPLES_END, f"\n{_programs('examples')}\n\n")
+
+
+def _code(folder: str) -> str:
+    """The code of each program of a folder, in a part of the page that is closed at first."""
+    return "\n\n".join(
+        f"<details>\n<summary><code>{path.name}</code></summary>\n\n"
+        f"```{{literalinclude}} ../../{folder}/{path.name}\n:language: python\n```\n\n</details>"
+        for path in sorted((ROOT / folder).glob("*.py"))
+    )
 
 
 def _programs(folder: str) -> str:
@@ -156,6 +176,7 @@ def _whole(make: Callable[[], str]) -> Callable[[str], str]:
 
 PAGES: Mapping[str, Callable[[str], str]] = {
     "guides/cron.md": cron,
+    "guides/install.md": install,
     "guides/scripts.md": scripts,
     "internals/compatibility.md": compatibility,
     "internals/features.md": features,

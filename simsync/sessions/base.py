@@ -34,7 +34,7 @@ _STATUS = {
 }
 
 
-_INTERNAL = frozenset({"end_subscriptions", "has_moved", "is_idle", "keep", "release", "subscribed", "turn"})
+INTERNAL = frozenset({"end_subscriptions", "has_moved", "is_idle", "keep", "release", "subscribed", "turn"})
 """What other parts of simsync use; completion in a notebook or a shell does not offer it."""
 
 
@@ -73,7 +73,7 @@ class SessionBase(StaysHere):
         self.rpc = Rpc(self.rpc_endpoint, options)
 
     def __dir__(self) -> Iterable[str]:
-        return [name for name in super().__dir__() if name not in _INTERNAL]
+        return [name for name in super().__dir__() if name not in INTERNAL]
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events())
