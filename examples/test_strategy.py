@@ -4,7 +4,7 @@
     python -m pytest examples/test_strategy.py
 
 Nothing else is needed: the simulators are embedded ones, and the faults come from a seed that is shown when the test
-fails. In a project of your own the line with ``pytest_plugins`` stands in ``conftest.py``. See docs/guides/testing.md.
+fails. In a project of your own the line with ``pytest_plugins`` belongs in ``conftest.py``. See docs/guides/testing.md.
 """
 
 from __future__ import annotations

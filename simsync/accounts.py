@@ -49,7 +49,7 @@ _INITIALIZED, _FROZEN = 1, 2
 _MULTISIG_SIZE = 355
 _NONE, _SOME = bytes(4), (1).to_bytes(4, "little")
 _IS_MINT, _IS_ACCOUNT = 1, 2
-"""The byte behind the fields, if there are extensions."""
+"""The byte after the fields, if there are extensions."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _token_data(argument: str, account: Account) -> bytes:
 
 
 def _is(data: bytes, size: int, kind: int, *options: int) -> bool:
-    """Extensions begin behind the size of a token account, for mints too, with a byte for the kind of the account.
+    """Extensions begin after the size of a token account, for mints too, with a byte for the kind of the account.
 
     The token programs tell a multisig by its size alone. An optional field begins with a tag of four bytes, 0 or 1.
     """

@@ -115,7 +115,7 @@ class Client(HttpServices):
         """The proxy that leads to the simulator and where it is set, without its password; None without one.
 
         Raises:
-            ConnectError: The setting is no proxy that can be used.
+            ConnectError: The setting is not a proxy that can be used.
         """
         return proxy_name(self._control_url, self.options)
 
@@ -261,7 +261,7 @@ class Client(HttpServices):
 
 
 class _Underway:
-    """A session that is being created. If the program ends meanwhile (in a daemon thread), the server is told."""
+    """A session that is being created. If the program ends meanwhile (in a daemon thread), it tells the server."""
 
     def __init__(self, connection: ControlConnection) -> None:
         self._connection = connection

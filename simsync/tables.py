@@ -109,7 +109,7 @@ def to_arrow(events: Iterable[Event | tuple[object, Event]], kind: Kind | None =
             ``simsync.Event``.
 
     Raises:
-        InvalidParams: Something else than an event, or than a class of events.
+        InvalidParams: Something other than an event, or than a class of events.
         MissingExtra: pyarrow is not installed.
         ProtocolError: The server sent something that does not fit into its column. The message names row and column.
     """

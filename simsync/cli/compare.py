@@ -115,7 +115,7 @@ def compare(
 
 
 def _verdict(incomparable: list[str], crossed: list[str], *, gate: bool) -> int:
-    """Say what stands in the way of a conclusion, and what the gate found; returns the exit code."""
+    """Say what prevents a conclusion, and what the gate found; returns the exit code."""
     for reason in incomparable:
         click.echo(f"simsync: {reason}", err=True)
     if gate and incomparable:

@@ -32,7 +32,7 @@ _PLACE = re.compile(
 )
 _AROUND = "()[]{}\"'`.,;:!?…→#"
 _JOINTS = re.compile(rf"\((?:\)|$)|\[\d{{0,{MOST_DIGITS}}}(?:\]|$)|=\d{{1,{MOST_DIGITS}}}(?![^\W_])|[-/:=,]")
-"""Between the words of one chunk. A number behind ``:`` or ``-`` is that of a machine or a ticket."""
+"""Between the words of one chunk. A number after ``:`` or ``-`` is that of a machine or a ticket."""
 _ENDING = re.compile(r"['’](?:t|s|re|ll)$")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _CHUNK = re.compile(r"\S+")

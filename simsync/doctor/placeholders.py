@@ -1,4 +1,4 @@
-"""What stands in a capture in place of what was removed."""
+"""The placeholders in a capture, which replace what was removed."""
 
 from __future__ import annotations
 

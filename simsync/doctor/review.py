@@ -28,7 +28,7 @@ class RemainingText(NamedTuple):
 
 
 def removed(records: Iterable[Record]) -> Counter[str]:
-    """How often each placeholder stands in the file; numbered ones count together."""
+    """How often each placeholder occurs in the file; numbered ones count together."""
     found: Counter[str] = Counter()
     for record in records:
         for one in PLACEHOLDER.finditer(record.line()):

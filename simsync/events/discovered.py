@@ -25,7 +25,7 @@ class DiscoveredTransaction(ErrorInWords):
             ``post_token_balances`` as the RPC lists them.
         logs: Log lines of the programs.
         inner_instructions: Instructions that programs have called, by ``index`` of the outer one.
-        undecoded: The bytes behind the last field that could be decoded.
+        undecoded: The bytes after the last field that could be decoded.
     """
 
     data: bytes = field(repr=False)
@@ -60,7 +60,7 @@ class DiscoveredTransaction(ErrorInWords):
 
         Raises:
             ImportError: solders is not installed (extra ``[local]``).
-            ValueError: The bytes are no transaction.
+            ValueError: The bytes are not a transaction.
         """
         try:
             from solders.transaction import VersionedTransaction

@@ -56,7 +56,7 @@ class RerouteStats(JsonForm):
 
 # guess: names of the counters of reroutes
 def reroute_stats(value: object) -> RerouteStats | None:
-    """Read the counters in any spelling; what is no counter of that name goes to ``others``."""
+    """Read the counters in any spelling; anything else goes to ``others``."""
     if not isinstance(value, Mapping):
         return None
     known: dict[str, Any] = {}

@@ -19,7 +19,7 @@ class Continue(JsonForm):
         advance_count: Number of blocks, at least 1. If fewer are left, the engine runs to the end of the range.
         transactions: Your own transactions: base64 text, bytes, or objects with a byte form such as solders'
             ``VersionedTransaction``. Signatures are not verified, so any account may sign. Whether the hosted server
-            executes them before the first block or behind its transactions is not certain.
+            executes them before the first block or after its transactions is not certain.
         modify_accounts: Address → :class:`~simsync.AccountData` to write before anything is executed.
     """
 

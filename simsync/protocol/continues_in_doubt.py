@@ -1,8 +1,8 @@
 """What the slots that RPCs name tell about continues that were lost with their connection, or may have been.
 
 Two things are not known of a server: which slot ``getSlot`` names while an engine waits (the last one, or the next),
-and how long an engine may work without a word. The first is measured where a session is known to wait. The second is
-bounded: a continue that only a slot has shown to have arrived, and behind which nothing happens, fails its session.
+and how long an engine may work in silence. The first is measured where a session is known to wait. The second is
+bounded: a continue that only a slot has shown to have arrived, and after which nothing happens, fails its session.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class ContinuesInDoubt:
         self._resend = options.resend_continue
         self._patience = PATIENCE * options.continue_grace
         self.watched: dict[SessionState, float | None] = {}
-        """Sessions that only their slot has shown to go on, and when to ask again; None until :meth:`due` sets it."""
+        """Sessions that only their slot has shown to move, and when to ask again; None until :meth:`due` sets it."""
         self.offset: int | None = None
         """The slot that an RPC names less the last slot that was executed; None while it is not known."""
 
     # How the server counts.
 
     def reference(self, sessions: Iterable[SessionState]) -> SessionState | None:
-        """A session that waits behind a known slot, so that its RPC shows what the slots of RPCs mean."""
+        """A session that waits after a known slot, so that its RPC shows what the slots of RPCs mean."""
         if self.offset is not None:
             return None
         return next((session for session in sessions if _waits_behind_its_slot(session)), None)
@@ -74,7 +74,7 @@ class ContinuesInDoubt:
     # guess: which slot `getSlot` of a waiting engine names
     # guess: a continue that was lost with its connection
     def decide(self, session: SessionState, slot: int | None) -> bool | ContinueSendError:
-        """Whether the continue must be sent again, or why the session cannot go on."""
+        """Whether the continue must be sent again, or why the session cannot continue."""
         cycle = session.cycle
         where = "the connection was lost after a continue was sent"
         told = cycle.told_slot

@@ -89,7 +89,7 @@ class ControlProtocol(SequenceNumbers):
 
     @abstractmethod
     def _take_message(self, message: ControlMessage, now: float) -> None:
-        """Any message that is no event of a session."""
+        """Any message that is not an event of a session."""
 
     @abstractmethod
     def _session_of(self, wire_id: str, sequence: int | None, event: Event | None) -> SessionState | None:

@@ -31,7 +31,7 @@ class Discoveries:
             heapq.heappush(self._places, place)
 
     def take(self, highest_slot: int, stands_at: Place) -> tuple[DiscoveryBatch | None, int]:
-        """The nearest match behind ``stands_at``, and how many were passed since the last call."""
+        """The nearest match after ``stands_at``, and how many were passed since the last call."""
         self._drop_executed(highest_slot)
         while self._places and self._places[0] <= stands_at:
             self._passed += self._places[0] < stands_at  # the match at the very place was not passed

@@ -1,4 +1,4 @@
-"""Under which numbers an engine has stopped: what tells a replay from numbers that started over behind an attach."""
+"""Under which numbers an engine has stopped: what tells a replay from numbers that started over after an attach."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Kind = tuple[type, Optional[int]]
 class ReceivedStops:
     """The last numbers that were a stop (ready, pause or error), with their kinds.
 
-    A number that was received and is none of them was something else, mostly a slot.
+    A number that was received and is not one of them was something else, mostly a slot.
     """
 
     __slots__ = ("_began", "_kinds", "_known_from")
@@ -46,7 +46,7 @@ class ReceivedStops:
 
     # guess: numbers that start over after an attach
     def contradicts(self, sequence: int, event: Event | None) -> bool:
-        """Behind an attach: an event with an old number is not what was received with it, so it is no replay."""
+        """After an attach: an event with an old number is not what was received with it, so it is not a replay."""
         if isinstance(event, Slot):
             return sequence in self._kinds
         kind = _kind(event)

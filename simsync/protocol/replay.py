@@ -39,7 +39,7 @@ class ReplayFilter:
         self.cursors = [StreamCursor(from_slot) for _ in range(streams)]
         self.dropped = 0
         self.begins = 0
-        """Nothing of the slots before this one is told from a repetition any more."""
+        """Nothing of the slots before this one can be told from a repetition any more."""
         self.delivered: _Counts = {}
         """How often each key was delivered, by slot."""
 

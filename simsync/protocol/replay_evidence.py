@@ -2,7 +2,7 @@
 
 The server keeps the last slots and replays from the slot of a cursor, that slot included. So the events of the cursor's
 slot come again if the server still has that slot, and then nothing is missing. If later events come instead, the slot
-has left the server's buffer, and what lay behind it may be lost. Whether it is, only the stream itself can tell: one
+has left the server's buffer, and what came after it may be lost. Whether it is, only the stream itself can tell: one
 that never was silent for so many slots has lost events; one that is often silent may have had none, and then nothing is
 proven either way.
 """

@@ -32,7 +32,7 @@ class SequenceNumbers(ABC):
 
     @abstractmethod
     def _fail(self, session: SessionState, failure: ContinueSendError | ProtocolError | RemoteError) -> None:
-        """The session cannot go on."""
+        """The session cannot continue."""
 
     def _missing_before(self, session: SessionState, sequence: int) -> int:
         """How many events are missing before the one with this number."""

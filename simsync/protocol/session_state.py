@@ -125,7 +125,7 @@ class SessionState:
         return not self.attached or self.learned_slot is not None
 
     def cannot_have_received(self, sequence: int, event: Event | None, *, attached_again: bool) -> bool:
-        """The event has an old number, but tells something that was not told with it, so it is no replay."""
+        """The event has an old number, but tells something that was not told with it, so it is not a replay."""
         if not self.open:
             return False
         if isinstance(event, (Slot, Paused)) and event.slot > max(self.highest_slot, self.paused_slot):

@@ -82,7 +82,7 @@ class SilentSessions:
 
     # guess: a continue that was lost with its connection
     def answered(self, session: SessionState, slot: int | None, offset: int | None) -> ContinueSendError | None:
-        """The RPC of a session named ``slot``, None if it did not answer. Why the session cannot go on, if so.
+        """The RPC of a session named ``slot``, None if it did not answer. Why the session cannot continue, if so.
 
         ``offset``: the slot that an RPC names less the last slot that was executed; None while it is not known.
         """
@@ -122,7 +122,7 @@ def _stands_at_the_end(session: SessionState, slot: int, offset: int | None) -> 
 
 
 def _slots_left(session: SessionState) -> int | None:
-    """How many slots the continue still has to execute behind the highest one; None if that is not known."""
+    """How many slots the continue still has to execute after the highest one; None if that is not known."""
     if not session.cycle.payload:
         return None  # sent by an earlier process
     extent = extent_of(session.cycle.payload)

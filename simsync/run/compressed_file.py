@@ -126,7 +126,7 @@ def open_decompressed(path: PathLike) -> Iterator[Iterator[bytes]]:
 def _gunzipped(file: IO[bytes]) -> Iterator[bytes]:
     """The content of a gzip file, piece by piece: all of it up to where it was cut, unlike that of the standard module.
 
-    A file may hold several streams, one behind the other.
+    A file may hold several streams, one after the other.
     """
     stream = zlib.decompressobj(_GZIP_WBITS)
     data = b""
@@ -162,7 +162,7 @@ def _before_damage(stream: Any, data: bytes) -> Iterator[bytes]:
 def _unzstd(file: IO[bytes]) -> Iterator[bytes]:
     """The content of a zstd file, piece by piece: all of it up to where it was cut or damaged.
 
-    A file may hold several frames, one behind the other.
+    A file may hold several frames, one after the other.
     """
     library = _zstandard()
     frame = library.ZstdDecompressor().decompressobj()

@@ -64,7 +64,7 @@ Value = Union[int, float, str, bool, None, Sequence[str]]
 class RecordingDatabase:
     """Recorded runs opened for queries; a context manager.
 
-    Each table of :mod:`simsync.run.tables` is a view over all files. With a number behind its name, as in
+    Each table of :mod:`simsync.run.tables` is a view over all files. With a number after its name, as in
     ``transactions_0``, it is a view over one of them. ``small_0`` holds all records except transactions; of an account
     diff, only its session.
 
@@ -84,7 +84,7 @@ class RecordingDatabase:
         self.cut: list[bool] = []
         """For each file, whether it ends in the middle of a record."""
         self.odd: Counter[int] = Counter()
-        """For each file, how many lines and rows of it are no records."""
+        """For each file, how many of its lines and rows are not records."""
         self._max_memory = checks.integer("max_memory", max_memory, SMALLEST_MEMORY, checks.U32)
         self._threads = max(1, min(os.cpu_count() or 1, (self._max_memory - _OUTSIDE) // _THREAD_MEMORY))
         self._cursors: list[duckdb.DuckDBPyConnection] = []

@@ -53,7 +53,7 @@ def existing(path: PathLike) -> Existing:
 
 
 def refuse_recording(path: PathLike) -> None:
-    """Check that a command which is no run does not replace a recording.
+    """Check that a command that records no run does not replace a recording.
 
     Args:
         path: The file that the command writes; it need not exist.

@@ -72,7 +72,7 @@ def export_table(database: RecordingDatabase, table: str, file: Path, format: st
 
 
 def _refuse_misfits(database: RecordingDatabase) -> None:
-    """A number that is too large for its column is an error; what is no number is an empty cell, with a warning."""
+    """A number that is too large for its column is an error; any other text becomes an empty cell, with a warning."""
     numeric = "regexp_full_match(one.value, '-?[0-9.]+([eE][-+]?[0-9]+)?')"
     for name, value, kind in database.query(
         f"SELECT one.name, one.value, one.kind FROM misfits_0 WHERE {numeric} LIMIT 1"

@@ -84,7 +84,7 @@ def capture_blocks(
 
     Raises:
         InvalidParams: An argument is not valid, or the folder was captured with another ``program``.
-        ConnectError: The node does not answer; what was fetched stays, call again to go on.
+        ConnectError: The node does not answer; what was fetched stays; call again to continue.
         HttpStatusError: The node answered with an HTTP error.
         RpcError: The node answered with an error.
         ProtocolError: The node answered with something that cannot be read.

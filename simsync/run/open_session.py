@@ -26,7 +26,7 @@ class OpenSession:
         records: How many records of the file are kept.
         counts: The session's records among them.
         from_slot: The slot of the last transaction among them. Transactions come in the order of slots, so everything
-            before this slot is in the file, however far the data connection was behind.
+            before this slot is in the file, however far the data connection lagged.
         known: Transactions of that slot that are in the file, by signature.
     """
 

@@ -37,7 +37,7 @@ class PoliteNode:
         per_second: Requests in a second at most.
 
     Raises:
-        InvalidParams: It is no address.
+        InvalidParams: It is not an address.
     """
 
     def __init__(self, rpc_url: str, per_second: float) -> None:

@@ -25,7 +25,8 @@ class ReadableFile:
     Args:
         path: The file; ``-`` is standard input. Messages name it, and not the link.
         link: The name to make, in a folder of the caller.
-        on_odd: Called with the number of lines and rows that are no records, if there are any and they were looked for.
+        on_odd: Called with the number of lines and rows that are not records, if they were looked for and
+            there are any.
 
     Attributes:
         link: The name for DuckDB.

@@ -155,7 +155,7 @@ def read_records(
         path: The file, in either format, compressed or not; ``-`` is standard input.
         skip_damaged: Leave out lines that are not JSON, with a warning, as after a power failure.
         on_cut: Called if the last line is incomplete.
-        on_odd: Called at the end with the number of lines and rows that are no records.
+        on_odd: Called at the end with the number of lines and rows that are not records.
         name: What messages call the file; by default its path.
 
     Returns:

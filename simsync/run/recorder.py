@@ -49,7 +49,7 @@ def unfinished_path(path: Path) -> Path:
 
 
 def _content_of(path: Path) -> int:
-    """The records of content in a file, up to its last stop of an engine: what is behind that is not continued."""
+    """The records of content in a file, up to its last stop of an engine: what comes after that is not continued."""
     found = stopped = 0
     for record in read_records(path, skip_damaged=True):
         found += record.kind not in _WITHOUT_CONTENT

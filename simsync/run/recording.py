@@ -203,7 +203,7 @@ class Recording:
             One dict per row.
 
         Raises:
-            InvalidParams: ``query`` is not text, or a value is none of these.
+            InvalidParams: ``query`` is not text, or a value has another type.
             SimsyncError: The query failed.
             MissingExtra: DuckDB is not installed.
         """

@@ -176,7 +176,7 @@ class RecordedSession:
             data: The content, as JSON values; numbers of numpy and addresses of solders are accepted too.
 
         Raises:
-            InvalidParams: The kind is one of simsync's own or no name, or the data is no object of JSON values.
+            InvalidParams: The kind is one of simsync's own or not a name, or the data is not an object of JSON values.
             OSError: The file cannot be written.
         """
         if not isinstance(kind, str) or not kind.strip():

@@ -79,8 +79,8 @@ class RunTotals(RecordCounts, JsonForm):
         accounts: The balances that were asked for.
         accounts_not_found: Addresses that were asked for and of which no balance changed.
         other_records: Records of kinds that only a strategy or another tool has written, by kind.
-        without_slot: Transactions without a slot, or with one that is no number.
-        unreadable: Lines and rows that are no records, or name no transaction; they are left out.
+        without_slot: Transactions without a slot, or with one that is not a number.
+        unreadable: Lines and rows that are not records, or name no transaction; they are left out.
         changes_not_understood: Changes of balances and account diffs in an unknown form; they are left out.
     """
 

@@ -133,7 +133,7 @@ class ControlConnection:
             return queue.state.take_discovery()
 
     def cancel_session(self, queue: EventQueue, reason: str) -> None:
-        """Wake everybody who waits for this session, with Cancelled. The other sessions go on."""
+        """Wake everybody who waits for this session, with Cancelled. The other sessions continue."""
         if not self.process.is_here:
             return
         with self.lock:
@@ -142,7 +142,7 @@ class ControlConnection:
 
     # guess: when `closeSessionV1` is sent
     def release(self, queue: EventQueue, *, close: bool = False) -> None:
-        """The caller needs this session no more. With ``close`` the server is told to end it."""
+        """The caller does not need this session any more. With ``close``, ask the server to end it."""
         if not self.process.is_here:
             return
         state = queue.state

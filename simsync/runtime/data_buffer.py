@@ -1,4 +1,4 @@
-"""The bound on what waits for the caller."""
+"""The bound on the data that waits for the caller."""
 
 from __future__ import annotations
 

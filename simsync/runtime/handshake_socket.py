@@ -30,5 +30,5 @@ class HandshakeSocket:
 
     @property
     def rest(self) -> bytes:
-        """What was read and belongs to the frames behind the answer."""
+        """What was read and belongs to the frames after the answer."""
         return self._piece[self._taken :]

@@ -91,7 +91,7 @@ class Outbox:
     def take(self, deadline: float) -> list[OutgoingFrame] | None:
         """Wait for frames that may be sent. Empty at ``deadline`` (monotonic seconds), None if the writer must end.
 
-        Urgent frames, such as the answer to a close frame, still go out when the writer is told to end.
+        Urgent frames, such as the answer to a close frame, still go out when the writer has been asked to end.
         """
         while True:
             version = self._frames.version

@@ -51,7 +51,7 @@ def target(url: str) -> tuple[str, int]:
 
 
 def proxy_for(url: str) -> Proxy | None:
-    """Return the proxy for an address, or None if it is reached directly. Raises Unreachable for one that is no proxy.
+    """Return the proxy for an address, or None if it is reached directly. Raises Unreachable if that is not a proxy.
 
     ``ws`` counts as ``http`` and ``wss`` as ``https``. This machine is never reached through a proxy.
     """

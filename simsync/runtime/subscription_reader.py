@@ -40,7 +40,7 @@ class SubscriptionReader:
 
     A lost connection is made again and replayed from the last slot; events that were received before are dropped. While
     the caller's buffer is full, nothing is read, so TCP backpressure slows the server. An unasked pong now and then
-    tells the server that the client is alive, because its pings are behind the data that is not read.
+    tells the server that the client is alive, because its pings come after the data that is not read.
     """
 
     def __init__(

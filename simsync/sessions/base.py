@@ -120,7 +120,7 @@ class SessionBase(StaysHere):
 
     @property
     def has_moved(self) -> bool:
-        """The engine has gone behind the start slot, or may be on its way: a recording from now on would lack slots."""
+        """The engine is past the start slot, or may be on its way: a recording from now on would lack slots."""
         state = self._queue.state
         at_a_stop = state.cycle.is_ready or state.cycle.state is CycleState.STARTING
         behind = state.attached and state.position > state.start_slot

@@ -32,7 +32,7 @@ class Gathering(Generic[S]):
         return bool(self._pairs)
 
     def run(self, events: Iterable[tuple[S, Event]], on_progress: OnEvent[S] | None) -> list[tuple[S, Event]]:
-        """Run a loop to its end. Returns what it delivered, behind what earlier calls have taken.
+        """Run a loop to its end. Returns what earlier calls have taken, followed by what this one delivered.
 
         ``on_progress`` is called with each event as it comes.
         """

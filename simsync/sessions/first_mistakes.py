@@ -86,7 +86,7 @@ def _is_callers(frame: FrameType) -> bool:
 
 
 def _asks_for_tuple(frame: FrameType) -> bool:
-    """True inside ``isinstance(pair, (list, tuple))``, which is true: the class is read because it is no list.
+    """True inside ``isinstance(pair, (list, tuple))``, which is true: the class is read because it is not a list.
 
     What the call asks for is in no place that Python code can read, so its bytecode is: the names that were loaded
     since the last ``isinstance``, or on the same line (pytest rewrites assertions so that the classes come first).

@@ -129,8 +129,8 @@ class ParallelSession(ConnectionOwner, SubscribingAll):
     ) -> Collected[SubSession]:
         """Run all sub-sessions to their end and keep all events in memory.
 
-        If it is interrupted (a timeout, Ctrl-C, an error of ``on_progress``), call it again: it goes on, and the result
-        has the events of both calls.
+        If it is interrupted (a timeout, Ctrl-C, an error of ``on_progress``), call it again: it continues, and the
+        result has the events of both calls.
 
         Args:
             advance: Blocks per continue of each sub-session.

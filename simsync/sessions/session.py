@@ -41,8 +41,8 @@ class Session(Continuing, Subscribing):
     ) -> Collected[Self]:
         """Run to the end and keep all events in memory.
 
-        If it is interrupted (a timeout, Ctrl-C, an error of ``on_progress``), call it again: it goes on, and the result
-        has the events of both calls.
+        If it is interrupted (a timeout, Ctrl-C, an error of ``on_progress``), call it again: it continues, and the
+        result has the events of both calls.
 
         Args:
             advance: Blocks per continue.

@@ -46,7 +46,7 @@ class SubSession(Session):
         self.close()
 
     def close(self) -> None:
-        """End this sub-session and its subscriptions. The others go on, and so does a loop over all sub-sessions.
+        """End this sub-session and its subscriptions. The others continue, and so does a loop over all of them.
 
         Any thread may call it. Closing twice is allowed.
         """

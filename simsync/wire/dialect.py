@@ -93,7 +93,7 @@ class Dialect:
             **choices: any other arguments of :class:`Dialect`.
 
         Raises:
-            InvalidParams: it is no such version, or a choice is not valid.
+            InvalidParams: it is not such a version, or a choice is not valid.
         """
         generations.minor_version(generation)
         return cls(generation=generation, **choices)

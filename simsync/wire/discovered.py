@@ -90,4 +90,4 @@ _FIELDS: dict[str, Callable[[BincodeReader], Any]] = {
     "logs": _logs,
     "inner_instructions": _inner_instructions,
 }
-"""The fields behind the transaction, in this order; each is optional."""
+"""The fields after the transaction, in this order; each is optional."""

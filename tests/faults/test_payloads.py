@@ -24,7 +24,7 @@ SHORT = 0.4
 _FOREIGN = {"session_id": "backtest_other", "seq_id": 1, "event": {"method": "slotNotification", "params": 9}}
 
 NONSENSE: dict[str, Fault] = {
-    "text that is no JSON": Before(encode(TEXT, b"<html>busy</html>")),
+    "text that is not JSON": Before(encode(TEXT, b"<html>busy</html>")),
     "half of a message": Before(encode(TEXT, b'{"method":"sessionEventV2","params":{"session_id":"b')),
     "empty message": Before(encode(TEXT, b"") + encode(BINARY, b"")),
     "white space": Before(encode(TEXT, b" \n\t ")),
@@ -35,17 +35,17 @@ NONSENSE: dict[str, Fault] = {
     "nesting that never ends": Before(encode(TEXT, b'{"a":' * 100_000)),
     "number of 5000 digits": Before(encode(TEXT, b'{"method":"status","params":' + b"9" * 5_000 + b"}")),
     "number beyond all bounds": Before(encode(TEXT, b'{"method":"status","params":1e999}')),
-    "number that is none": Before(texts([b'{"method":"status","params":NaN}', b'{"x":Infinity}'])),
+    "number that is not finite": Before(texts([b'{"method":"status","params":NaN}', b'{"x":Infinity}'])),
     "duplicate keys": Before(encode(TEXT, b'{"method":"x","method":"y","params":{"a":1,"a":2}}')),
     "unknown method": Before(encode(TEXT, b'{"method":"unheardOf","params":{"x":1}}')),
-    "method that is no text": Before(texts([b'{"method":7}', b'{"method":null}', b'{"method":{}}'])),
-    "no object": Before(texts([b"[]", b"null", b"7", b'"text"', b"true"])),
+    "method that is not text": Before(texts([b'{"method":7}', b'{"method":null}', b'{"method":{}}'])),
+    "not an object": Before(texts([b"[]", b"null", b"7", b'"text"', b"true"])),
     "empty object": Before(encode(TEXT, b"{}")),
-    "text that is no UTF-8": Before(encode(TEXT, b'{"method":"\xff\xfe"}')),
+    "text that is not UTF-8": Before(encode(TEXT, b'{"method":"\xff\xfe"}')),
     "half of a surrogate pair": Before(encode(TEXT, b'{"method":"\\ud800"}')),
     "byte order mark": Before(encode(TEXT, b"\xef\xbb\xbf{}")),
     "zeros": Before(encode(TEXT, b"\0" * 100)),
-    "binary that is no zstd": Before(encode(BINARY, b"\x00\x01\x02\x03")),
+    "binary that is not zstd": Before(encode(BINARY, b"\x00\x01\x02\x03")),
     "event of another session": Before(
         encode(TEXT, json.dumps({"method": "sessionEventV2", "params": _FOREIGN}).encode())
     ),

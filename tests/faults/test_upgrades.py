@@ -78,6 +78,6 @@ def test_an_answer_that_is_no_upgrade(bench: Bench, plane: str, thorough: bool) 
     options = replace(ALERT, reconnect_attempts=2)
     for answer in list(NONSENSE.values())[:: 1 if thorough else 2]:
         plan = Plan(Refuse(answer), plane, UP, 0, times=2)
-        bench.case("answer that is no upgrade", plan, ALERT, must_equal=True)
+        bench.case("answer that is not an upgrade", plan, ALERT, must_equal=True)
         plan = Plan(Refuse(answer), plane, UP, 0, times=1_000)
-        assert bench.case("answer that is no upgrade, each time", plan, options) == HONEST, answer
+        assert bench.case("answer that is not an upgrade, each time", plan, options) == HONEST, answer

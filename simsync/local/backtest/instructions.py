@@ -87,7 +87,7 @@ def _memo(one: TopInstruction) -> str:
 
 
 def _bytes(text: object) -> bytes:
-    """Return the data of an instruction; empty for what is no base58, which a recording in ``jsonParsed`` may hold."""
+    """Return the data of an instruction; empty if it is not base58, which a recording in ``jsonParsed`` may hold."""
     try:
         return decode_base58(text) if isinstance(text, str) else b""
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a backtest session is told (plan and requests) and what it says (events)."""
+"""What a backtest session receives (plan and requests) and what it sends (events)."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ class Stream:
 
     @property
     def end(self) -> int:
-        """The position behind the last item."""
+        """The position after the last item."""
         return self._first + len(self._items)
 
     def add(self, item: StreamItem) -> None:

@@ -28,7 +28,7 @@ class SessionFailed(Exception):
 
 
 class Owner(Protocol):
-    """Who is told what a runner does."""
+    """Who learns what a runner does."""
 
     def report(self, event: Event) -> None: ...
 

@@ -154,7 +154,7 @@ def program_accounts(program_id: Pubkey, elf: bytes, deploy_slot: int = 0) -> di
         deploy_slot: The slot in which it was deployed.
 
     Raises:
-        InvalidParams: It is no ELF file.
+        InvalidParams: It is not an ELF file.
     """
     if not elf.startswith(_ELF):
         raise InvalidParams("elf", elf[:16], "must be a compiled program (an ELF file)")

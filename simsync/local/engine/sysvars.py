@@ -67,7 +67,7 @@ class Sysvars:
         self._empty: set[int] = set()
         """Slots without a block, as far as they are known."""
         self._stale: set[Pubkey] = set()
-        """Sysvars that are behind the slot because nothing has read them since."""
+        """Sysvars that lag the slot because nothing has read them since."""
         svm.set_epoch_schedule(schedule())
 
     def enter_slot(self, slot: int, time: int, blockhash: str | None, epoch_start: int | None) -> None:

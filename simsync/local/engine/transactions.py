@@ -45,7 +45,7 @@ _TOKEN_STATE_OFFSET = 108
 _MINT_DECIMALS_OFFSET = 44
 _MOST_FLOAT_DECIMALS = 19
 _IS_TOKEN_ACCOUNT = 2
-"""The account type that Token-2022 writes behind the base state."""
+"""The account type that Token-2022 writes after the base state."""
 
 
 # -- what a message asks for

@@ -110,7 +110,7 @@ class Faults:
         return self._add(self.control.messages, GarbageControl(number, text))
 
     def delay_control(self, number: int, seconds: float) -> Faults:
-        """Hold back message ``number``, and everything behind it on its socket, for that time."""
+        """Hold back message ``number``, and everything after it on its socket, for that time."""
         return self._add(self.control.messages, DelayControl(number, seconds))
 
     def lose_continue(self, number: int) -> Faults:
@@ -151,7 +151,7 @@ class Faults:
         return self._add(self.data.messages, DuplicateData(number))
 
     def delay_data(self, number: int, seconds: float) -> Faults:
-        """Hold back notification ``number``, and everything behind it on its socket, for that time."""
+        """Hold back notification ``number``, and everything after it on its socket, for that time."""
         return self._add(self.data.messages, DelayData(number, seconds))
 
     def slow_data(self, seconds: float, times: int = FOREVER) -> Faults:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _MINT_SIZE, _TOKEN_ACCOUNT_SIZE = 82, 165
 _IS_MINT, _IS_TOKEN_ACCOUNT = 1, 2
-"""The account type that Token-2022 writes behind the base state."""
+"""The account type that Token-2022 writes after the base state."""
 _STATES = ("uninitialized", "initialized", "frozen")
 _NONCE_SIZE = 80
 _LOOKUP_TABLE = 1
@@ -164,7 +164,7 @@ def _nonce(data: bytes) -> dict[str, object] | None:
 
 
 def _has_type(data: bytes, size: int, kind: int) -> bool:
-    """Is it the base state of ``size`` bytes, alone or with extensions behind it?"""
+    """Is it the base state of ``size`` bytes, alone or with extensions after it?"""
     if len(data) == size:
         return True
     return len(data) > _TOKEN_ACCOUNT_SIZE and data[_TOKEN_ACCOUNT_SIZE] == kind

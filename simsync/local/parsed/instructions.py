@@ -99,7 +99,7 @@ class _Reader:
         return ui_amount(amount, self._decimals)
 
     def fee_amount(self) -> dict[str, Any]:
-        """Read the fee behind an amount, which has the same decimals."""
+        """Read the fee after an amount, which has the same decimals."""
         return ui_amount(self.u64(), self._decimals)
 
     def remaining(self) -> bytes:
@@ -122,7 +122,7 @@ _Field = Callable[[_Reader], Any]
 
 
 class _Layout(NamedTuple):
-    """``rest`` names the accounts behind ``accounts``; with ``counted`` the first byte tells how many they are."""
+    """``rest`` names the accounts after ``accounts``; with ``counted`` the first byte tells how many they are."""
 
     name: str
     accounts: tuple[str, ...]

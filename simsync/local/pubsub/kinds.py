@@ -55,7 +55,7 @@ class Kind(Protocol):
 
 
 def config_of(params: list[Any]) -> dict[str, Any]:
-    """Return the configuration behind the filter, empty if it is missing. A null in it is the same as no entry."""
+    """Return the configuration after the filter, empty if it is missing. A null in it is the same as no entry."""
     found = next((item for item in params[1:] if isinstance(item, dict)), {})
     return {key: value for key, value in found.items() if value is not None}
 

@@ -100,7 +100,7 @@ class DataSender:
         await self._sender.send([self._frame(terminal)])
 
     async def unsubscribe(self, number: int) -> None:
-        """Send nothing more of a subscription. Waits for what is being sent, so that the reply comes behind it."""
+        """Send nothing more of a subscription. Waits for what is being sent, so that the reply comes after it."""
         self._unsubscribed.add(number)
         self.forget(number)
         async with self._turn:
