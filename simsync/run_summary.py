@@ -25,7 +25,7 @@ class RunSummary(JsonForm):
         reasons: One reason per session that is not complete.
         slots_seen: Number of slots of which an event was received, in all sessions.
         highest_slot: Highest slot of which an event was received, None if there was none.
-        reconnects: How often the control connection was made again.
+        reconnects: How often the control connection was restored.
         replays_dropped: Number of events that the server repeated after a reconnect, and that were dropped.
         sequence_gaps: Number of jumps in the sequence numbers.
         totals: Sums of the statistics of all sessions, None if no session sent any. Request them with

@@ -1,6 +1,6 @@
 """A nightly job: it records a range, continues where an interrupted night has stopped, and ends with an exit code.
 
-15 2 * * *  . /etc/backtests/key && python3 nightly.py /var/lib/backtests/nightly.ndjson.gz
+15 2 * * *  . /etc/backtests/key && /opt/backtests/venv/bin/python nightly.py /var/lib/backtests/nightly.ndjson.gz
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A quote after each slot: a transaction is simulated on its state, and nothing of it is kept."""
+"""A quote after each slot: a transaction is simulated on its state and leaves no trace."""
 
 from __future__ import annotations
 

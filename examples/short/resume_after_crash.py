@@ -1,4 +1,4 @@
-"""Go on where a killed process has stopped: the session is still on the server, and a file says how far we were."""
+"""Continue where a killed process has stopped: the session is still on the server, and a file says how far we were."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Paused(Event):
     Delivered by the control connection, after ``continue_to()``, ``send_continue_to()`` and steps to a discovery.
 
     Attributes:
-        slot: Slot in which the engine stands.
+        slot: Slot in which the engine waits.
         batch_index: Index of the next batch to execute, None at the boundary of the slot.
         raw: The payload as JSON values.
     """

@@ -96,7 +96,7 @@ class Behaviour:
     serve_next_port: bool = True
     """Serve on the next port too if it is free; web3.js looks for the WebSocket there."""
     max_engines: int = 64
-    """Engines that are alive at a time. Others are parked; they keep their accounts, and are made again when needed."""
+    """Engines that are alive at a time. Others are parked; they keep their accounts, and are rebuilt when needed."""
     batch_size: int = 16
     """Transactions per batch of a block."""
     replay_slots: int = 100

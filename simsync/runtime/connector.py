@@ -65,7 +65,7 @@ class ConnectFailed(Exception):
 
 
 def connection_failure(reason: str, cause: BaseException | None, *, established: bool) -> SimsyncError:
-    """What a caller gets when a control connection cannot be made, or made again if it was ``established`` before."""
+    """What a caller gets when a control connection cannot be made, or restored if it was ``established`` before."""
     if isinstance(cause, ConnectFailed) and not established:
         return cause.error
     error: SimsyncError = ControlFailed(reason) if established else ConnectError(reason)

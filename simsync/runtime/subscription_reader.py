@@ -38,7 +38,7 @@ _BROKEN_STREAMS = 2
 class SubscriptionReader:
     """Connects without a key, subscribes, and puts events into the queue of its session until every stream has ended.
 
-    A lost connection is made again and replayed from the last slot; events that were received before are dropped. While
+    A lost connection is restored and replayed from the last slot; events that were received before are dropped. While
     the caller's buffer is full, nothing is read, so TCP backpressure slows the server. An unasked pong now and then
     tells the server that the client is alive, because its pings come after the data that is not read.
     """

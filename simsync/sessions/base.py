@@ -141,7 +141,7 @@ class SessionBase(StaysHere):
 
     @property
     def data_reconnects(self) -> int:
-        """How often connections of this session's subscriptions were lost and made again."""
+        """How often connections of this session's subscriptions were lost and restored."""
         return self._ended_reconnects + sum(reader.reconnects for reader in tuple(self._readers))
 
     # Events.

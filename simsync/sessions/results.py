@@ -74,7 +74,7 @@ class StepResult:
 
 @dataclass(frozen=True)
 class DiscoveryPause:
-    """The engine stands before a batch that a discovery filter matches. Its state can be read and changed over RPC.
+    """The engine waits before a batch that a discovery filter matches. Its state can be read and changed over RPC.
 
     Attributes:
         discovery: The match that was announced.
