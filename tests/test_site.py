@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from simsync.sessions.base import INTERNAL
 from tools import site
 
 if not site.DOCS.is_dir():
@@ -39,6 +40,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_site_builds_and_is_whole(built: Path) -> None:
     assert list(site.problems(built)) == []
     assert (built / "searchindex.js").is_file()
+
+
+def test_the_site_shows_commands_as_they_are_typed_and_only_what_is_public(built: Path) -> None:
+    assert not re.search("[“”‘’]", (built / "tutorial.html").read_text(encoding="utf-8"))
+    names = set(re.findall(r'id="simsync\.(\w+\.\w+)"', (built / "reference/api/sessions.html").read_text("utf-8")))
+    assert "SubSession.advance" in names
+    assert not {f"SubSession.{name}" for name in INTERNAL} & names
+    assert "add_note" not in (built / "reference" / "api" / "errors.html").read_text(encoding="utf-8")
 
 
 class _Files(http.server.SimpleHTTPRequestHandler):
