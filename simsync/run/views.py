@@ -16,7 +16,7 @@ CREATE MACRO whole(text) AS CASE
     WHEN regexp_full_match(text, '-?\d{1,30}') THEN TRY_CAST(text AS HUGEINT)
     WHEN regexp_full_match(text, '-?\d{1,15}(\.\d{1,15})?([eE]\+?\d{1,2})?')
         AND TRY_CAST(text AS DOUBLE) = floor(TRY_CAST(text AS DOUBLE)) AND abs(TRY_CAST(text AS DOUBLE)) < 1e15
-    THEN TRY_CAST(TRY_CAST(text AS DOUBLE) AS HUGEINT) END;
+    THEN TRY_CAST(TRY_CAST(text AS DOUBLE) AS BIGINT)::HUGEINT END;  -- DuckDB 1.4 casts doubles wrongly to HUGEINT
 CREATE MACRO amount(value) AS whole(content(value));
 CREATE MACRO decimal_number(value) AS CASE WHEN regexp_full_match(content(value), '-?\d+(\.\d+)?([eE][-+]?\d+)?')
     THEN TRY_CAST(content(value) AS DOUBLE) END;
