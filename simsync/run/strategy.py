@@ -9,14 +9,14 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any, Callable, Optional, SupportsIndex, Union
 
-from simsync.errors import ControlClosed, InvalidParams, SimsyncError
+from simsync.errors import InvalidParams, SimsyncError
 from simsync.events import Event
 from simsync.params import checks
 from simsync.run.plain_values import plain_value
 from simsync.run.record_file import json_text
 from simsync.run_summary import run_summary
 from simsync.sessions.backtest_session import BacktestSession
-from simsync.sessions.collected import Collected, Gathering, OnEvent
+from simsync.sessions.collected import Collected, Gathering, OnEvent, nothing_left
 from simsync.sessions.event_stream import EventStream
 from simsync.sessions.sub_session import SubSession
 
@@ -140,7 +140,7 @@ class RecordedSession:
             ControlClosed: ``Completed`` was delivered before, so there is nothing to collect.
         """
         if self._session.queue.is_finished and not self._gathering:
-            raise ControlClosed(f"session {self.session_id} is completed and every event was delivered")
+            raise nothing_left(self.session_id)
         events = self.events(timeout, advance, deadline=deadline)
         pairs = self._gathering.run(zip(repeat(self), events), on_progress)
         completion = self._session.completion

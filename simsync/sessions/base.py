@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, Callable, SupportsIndex
 
-from simsync.errors import Cancelled, ControlClosed
+from simsync.errors import Cancelled
 from simsync.events import Completed, Event
 from simsync.options import Options
 from simsync.params import Continue, ContinueTo, checks
@@ -23,7 +23,7 @@ from simsync.runtime.process import StaysHere
 from simsync.runtime.subscription_reader import SubscriptionReader
 from simsync.runtime.waiting import deadline_after
 from simsync.sessions import first_mistakes
-from simsync.sessions.collected import Gathering
+from simsync.sessions.collected import Gathering, nothing_left
 from simsync.sessions.event_stream import EventStream, TakeTurn
 from simsync.wire import urls
 
@@ -195,10 +195,7 @@ class SessionBase(StaysHere):
         seconds = checks.optional_seconds("timeout", timeout)
         for event in EventStream(self._queue, seconds, None, self.release, self._point_out_idle):
             return event
-        raise self._finished()
-
-    def _finished(self) -> ControlClosed:
-        return ControlClosed(f"session {self.session_id} is completed and every event was delivered")
+        raise nothing_left(self.session_id)
 
     def pending(self) -> Iterator[Event]:
         """Iterate over the events that are there, without waiting for more: what stepping has left, for example.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Callable, Generic, TypeVar
 
 from simsync import tables
-from simsync.errors import InvalidParams
+from simsync.errors import ControlClosed, InvalidParams
 from simsync.events import AccountDiff, ActionResult, Event, Transaction
 from simsync.html_form import html_table
 from simsync.run_summary import RunSummary
@@ -20,6 +20,11 @@ S = TypeVar("S")
 E = TypeVar("E", bound=Event)
 
 OnEvent = Callable[[S, Event], object]
+
+
+def nothing_left(session_id: str) -> ControlClosed:
+    """The refusal of a call that wants further events of a session."""
+    return ControlClosed(f"session {session_id} is completed and every event was delivered")
 
 
 class Gathering(Generic[S]):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Callable, Generic, Optional, SupportsIndex, TypeVar
 
-from simsync.errors import Cancelled, ControlClosed
+from simsync.errors import Cancelled
 from simsync.events import Event
 from simsync.html_form import html_table
 from simsync.options import Options
@@ -18,7 +18,7 @@ from simsync.protocol.coverage import Coverage
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.data_plane import DataPlane
 from simsync.runtime.threads import join, spawn
-from simsync.sessions.collected import Collected, Gathering, OnEvent
+from simsync.sessions.collected import Collected, Gathering, OnEvent, nothing_left
 from simsync.sessions.event_stream import MergedEventStream
 from simsync.sessions.owner import ConnectionOwner
 from simsync.sessions.sub_session import SubSession
@@ -146,7 +146,7 @@ class ParallelSession(ConnectionOwner, SubscribingAll):
             SimsyncError: As the loop over :meth:`events`.
         """
         if all(queue.is_finished for queue in self._sessions) and not self._gathering:
-            raise ControlClosed(f"session {self.control_session_id} is completed and every event was delivered")
+            raise nothing_left(self.control_session_id)
         pairs = self._gathering.run(self.events(timeout, advance, deadline=deadline), on_progress)
         return Collected(pairs, self.run_summary)
 

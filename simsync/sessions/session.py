@@ -10,7 +10,7 @@ from simsync import programs
 from simsync.html_form import html_table
 from simsync.params import AccountData, AccountModifications, checks
 from simsync.run_summary import run_summary
-from simsync.sessions.collected import Collected, Gathering, OnEvent
+from simsync.sessions.collected import Collected, Gathering, OnEvent, nothing_left
 from simsync.sessions.continuing import Continuing
 from simsync.sessions.subscribing import Subscribing
 
@@ -59,7 +59,7 @@ class Session(Continuing, Subscribing):
         """
         gathering: Gathering[Self] = self._gathering
         if self._queue.is_finished and not gathering:
-            raise self._finished()
+            raise nothing_left(self.session_id)
         pairs = gathering.run(zip(repeat(self), self.events(timeout, advance, deadline=deadline)), on_progress)
         sent = None if self.completion is None else self.completion.summary
         return Collected(pairs, run_summary([self.coverage], [sent], self._connection.reconnects))
