@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,18 @@ import click
 
 from simsync.params import checks
 from simsync.run.database import DEFAULT_MEMORY, SMALLEST_MEMORY
+from simsync.run.path_like import as_path
 
 
 class PathType(click.Path):
-    """A path of the command line.
-
-    ``./-`` names a file: pathlib makes ``-`` of it, which stands for standard input and output.
-    """
+    """A path of the command line; ``./-`` names a file."""
 
     def __init__(self, **rules: Any) -> None:
         super().__init__(path_type=Path, **rules)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        path = super().convert(value, param, ctx)
-        return Path.cwd() / "-" if str(path) == "-" != os.fspath(value) else path
+        super().convert(value, param, ctx)  # checks it
+        return as_path(value)
 
 
 ANY_PATH = PathType()

@@ -56,13 +56,6 @@ class OutputBusy(SimsyncError):
     """
 
 
-def as_path(target: PathLike) -> Path:
-    """A target as an object. ``./-`` stays a file; pathlib would make it ``-``, which stands for standard output."""
-    path = Path(target)
-    is_file = str(path) == STANDARD_OUTPUT and os.fspath(target) != STANDARD_OUTPUT
-    return path.absolute() if is_file else path
-
-
 def is_written_through(target: PathLike) -> bool:
     """True for standard output, a descriptor of this process, a pipe or a device: such a target cannot be replaced.
 

@@ -20,8 +20,14 @@ def printable(path: PathLike) -> str:
     return _NOT_UTF_8.sub("\ufffd", os.fspath(path))
 
 
+def as_path(value: PathLike) -> Path:
+    """A path as an object. ``./-`` stays a file: pathlib makes ``-`` of it, which means standard input or output."""
+    path = Path(value)
+    return path.absolute() if str(path) == "-" != os.fspath(value) else path
+
+
 def file_path(argument: str, value: object) -> Path:
-    """The path of a file, never ``-``: pathlib makes that of ``./-``, and it stands for standard input and output.
+    """The path of a file, never standard input or output: a file may have the name ``-``.
 
     Raises:
         InvalidParams: The value is neither text nor a path of pathlib.

@@ -20,7 +20,7 @@ from simsync.run import output_file
 from simsync.run.completeness import check_complete
 from simsync.run.compressed_file import Compressor, compressor_for
 from simsync.run.existing_file import Existing, existing
-from simsync.run.path_like import PathLike
+from simsync.run.path_like import PathLike, as_path
 from simsync.run.record_file import KINDS, Record, line_of, read_records
 
 logger = logging.getLogger("simsync.run")
@@ -86,7 +86,7 @@ class Recorder:
     """
 
     def __init__(self, path: PathLike, *, append: bool = False, force: bool = False, wait: float = 0.0) -> None:
-        self.path = output_file.as_path(path)
+        self.path = as_path(path)
         self._append, self._force, self._wait = append, force, checks.seconds("wait", wait)
         self._compressor: Compressor | None = None
         self._context = contextlib.ExitStack()
