@@ -258,12 +258,16 @@ class TaskLoop:
             return
         try:
             wait = next(task.steps) if error is None else task.steps.throw(error)
-            self._park(task, wait)
         except StopIteration:
             self._end(task)
         except Exception:  # noqa: BLE001  logged
             _log.exception("a task of %s failed", self._name)
             self._end(task)
+        else:
+            try:
+                self._park(task, wait)
+            except (OSError, ValueError, KeyError) as unusable:  # a socket that cannot be waited for
+                self._resume(task, unusable)  # the task says what that means
 
     def _park(self, task: Task, wait: Wait) -> None:
         if wait is GO_ON:

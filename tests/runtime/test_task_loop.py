@@ -144,6 +144,23 @@ def test_a_task_that_fails_is_logged_and_the_others_go_on(caplog: pytest.LogCapt
     assert "broken" in caplog.text
 
 
+def test_a_task_is_told_that_its_socket_cannot_be_waited_for() -> None:
+    loop = TaskLoop("tasks")
+    told: list[str] = []
+    closed, other = socket.socketpair()
+    closed.close()
+    other.close()
+
+    def steps() -> Steps[None]:
+        try:
+            yield Wait(sock=closed, wanted=READ)
+        except ValueError as error:
+            told.append(str(error))
+
+    assert started(loop, steps()).join(LONG)
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_call_elsewhere(fails: bool) -> None:
     loop = TaskLoop("tasks")
