@@ -7,6 +7,7 @@ import sysconfig
 import threading
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -153,50 +154,53 @@ def test_a_watched_pair_is_a_tuple_for_everything_else() -> None:
     assert kinds == [first_mistakes.Pair] * 2 + [tuple] * 2
 
 
-@pytest.mark.parametrize("merged", [False, True])
-def test_the_deadline_holds_for_the_whole_loop_and_loses_nothing(
-    client: simsync.Client, create: simsync.CreateSession, merged: bool
-) -> None:
+class Source:
+    """A parallel session or one of its sub-sessions, for loops over plain events."""
+
+    def __init__(self, session: simsync.ParallelSession, *, merged: bool) -> None:
+        self._looped: Any = session if merged else session.sub_sessions[0]
+        self._merged = merged
+        self.sessions = len(session.sub_sessions) if merged else 1
+
+    def events(self, **options: Any) -> Iterator[simsync.Event]:
+        for event in self._looped.events(**options):
+            yield event[1] if self._merged else event
+
+
+@pytest.fixture(params=["merged", "single"])
+def source(request: pytest.FixtureRequest, client: simsync.Client, create: simsync.CreateSession) -> Iterator[Source]:
     with client.parallel(create, timeout=20) as session:
-        source: Any = session if merged else session.sub_sessions[0]
-        seen: list[Any] = []
-        began = time.monotonic()
-        with pytest.raises(simsync.EventTimeout, match=r"deadline of the loop has passed \(0.3 s\)"):
-            for event in source.events(advance=1, deadline=0.3):
-                seen.append(event)
-                time.sleep(0.05)  # a body that works, while events keep coming
-        assert 0.3 <= time.monotonic() - began < 5
-        seen += list(source.events(advance=5, timeout=20))
-        events = [event[1] for event in seen] if merged else seen
-        slots = [event.slot for event in events if isinstance(event, simsync.Slot)]
-        assert len(slots) == len(set(slots)) == (18 if merged else 6)
+        yield Source(session, merged=request.param == "merged")
 
 
-@pytest.mark.parametrize("merged", [False, True])
-def test_a_deadline_that_passes_after_the_last_event_ends_the_loop_as_ever(
-    client: simsync.Client, create: simsync.CreateSession, merged: bool
-) -> None:
-    with client.parallel(create, timeout=20) as session:
-        source: Any = session if merged else session.sub_sessions[0]
-        deadline = time.monotonic() + 2.0
-        missing = len(session.sub_sessions) if merged else 1
-        for event in source.events(advance=20, deadline=2.0):
-            missing -= isinstance(event[1] if merged else event, simsync.Completed)
-            while not missing and time.monotonic() < deadline + 0.01:
-                pass  # the body for the last event takes longer
-        assert not missing
-        assert list(source.events(deadline=0.0)) == []
+def test_the_deadline_holds_for_the_whole_loop_and_loses_nothing(source: Source) -> None:
+    seen: list[simsync.Event] = []
+    began = time.monotonic()
+    with pytest.raises(simsync.EventTimeout, match=r"deadline of the loop has passed \(0.3 s\)"):
+        for event in source.events(advance=1, deadline=0.3):
+            seen.append(event)
+            time.sleep(0.05)  # a body that works, while events keep coming
+    assert 0.3 <= time.monotonic() - began < 5
+    seen += list(source.events(advance=5, timeout=20))
+    slots = [event.slot for event in seen if isinstance(event, simsync.Slot)]
+    assert len(slots) == len(set(slots)) == 6 * source.sessions
 
 
-@pytest.mark.parametrize("merged", [False, True])
-def test_a_deadline_that_passes_while_nothing_comes_is_named(
-    client: simsync.Client, create: simsync.CreateSession, merged: bool
-) -> None:
-    with client.parallel(create, timeout=20) as session:
-        source: Any = session if merged else session.sub_sessions[0]
-        with pytest.raises(simsync.EventTimeout, match=r"deadline of the loop has passed \(0.2 s\)"):
-            for _event in source.events(timeout=20, deadline=0.2):
-                pass  # every engine waits for a continue
+def test_a_deadline_that_passes_after_the_last_event_ends_the_loop_as_ever(source: Source) -> None:
+    deadline = time.monotonic() + 2.0
+    missing = source.sessions
+    for event in source.events(advance=20, deadline=2.0):
+        missing -= isinstance(event, simsync.Completed)
+        while not missing and time.monotonic() < deadline + 0.01:
+            pass  # the body for the last event takes longer
+    assert not missing
+    assert list(source.events(deadline=0.0)) == []
+
+
+def test_a_deadline_that_passes_while_nothing_comes_is_named(source: Source) -> None:
+    with pytest.raises(simsync.EventTimeout, match=r"deadline of the loop has passed \(0.2 s\)"):
+        for _event in source.events(timeout=20, deadline=0.2):
+            pass  # every engine waits for a continue
 
 
 def test_a_client_closes_what_it_made(simulator: Any, create: simsync.CreateSession) -> None:
