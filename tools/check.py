@@ -10,6 +10,7 @@ the rooms that have changed, without those that take long. Ends with 1 when some
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -80,10 +81,18 @@ def _lines(*command: str) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--since", default="origin/main", metavar="COMMIT", help="default origin/main")
-    files = changed_since(parser.parse_args().since)
+    since = parser.parse_args().since
+    try:
+        files = changed_since(since)
+    except subprocess.CalledProcessError:
+        print(f"git does not know the commit {since!r}; name one that is here: --since HEAD~1", file=sys.stderr)
+        return 2
+    # The tools stand beside this Python, whether its environment is activated or not.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    environment = {**os.environ, "PATH": path}
     began = time.monotonic()
     for command in commands(files):
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
         name = " ".join(command[:4] if command[0] == sys.executable else command[:2])
         print(f"{'ok' if not done.returncode else 'FAILED':6} {name}", flush=True)
         if done.returncode:

@@ -46,7 +46,7 @@ def release(folder: Path) -> None:
         folder.mkdir(parents=True)
         files = [Path(shutil.copy(one, folder)) for one in built[0]]
     _run(sys.executable, "-m", "twine", "check", "--strict", *map(str, files))
-    _run("check-wheel-contents", *[str(file) for file in files if file.suffix == ".whl"])
+    _run(sys.executable, "-m", "check_wheel_contents", *[str(file) for file in files if file.suffix == ".whl"])
     man_pages(folder / "man", version)
     print(f"{folder}: {', '.join(file.name for file in files)} and the man pages")
 
