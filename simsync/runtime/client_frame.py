@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Sequence
 
 _FINAL = 0x80
 _MASKED = 0x80
@@ -14,16 +15,21 @@ _LENGTH_OF_16_BITS = 126
 _LENGTH_OF_64_BITS = 127
 
 
-def client_frame(payload: bytes, opcode: int) -> bytes:
-    """Encode one frame with the whole message.
+def client_frames(messages: Sequence[tuple[bytes, int]]) -> list[bytes]:
+    """Encode each message as one frame.
 
     Args:
-        payload: The message.
-        opcode: Its kind, one of the ``OPCODE_…`` of :class:`websocket.ABNF`.
+        messages: Each message with its kind, one of the ``OPCODE_…`` of :class:`websocket.ABNF`.
 
     Returns:
-        The bytes to write.
+        The bytes to write, one item for each message.
     """
+    # All keys in one call: the interpreter goes to another thread at each.
+    keys = os.urandom(4 * len(messages))
+    return [_frame(*message, keys[4 * number : 4 * number + 4]) for number, message in enumerate(messages)]
+
+
+def _frame(payload: bytes, opcode: int, key: bytes) -> bytes:
     size = len(payload)
     if size < _LENGTH_OF_16_BITS:
         header = struct.pack("!BB", _FINAL | opcode, _MASKED | size)
@@ -31,7 +37,6 @@ def client_frame(payload: bytes, opcode: int) -> bytes:
         header = struct.pack("!BBH", _FINAL | opcode, _MASKED | _LENGTH_OF_16_BITS, size)
     else:
         header = struct.pack("!BBQ", _FINAL | opcode, _MASKED | _LENGTH_OF_64_BITS, size)
-    key = os.urandom(4)
     # One operation on two large numbers, whatever the size.
     masks = (key * (size // 4 + 1))[:size]
     masked = (int.from_bytes(payload, "little") ^ int.from_bytes(masks, "little")).to_bytes(size, "little")

@@ -56,8 +56,8 @@ class Continues:
         Asked whenever the caller wants more events, and again after each wake-up.
         """
         cycle = self._queue.state.cycle
-        # Without the lock, as this runs for each batch. A session that becomes ready afterwards wakes the caller.
-        if not cycle.is_ready:
+        # First without the lock, as this runs for each batch. What changes afterwards wakes the caller.
+        if not (cycle.is_ready and self._queue.is_caught_up):
             return
         with self._connection.lock:
             if cycle.is_ready and self._queue.is_caught_up and self._subscriptions_are_up:

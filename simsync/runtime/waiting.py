@@ -7,7 +7,6 @@ Each wait here can be ended by another thread, and Ctrl-C ends it without leavin
 from __future__ import annotations
 
 import contextlib
-import queue
 import select
 import socket
 import threading
@@ -15,7 +14,7 @@ import time
 from functools import partial
 from typing import Any, Callable, Optional, TypeVar
 
-from simsync.interruptible import SIGNALS_NOTICED_WITHIN, get_within
+from simsync.interruptible import SIGNALS_NOTICED_WITHIN
 from simsync.params import checks
 from simsync.runtime.exhaustion import exhaustion
 
@@ -50,23 +49,19 @@ class InterruptSafeCondition:
     """Lets threads wait for a change of the state that ``lock`` guards.
 
     It does the work of :class:`threading.Condition`, which is entered and left in Python code: Ctrl-C in there leaves
-    its lock taken for ever. Here the lock is C code, and so is the ``get`` of the queue that a waiting thread blocks
-    in. Nobody holds the lock while waiting.
+    its lock taken for ever. Here the lock is C code, and so is the gate that each waiting thread waits at. Nobody holds
+    the lock while waiting.
     """
 
     def __init__(self, lock: threading.RLock) -> None:
         self.lock = lock
         self._waiting: list[Callable[[], object]] = []  # each wakes a thread or a task
-        self._version = 0
-
-    @property
-    def version(self) -> int:
-        """A number that grows with each :meth:`notify_all`. Read it before you look at the state."""
-        return self._version
+        self.version = 0
+        """Grows with each :meth:`notify_all`. Read it before you look at the state."""
 
     def notify_all(self) -> None:
         """Wake all threads that wait. Call it while holding the lock."""
-        self._version += 1
+        self.version += 1
         # The list is cleared last: if Ctrl-C comes in between, the next notification wakes these threads again.
         for wake in self._waiting:
             wake()
@@ -75,7 +70,7 @@ class InterruptSafeCondition:
     def call_once(self, wake: Callable[[], object], version: int) -> None:
         """Call ``wake`` at the first notification after ``version``; at once if it has come already."""
         with self.lock:
-            if self._version != version:
+            if self.version != version:
                 wake()
             elif wake not in self._waiting:
                 self._waiting.append(wake)
@@ -86,7 +81,7 @@ class InterruptSafeCondition:
         Returns the last value of ``predicate``.
         """
         while True:
-            version = self._version
+            version = self.version
             with self.lock:
                 value = predicate()
             if value or not self.wait_past(version, deadline):
@@ -100,22 +95,27 @@ class InterruptSafeCondition:
         left = seconds_until(deadline)
         if left is not None and left <= 0:
             return False
-        if threading.current_thread() is threading.main_thread():
+        if threading.get_ident() == threading.main_thread().ident:
             left = SIGNALS_NOTICED_WITHIN if left is None else min(left, SIGNALS_NOTICED_WITHIN)
-        woken: queue.SimpleQueue[None] = queue.SimpleQueue()
-        wake = partial(woken.put, None)
+        gate = threading.Lock()
+        gate.acquire()
+        wake = partial(_open, gate)
         told = False
         try:
             self.call_once(wake, version)
-            get_within(woken, left)
-            told = True
-        except queue.Empty:
-            pass  # the caller looks at the state one last time
+            # If it was not opened in time, the caller looks at the state one last time.
+            told = gate.acquire(timeout=-1 if left is None else min(left, threading.TIMEOUT_MAX))
         finally:
             if not told:
                 with self.lock, contextlib.suppress(ValueError):
                     self._waiting.remove(wake)
         return True
+
+
+def _open(gate: threading.Lock) -> None:
+    """Let the thread go on that waits for ``gate``. Call it under one lock: opening it twice is allowed."""
+    if gate.locked():
+        gate.release()
 
 
 class Waker:

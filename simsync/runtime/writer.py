@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from simsync.protocol.connection_log import ConnectionLog
 from simsync.protocol.continue_cycle import ContinueCycle
-from simsync.runtime.client_frame import client_frame
+from simsync.runtime.client_frame import client_frames
 from simsync.runtime.connection_lost import ConnectionLost
 from simsync.runtime.duplex import DuplexWebSocket
 from simsync.runtime.failure import chain_of
@@ -81,7 +81,7 @@ class Writer:
 
     def _write(self, frames: list[OutgoingFrame]) -> None:
         """Write frames in one piece. Continues that were not completely written go back into the outbox."""
-        encoded = [client_frame(frame.payload, frame.opcode) for frame in frames]
+        encoded = client_frames([(frame.payload, frame.opcode) for frame in frames])
         if self._ws.observer is not None:
             for frame in frames:
                 if frame.opcode == TEXT:

@@ -11,6 +11,7 @@ from tools.waits import FILES, called, calls, is_primitive, problems, waits
 RAW = {
     ("waiting.py", "poll"),
     ("waiting.py", "select"),
+    ("waiting.py", "acquire"),
     ("waiting.py", "recv"),  # of a socket that does not block
     ("duplex.py", "recv"),  # likewise
     ("duplex.py", "connect"),
