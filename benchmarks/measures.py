@@ -67,8 +67,8 @@ def _pair(
 
 
 def _round_trips() -> Iterator[Measure]:
-    for core, where in (("server", "on one core"), ("other", "across cores")):
-        for figure, target in (("p50", 1.8), ("p99", 3.0)):
+    for core, where, median in (("server", "on one core", 2.2), ("other", "across cores", 1.7)):
+        for figure, target in (("p50", median), ("p99", 3.0)):
             yield from _pair(
                 "round-trip",
                 f"continue → ready {figure}, {where} ÷ websocket-client in one thread",
@@ -88,9 +88,20 @@ def _latencies() -> Iterator[Measure]:
     yield from _pair("latency", label, variants.computing_with_short_turns, None, (5, 5), **details)
 
 
+def _closed_loops() -> Iterator[Measure]:
+    for stream, (drivers, slots) in streams.CLOSED_LOOPS.items():
+        for way, variant in (
+            ("one loop", variants.drivers_in_one_loop(True, stream)),
+            ("a thread each", variants.drivers(True, stream)),
+            ("Node ws", variants.looping_node(stream)),
+        ):
+            label = f"closed loop, drivers {drivers}, advance {slots}, {way}, trips/s ÷ asyncio websockets"
+            yield Measure("closed-loops", label, variant, variants.looping_tasks(stream), None)
+
+
 def _measures() -> Iterator[Measure]:
     asyncio, bare, data = variants.WEBSOCKETS, variants.BARE, variants.BARE_TRANSACTIONS
-    yield from _pair("loop", "control events/s, one loop ÷ asyncio websockets", variants.loop, asyncio, (4.5, 2.3))
+    yield from _pair("loop", "control events/s, one loop ÷ asyncio websockets", variants.loop, asyncio, (4.8, 2.5))
     label = "control events/s, one loop, all subscribed ÷ none subscribed"
     yield from _pair("subscribed", label, variants.subscribed_loop, variants.loop, (0.8, 0.8))
     label = "control events/s, a thread per sub-session ÷ asyncio websockets"
@@ -99,17 +110,24 @@ def _measures() -> Iterator[Measure]:
     label = "control events/s, one loop over TLS ÷ bare websocket-client on plain TCP"
     yield from _pair("tls", label, variants.secured_loop, bare, (5, 2.5))
     yield from _pair("picows", "control events/s, one loop ÷ picows", variants.loop, variants.PICOWS, (1.8, None))
+    yield from _pair("node", "control events/s, one loop ÷ Node ws", variants.loop, variants.NODE, (1.5, None))
     label = "transactions/s, none read beyond the slot ÷ bare websocket-client"
-    yield from _pair("unread", label, variants.unread_transactions, data, (4, 3))
+    yield from _pair("unread", label, variants.unread_transactions, data, (4, 3.5))
     label = "transactions/s, every field read ÷ bare websocket-client"
-    yield from _pair("read", label, variants.read_transactions, data, (1.1, 0.8))
+    yield from _pair("read", label, variants.read_transactions, data, (1.2, 0.8))
     label = "transactions/s, every field read, zstd on ÷ zstd off"
     yield from _pair("zstd", label, variants.packed_transactions, variants.read_transactions, (0.85, None))
     yield from _round_trips()
+    tasks = variants.looping_tasks(streams.CLOSED_LOOP)
+    label = "drivers in a closed loop, one loop for all, trips/s ÷ asyncio websockets"
+    yield from _pair("drivers", label, variants.drivers_in_one_loop, tasks, (2, 1.6))
     label = "drivers in a closed loop, a thread each, trips/s ÷ asyncio websockets"
-    yield from _pair("drivers", label, variants.drivers, variants.WEBSOCKETS_DRIVERS, (0.8, 0.6))
+    yield from _pair("drivers", label, variants.drivers, tasks, (1, 0.9))
     label = "control events/s, one loop, 1,024 sub-sessions ÷ 64"
-    yield from _pair("many-sessions", label, variants.many_sessions, variants.loop, (0.8, 0.8))
+    yield from _pair("many-sessions", label, variants.many_sessions, variants.loop, (0.85, 0.85))
+    label = "control events/s, one loop, 4,096 sub-sessions ÷ 64"
+    yield from _pair("many-sessions", label, variants.most_sessions, variants.loop, (0.6, None))
+    yield from _closed_loops()
     details = {"at_most": True, "figure": "bytes", "unit": "bytes"}
     yield from _pair("memory", "memory per queued control event", variants.queued, None, (150, 250), **details)
     yield from _latencies()
@@ -126,11 +144,6 @@ def _measures() -> Iterator[Measure]:
         ("the literal design ÷ bare websocket-client", variants.LITERAL, bare),
         ("transactions/s, bare websocket-client, zstd on ÷ zstd off", variants.BARE_PACKED, data),
         ("transactions/s, asyncio websockets ÷ bare websocket-client", variants.WEBSOCKETS_TRANSACTIONS, data),
-        (
-            "drivers in a closed loop, one loop for all, trips/s ÷ asyncio websockets",
-            variants.drivers_in_one_loop(True),
-            variants.WEBSOCKETS_DRIVERS,
-        ),
     ):
         yield Measure("peers", label, variant, base, None)
 

@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks import streams
 from benchmarks.figures import rounded, spread, table
 from benchmarks.measures import Measure
+from benchmarks.readers import node_tasks
 from benchmarks.readers.run import Run
 from benchmarks.runs import Variant, read, serving
 from benchmarks.stream import Stream
@@ -33,6 +34,8 @@ def missing(variant: Variant) -> str | None:
     absent = [module for module in variant.needs if importlib.util.find_spec(module) is None]
     if absent:
         return f"{' and '.join(absent)} cannot be imported (pip install 'simsync[bench,speed]')"
+    if variant.reader.startswith("node_tasks.") and not node_tasks.is_installed():
+        return "there is no node, or no ws for it (npm ci --prefix tests/clients)"
     if variant.stream == streams.TRANSACTIONS and not streams.has_data():
         return f"there are no recorded transactions in {streams.data_folder()} (set SIMSYNC_TEST_DATA)"
     if variant.core and len(os.sched_getaffinity(0) if sys.platform == "linux" else ()) < 2:

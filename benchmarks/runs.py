@@ -43,11 +43,16 @@ class Variant:
 
 @dataclass(frozen=True)
 class ServerCommand:
-    """What a server is started with. ``data``: the folder with recorded transactions, for a data plane."""
+    """What a server is started with.
+
+    ``slots``: slot events for each continue of a closed loop. ``data``: the folder with recorded transactions, for a
+    data plane.
+    """
 
     kind: str
     events: int
     sessions: int = 1
+    slots: int = 0
     data: str = ""
 
 
@@ -77,7 +82,7 @@ def read(variant: Variant, stream: Stream) -> Run:
 def serving(server: ServerCommand) -> Iterator[Stream]:
     """What the server says that it serves, until the end of the context."""
     command = [*_python("server"), server.kind, "--events", str(server.events), "--sessions", str(server.sessions)]
-    command += ["--data", server.data] if server.data else []
+    command += ["--slots", str(server.slots), *(["--data", server.data] if server.data else [])]
     with subprocess.Popen(command, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None

@@ -88,6 +88,15 @@ class Plan:
     def ready(self, number: int, sequence: int) -> bytes:
         return frame(_READY % (self._keys[number], sequence))
 
+    def answers(self, number: int, trips: int, slots: int) -> Iterator[bytes]:
+        """What each continue of a closed loop is answered with. ``slots``: how many slot events before its end."""
+        key = self._keys[number]
+        for trip in range(trips):
+            first, start = 2 + trip * (slots + 1), self.starts[number] + trip * slots
+            moved = [frame(_SLOT % (key, first + step, start + step)) for step in range(slots)]
+            end = self.completed if trip == trips - 1 else self.ready
+            yield b"".join([*moved, end(number, first + slots)])
+
     def completed(self, number: int, sequence: int, agent_stats: Any = None) -> bytes:
         params = {"summary": None, "agent_stats": agent_stats}
         event = {"method": "completed", "params": params}

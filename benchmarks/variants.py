@@ -48,18 +48,22 @@ WEBSOCKETS_TRANSACTIONS = Variant(
     "asyncio_websockets.read_transactions",
     needs=("websockets", *_ORJSON),
 )
-WEBSOCKETS_DRIVERS = Variant(
-    "asyncio websockets + orjson, a task per driver",
-    streams.CLOSED_LOOP,
-    "asyncio_websockets.drive",
-    needs=("websockets", *_ORJSON),
-)
+NODE = Variant("Node ws, one callback", streams.CONTROL, "node_tasks.read_slots")
 REQUESTS = Variant("import requests", streams.NOTHING, "imports.import_requests")
 
 
 def bare_driver(core: str) -> Variant:
     label = f"websocket-client + orjson, one thread, {_CORES[core]}"
     return Variant(label, streams.ONE_DRIVER, "bare.drive_one", core=core, needs=_ORJSON)
+
+
+def looping_tasks(stream: str) -> Variant:
+    label = "asyncio websockets + orjson, a task per driver"
+    return Variant(label, stream, "asyncio_websockets.drive", needs=("websockets", *_ORJSON))
+
+
+def looping_node(stream: str) -> Variant:
+    return Variant("Node ws, one callback", stream, "node_tasks.drive")
 
 
 def simsync(label: str, stream: str, reader: str, *, speed: bool, core: str = "", tls: bool = False) -> Variant:
@@ -89,6 +93,10 @@ def many_sessions(speed: bool) -> Variant:
     return simsync("one loop, 1,024 sub-sessions", streams.MANY_SESSIONS, "loops.read_in_one_loop", speed=speed)
 
 
+def most_sessions(speed: bool) -> Variant:
+    return simsync("one loop, 4,096 sub-sessions", streams.MOST_SESSIONS, "loops.read_in_one_loop", speed=speed)
+
+
 def unread_transactions(speed: bool) -> Variant:
     return simsync("nothing but the slot", streams.TRANSACTIONS, "data_events.read_slots_only", speed=speed)
 
@@ -105,12 +113,12 @@ def driver(speed: bool, core: str) -> Variant:
     return simsync("one driver", streams.ONE_DRIVER, "drivers.drive_one", speed=speed, core=core)
 
 
-def drivers(speed: bool) -> Variant:
-    return simsync("a thread per driver", streams.CLOSED_LOOP, "drivers.drive_in_threads", speed=speed)
+def drivers(speed: bool, stream: str = streams.CLOSED_LOOP) -> Variant:
+    return simsync("a thread per driver", stream, "drivers.drive_in_threads", speed=speed)
 
 
-def drivers_in_one_loop(speed: bool) -> Variant:
-    return simsync("one loop drives all", streams.CLOSED_LOOP, "drivers.drive_in_one_loop", speed=speed)
+def drivers_in_one_loop(speed: bool, stream: str = streams.CLOSED_LOOP) -> Variant:
+    return simsync("one loop drives all", stream, "drivers.drive_in_one_loop", speed=speed)
 
 
 def queued(speed: bool) -> Variant:
@@ -143,6 +151,7 @@ HEAD_ROOM = (
     Variant("bytes counted over TLS", streams.CONTROL, "byte_counts.count_slots", tls=True, needs=("trustme",)),
     Variant("bytes counted", streams.CONTROL_TENTH, "byte_counts.count_slots"),
     Variant("bytes counted, 1,024 sub-sessions", streams.MANY_SESSIONS, "byte_counts.count_slots"),
+    Variant("bytes counted, 4,096 sub-sessions", streams.MOST_SESSIONS, "byte_counts.count_slots"),
     Variant("bytes counted", streams.TRANSACTIONS, "byte_counts.count_transactions"),
     Variant("bytes counted, zstd", streams.TRANSACTIONS, "byte_counts.count_packed_transactions", needs=("zstandard",)),
     Variant("prepared frames, bytes counted", streams.CLOSED_LOOP, "byte_counts.drive_with_prepared_frames"),

@@ -73,14 +73,16 @@ async def _drive(stream: Stream) -> Run:
         waiting = queues(created)
 
         async def drive_one(session_id: str) -> list[float]:
-            request = continue_request(session_id, 1).decode()
+            request = continue_request(session_id, stream.advance).decode()
             get, send, clock = waiting[session_id].get, ws.send, time.perf_counter
             trips = []
             method = ""
             while method != "completed":
                 began = clock()
                 await send(request)
-                method = (await get())["method"]
+                method = "slotNotification"
+                while method == "slotNotification":
+                    method = (await get())["method"]
                 trips.append(clock() - began)
             return trips
 
@@ -94,7 +96,7 @@ async def _drive(stream: Stream) -> Run:
         receiver = asyncio.ensure_future(receive())
         drivers = await asyncio.gather(*map(drive_one, created.ids))
         figures = percentiles([trip for trips in drivers for trip in warm(trips)])
-        run = watch.stop(stream.events, trip_problems(stream.events, drivers), figures)
+        run = watch.stop(stream.trips, trip_problems(stream.trips, drivers), figures)
         receiver.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await receiver

@@ -121,6 +121,6 @@ def drive_one(stream: Stream) -> Run:
         send(request)
         method = loads(recv_data()[1])["params"]["event"]["method"]
         trips.append(clock() - began)
-    run = watch.stop(stream.events, trip_problems(stream.events, [trips]), percentiles(warm(trips)))
+    run = watch.stop(stream.trips, trip_problems(stream.trips, [trips]), percentiles(warm(trips)))
     session.ws.close()
     return run

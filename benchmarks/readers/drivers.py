@@ -18,9 +18,9 @@ def drive_in_threads(stream: Stream) -> Run:
     watch = Stopwatch()
     with open_session(stream) as session:
         watch.start()
-        drivers = [result.get() for result in session.map(_drive)]
+        drivers = [result.get() for result in session.map(lambda sub: _drive(sub, stream.advance))]
         figures = percentiles([trip for trips in drivers for trip in warm(trips)])
-        return watch.stop(stream.events, trip_problems(stream.events, drivers), figures)
+        return watch.stop(stream.trips, trip_problems(stream.trips, drivers), figures)
 
 
 def drive_one(stream: Stream) -> Run:
@@ -29,18 +29,18 @@ def drive_one(stream: Stream) -> Run:
     with open_session(stream) as session:
         (sub,) = session.sub_sessions
         watch.start()
-        trips = _drive(sub)
-        return watch.stop(stream.events, trip_problems(stream.events, [trips]), percentiles(warm(trips)))
+        trips = _drive(sub, stream.advance)
+        return watch.stop(stream.trips, trip_problems(stream.trips, [trips]), percentiles(warm(trips)))
 
 
-def _drive(sub: SubSession) -> list[float]:
+def _drive(sub: SubSession, advance: int) -> list[float]:
     """How long each trip took: from asking for the event after a ready, which sends the continue, to the next stop."""
     from simsync import Completed, ReadyForContinue
 
     clock = time.perf_counter
     trips = []
     began = clock()
-    for event in sub.events(advance=1):
+    for event in sub.events(advance=advance):
         if type(event) is ReadyForContinue or type(event) is Completed:
             now = clock()
             trips.append(now - began)
@@ -49,7 +49,7 @@ def _drive(sub: SubSession) -> list[float]:
 
 
 def drive_in_one_loop(stream: Stream) -> Run:
-    """All sub-sessions from ``session.events(advance=1)``."""
+    """All sub-sessions from one ``session.events(advance=…)``."""
     from simsync import Completed, ReadyForContinue
 
     watch = Stopwatch()
@@ -58,10 +58,10 @@ def drive_in_one_loop(stream: Stream) -> Run:
         began = dict.fromkeys(session.sub_sessions, 0.0)
         trips = []
         watch.start()
-        for sub, event in session.events(advance=1):
+        for sub, event in session.events(advance=stream.advance):
             if type(event) is ReadyForContinue or type(event) is Completed:
                 now = clock()
                 trips.append(now - began[sub])
                 began[sub] = now
         del trips[: len(began)]
-        return watch.stop(stream.events, trip_problems(stream.events, [trips]), percentiles(warm(trips)))
+        return watch.stop(stream.trips, trip_problems(stream.trips, [trips]), percentiles(warm(trips)))

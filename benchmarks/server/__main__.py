@@ -37,20 +37,23 @@ class Service(Protocol):
     def serve(self, connection: Connection) -> None: ...
 
 
-KINDS: dict[str, Callable[[int, int], Service]] = {"flood": Flood, "closed-loop": ClosedLoop, "paced": Paced}
+KINDS: dict[str, Callable[[int, int], Service]] = {"flood": Flood, "paced": Paced}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=[*KINDS, "data-plane"])
+    parser.add_argument("kind", choices=[*KINDS, "closed-loop", "data-plane"])
     parser.add_argument("--events", type=int, required=True, help="of a data plane: transactions")
     parser.add_argument("--sessions", type=int, default=1)
+    parser.add_argument("--slots", type=int, default=0, help="of a closed loop: slot events for each continue")
     parser.add_argument("--data", type=Path, help="folder with recorded transactions")
     options = parser.parse_args()
     threading.Thread(target=_end_with_input, daemon=True).start()
     service: Service
     if options.kind == "data-plane":
         service = DataPlane(options.events, options.data)
+    elif options.kind == "closed-loop":
+        service = ClosedLoop(options.events, options.sessions, options.slots)
     else:
         service = KINDS[options.kind](options.events, options.sessions)
     context, authority = _tls()

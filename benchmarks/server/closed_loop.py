@@ -1,4 +1,4 @@
-"""Each continue is answered at once with a ready, the last one of each sub-session with ``completed``."""
+"""Each continue is answered at once: with the slots of its blocks, then a ready, or ``completed`` if it is the last."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ _SESSION_ID = re.compile(rb'"session_?[iI]d"\s*:\s*"([^"]+)"')
 
 
 class ClosedLoop:
-    """``events`` trips in all. The answers to what one read brings go out in one send."""
+    """``events`` blocks in all. The answers to what one read brings go out in one send.
 
-    def __init__(self, events: int, sessions: int) -> None:
+    ``slots``: blocks of a continue, each with its slot event; 0 for continues of one block without a slot event.
+    """
+
+    def __init__(self, events: int, sessions: int, slots: int = 0) -> None:
         plan = Plan(events, sessions)
+        advance = max(1, slots)
         self._created = plan.created()
         self._answers = {
-            session_id.encode(): [
-                *(plan.ready(number, sequence) for sequence in range(2, count + 1)),
-                plan.completed(number, count + 1),
-            ]
+            session_id.encode(): list(plan.answers(number, count // advance, slots))
             for number, (session_id, count) in enumerate(zip(plan.ids, plan.counts))
         }
         size = sum(len(answer) for answers in self._answers.values() for answer in answers)
-        self.serves = Stream(events=events, sessions=sessions, size=size)
+        self.serves = Stream(events=events, sessions=sessions, size=size, advance=advance)
 
     def serve(self, connection: Connection) -> None:
         control = ControlConnection(connection, self._created)
