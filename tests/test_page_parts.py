@@ -7,8 +7,12 @@ from typing import ForwardRef, Optional, Union
 
 import pytest
 
-from tools import api_pages, install_page
+from simsync.errors import InvalidParams
+from simsync.wire.dialect import Dialect
+from simsync.wire.streams import STREAMS
+from tools import api_pages, compatibility_page, install_page
 from tools.docstrings import Undocumented, annotation_of, markdown, parsed, type_text
+from tools.pages import cells_of
 
 TEXT = """\
     First line.
@@ -102,3 +106,19 @@ def test_an_extra_is_listed_with_what_it_installs() -> None:
     assert found.splitlines()[-1].endswith("| `[socks]`, numpy |")
     with pytest.raises(Undocumented, match="strange"):
         install_page.extras("[options.extras_require]\nstrange =\n    numpy\n")
+
+
+def test_the_table_of_subscriptions_says_what_a_dialect_rejects() -> None:
+    heads, _line, *rows = map(cells_of, compatibility_page.subscriptions().splitlines())
+    table = {row[0].strip("`"): dict(zip(heads, row)) for row in rows}
+    assert {row.method for row in STREAMS.values()} < set(table)
+    for row in STREAMS.values():
+        for generation in ("0.10", "0.13", "0.14", "0.23", "0.28"):
+            try:
+                Dialect.for_generation(generation).check_subscription(row.method, row.since)
+            except InvalidParams:
+                assert table[row.method][generation] == "no"
+            else:
+                assert table[row.method][generation] == "yes"
+    assert table["rerouteSubscribe"]["servers"] == "from 0.15 on"
+    assert table["intra_slot_updates=True"]["0.14"] == "no"

@@ -119,7 +119,8 @@ def prose(text: str) -> list[str]:
     return [line for line in outside.splitlines() if not line.startswith(("|", "<!--"))]
 
 
-INCLUDED = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md")]
+TEXTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md")
+INCLUDED = [ROOT / name for name in TEXTS]
 
 
 @pytest.mark.parametrize("page", [*sorted(DOCS.rglob("*.md")), *INCLUDED], ids=lambda page: str(page.relative_to(ROOT)))
@@ -130,3 +131,13 @@ def test_no_prose_is_a_comment_of_myst(page: Path) -> None:
 @pytest.mark.parametrize("page", [*sorted(DOCS.rglob("*.md")), *INCLUDED], ids=lambda page: str(page.relative_to(ROOT)))
 def test_lines_of_prose_are_short(page: Path) -> None:
     assert [line for line in prose(page.read_text(encoding="utf-8")) if len(line) > 120] == []
+
+
+def test_a_citation_names_this_version_and_the_metadata_of_the_package() -> None:
+    fields = dict(
+        line.split(": ", 1) for line in (ROOT / "CITATION.cff").read_text("utf-8").splitlines() if ": " in line
+    )
+    assert fields["title"] == "simsync"
+    assert fields["version"] == simsync.__version__
+    assert fields["license"] == "Apache-2.0"
+    assert fields["  - name"] in (ROOT / "setup.cfg").read_text("utf-8")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
+import pytest
+
+import simsync
 from tools.check import EVERYWHERE, ROOMS, chosen_tests
-from tools.release import same_each_time
+from tools.release import NotReady, date_of, same_each_time
 from tools.trips import TRIPS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,6 +36,22 @@ def test_the_tests_of_what_has_changed() -> None:
     assert all((ROOT / test).exists() for tests in ROOMS.values() for test in tests)
     rooms = {f"simsync/{path.name}" for path in (ROOT / "simsync").iterdir() if (path / "__init__.py").exists()}
     assert rooms <= set(ROOMS)
+
+
+def test_the_changelog_has_a_section_for_a_release() -> None:
+    assert date_of("0.1.0", "# Changelog\n\n## [0.1.0] - 2026-11-29\n") == "2026-11-29"
+    assert date_of("0.1.0", "## [0.1.0] - Unreleased\n") is None
+    for heading in ("## 0.1.0", "## [0.1.0]", "## [0.1.0rc1] - 2026-11-29", "## [0x1.0] - 2026-11-29"):
+        with pytest.raises(NotReady, match=r"## \[0\.1\.0\] - YYYY-MM-DD"):
+            date_of("0.1.0", f"{heading}\n")
+
+
+def test_the_changelog_has_this_version_and_only_known_sections() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    date_of(simsync.__version__, changelog)
+    sections = re.findall("^### (.*)$", changelog, re.MULTILINE)
+    assert sections
+    assert set(sections) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
 def test_an_archive_is_the_same_each_time(tmp_path: Path) -> None:

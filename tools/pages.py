@@ -7,6 +7,7 @@ page                             part                      made from
 ===============================  ========================  ==============================================
 ``internals/compatibility.md``   the column "where"        ``# guess: NAME`` above the code that makes it
 ..                               the table of generations  ``simsync.wire.generations.RULES``
+..                               the subscriptions         ``simsync.wire.streams.STREAMS``
 ..                               what a capture settles    ``simsync.doctor.table``
 ..                               the signs of a generation ``simsync.doctor.generation.SIGNS``
 ``internals/features.md``        the column "shown by"     ``# feature: NAME`` above a test
@@ -23,6 +24,7 @@ page                             part                      made from
 ``reference/recording_file.md``  the tables                ``simsync.run.record_file``, ``simsync.run.tables``
 ``reference/local.md``           switches and faults       ``simsync.local.Behaviour``, ``Faults``
 ``_diagrams/``                   the whole files           ``tools/diagrams.py``
+``../CITATION.cff``              the whole file            ``setup.cfg``, the version
 ===============================  ========================  ==============================================
 
 NAME is the first cell of a row. Everything else in a table is written by hand. With ``--check`` nothing is written, and
@@ -38,12 +40,19 @@ from collections.abc import Iterator, Mapping
 from typing import Callable
 
 from simsync.cli import exit_codes
-from simsync.doctor import generation as signs
-from simsync.doctor import table as observations
 from simsync.run import record_file, tables
-from simsync.wire import generations
 from tests import safeguards
-from tools import api_pages, commands, diagrams, event_page, install_page, local_page, waits
+from tools import (
+    api_pages,
+    citation,
+    commands,
+    compatibility_page,
+    diagrams,
+    event_page,
+    install_page,
+    local_page,
+    waits,
+)
 from tools.docstrings import Undocumented, parsed, table
 from tools.markers import ROOT, marked_places
 
@@ -52,6 +61,8 @@ _GENERATIONS = "<!-- table of generations: python -m tools.pages -->\n"
 _SETTLED = "<!-- what a capture settles: python -m tools.pages -->\n"
 _SETTLED_END = "<!-- end of what a capture settles -->"
 _GENERATIONS_END = "<!-- end of the table of generations -->"
+_SUBSCRIPTIONS = "<!-- subscriptions by generation: python -m tools.pages -->\n"
+_SUBSCRIPTIONS_END = "<!-- end of the subscriptions by generation -->"
 _SIGNS = "<!-- signs of a generation: python -m tools.pages -->\n"
 _SIGNS_END = "<!-- end of the signs of a generation -->"
 _EXIT_CODES = "<!-- exit codes: python -m tools.pages -->\n"
@@ -82,26 +93,10 @@ class Incomplete(Exception):
 
 def compatibility(text: str) -> str:
     text = with_column(text, "where", "guess", marked_places("guess", "simsync", relative_to="simsync"))
-    rows = [f"| {rule.what} | {rule.versions} | {rule.instead} |" for rule in generations.RULES]
-    rules = "\n".join(["| in a create | servers | with others |", "| --- | --- | --- |", *rows])
-    text = _between(text, _GENERATIONS, _GENERATIONS_END, f"\n{rules}\n\n")
-    seen = [[sign.what, sign.versions] for sign in signs.SIGNS]
-    text = _between(text, _SIGNS, _SIGNS_END, f"\n{table(['in a capture', 'servers'], seen)}\n\n")
-    return _between(text, _SETTLED, _SETTLED_END, f"\n{_settled()}\n\n")
-
-
-def _settled() -> str:
-    """Which guesses a capture settles, and in which step; why it does not settle the others."""
-    steps: dict[str, list[str]] = {}
-    for row in observations.OBSERVATIONS:
-        steps.setdefault(row.step, []).append(row.guess)
-    rows = [f"| {step} | {'; '.join(guesses)} |" for step, guesses in steps.items()]
-    reasons: dict[str, list[str]] = {}
-    for guess, reason in observations.NOT_OBSERVABLE.items():
-        reasons.setdefault(reason, []).append(guess)
-    others = [f"| {reason} | {'; '.join(guesses)} |" for reason, guesses in reasons.items()]
-    settled = ["| step of the capture | guesses that it settles |", "| --- | --- |", *rows]
-    return "\n".join([*settled, "", "| why no capture settles it | guesses |", "| --- | --- |", *others])
+    text = _between(text, _GENERATIONS, _GENERATIONS_END, f"\n{compatibility_page.requests()}\n\n")
+    text = _between(text, _SUBSCRIPTIONS, _SUBSCRIPTIONS_END, f"\n{compatibility_page.subscriptions()}\n\n")
+    text = _between(text, _SIGNS, _SIGNS_END, f"\n{compatibility_page.signs()}\n\n")
+    return _between(text, _SETTLED, _SETTLED_END, f"\n{compatibility_page.settled()}\n\n")
 
 
 def features(text: str) -> str:
@@ -188,9 +183,10 @@ PAGES: Mapping[str, Callable[[str], str]] = {
     "reference/local.md": embedded,
     "reference/options.md": _whole(api_pages.options_page),
     "reference/recording_file.md": recording_file,
+    "../CITATION.cff": _whole(citation.page),
     **{f"_diagrams/{name}.svg": _whole(draw) for name, draw in diagrams.DIAGRAMS.items()},
 }
-"""How each page is made from its present text."""
+"""How each page is made from its present text. The names are relative to ``docs/``."""
 
 
 def cells_of(line: str) -> list[str]:
@@ -255,7 +251,8 @@ def main() -> int:
         print(problems)
         return 1
     for name, text in pages:
-        print(f"docs/{name} is out of date" if check else f"docs/{name} is written")
+        shown = (DOCS / name).resolve().relative_to(ROOT)
+        print(f"{shown} is out of date" if check else f"{shown} is written")
         if not check:
             (DOCS / name).write_text(text, encoding="utf-8")
     return int(check and bool(pages))

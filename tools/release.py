@@ -34,8 +34,7 @@ def release(folder: Path) -> None:
     version = simsync.__version__
     if _output("git", "status", "--porcelain"):
         raise NotReady("the checkout has changes: commit them first")
-    if not re.search(rf"^## {re.escape(version)}\b", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE):
-        raise NotReady(f"CHANGELOG.md has no section for {version}")
+    date = date_of(version, (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
     made = _output("git", "log", "-1", "--format=%ct").strip()
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
         built = [build(Path(one), int(made)) for one in (first, second)]
@@ -49,6 +48,22 @@ def release(folder: Path) -> None:
     _run(sys.executable, "-m", "check_wheel_contents", *[str(file) for file in files if file.suffix == ".whl"])
     man_pages(folder / "man", version)
     print(f"{folder}: {', '.join(file.name for file in files)} and the man pages")
+    if date is None:
+        print(f"Before you upload, write the date into CHANGELOG.md: ## [{version}] - YYYY-MM-DD")
+
+
+def date_of(version: str, changelog: str) -> str | None:
+    """The date of a version in a changelog; None if it says Unreleased.
+
+    Raises:
+        NotReady: The changelog has no section for this version.
+    """
+    heading = rf"^## \[{re.escape(version)}\] - (?:(\d{{4}}-\d\d-\d\d)|Unreleased)$"
+    found = re.search(heading, changelog, re.MULTILINE)
+    if found is None:
+        raise NotReady(f"CHANGELOG.md needs the line '## [{version}] - YYYY-MM-DD' (or Unreleased)")
+    date: str | None = found[1]
+    return date
 
 
 def build(folder: Path, made: int) -> list[Path]:
