@@ -1,4 +1,4 @@
-"""The tables of ``docs/internals/compatibility.md``: generations of servers, and what a capture settles."""
+"""The tables of generations in ``docs/internals/compatibility.md``, and what a capture settles in ``capture.md``."""
 
 from __future__ import annotations
 

@@ -5,10 +5,10 @@
 ===============================  ========================  ==============================================
 page                             part                      made from
 ===============================  ========================  ==============================================
+``internals/capture.md``         what a capture settles    ``simsync.doctor.table``
 ``internals/compatibility.md``   the column "where"        ``# guess: NAME`` above the code that makes it
 ..                               the table of generations  ``simsync.wire.generations.RULES``
 ..                               the subscriptions         ``simsync.wire.streams.STREAMS``
-..                               what a capture settles    ``simsync.doctor.table``
 ..                               the signs of a generation ``simsync.doctor.generation.SIGNS``
 ``internals/features.md``        the column "shown by"     ``# feature: NAME`` above a test
 ``internals/waits.md``           the table of waits        ``# wait: …`` above each call that may block
@@ -95,7 +95,10 @@ def compatibility(text: str) -> str:
     text = with_column(text, "where", "guess", marked_places("guess", "simsync", relative_to="simsync"))
     text = _between(text, _GENERATIONS, _GENERATIONS_END, f"\n{compatibility_page.requests()}\n\n")
     text = _between(text, _SUBSCRIPTIONS, _SUBSCRIPTIONS_END, f"\n{compatibility_page.subscriptions()}\n\n")
-    text = _between(text, _SIGNS, _SIGNS_END, f"\n{compatibility_page.signs()}\n\n")
+    return _between(text, _SIGNS, _SIGNS_END, f"\n{compatibility_page.signs()}\n\n")
+
+
+def capture(text: str) -> str:
     return _between(text, _SETTLED, _SETTLED_END, f"\n{compatibility_page.settled()}\n\n")
 
 
@@ -173,6 +176,7 @@ PAGES: Mapping[str, Callable[[str], str]] = {
     "guides/cron.md": cron,
     "guides/install.md": install,
     "guides/scripts.md": scripts,
+    "internals/capture.md": capture,
     "internals/compatibility.md": compatibility,
     "internals/features.md": features,
     "internals/reliability.md": reliability,
