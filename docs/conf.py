@@ -53,6 +53,7 @@ nitpick_ignore_regex = [
 suppress_warnings = ["ref.python"]
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"  # the default one underlines the names of modules, as if they were links
 html_title = f"simsync {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import simsync
-from tools.check import EVERYWHERE, ROOMS, chosen_tests
+from tools.check import EVERYWHERE, ROOMS, chosen_tests, pytest_command
 from tools.release import NotReady, date_of, same_each_time
 from tools.trips import TRIPS
 
@@ -34,6 +34,8 @@ def test_the_tests_of_what_has_changed() -> None:
     chosen = chosen_tests(["simsync/wire/control.py", "tests/api/test_attach.py", "README.md"])
     assert chosen == [EVERYWHERE, "tests/wire", "tests/api/test_attach.py"]
     assert all((ROOT / test).exists() for tests in ROOMS.values() for test in tests)
+    assert "-n" in pytest_command(["simsync/wire/control.py"])
+    assert "-n" not in pytest_command(["simsync/times.py"])
     rooms = {f"simsync/{path.name}" for path in (ROOT / "simsync").iterdir() if (path / "__init__.py").exists()}
     assert rooms <= set(ROOMS)
 

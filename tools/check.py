@@ -2,9 +2,9 @@
 
     python -m tools.check [--since COMMIT]
 
-Lint and format of the changed files, types, import contracts, the rules of the house, generated pages, and the tests of
-the rooms that have changed, without those that take long. Ends with 1 when something fails. For the whole, run
-``.ci/run``.
+Lint and format of the changed files, types, import contracts, the rules of the house and the generated pages, two at a
+time; then the tests of the rooms that have changed, without those that take long. Ends with 1 when something fails. For
+the whole, run ``.ci/run``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools.markers import ROOT
@@ -58,8 +59,8 @@ def chosen_tests(files: list[str]) -> list[str]:
     return [test for test in dict.fromkeys(chosen) if (ROOT / test).exists()]
 
 
-def commands(files: list[str]) -> list[list[str]]:
-    """What is run, in this order."""
+def checks(files: list[str]) -> list[list[str]]:
+    """What is run before the tests."""
     python = [sys.executable, "-m"]
     sources = [file for file in files if file.endswith(".py")]
     lint = [["ruff", "check", *sources], ["ruff", "format", "--check", *sources]] if sources else []
@@ -69,8 +70,24 @@ def commands(files: list[str]) -> list[list[str]]:
         ["lint-imports", "--no-logo"],
         [*python, "tools.house", "--check"],
         [*python, "tools.pages", "--check"],
-        [*python, "pytest", "-q", "-n", "2", "-x", *chosen_tests(files)],
     ]
+
+
+def pytest_command(files: list[str]) -> list[str]:
+    """The command that runs the tests."""
+    chosen = chosen_tests(files)
+    # Starting two processes of pytest-xdist takes longer than a few files of tests.
+    whole_rooms = any((ROOT / test).is_dir() for test in chosen)
+    return [sys.executable, "-m", "pytest", "-q", "-x", *(["-n", "2"] if whole_rooms else []), *chosen]
+
+
+def _passed(done: subprocess.CompletedProcess[str]) -> bool:
+    """Print whether a command has passed, and what it says if not."""
+    name = " ".join(done.args[1:4] if done.args[0] == sys.executable else done.args[:2])
+    print(f"{'FAILED' if done.returncode else 'ok':6} {name}", flush=True)
+    if done.returncode:
+        print(done.stdout + done.stderr)
+    return not done.returncode
 
 
 def _lines(*command: str) -> list[str]:
@@ -91,13 +108,14 @@ def main() -> int:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environment = {**os.environ, "PATH": path}
     began = time.monotonic()
-    for command in commands(files):
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
-        name = " ".join(command[:4] if command[0] == sys.executable else command[:2])
-        print(f"{'ok' if not done.returncode else 'FAILED':6} {name}", flush=True)
-        if done.returncode:
-            print(done.stdout + done.stderr)
-            return 1
+
+    def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+
+    with ThreadPoolExecutor(2) as two:
+        passed = [_passed(done) for done in two.map(run, checks(files))]
+    if not all(passed) or not _passed(run(pytest_command(files))):
+        return 1
     print(f"{len(files)} changed files, {time.monotonic() - began:.0f} s")
     return 0
 

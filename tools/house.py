@@ -41,6 +41,11 @@ class Source:
     def tree(self) -> ast.Module:
         return ast.parse("\n".join(self.lines))
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the tree, walked once."""
+        return list(ast.walk(self.tree))
+
     @property
     def name(self) -> str:
         return self.path.relative_to(ROOT).as_posix()
@@ -58,28 +63,28 @@ class Source:
         """Lines that hold a comment only."""
         return sum(line.lstrip().startswith("#") for line in self.lines)
 
-    @property
+    @cached_property
     def code(self) -> int:
         """Lines that are not blank, no comment, and no docstring."""
         texts = [
             node.value
-            for node in ast.walk(self.tree)
+            for node in self.nodes
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         ]
         documented = {line for text in texts for line in range(text.lineno, (text.end_lineno or text.lineno) + 1)}
         filled = (number for number, line in enumerate(self.lines, 1) if line.strip() and line.lstrip()[0] != "#")
         return sum(number not in documented for number in filled)
 
-    @property
+    @cached_property
     def anys(self) -> int:
         """How often ``Any`` stands in annotations, aliases and casts."""
-        return sum(isinstance(node, ast.Name) and node.id == "Any" for node in ast.walk(self.tree))
+        return sum(isinstance(node, ast.Name) and node.id == "Any" for node in self.nodes)
 
     @cached_property
     def private_definitions(self) -> set[str]:
         """Names with an underscore that are defined or assigned here."""
         found: set[str] = set()
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 found.add(node.name)
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -90,7 +95,7 @@ class Source:
 
     def private_uses(self) -> Iterator[tuple[int, str]]:
         """Line and name of each private name of something else that is used here."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Attribute) and _is_private(node.attr) and not _is_own(node.value):
                 yield node.lineno, node.attr
             elif isinstance(node, ast.ImportFrom):
