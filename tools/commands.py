@@ -20,8 +20,17 @@ generated from the commands by `python -m tools.pages`.
 Standard output has only the result: a table (plain text outside a terminal), or JSON with `--json`. An error is one
 line on standard error, where logs go too; `--verbose` adds the traceback of an unexpected error. `-` stands for
 standard input and output. The options of `simsync` itself may also follow the command, except `--verbose` (not `-v`) of
-`doctor`, which has another meaning. For shell completion use `_SIMSYNC_COMPLETE=bash_source simsync` (or `zsh_source`,
-`fish_source`). The exit codes are the same in every command:
+`doctor`, which has another meaning.
+
+For shell completion, add the line for your shell to its start-up file:
+
+| shell | file | line |
+| --- | --- | --- |
+| bash | `~/.bashrc` | `eval "$(_SIMSYNC_COMPLETE=bash_source simsync)"` |
+| zsh | `~/.zshrc` | `eval "$(_SIMSYNC_COMPLETE=zsh_source simsync)"` |
+| fish | `~/.config/fish/completions/simsync.fish` | `_SIMSYNC_COMPLETE=fish_source simsync \\| source` |
+
+The exit codes are the same in every command:
 
 {table()}
 """
