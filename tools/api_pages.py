@@ -23,8 +23,7 @@ from tools.docstrings import (
 
 OPTIONS_HEAD = """# Options
 
-Pass these to a client: `simsync.Client(options=simsync.Options(ping_interval=5))`. Times are in seconds. This page is
-generated from the code by `python -m tools.pages`.
+Pass these to a client: `simsync.Client(options=simsync.Options(ping_interval=5))`. Times are in seconds.
 """
 ENVIRONMENT = f"""## Environment
 
@@ -46,8 +45,7 @@ ERRORS_HEAD = """# Errors
 
 Every exception is a `SimsyncError`. Messages say what failed, with which value, and what to do. `retryable` is True if
 the same call may succeed later with nothing changed. The exception that caused a failure is its `__cause__`. All
-exceptions can be pickled. [Mistakes](mistakes.md) has more than 100 messages with the code that causes them. This page
-is generated from the code by `python -m tools.pages`.
+exceptions can be pickled. [Mistakes](mistakes.md) has more than 100 messages with the code that causes them.
 """
 DO = "What to do: "
 SIZES = ("buffer_bytes", "max_message")

@@ -14,8 +14,7 @@ from tools.docstrings import wrapped
 
 HEAD = f"""# The command line
 
-`pip install 'simsync[cli]'` installs the command `simsync`; add `[local]` for the embedded simulator. This page is
-generated from the commands by `python -m tools.pages`.
+`pip install 'simsync[cli]'` installs the command `simsync`; add `[local]` for the embedded simulator.
 
 Standard output has only the result: a table (plain text outside a terminal), or JSON with `--json`. An error is one
 line on standard error, where logs go too; `--verbose` adds the traceback of an unexpected error. `-` stands for

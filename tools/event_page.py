@@ -17,7 +17,7 @@ HEAD = """# Events and their fields
 
 `events()` of a session yields these. Each has `to_dict()`, a row of JSON values whose first key is `event`, the name of
 the class. `simsync.to_arrow`, `to_pandas` and `to_polars` make [tables](../guides/tables.md) with the same keys as
-columns. This page is generated from the code by `python -m tools.pages`.
+columns.
 
 The column **in a row** has the type of the field in a table. There, `json` is the value as JSON text and `text` is
 plain text; in `to_dict()` both are the value itself. "–" means that rows do not have the field. Slots are numbers of
