@@ -123,6 +123,7 @@ class Subscribing(SessionBase):
             InvalidParams: An argument is invalid.
             ControlClosed: The session was closed.
         """
+        self._options.dialect.check_method(method)
         if decode is not None and not callable(decode):
             raise InvalidParams("decode", decode, "must be a function of (method, result)")
         if checks.flag("intra_slot_updates", intra_slot_updates):
@@ -142,7 +143,7 @@ class Subscribing(SessionBase):
 
     def _specs(self, kind: str, values: Sequence[str | None]) -> list[pubsub.SubscribeSpec]:
         row = self._options.dialect.streams[kind]
-        self._options.dialect.check_subscription(f"`{row.method}`", row.since)
+        self._options.dialect.check_method(row.method)
         self.subscribed.update([kind] if values else [])
         return [pubsub.SubscribeSpec.of(row, value) for value in values]
 

@@ -145,6 +145,11 @@ class Dialect:
             return f"a plain mapping in actions has a list of transactions, which a server of {self.generation} refuses"
         return None
 
+    def check_method(self, method: object) -> None:
+        """Raise InvalidParams if ``method`` subscribes to something that the server is too old for."""
+        since = min((row.since for row in self.streams.values() if row.method == method), default=0)
+        self.check_subscription(f"`{method}`", since)
+
     def check_subscription(self, what: str, since: int) -> None:
         """Raise InvalidParams if the server is older than 0.``since``, the first version that has ``what``."""
         minor = self.minor

@@ -182,6 +182,7 @@ SUBSCRIPTIONS: dict[str, tuple[str, Callable[[simsync.SubSession], None]]] = {
     "reroutes": ("0.15", lambda sub: sub.subscribe_reroutes()),
     "replacements": ("0.23", lambda sub: sub.subscribe_replacements()),
     "diagnostics": ("0.23", lambda sub: sub.subscribe_diagnostics()),
+    "by the name of the method": ("0.23", lambda sub: sub.subscribe("replacementSubscribe")),
     "intra-slot updates": ("0.16", lambda sub: sub.subscribe("accountSubscribe", A, intra_slot_updates=True)),
 }
 
