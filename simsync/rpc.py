@@ -259,8 +259,8 @@ class Rpc:
 
         Args:
             accounts: Address → whole state: an :class:`~simsync.AccountData`, an account as ``getAccountInfo`` gives
-                it in base64, or one of another library with the same attributes. Any other plain mapping is sent
-                unchanged.
+                it (not in ``jsonParsed``), or one of another library with the same attributes. Any other plain mapping
+                is sent unchanged.
         """
         call = wire.modify_accounts(checked_modifications("accounts", accounts))
         retry = HttpRetry(self._options, logger)

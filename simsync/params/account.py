@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, Union
 
 from simsync.errors import InvalidParams
 from simsync.json_form import JsonForm, config
-from simsync.params import checks
+from simsync.params import account_encodings, checks
 from simsync.params.plain_mappings import object_from_json
 
 SYSTEM_PROGRAM = "11111111111111111111111111111111"
@@ -164,16 +164,24 @@ def _is_of_rpc(state: Mapping[str, object]) -> bool:
     data = state.get("data")
     if "lamports" not in state or "owner" not in state:
         return False
+    if isinstance(data, str):  # only the other keys of a reply tell how the caller encoded it
+        return "rentEpoch" in state or "space" in state
     return isinstance(data, (list, tuple)) or (isinstance(data, Mapping) and "parsed" in data)
 
 
 def _of_rpc(argument: str, state: Mapping[str, Any]) -> AccountData:
-    data = state["data"]
-    encoding = data[1] if not isinstance(data, Mapping) and len(data) == 2 else "jsonParsed"
-    if encoding != "base64":
+    given = state["data"]
+    if isinstance(given, str):
+        given = (given, account_encodings.LEGACY)
+    text, encoding = given if len(given) == 2 and not isinstance(given, Mapping) else (None, "jsonParsed")
+    if encoding not in account_encodings.ENCODINGS:
         raise InvalidParams(argument, state, f"has data in the encoding {encoding!r}: ask the RPC for base64")
+    try:
+        data = account_encodings.decode(text, encoding)
+    except ValueError as error:
+        raise InvalidParams(f"{argument}.data", given, f"{error}: ask the RPC for base64") from error
     executable = state.get("executable", False)
-    return _whole(argument, state, state["lamports"], state["owner"], data[0], executable, state.get("space"))
+    return _whole(argument, state, state["lamports"], state["owner"], data, executable, state.get("space"))
 
 
 def _whole(

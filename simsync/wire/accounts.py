@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
 from simsync.errors import InvalidParams, ProtocolError
 from simsync.events import AccountState
-from simsync.params import AccountData, base58
+from simsync.params import AccountData, account_encodings
 from simsync.wire.spelling import FoldedFields
-
-_LONGEST_BASE58 = 4_096
-"""Nodes use base58 for at most 128 bytes, and the time to decode it grows with the square of its length."""
 
 
 # guess: account data
@@ -23,13 +19,9 @@ def decode_data(encoded: Any) -> bytes:
         encoded = [encoded.get("data"), encoded.get("encoding")]
     try:
         text, encoding = encoded
-        if encoding == "base64":
-            return base64.b64decode(text, validate=True)
-        if encoding == "base58" and len(text) <= _LONGEST_BASE58:
-            return base58.decode(text)
-    except (TypeError, ValueError, binascii.Error) as error:
+        return account_encodings.decode(text, encoding)
+    except (TypeError, ValueError) as error:
         raise ProtocolError(f"the account data cannot be read ({error})", encoded) from error
-    raise ProtocolError(f"the account data has the unknown encoding {encoding!r}", encoded)
 
 
 def account_state(raw: object) -> AccountState | None:

@@ -159,13 +159,42 @@ def of_rpc(**more: Any) -> dict[str, Any]:
     return {"lamports": 5, "owner": WALLET, "data": data, "executable": False, "rentEpoch": 2**64 - 1, **more}
 
 
-@pytest.mark.parametrize("state", [of_rpc(), of_rpc(space=3), Account(), simsync.AccountData(5, WALLET, b"abc")])
+@pytest.mark.parametrize(
+    "state",
+    [
+        of_rpc(),
+        of_rpc(space=3),
+        of_rpc(data=["ZiCa", "base58"]),
+        of_rpc(data="ZiCa"),
+        {"lamports": 5, "owner": WALLET, "data": "ZiCa", "space": 3},
+        Account(),
+        simsync.AccountData(5, WALLET, b"abc"),
+    ],
+)
 def test_accounts_of_the_rpc_and_of_other_libraries_are_read(state: Any) -> None:
     wanted = {WALLET: simsync.AccountData(5, WALLET, b"abc")}
     assert simsync.Continue(modify_accounts={WALLET: state}).modify_accounts == wanted
     action = simsync.ScheduledAction(simsync.Anchor("after_slot"), account_overrides={WALLET: state})
     assert action.account_overrides == wanted
     assert simsync.CreateSession(1, 2, overrides={1: {WALLET: state}}).overrides == {1: wanted}
+
+
+def test_compressed_accounts_of_the_rpc_are_read() -> None:
+    zstandard = pytest.importorskip("zstandard")
+
+    def compressed(data: bytes) -> list[str]:
+        return [base64.b64encode(zstandard.compress(data)).decode(), "base64+zstd"]
+
+    read = simsync.Continue(modify_accounts={WALLET: of_rpc(data=compressed(b"abc"))}).modify_accounts
+    assert read == {WALLET: simsync.AccountData(5, WALLET, b"abc")}
+    too_large = of_rpc(data=compressed(bytes(10 * 1024 * 1024 + 1)))
+    with pytest.raises(simsync.InvalidParams, match="inflates to more than 10485760 bytes"):
+        simsync.Continue(modify_accounts={WALLET: too_large})
+
+
+def test_bare_text_without_the_other_keys_of_a_reply_is_sent_unchanged() -> None:
+    state = {"lamports": 5, "owner": WALLET, "data": "ZiCa"}
+    assert simsync.Continue(modify_accounts={WALLET: state}).modify_accounts == {WALLET: state}
 
 
 def test_an_account_of_solders_is_read_and_pubkeys_are_keys() -> None:
@@ -179,7 +208,12 @@ def test_an_account_of_solders_is_read_and_pubkeys_are_keys() -> None:
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        (of_rpc(data=["KLUv/SAD", "base64+zstd"]), "has data in the encoding 'base64\\+zstd': ask the RPC for base64"),
+        (of_rpc(data=["KLUv/SAD", "base64+zstd"]), r"\]\.data=.*: is .*compressed.*: ask the RPC for base64"),
+        (of_rpc(data=["0", "base58"]), "'0' is not a base58 character: ask the RPC for base64"),
+        (of_rpc(data="1" * 4_097), "has more than 4096 characters of base58"),
+        (of_rpc(data=["%%%", "base64"]), r"\]\.data="),
+        (of_rpc(data=["x", "base99"]), "has data in the encoding 'base99': ask the RPC for base64"),
+        (of_rpc(data=["", "base64", ""]), "'jsonParsed': ask the RPC for base64"),
         (of_rpc(data={"program": "spl-token", "parsed": {}, "space": 165}), "'jsonParsed': ask the RPC for base64"),
         (of_rpc(space=165), "has 165 bytes of data, but only 3 are included"),
         (of_rpc(lamports=-1), r"modify_accounts\[.*\]\.lamports=-1: must be from 0"),
