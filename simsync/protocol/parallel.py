@@ -148,6 +148,8 @@ class ParallelProtocol(ControlProtocol):
         listed = message.session_ids
         counts = (len(listed), len(message.start_slots), len(message.end_slots))
         announced = {key for key, session in self.sessions.items() if session.announced}
+        ranges = zip(message.start_slots, message.end_slots)
+        odd = next(((start, end) for start, end in ranges if not 0 <= start <= end), None)
         if len(set(counts)) != 1 or message.control_session_id is None:
             self.outcome = GiveUp(
                 "the server did not report a slot range for each sub-session"
@@ -158,6 +160,10 @@ class ParallelProtocol(ControlProtocol):
         elif set(listed) != announced or len(set(listed)) != len(listed):
             self.outcome = GiveUp(
                 f"the server announced {len(announced)} sub-sessions and listed {len(listed)}, not the same ones"
+            )
+        elif odd:
+            self.outcome = GiveUp(
+                f"the server reported a sub-session of the slots {odd[0]} to {odd[1]}, which are no range"
             )
         else:
             for key in self.sessions.keys() - announced:

@@ -83,6 +83,8 @@ def test_the_order_of_the_sub_sessions_is_that_of_the_list() -> None:
         (all_created(ids=(A, "backtest_x")), "not the same"),
         (all_created(ids=(A, A)), "not the same"),
         (all_created(ids=(A,), starts=(1,), ends=(10,)), "not the same"),
+        (all_created(starts=(1, 21)), "the slots 21 to 20"),
+        (all_created(starts=(-1, 11)), "the slots -1 to 10"),
         (message("error", {"bundleNotFound": {"start_slot": 1, "end_slot": 20}}), "BundleNotFound"),
         (message("error", {"internal": {"error": "out of luck"}}), "out of luck"),
     ],
