@@ -182,5 +182,5 @@ def _show_balances(rows: list[BalanceDifference]) -> None:
         )
 
 
-def _link(signature: str) -> Link:
-    return Link(signature, explorer_link(signature))
+def _link(signature: str | None) -> Link:
+    return Link(signature or "", explorer_link(signature or ""))

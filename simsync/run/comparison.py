@@ -156,13 +156,13 @@ class Unmatched(JsonForm):
     Attributes:
         run: ``base`` or ``experiment``.
         slot: Its slot.
-        signature: Its signature, in base58.
+        signature: Its signature, in base58; None if it was recorded without.
         error: Its error; None for success.
     """
 
     run: str
     slot: Optional[int]
-    signature: str
+    signature: Optional[str]
     error: Optional[str]
 
 

@@ -49,6 +49,18 @@ def test_compare(base: str, experiment: str, capsys: pytest.CaptureFixture[str])
     assert "\x1b" not in output
 
 
+def test_a_transaction_without_a_signature_is_in_one_run_only(
+    base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nameless = {**tx(10, "s1"), "signature": None}
+    other = str(write_lines(tmp_path / "other.ndjson", [nameless, tx(11, "s2", error="boom")]))
+    assert run(["compare", base, other]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["first", "10", "s1", "ok"] in rows
+    assert ["second", "10", "ok"] in rows
+    assert run(["compare", base, other, "--html", str(tmp_path / "page.html")]) == 0
+
+
 # feature: `compare` with `regressions`, `improvements`, `balances`
 @pytest.mark.parametrize(
     ("view", "keys"),

@@ -80,7 +80,7 @@ def _changed(comparison: Comparison) -> TransactionTable:
         found_logs = logs_of(comparison.database, f"transactions_{number}", signatures)
         logs.append({signature: text for (_slot, signature), text in found_logs.items()})
 
-    def both(signature: str) -> list[tuple[str, str]]:
+    def both(signature: str | None) -> list[tuple[str, str]]:
         first, second = (one.get(signature, "") for one in logs)
         if first == second:
             return [("both runs", first)]

@@ -14,12 +14,12 @@ _LOG_LENGTH = 6_000
 
 
 def transaction_row(
-    signature: str, cells: Sequence[object], logs: Sequence[tuple[str, str]], kind: str = "", tone: str = ""
+    signature: str | None, cells: Sequence[object], logs: Sequence[tuple[str, str]], kind: str = "", tone: str = ""
 ) -> dict[str, Any]:
     """One row.
 
     Args:
-        signature: The signature of the transaction.
+        signature: The signature of the transaction; None if it was recorded without.
         cells: What its cells hold.
         logs: (title, text) of each of its logs; empty ones are left out.
         kind: What the filter of kinds compares.
@@ -30,7 +30,7 @@ def transaction_row(
         "signature": signature,
         "cells": list(cells),
         "logs": shown,
-        "link": explorer_link(signature),
+        "link": explorer_link(signature or ""),
         "kind": kind,
         "tone": tone,
     }
