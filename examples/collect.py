@@ -39,4 +39,4 @@ with contextlib.ExitStack() as stack:
         "select error, count(*) n, sum(fee) fees from transactions group by error order by n desc"
     ):
         print(row)
-    print("complete" if recording.complete else f"INCOMPLETE: {recording.reason}")
+    print("complete" if recording.complete else f"INCOMPLETE: {recording.incomplete_because}")

@@ -18,5 +18,5 @@ except OutputBusy:
     sys.exit(4)  # the job of the last night is still running
 except simsync.SimsyncError as error:
     sys.exit(f"{type(error).__name__}: {error}")
-print(f"{run.path}: {run.summary['total_transactions']} transactions, {run.reason or 'complete'}")
+print(f"{run.path}: {run.summary['total_transactions']} transactions, {run.incomplete_because or 'complete'}")
 sys.exit(not run.complete)

@@ -75,7 +75,7 @@ class Recording:
             "transactions": check.counts.transactions,
             "failed": check.counts.failed,
             "account diffs": check.counts.diffs + check.diffs_in_transactions,
-            "run": "complete" if self.complete else f"INCOMPLETE: {self.reason}",
+            "run": "complete" if self.complete else f"INCOMPLETE: {self.incomplete_because}",
         }
         return html_table(str(self.path), rows)
 
@@ -113,10 +113,10 @@ class Recording:
     @property
     def complete(self) -> bool:
         """True if the file is proven to hold the whole run."""
-        return self.reason is None
+        return self.incomplete_because is None
 
     @property
-    def reason(self) -> str | None:
+    def incomplete_because(self) -> str | None:
         """Why the recording is not complete; None if it is."""
         return self._check.reason
 

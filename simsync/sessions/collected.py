@@ -88,7 +88,7 @@ class Collected(Generic[S]):
 
     @property
     def _state(self) -> str:
-        return "complete" if self.complete else f"INCOMPLETE: {self.reason}"
+        return "complete" if self.complete else f"INCOMPLETE: {self.incomplete_because}"
 
     @property
     def complete(self) -> bool:
@@ -96,9 +96,9 @@ class Collected(Generic[S]):
         return self.summary.complete
 
     @property
-    def reason(self) -> str:
-        """Why it is not complete; empty if it is."""
-        return "; ".join(self.summary.reasons)
+    def incomplete_because(self) -> str | None:
+        """Why it is not complete; None if it is."""
+        return None if self.complete else "; ".join(self.summary.reasons)
 
     @property
     def events(self) -> list[Event]:

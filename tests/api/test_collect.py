@@ -103,7 +103,7 @@ def test_a_table_of_what_was_collected_names_the_sessions(client: simsync.Client
     with client.parallel(CREATE, timeout=20) as session:
         found = session.collect(timeout=20)
         assert set(simsync.to_pandas(found)["session_id"]) == {sub.session_id for sub in session.sub_sessions}
-    assert found.reason == ""
+    assert found.incomplete_because is None
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def recording(client: simsync.Client, tmp_path_factory: pytest.TempPathFactory) 
 
 def test_what_the_file_says_of_itself(recording: simsync.Recording) -> None:
     assert recording.complete
-    assert recording.reason is None
+    assert recording.incomplete_because is None
     assert (recording.metadata["start_slot"], recording.metadata["end_slot"]) == (1_000, 1_015)
     assert recording.summary["total_transactions"] == 80
     assert next(recording.records()).kind == "metadata"
@@ -127,7 +127,7 @@ def test_an_interrupted_run_is_resumed(client: simsync.Client, tmp_path: Path) -
     interrupted = simsync.read_run(path)
     assert not interrupted.complete
     assert "INCOMPLETE" in interrupted._repr_html_()
-    assert interrupted.reason
+    assert interrupted.incomplete_because
     fail[0] = False
     executed: list[int] = []
     resumed = simsync.record(
@@ -164,7 +164,7 @@ def test_a_resumed_run_that_ends_sooner_takes_nothing_away(client: simsync.Clien
     with pytest.raises(simsync.SimsyncError):
         resumed()
     assert path.read_bytes() == before
-    assert "broken connection" in str(simsync.read_run(tmp_path / "run.new.ndjson").reason)
+    assert "broken connection" in str(simsync.read_run(tmp_path / "run.new.ndjson").incomplete_because)
     ends_at[0] = 0
     assert resumed().complete
     assert list(tmp_path.iterdir()) == [path]
@@ -223,7 +223,7 @@ def test_the_recording_of_this_run_is_returned_also_if_it_replaced_nothing(tmp_p
         before = path.read_bytes()
         again = simsync.record(create, path, client=simsync.Client(part.url, part.api_key), force=True)
     assert again.path == tmp_path / "run.new.ndjson"
-    assert "the last executed slot is 1001, 10 before the end" in str(again.reason)
+    assert "the last executed slot is 1001, 10 before the end" in str(again.incomplete_because)
     assert path.read_bytes() == before
 
 
@@ -299,7 +299,7 @@ def test_the_file_names_the_deadline_and_the_token_of_the_caller_is_not_fired(
         simsync.record(CREATE, path, client=client, strategy=strategy, deadline=0.4, parallel=True, cancel=token)
     assert not token.cancelled
     if path.exists():
-        assert "the deadline of 0.4 s has passed" in str(simsync.read_run(path).reason)
+        assert "the deadline of 0.4 s has passed" in str(simsync.read_run(path).incomplete_because)
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     write_lines(path, [tx(10, "s1")])
     assert recording.complete
     write_lines(tmp_path / "other", [tx(10, "s1")], end=False).replace(path)
-    assert recording.reason == "the file ends without a summary"
+    assert recording.incomplete_because == "the file ends without a summary"
 
 
 def test_columns_of_one_name_are_all_there(recording: simsync.Recording) -> None:
