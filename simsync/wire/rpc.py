@@ -52,10 +52,12 @@ class Call(Generic[T]):
 
 
 def request_body(identifier: int, method: str, params: Sequence[object]) -> bytes:
-    """Return the body of a request. Raises InvalidParams for parameters that are not JSON values."""
+    """Return the body of a request. Raises InvalidParams for parameters that are not JSON values, or no method."""
     sent = checks.plain("params", list(checks.items("params", params)))
-    method = checks.text("method", method)
-    return json_codec.dumps({"jsonrpc": "2.0", "id": identifier, "method": method, "params": sent})
+    name = checks.text("method", method)
+    if not name:
+        raise InvalidParams("method", method, "must be the name of a method")
+    return json_codec.dumps({"jsonrpc": "2.0", "id": identifier, "method": name, "params": sent})
 
 
 # guess: result of `modifyAccounts`

@@ -51,6 +51,11 @@ def test_params_that_cannot_be_sent(wrong: Any) -> None:
         rpc.request_body(1, "getThing", [1, wrong])
 
 
+def test_a_call_without_a_method_is_refused() -> None:
+    with pytest.raises(InvalidParams, match=r"^method='': must be the name of a method"):
+        rpc.request_body(1, "", [])
+
+
 def test_configs() -> None:
     assert rpc.account_config() == {"commitment": "confirmed", "encoding": "base64"}
     rpc.account_config()["more"] = 1
