@@ -115,15 +115,18 @@ class DiscoveryBatch(Event):
         matched: The filters that matched, as JSON values.
         transactions: The transactions of the batch, as JSON values.
         raw: The payload as JSON values.
+        transaction_indices: Indices of the matching transactions, likely in their block; empty before protocol version
+            0.28.
     """
 
-    __slots__ = ("_decode", "batch_index", "matched", "raw", "slot", "transactions")
+    __slots__ = ("_decode", "batch_index", "matched", "raw", "slot", "transaction_indices", "transactions")
 
     slot: int
     batch_index: Optional[int]
     matched: Sequence[Any]
     transactions: Sequence[Any]
     raw: Any
+    transaction_indices: Sequence[int]
 
     def __init__(
         self,
@@ -133,12 +136,14 @@ class DiscoveryBatch(Event):
         transactions: Sequence[object],
         raw: object,
         decode: Optional[Callable[[Any], DiscoveredTransaction]] = None,
+        transaction_indices: Sequence[int] = (),
     ) -> None:
         self.slot = slot
         self.batch_index = batch_index
         self.matched = matched
         self.transactions = transactions
         self.raw = raw
+        self.transaction_indices = transaction_indices
         self._decode = decode
 
     def decoded(self) -> list[DiscoveredTransaction]:
@@ -160,6 +165,7 @@ class DiscoveryBatch(Event):
             "batch_index": self.batch_index,
             "matched": list(self.matched),
             "transactions": list(self.transactions),
+            "transaction_indices": list(self.transaction_indices),
         }
 
 

@@ -198,6 +198,7 @@ def _discovery_batch(payload: object) -> DiscoveryBatch:
         tuple(fields.list("transactions")),
         payload,
         discovered_transaction,
+        tuple(one for one in fields.list("transaction_indices") if type(one) is int and abs(one) < 2**63),
     )
 
 

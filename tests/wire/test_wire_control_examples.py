@@ -107,6 +107,7 @@ RESPONSES: list[tuple[str, ControlMessage]] = [
                     "transactions": [ENCODED],
                     "transactionIndices": [41],
                 },
+                transaction_indices=(41,),
             )
         ),
     ),
@@ -253,6 +254,11 @@ INNER_KINDS: list[tuple[str, Any, Event | None]] = [
     ("paused", {"slot": 5, "batchIndex": 2}, Paused(5, 2, {"slot": 5, "batchIndex": 2})),
     ("paused", {"slot": 5}, Paused(5, None, {"slot": 5})),
     ("discoveryBatch", {"slot": 5}, DiscoveryBatch(5, None, (), (), {"slot": 5})),
+    (
+        "discoveryBatch",
+        {"slot": 5, "transaction_indices": [1, "x", True, 2**70]},
+        DiscoveryBatch(5, None, (), (), {"slot": 5, "transaction_indices": [1, "x", True, 2**70]}, None, (1,)),
+    ),
     ("error", "noMoreBlocks", SessionError(BacktestError("NoMoreBlocks", {}, "noMoreBlocks", terminal=True))),
     ("status", {"status": "bundleReady"}, Status("bundleReady")),
     ("status", "bundleReady", Status("bundleReady")),
