@@ -37,10 +37,13 @@ class DataOpener:
         self._options = options
         self._lock = lock
         self._connector: Connector[PolledWebSocket] | None = None
+        self._aborted: str | None = None
         self._established = False
 
     def abort(self, reason: str) -> None:
+        """End the attempt that is under way, and allow no further one."""
         with self._lock:
+            self._aborted = reason
             connector = self._connector
         if connector is not None:
             connector.abort(reason)
@@ -48,6 +51,8 @@ class DataOpener:
     def open(self, task: Task) -> Steps[PolledWebSocket]:
         """Make a connection. Raises Reconnectable, or GaveUp if another attempt would not help."""
         with self._lock:
+            if self._aborted is not None:
+                raise Reconnectable(f"{self._label}: {self._aborted}")
             connector = self._connector = Connector(
                 PolledWebSocket, self._url, self._options, log=self._log, established=self._established
             )

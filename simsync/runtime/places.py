@@ -26,17 +26,18 @@ class Places:
     def enter(self, task: Task, is_over: Callable[[], bool]) -> Steps[bool]:
         """Wait for a place. False, without one, once ``is_over`` returns True."""
         self._waiting.append(task)
-        while self._waiting[0] is not task or not self._has_room():
-            if is_over():
-                self._waiting.remove(task)
-                self._wake_first()
-                return False
-            # wait: subscription | a place | a task that leaves one; its task | a moment for each task before it
-            yield Wait(self._next_room() if self._waiting[0] is task else math.inf)
-        self._waiting.popleft()
-        self._taken[task] = time.monotonic() + self._seconds
-        self._wake_first()
-        return True
+        try:
+            while not is_over():
+                is_first = self._waiting[0] is task
+                if is_first and self._has_room():
+                    self._taken[task] = time.monotonic() + self._seconds
+                    return True
+                # wait: subscription | a place | a task that leaves one; its task | a moment for each task before it
+                yield Wait(self._next_room() if is_first else math.inf)
+            return False
+        finally:
+            self._waiting.remove(task)
+            self._wake_first()
 
     def leave(self, task: Task) -> None:
         """The task needs its place no more, if it still has it."""
