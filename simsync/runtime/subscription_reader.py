@@ -123,7 +123,9 @@ class SubscriptionReader:
             self._report.failed(f"gave up reconnecting: {lost.reason}")
         except GaveUp as end:
             self._report.failed(str(end))
-        except Exception as error:
+        except GeneratorExit:
+            raise  # the process is ending
+        except BaseException as error:  # a function of the caller may raise SystemExit: it ends this subscription only
             self._logger.exception("%s: the subscription failed", self.status.label)
             self._report.failed(chain_of(error))
         else:

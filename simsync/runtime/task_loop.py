@@ -260,7 +260,7 @@ class TaskLoop:
             wait = next(task.steps) if error is None else task.steps.throw(error)
         except StopIteration:
             self._end(task)
-        except Exception:  # noqa: BLE001  logged
+        except BaseException:  # noqa: BLE001  logged; also SystemExit: the other tasks go on
             _log.exception("a task of %s failed", self._name)
             self._end(task)
         else:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from typing import Any
+
+import pytest
 
 import simsync
 
 from .scripted_control import Talk, scripted
+from .test_quiet_subscription import ACCEPTED, NOTIFICATION
+from .wire_peer import TEXT, encode
 
 LONG = 20.0
 
@@ -37,3 +43,43 @@ def test_closing_does_not_wait_for_servers_that_do_not_answer() -> None:
             began = time.monotonic()
             session.close()
             assert time.monotonic() < began + LONG / 2
+
+
+class _Outcome(BaseException):
+    """As pytest raises it for a test that fails."""
+
+
+@pytest.mark.parametrize("raised", [ValueError("odd"), SystemExit("odd"), KeyboardInterrupt("odd"), _Outcome("odd")])
+def test_what_a_decoder_raises_fails_its_subscription_only(raised: BaseException) -> None:
+    is_up, failed = threading.Event(), threading.Event()
+
+    def decode(_method: str, _result: Any) -> simsync.Event:
+        raise raised
+
+    def quiet(talk: Talk) -> None:
+        talk.expect("slotSubscribe")
+        talk.sock.sendall(ACCEPTED)
+        is_up.set()
+        assert failed.wait(LONG)
+        talk.sock.sendall(encode(TEXT, NOTIFICATION))
+        talk.expect_end()
+
+    def odd(talk: Talk) -> None:
+        talk.expect("logsSubscribe")
+        talk.sock.sendall(ACCEPTED + encode(TEXT, NOTIFICATION))
+        talk.expect_end()
+
+    def decode_sound(method: str, result: Any) -> simsync.Event:
+        was_read.set()
+        return simsync.Notification(method, result)
+
+    was_read = threading.Event()
+    with scripted(quiet, odd) as data_url, session_at(data_url, simsync.Options()) as session:
+        (sub,) = session.sub_sessions
+        sub.subscribe("slotSubscribe", decode=decode_sound)
+        assert is_up.wait(LONG)
+        sub.subscribe("logsSubscribe", decode=decode)
+        with pytest.raises(simsync.SubscriptionFailed, match=r"logsSubscribe.*odd"):
+            list(sub.events(timeout=LONG))
+        failed.set()
+        assert was_read.wait(LONG)
