@@ -266,13 +266,15 @@ class SubscriptionReader:
         """Take a part of what was read last, or read. In parts, because a small batch may inflate to a large one."""
         if not self._batch_is_open:
             payloads = () if ws.is_drained else ws.receive()
+            if not payloads and not ws.was_cut_short:
+                # wait: subscription | bytes | the peer; its task | ping, dead-peer and handshake deadlines
+                yield Wait(min(deadline, ws.write_by), ws.sock, ws.wanted)
+                ws.look_again()
+                # Also after the deadline: bytes may have come while this thread was busy, and the peer is alive then.
+                payloads = ws.receive()
             if not payloads:
                 if ws.was_cut_short:
                     yield GO_ON
-                else:
-                    # wait: subscription | bytes | the peer; its task | ping, dead-peer and handshake deadlines
-                    yield Wait(min(deadline, ws.write_by), ws.sock, ws.wanted)
-                    ws.look_again()
                 return
             self._batch = iter(payloads)
             self._batch_is_open = True

@@ -14,8 +14,8 @@ import pytest
 import simsync
 
 from .scripted_control import Talk, scripted
-from .test_quiet_subscription import ACCEPTED, NOTIFICATION
-from .wire_peer import TEXT, encode
+from .test_quiet_subscription import ACCEPTED, END, NOTIFICATION
+from .wire_peer import PING, TEXT, encode
 
 LONG = 20.0
 
@@ -83,3 +83,48 @@ def test_what_a_decoder_raises_fails_its_subscription_only(raised: BaseException
             list(sub.events(timeout=LONG))
         failed.set()
         assert was_read.wait(LONG)
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_busy_thread_does_not_take_a_server_for_dead(answered: bool) -> None:
+    """What has come is read before its silence is judged, however late that is."""
+    one_up, both_up, is_busy, has_come = (threading.Event() for _each in range(4))
+    options = simsync.Options(ping_interval=0.1, dead_after=0.5, handshake_timeout=0.5)
+
+    def decode(method: str, result: Any) -> simsync.Event:
+        is_busy.set()
+        assert has_come.wait(LONG)
+        until = time.monotonic() + options.dead_after
+        while time.monotonic() < until:
+            pass
+        return simsync.Notification(method, result)
+
+    def slow(talk: Talk) -> None:
+        talk.expect("slotSubscribe")
+        talk.sock.sendall(ACCEPTED)
+        one_up.set()
+        assert both_up.wait(LONG)
+        talk.sock.sendall(encode(TEXT, NOTIFICATION))
+        assert is_busy.wait(LONG)
+        talk.sock.sendall(END)
+        talk.expect_end()
+
+    def other(talk: Talk) -> None:
+        talk.expect("logsSubscribe")
+        if answered:
+            talk.sock.sendall(ACCEPTED)
+            talk.expect_frame(PING)
+        both_up.set()
+        assert is_busy.wait(LONG)
+        talk.sock.sendall((b"" if answered else ACCEPTED) + encode(TEXT, NOTIFICATION) + END)
+        has_come.set()
+        talk.expect_end()
+
+    with scripted(slow, other) as data_url, session_at(data_url, options) as session:
+        (sub,) = session.sub_sessions
+        sub.subscribe("slotSubscribe", decode=decode)
+        assert one_up.wait(LONG)
+        sub.subscribe("logsSubscribe")
+        events = [sub.next_event(timeout=LONG) for _each in range(4)]
+        assert sum(isinstance(event, simsync.Notification) for event in events) == 2
+        assert sub.data_reconnects == 0
