@@ -9,6 +9,9 @@ from simsync.runtime.connection_lost import ConnectionLost
 from simsync.runtime.duplex import DuplexWebSocket
 from simsync.wire.payloads import Payloads
 
+UNANSWERED = 16 * 1024
+"""Bytes that a peer has not taken yet, after which its pings are not answered."""
+
 
 class PolledWebSocket(DuplexWebSocket):
     """Receives what is there, and keeps what the peer does not take yet. One thread uses it.
@@ -38,6 +41,11 @@ class PolledWebSocket(DuplexWebSocket):
         self._write_on()
         if time.monotonic() >= self.write_by:
             raise ConnectionLost("the peer does not read")
+
+    def pong(self, payload: str | bytes = "") -> None:
+        """Answer a ping, unless the peer does not take the answers: the protocol allows leaving some out."""
+        if len(self._unsent) < UNANSWERED:
+            super().pong(payload)
 
     @property
     def wanted(self) -> int:

@@ -88,3 +88,20 @@ def test_a_peer_that_never_reads_is_lost(ws: PolledWebSocket, peer: Pair) -> Non
     ws.send(b"x" * 20_000_000)
     with pytest.raises(ConnectionLost, match="the peer does not read"):
         ws.look_again()
+
+
+def test_pings_of_a_peer_that_does_not_read_do_not_pile_up(ws: PolledWebSocket, peer: Pair) -> None:
+    assert ws.sock is not None
+    ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    ws.send(b"x" * 2_000_000)  # more than the kernel takes
+    pings = 1_000
+    peer.deliver(encode(PING, b"p" * 100) * pings + encode(TEXT, b"behind"))
+    received: list[bytes] = []
+    while not received:
+        received += ws.receive()
+    answers = [frame for frame in FrameParser().feed(sent_to(peer, ws)) if frame.opcode == PONG]
+    assert len(answers) == 0
+    peer.deliver(encode(PING, b"again"))
+    ws.look_again()
+    ws.receive()
+    assert FrameParser().feed(sent_to(peer, ws)) == [Frame(PONG, b"again")]
