@@ -6,47 +6,50 @@ it waits until no other sub-session is streaming, and then reconnects alone.
 
 from __future__ import annotations
 
+import math
 from typing import Callable
 
 from simsync.runtime.control_connection import ControlConnection
 from simsync.runtime.event_queue import EventQueue
+from simsync.runtime.places import Places
 from simsync.runtime.task_loop import Steps, Task, Wait
 
 
 class ReconnectTurns:
-    """One per control connection, guarded by its lock."""
+    """One per control connection, whose lock guards what it looks at. For the thread of the tasks."""
 
     def __init__(self, connection: ControlConnection) -> None:
         self._connection = connection
-        self._taken = False
+        self._place = Places(1, math.inf)
 
     # guess: many lost subscriptions at once
-    def take(self, mine: EventQueue, is_over: Callable[[], bool], task: Task) -> Steps[bool]:
-        """Wait for the turn of ``mine``. False, without it, once ``is_over`` returns True.
+    def take(self, task: Task, is_over: Callable[[], bool]) -> Steps[bool]:
+        """Wait for the turn of ``task``. False, without it, once ``is_over`` returns True.
 
-        Every change of the connection's state wakes the task.
+        Only the first in the line watches the siblings, and every change of the connection's state wakes it.
         """
-        changed = self._connection.changed
-        while True:
-            version = changed.version
-            with self._connection.lock:
-                if is_over():
-                    return False
-                if not self._taken and not self._others_are_streaming(mine):
-                    self._taken = True
+        if not (yield from self._place.enter(task, is_over)):
+            return False
+        has_turn = False
+        try:
+            changed = self._connection.changed
+            while not is_over():
+                version = changed.version
+                with self._connection.lock:
+                    has_turn = not any(map(_is_streaming, self._connection.queues.values()))
+                if has_turn:
                     return True
                 changed.call_once(task.wake, version)
-            # wait: subscription | its turn to reconnect | `changed` | the streams of the siblings
-            yield Wait()
+                # wait: subscription | its turn to reconnect | `changed` | the streams of the siblings
+                yield Wait()
+            return False
+        finally:
+            if not has_turn:
+                self.give_back(task)
 
-    def give_back(self) -> None:
+    def give_back(self, task: Task) -> None:
         """The turn is over."""
-        with self._connection.lock:
-            self._taken = False
-            self._connection.changed.notify_all()
-
-    def _others_are_streaming(self, mine: EventQueue) -> bool:
-        return any(queue is not mine and _is_streaming(queue) for queue in self._connection.queues.values())
+        self._place.leave(task)
 
 
 def _is_streaming(queue: EventQueue) -> bool:

@@ -162,14 +162,14 @@ class SubscriptionReader:
     def _park(self) -> Steps[None]:
         self._report.set(held_up=True)
         began = time.monotonic()
-        self._has_turn = yield from self._data_plane.turns.take(self._queue, self._is_over, self._task)
+        self._has_turn = yield from self._data_plane.turns.take(self._task, self._is_over)
         self._policy.exclude(time.monotonic() - began)
         self._report.set()
 
     def _give_turn_back(self) -> None:
         if self._has_turn:
             self._has_turn = False
-            self._data_plane.turns.give_back()
+            self._data_plane.turns.give_back(self._task)
 
     def _is_over(self) -> bool:
         return self._stopping or self._protocol.ended

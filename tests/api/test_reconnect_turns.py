@@ -92,11 +92,11 @@ def running(one: EventQueue) -> None:
 class Asking:
     """A task that waits for the turn of a session."""
 
-    def __init__(self, turns: ReconnectTurns, queue: EventQueue, *, stopped: bool = False) -> None:
+    def __init__(self, turns: ReconnectTurns, *, stopped: bool = False) -> None:
         self.woken = 0
         self.has_turn: bool | None = None  # None while it waits
         self.stopped = stopped
-        self._steps = turns.take(queue, lambda: self.stopped, self)  # type: ignore[arg-type]
+        self._steps = turns.take(self, lambda: self.stopped)  # type: ignore[arg-type]
         self.look()
 
     def wake(self) -> None:
@@ -115,7 +115,7 @@ def test_it_waits_while_a_sibling_streams_and_goes_when_that_stops() -> None:
     mine.subscriptions[0].up = False
     running(mine)
     running(other)
-    asking = Asking(ReconnectTurns(connection), mine)  # type: ignore[arg-type]
+    asking = Asking(ReconnectTurns(connection))  # type: ignore[arg-type]
     with connection.lock:
         connection.changed.notify_all()
     assert asking.woken == 1
@@ -132,32 +132,54 @@ def test_it_waits_while_a_sibling_streams_and_goes_when_that_stops() -> None:
 @pytest.mark.parametrize("why", ["waits for its driver", "its own subscription is down", "has ended"])
 def test_a_sibling_that_cannot_be_waited_for_is_not_waited_for(why: str) -> None:
     connection = Connection(2)
-    mine, other = connection.queues.values()
+    _mine, other = connection.queues.values()
     if why != "waits for its driver":
         running(other)
     other.subscriptions[0].up = why == "waits for its driver"
     other.subscriptions[0].ended = why == "has ended"
-    assert Asking(ReconnectTurns(connection), mine).has_turn  # type: ignore[arg-type]
+    assert Asking(ReconnectTurns(connection)).has_turn  # type: ignore[arg-type]
 
 
 def test_one_at_a_time() -> None:
-    connection = Connection(2)
-    one, two = connection.queues.values()
-    turns = ReconnectTurns(connection)  # type: ignore[arg-type]
-    first, second = Asking(turns, one), Asking(turns, two)
+    turns = ReconnectTurns(Connection(2))  # type: ignore[arg-type]
+    first, second = Asking(turns), Asking(turns)
     assert first.has_turn
     assert second.has_turn is None
-    turns.give_back()
+    turns.give_back(first)  # type: ignore[arg-type]
     assert second.woken == 1
     second.look()
     assert second.has_turn
 
 
-def test_being_stopped_ends_the_wait_without_a_turn() -> None:
-    connection = Connection(2)
-    one, two = connection.queues.values()
+def test_only_the_first_in_the_line_is_woken_by_a_change() -> None:
+    """Thousands may wait, and each batch of control events is a change."""
+    connection = Connection(1)
+    (other,) = connection.queues.values()
+    running(other)
     turns = ReconnectTurns(connection)  # type: ignore[arg-type]
-    assert Asking(turns, one).has_turn
-    assert Asking(turns, two, stopped=True).has_turn is False
-    turns.give_back()
-    assert Asking(turns, two).has_turn
+    first, second = Asking(turns), Asking(turns)
+    woken = second.woken
+    for _each in range(3):
+        with connection.lock:
+            connection.changed.notify_all()
+        first.look()
+    assert first.woken == 3
+    assert second.woken == woken
+    first.stopped = True
+    first.look()
+    assert first.has_turn is False
+    second.look()
+    other.subscriptions[0].ended = True
+    with connection.lock:
+        connection.changed.notify_all()
+    second.look()
+    assert second.has_turn
+
+
+def test_being_stopped_ends_the_wait_without_a_turn() -> None:
+    turns = ReconnectTurns(Connection(2))  # type: ignore[arg-type]
+    first = Asking(turns)
+    assert first.has_turn
+    assert Asking(turns, stopped=True).has_turn is False
+    turns.give_back(first)  # type: ignore[arg-type]
+    assert Asking(turns).has_turn
