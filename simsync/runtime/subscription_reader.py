@@ -31,6 +31,8 @@ from simsync.runtime.task_loop import GO_ON, Steps, Wait
 from simsync.wire.payloads import BinaryMessage
 
 _CLEAN_CLOSE = 1000
+_MESSAGES_AT_ONCE = 512
+"""Messages that are decoded before the other subscriptions have their turn: a few milliseconds."""
 _BROKEN_STREAMS = 2
 """After so many broken compressed streams in a row without an event, compression is not asked for any more."""
 
@@ -284,7 +286,7 @@ class SubscriptionReader:
             yield GO_ON
 
     def _next_texts(self, payloads: Iterator[bytes], observer: FrameObserver | None) -> list[bytes]:
-        """The next messages as JSON text, about :data:`DRAIN_LIMIT` bytes of them."""
+        """The next messages as JSON text, about :data:`DRAIN_LIMIT` bytes of them, fewer if they are small."""
         inflate = self._protocol.inflate
         texts: list[bytes] = []
         size = 0
@@ -295,7 +297,7 @@ class SubscriptionReader:
                     observer.received_one(text, binary=type(payload) is BinaryMessage)
                 texts.append(text)
                 size += len(text)
-                if size >= DRAIN_LIMIT:
+                if size >= DRAIN_LIMIT or len(texts) >= _MESSAGES_AT_ONCE:
                     break
         except ValueError as error:
             self._broken_streams += 1

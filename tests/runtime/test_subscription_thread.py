@@ -128,3 +128,46 @@ def test_a_busy_thread_does_not_take_a_server_for_dead(answered: bool) -> None:
         events = [sub.next_event(timeout=LONG) for _each in range(4)]
         assert sum(isinstance(event, simsync.Notification) for event in events) == 2
         assert sub.data_reconnects == 0
+
+
+def test_a_flood_of_small_messages_does_not_hold_up_the_others() -> None:
+    other_asked, has_begun, has_come, was_read = (threading.Event() for _each in range(4))
+    decoded = 0
+    decoded_before_other = 0
+
+    def decode_flood(method: str, result: Any) -> simsync.Event:
+        nonlocal decoded
+        decoded += 1
+        has_begun.set()
+        assert has_come.wait(LONG)
+        return simsync.Notification(method, result)
+
+    def decode_other(method: str, result: Any) -> simsync.Event:
+        nonlocal decoded_before_other
+        decoded_before_other = decoded
+        was_read.set()
+        return simsync.Notification(method, result)
+
+    def flood(talk: Talk) -> None:
+        talk.expect("slotSubscribe")
+        talk.sock.sendall(ACCEPTED)
+        with contextlib.suppress(OSError):
+            talk.sock.sendall(encode(TEXT, NOTIFICATION) * 20_000)
+            talk.expect_end()
+
+    def other(talk: Talk) -> None:
+        talk.expect("logsSubscribe")
+        other_asked.set()
+        talk.sock.sendall(ACCEPTED)
+        assert has_begun.wait(LONG)
+        talk.sock.sendall(encode(TEXT, NOTIFICATION))
+        has_come.set()
+        talk.expect_end()
+
+    with scripted(other, flood) as data_url, session_at(data_url, simsync.Options()) as session:
+        (sub,) = session.sub_sessions
+        sub.subscribe("logsSubscribe", decode=decode_other)
+        assert other_asked.wait(LONG)
+        sub.subscribe("slotSubscribe", decode=decode_flood)
+        assert was_read.wait(LONG)
+    assert decoded_before_other < 2_000
