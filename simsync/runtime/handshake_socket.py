@@ -10,7 +10,11 @@ _PIECE = 4096
 
 
 class HandshakeSocket:
-    """Stands for a socket and reads it in large pieces. websocket-client asks for the answer byte by byte."""
+    """Stands for a socket and reads it in large pieces.
+
+    websocket-client asks for the lines of the answer byte by byte, until it gets a line end. Who asks for one byte gets
+    all that is there of the line before its end.
+    """
 
     def __init__(self, sock: socket.socket | ssl.SSLSocket) -> None:
         self._sock = sock
@@ -24,7 +28,10 @@ class HandshakeSocket:
     def recv(self, size: int) -> bytes:
         if self._taken >= len(self._piece):
             self._piece, self._taken = self._sock.recv(_PIECE), 0
-        chunk = self._piece[self._taken : self._taken + size]
+        end = self._taken + size
+        if size == 1:
+            end = max(end, self._piece.find(b"\n", self._taken))
+        chunk = self._piece[self._taken : end]
         self._taken += len(chunk)
         return chunk
 
