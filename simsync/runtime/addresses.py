@@ -24,7 +24,8 @@ Address = tuple[int, int, int, str, Any]
 STAGGER = 0.25
 """Seconds after which the next address is tried too while the one before does not answer."""
 
-_PENDING = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
+PENDING = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
+"""What ``connect_ex`` returns when it has not failed."""
 _KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 _Selector: Any = getattr(selectors, "PollSelector", selectors.SelectSelector)  # needs no descriptor of its own
 
@@ -80,7 +81,8 @@ def open_connection(host: str, port: int, deadline: float, abort: Abort) -> sock
                 if not code:
                     abort.check()
                     trying.discard(sock)
-                    return _configured(sock)
+                    sock.setblocking(True)
+                    return configured(sock)
                 trying.discard(sock)
                 sock.close()
                 failures.append(OSError(code, os.strerror(code)))
@@ -154,7 +156,7 @@ def _begin(address: Address, abort: Abort, failures: list[OSError]) -> socket.so
     try:
         sock.setblocking(False)
         code = sock.connect_ex(address[4])
-        if code not in _PENDING:
+        if code not in PENDING:
             raise OSError(code, os.strerror(code))
         abort.add(sock)
     except OSError as error:
@@ -164,8 +166,8 @@ def _begin(address: Address, abort: Abort, failures: list[OSError]) -> socket.so
     return sock
 
 
-def _configured(sock: socket.socket) -> socket.socket:
-    sock.setblocking(True)
+def configured(sock: socket.socket) -> socket.socket:
+    """Return the socket with what every connection has: small writes go at once, and a peer that is gone is noticed."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEPALIVE:

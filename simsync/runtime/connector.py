@@ -206,10 +206,9 @@ class Connector(Generic[Socket]):
             return error
         return ws
 
-    def _upgrade(self, ws: DuplexWebSocket, sock: socket.socket) -> None:
+    def _upgrade(self, ws: DuplexWebSocket, sock: socket.socket, **more: str) -> None:
         # guess: `User-Agent`
-        header = [f"User-Agent: simsync/{__version__}"]
-        header += [f"{name}: {value}" for name, value in self._api_key.headers().items()]
+        header = {"User-Agent": f"simsync/{__version__}", **self._api_key.headers(), **more}
         self._abort.check()  # nothing is sent for a caller that has left
         ws.connect(
             self._url,

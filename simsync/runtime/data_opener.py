@@ -8,10 +8,11 @@ from typing import Any
 from simsync.errors import ConnectError, HttpStatusError
 from simsync.options import Options
 from simsync.protocol.connection_log import ConnectionLog
-from simsync.runtime.connector import ConnectFailed, Connector
+from simsync.runtime.connector import ConnectFailed
+from simsync.runtime.polled_connector import PolledConnector, plain_address
 from simsync.runtime.polled_websocket import PolledWebSocket
 from simsync.runtime.retry import Reconnectable
-from simsync.runtime.task_loop import Steps, Task, Wait
+from simsync.runtime.task_loop import Steps, Task
 from simsync.wire.payloads import BinaryMessage
 
 _NOT_FOUND = 404
@@ -33,12 +34,18 @@ class DataOpener:
     ) -> None:
         self._log = log
         self._url = url
+        self._address = plain_address(url)
         self._label = label
         self._options = options
         self._lock = lock
-        self._connector: Connector[PolledWebSocket] | None = None
+        self._connector: PolledConnector | None = None
         self._aborted: str | None = None
         self._established = False
+
+    @property
+    def needs_thread(self) -> bool:
+        """Each attempt has a thread of its own."""
+        return self._address is None
 
     def abort(self, reason: str) -> None:
         """End the attempt that is under way, and allow no further one."""
@@ -53,15 +60,11 @@ class DataOpener:
         with self._lock:
             if self._aborted is not None:
                 raise Reconnectable(f"{self._label}: {self._aborted}")
-            connector = self._connector = Connector(
+            connector = self._connector = PolledConnector(
                 PolledWebSocket, self._url, self._options, log=self._log, established=self._established
             )
         try:
-            connector.start(task.wake)
-            while not connector.has_ended():
-                # wait: subscription | a connection | `simsync-connect`; `Connector.abort` | `connect_timeout`
-                yield Wait(connector.give_up_at)
-            ws = connector.connection()
+            ws = yield from connector.steps(task, self._address)
         except ConnectFailed as failed:
             if _is_not_found(failed):
                 raise NotFound(str(failed)) from failed

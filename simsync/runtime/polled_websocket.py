@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 import time
 
 from simsync.runtime.connection_lost import ConnectionLost
@@ -24,6 +25,12 @@ class PolledWebSocket(DuplexWebSocket):
     _unsent_since = math.inf
     was_cut_short = False
     """:meth:`receive` has stopped although there is more: call it again soon, without waiting."""
+
+    def take_over(self, sock: socket.socket, received: bytes) -> None:
+        """Use a connection on which the upgrade is done. ``received``: what has come after the answer to it."""
+        self.sock, self.connected = sock, True
+        self._buffer, self.bytes_received = received, len(received)
+        self.last_inbound = time.monotonic()
 
     def receive(self) -> Payloads:
         """Return the data messages that are there, in order; empty if there are none.

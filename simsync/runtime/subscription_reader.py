@@ -55,14 +55,14 @@ class SubscriptionReader:
         from_slot: int | None = None,
     ) -> None:
         connection = self._connection = data_plane.connection
-        self._opener = DataOpener(url, protocol.label, options, connection.lock, data_log(queue.state))
+        self._logger = data_log(queue.state)
+        self._opener = DataOpener(url, protocol.label, options, connection.lock, self._logger)
         self._protocol = protocol
         self._queue = queue
         self._data_plane = data_plane
         self._options = options
         self._task = data_plane.task()
         self._buffer = DataBuffer(options.buffer_events, options.buffer_bytes, self._task.wake)
-        self._logger = data_log(queue.state)
         protocol.log_to(self._logger)
         self._policy = ReconnectPolicy(options, self._logger)
         self._questions = CancelToken()  # cancelled when the subscription is stopped
@@ -179,7 +179,8 @@ class SubscriptionReader:
     # guess: a clean close (1000) of the data connection
     def _open(self) -> Steps[PolledWebSocket | None]:
         """A connection; None if the subscription is over: the server has no connection for streams that have ended."""
-        places = self._data_plane.connecting
+        data_plane = self._data_plane
+        places = data_plane.with_threads if self._opener.needs_thread else data_plane.without_threads
         if not (yield from places.enter(self._task, self._is_over)):
             return None
         try:
@@ -374,7 +375,7 @@ class SubscriptionReader:
             settled = connection.up and not state.cycle.is_outstanding and state.position_is_known
         if settled:
             return position
-        places = self._data_plane.connecting
+        places = self._data_plane.with_threads
         if not (yield from places.enter(self._task, self._is_over)):
             return position
         try:

@@ -92,7 +92,8 @@ def test_a_reconnect_without_it_is_tried_again(client: simsync.Client, scarce: S
 
 
 def test_a_data_connection_is_tried_again_too(client: simsync.Client, scarce: Scarce, faults: Faults) -> None:
-    with client.session(simsync.CreateSession(1_000, slot_count=SLOTS), timeout=20) as session:
+    named = simsync.Client(client.url.replace("127.0.0.1", "localhost"), "local-dev-key", options=OPTIONS)
+    with named.session(simsync.CreateSession(1_000, slot_count=SLOTS), timeout=20) as session:
         session.ensure_ready(20)
         scarce.names = {"simsync-connect": 2}
         session.subscribe_transactions()

@@ -171,3 +171,19 @@ def test_a_flood_of_small_messages_does_not_hold_up_the_others() -> None:
         sub.subscribe("slotSubscribe", decode=decode_flood)
         assert was_read.wait(LONG)
     assert decoded_before_other < 2_000
+
+
+def test_connecting_to_an_address_needs_no_thread() -> None:
+    """Its server is slow: all of them wait for its answers at the same time."""
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
+        silent.settimeout(LONG)
+        address = f"ws://127.0.0.1:{silent.getsockname()[1]}"
+        with session_at(address, simsync.Options()) as session:
+            session.sub_sessions[0].subscribe("slotSubscribe")
+            before = threading.active_count()
+            for _each in range(63):
+                session.sub_sessions[0].subscribe("slotSubscribe")
+            with contextlib.ExitStack() as accepted:
+                for _each in range(64):
+                    accepted.enter_context(silent.accept()[0])
+                assert threading.active_count() == before

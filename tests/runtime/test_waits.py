@@ -21,6 +21,8 @@ RAW = {
     ("dial.py", "recv"),
     ("bounded_socket.py", "recv"),
     ("handshake_socket.py", "recv"),
+    ("polled_connector.py", "recv"),
+    ("polled_connector.py", "getaddrinfo"),  # of an address in digits
     ("interruptible.py", "get"),
     ("threads.py", "join"),
     ("__main__.py", "sleep"),  # of a thread that ends the process

@@ -231,8 +231,12 @@ def _read_request(sock: Union[socket.socket, ssl.SSLSocket]) -> str:
 
 
 def _response(key: str) -> bytes:
-    accepted = base64.b64encode(hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()).decode()
     return (
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Accept: {accepted}\r\n\r\n"
+        f"Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n"
     ).encode()
+
+
+def accept_key(key: str) -> str:
+    """What a server answers to the key of a client."""
+    return base64.b64encode(hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()).decode()
