@@ -55,11 +55,13 @@ def proxy_for(url: str) -> Proxy | None:
 
     ``ws`` counts as ``http`` and ``wss`` as ``https``. This machine is never reached through a proxy.
     """
+    if urls.is_loopback(url):
+        return None
     late_imports.load("urllib.request")
     from urllib.request import getproxies, proxy_bypass
 
     proxies = getproxies()
-    if urls.is_loopback(url) or not set(proxies) - {"no"}:
+    if not set(proxies) - {"no"}:
         return None
     host, port = target(url)
     host = host.rstrip(".")  # the final dot of an absolute name
