@@ -70,8 +70,9 @@ def _read_in_one_loop(stream: Stream, *, subscribed: bool) -> Run:
         began = time.perf_counter()
         if subscribed:
             session.subscribe_transactions()
-            while not all(status.up for sub in session.sub_sessions for status in sub.queue.subscriptions):
-                time.sleep(0.001)
+            for sub in session.sub_sessions:
+                while not all(status.up for status in sub.queue.subscriptions):
+                    time.sleep(0.001)
         figures = {"until_subscribed": time.perf_counter() - began, "threads": threading.active_count()}
         watch.start()
         start(session, stream)
