@@ -146,13 +146,13 @@ def _request(url: str, key: bytes) -> bytes:
     lines = (
         f"GET {path} HTTP/1.1",
         "Upgrade: websocket",
-        f"Host: {parts.netloc}",
+        f"Host: {parts.netloc.rpartition('@')[2]}",
         f"Sec-WebSocket-Key: {key.decode('ascii')}",
         "Sec-WebSocket-Version: 13",
         "Connection: Upgrade",
         f"User-Agent: simsync/{__version__}",
     )
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def _is_usual(head: bytes, key: bytes) -> bool:

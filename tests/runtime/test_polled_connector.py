@@ -103,7 +103,7 @@ def test_an_answer_in_any_pieces_and_what_follows_it(answer: str, size: int) -> 
             sock.sendall(whole[start : start + size])
 
     with answering(reply) as (url, requests):
-        ws = connected(url, simsync.Options())
+        ws = connected(url.replace("//", "//user:word@"), simsync.Options())
         try:
             received = list(ws.receive())
             while not received:
