@@ -101,11 +101,12 @@ class PolledConnector(Connector[PolledWebSocket]):
         return answer
 
     def _ready(self, sock: socket.socket, wanted: int) -> Steps[None]:
+        # Before the wait: what has come by then is looked at first, however busy this thread was.
+        if time.monotonic() >= self._deadline:
+            self._abort.fire("no connection in time")
         self._abort.check()
         # wait: subscription | a connection | the peer; `Connector.abort` | `connect_timeout`
         yield Wait(self._deadline, sock, wanted)
-        if time.monotonic() >= self._deadline:
-            self._abort.fire("no connection in time")
         self._abort.check()
 
 
