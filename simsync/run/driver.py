@@ -276,13 +276,15 @@ class _Run:
         with self._recording:
             self._check_running()
             recorder, progress, own = self._recorder, self.progress, self.progress.sessions[session_id]
-            if isinstance(event, Transaction) and self._is_known(event):
-                return
             if isinstance(event, Transaction):
-                recorder.write("tx", transaction_record(event, session_id))
-                progress.add_transaction(failed=event.error is not None)
+                if self._open is not None and self._is_known(event, self._open):
+                    return
+                record = transaction_record(event, session_id)
+                recorder.write("tx", record)
+                failed = not record["success"]
+                progress.add_transaction(failed=failed)
                 own.transactions += 1
-                own.failed += event.error is not None
+                own.failed += failed
                 own.checksum = (own.checksum + transaction_key(event.slot, event.signature)) % CHECKSUMS
             elif isinstance(event, AccountDiff):
                 recorder.write("diff", diff_record(event, session_id))
@@ -302,11 +304,11 @@ class _Run:
             if self._report is not None:
                 self._report(progress)
 
-    def _is_known(self, event: Transaction) -> bool:
+    def _is_known(self, event: Transaction, left: OpenSession) -> bool:
         """True for a transaction that the older file holds: the server sends the slot of its last one again."""
-        if self._open is None or event.slot > self._open.from_slot:
+        if event.slot > left.from_slot:
             return False
-        if event.slot == self._open.from_slot:
+        if event.slot == left.from_slot:
             self._known[event.signature] -= 1
             return self._known[event.signature] >= 0
         return True

@@ -7,7 +7,7 @@ The vendor's spelling of ``token_changes`` and of compute units is a guess, made
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -16,6 +16,8 @@ from simsync.run.record_file import amount
 
 CHECKSUMS = 2**53
 """Checksums are below this, so that every reader of JSON takes them as they are."""
+_LONGEST_AMOUNT = 30
+"""Digits of an amount of tokens at most; 64 bits have 20."""
 _SLOTS = 2**63
 """Slots are below this, in the tables too."""
 
@@ -76,47 +78,65 @@ def transaction_key(slot: object, signature: object) -> int:
 
 def transaction_record(event: Transaction, session_id: str) -> dict[str, Any]:
     """The data of a ``tx`` record: ``error`` as the RPC writes it, amounts in lamports or the token's smallest unit."""
+    keys = event.account_keys  # first: it has all fields decoded in one call
+    error = event.error
     return {
         "slot": event.slot,
         "timestamp": event.block_time,
         "signature": event.signature,
-        "success": event.error is None,
-        "error": event.error,
-        "logs": list(event.logs),
-        "sol_changes": list(_sol_changes(event)),
-        "token_changes": list(_token_changes(event)),
-        "account_diffs": [],
+        "success": error is None,
+        "error": error,
+        "logs": event.logs,
+        "sol_changes": [
+            {"account": account, "pre": before, "post": after}
+            for account, before, after in zip(keys, event.pre_balances, event.post_balances)
+            if before != after
+        ],
+        "token_changes": _token_changes(keys, event.pre_token_balances, event.post_token_balances),
+        "account_diffs": (),
         "compute_units": event.compute_units,
         "fee": event.fee,
         "session_id": session_id,
     }
 
 
-def _sol_changes(event: Transaction) -> Iterator[dict[str, Any]]:
-    for account, before, after in zip(event.account_keys, event.pre_balances, event.post_balances):
-        if before != after:
-            yield {"account": account, "pre": before, "post": after}
+def _token_changes(keys: Sequence[str], rows_before: Sequence[Any], rows_after: Sequence[Any]) -> list[dict[str, Any]]:
+    if not rows_before and not rows_after:  # as for most transactions
+        return []
+    before, after = _token_amounts(rows_before), _token_amounts(rows_after)
+    changes = []
+    for key in {**before, **after}:
+        pre, post = before.get(key, _NONE), after.get(key, _NONE)
+        if pre[0] != post[0]:
+            index, mint = key
+            changes.append(
+                {
+                    "account": keys[index] if 0 <= index < len(keys) else None,
+                    "mint": mint,
+                    "symbol": None,
+                    "decimals": (pre if post is _NONE else post)[1],
+                    "pre": pre[0],
+                    "post": post[0],
+                }
+            )
+    return changes
 
 
-def _token_changes(event: Transaction) -> Iterator[dict[str, Any]]:
-    before, after = (_token_amounts(rows) for rows in (event.pre_token_balances, event.post_token_balances))
-    for key in dict.fromkeys((*before, *after)):
-        index, mint = key
-        pre, post = before.get(key, (0, None))[0], after.get(key, (0, None))[0]
-        if pre != post:
-            account = event.account_keys[index] if index < len(event.account_keys) else None
-            decimals = (after.get(key) or before[key])[1]
-            yield {"account": account, "mint": mint, "symbol": None, "decimals": decimals, "pre": pre, "post": post}
+_NONE = 0, None
+"""An account that does not exist has no amount, and nothing says how many decimals."""
 
 
-def _token_amounts(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[int, str], tuple[int, int | None]]:
-    """(amount, decimals) by (index of the account, mint)."""
+def _token_amounts(rows: Sequence[Any]) -> dict[tuple[int, str], tuple[int, Any]]:
+    """(amount, decimals) by (index of the account, mint); rows without an amount are left out."""
     found = {}
     for row in rows:
-        amount = row.get("uiTokenAmount") or {}
-        text = str(amount.get("amount", ""))
-        if isinstance(row.get("accountIndex"), int) and text.isdigit():
-            found[row["accountIndex"], str(row.get("mint"))] = (int(text), amount.get("decimals"))
+        # Made for each balance of each transaction: JSON has no other mapping than a dict.
+        if isinstance(row, dict):
+            index, amounts = row.get("accountIndex"), row.get("uiTokenAmount")
+            if isinstance(index, int) and isinstance(amounts, dict):
+                text = amounts.get("amount")
+                if isinstance(text, str) and text.isdecimal() and len(text) <= _LONGEST_AMOUNT:
+                    found[index, str(row.get("mint"))] = int(text), amounts.get("decimals")
     return found
 
 

@@ -58,7 +58,7 @@ class ReadableFile:
     def rewrite(self) -> None:
         """Write the records to a file of their own, one a line, and let the link name it."""
         rewritten = self.link.with_name(f"{self.link.name}.lines")
-        with into_temporary_folder(), rewritten.open("w", encoding="utf-8") as file:
+        with into_temporary_folder(), rewritten.open("wb") as file:
             records = read_records(self._source, on_odd=self._on_odd, name=self._name)
             file.writelines(line_of(*record) for record in records)
         self.link, self.compression = rewritten, None

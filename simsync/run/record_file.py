@@ -29,9 +29,7 @@ Records:
 from __future__ import annotations
 
 import codecs
-import contextlib
 import itertools
-import json
 import logging
 import math
 import re
@@ -42,14 +40,11 @@ from typing import Any, Callable, NamedTuple
 from simsync.errors import InvalidParams
 from simsync.run.compressed_file import open_decompressed
 from simsync.run.path_like import PathLike
-
-_quick_loads: Callable[[bytes], Any] = json.loads
-with contextlib.suppress(ImportError):
-    from orjson import loads as _quick_loads  # type: ignore[no-redef,unused-ignore]
+from simsync.run.record_json import json_line, loads
 
 logger = logging.getLogger("simsync.run")
 
-__all__ = ["KINDS", "PathLike", "Record", "amount", "json_text", "line_of", "number", "read_records", "whole_number"]
+__all__ = ["KINDS", "PathLike", "Record", "amount", "line_of", "number", "read_records", "whole_number"]
 
 KINDS = (
     *("metadata", "session_started", "tx", "diff", "summary"),
@@ -64,22 +59,12 @@ _MOST_WARNINGS = 5
 _LARGEST_OBJECT = 1024 * 1024 * 1024
 """Bytes of a compressed recording in the vendor's older format, which is read as a whole."""
 _NO_RUN = "is not a recorded run: it has neither records nor transactions"
-_LONG_NUMBER = re.compile(rb"\d{20}")
-"""Marks what may be an integer beyond 64 bits, which orjson reads as a float."""
 _DIGITS = re.compile(r"-?\d{1,30}", re.ASCII)
 _FLOAT = re.compile(r"-?\d{1,15}(\.\d{1,15})?([eE]\+?\d{1,2})?", re.ASCII)
 _LARGEST = 10**30
 """Amounts are below this, which leaves room for sums in 128 bits."""
 _EXACT = 1e15
 """Whole floats are exact below this."""
-
-
-def _loads(content: bytes) -> object:
-    if not _LONG_NUMBER.search(content):
-        # The quick reader refuses NaN and halves of surrogate pairs, which other tools write.
-        with contextlib.suppress(ValueError):
-            return _quick_loads(content)
-    return json.loads(content)
 
 
 class Record(NamedTuple):
@@ -94,48 +79,9 @@ class Record(NamedTuple):
     data: Mapping[str, Any]
 
 
-def line_of(kind: str, data: Mapping[str, object]) -> str:
+def line_of(kind: str, data: Mapping[str, object]) -> bytes:
     """A record as a line of the file, with its line break."""
-    return json_text({"type": kind, "data": data}) + "\n"
-
-
-def json_text(value: object, *, strict: bool = False) -> str:
-    """A value as JSON that every reader takes.
-
-    Numbers that JSON does not have (NaN, Infinity) become null, and halves of surrogate pairs, which no text has, the
-    replacement character.
-
-    Args:
-        value: The value.
-        strict: Raise for such a number instead.
-
-    Raises:
-        ValueError: With ``strict``, or because the value contains itself.
-        TypeError: The value holds what JSON does not know.
-    """
-    try:
-        text = _encode(value)
-    except ValueError:
-        if strict:
-            raise
-        text = _encode(_finite(value))
-    if "\\ud" not in text:
-        return text
-    # Pairs are whole in UTF-16, halves are not.
-    plain = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-16-le", "surrogatepass")
-    return _encode(json.loads(plain.decode("utf-16-le", "replace")))
-
-
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-
-
-def _finite(value: object) -> object:
-    """A value with None for each number that JSON does not have."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key) if isinstance(key, float) else key: _finite(one) for key, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value
+    return json_line({"type": kind, "data": data})
 
 
 def read_records(
@@ -212,7 +158,7 @@ def _without_mark(lines: Iterator[bytes]) -> Iterator[bytes]:
 def _first_object(line: bytes) -> Mapping[str, object]:
     """The object on the first line with content; empty if that line is not one."""
     try:
-        value = _loads(line)
+        value = loads(line)
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, Mapping) else {}
@@ -235,7 +181,7 @@ def _read_lines(
         if not line.strip():
             continue
         try:
-            value = _loads(line)
+            value = loads(line)
         except (ValueError, RecursionError) as error:
             # The recorder writes whole lines, but a killed process or a full disk can cut the last write short.
             # Only the last line of a file can lack its line break, so an unreadable line that has one is corrupt.
@@ -262,7 +208,7 @@ def _read_lines(
 def _read_one_object(name: str, content: bytes, on_odd: Callable[[int], object] | None) -> Iterator[Record]:
     """The records of the vendor's older format."""
     try:
-        value = _loads(content)
+        value = loads(content)
     except (ValueError, RecursionError) as error:
         raise InvalidParams("path", name, f"is not a recorded run ({error})") from error
     if not isinstance(value, Mapping) or not isinstance(value.get("transactions"), list):

@@ -26,7 +26,7 @@ from simsync.run.record_file import KINDS, Record, line_of, read_records
 logger = logging.getLogger("simsync.run")
 
 _BLOCK = 256 * 1024
-"""Characters after which a block is written without waiting for a progress record; it bounds what memory holds."""
+"""Bytes after which a block is written without waiting for a progress record; it bounds what memory holds."""
 _PURPOSE = "run"
 """Part of the names of temporary files, see :func:`simsync.run.output_file.beside`."""
 _LONGEST_NAME = 255
@@ -99,7 +99,7 @@ class Recorder:
         self._enough: int | None = 0  # records of content with which it takes the target's place; None: when complete
         self._worth = self._complete = self._whole = self._abandoned = False
         self._failure: OSError | None = None
-        self._lines: list[str] = []
+        self._lines: list[bytes] = []
         self._size = 0
         self._end = 0  # of the last whole block, in bytes
 
@@ -260,7 +260,7 @@ class Recorder:
         elif not self._through and self._compressor is None:
             # What the failed block had written was cut off again, which may have made room for a line.
             with contextlib.suppress(OSError):
-                self._append_bytes(line_of("stopped", data).encode("utf-8"))
+                self._append_bytes(line_of("stopped", data))
 
     def abandon(self) -> None:
         """Close the file without writing anything more: another thread is stuck while it writes."""
@@ -274,7 +274,7 @@ class Recorder:
             raise self._failure
         if not self._lines:
             return
-        block = "".join(self._lines).encode("utf-8")
+        block = b"".join(self._lines)
         self._lines.clear()
         self._size = 0
         self._append_bytes(block if self._compressor is None else self._compressor.block(block))
@@ -285,7 +285,7 @@ class Recorder:
             enough = self._enough is not None and self._content >= self._enough
             self._take_place(self._target if enough else self._place)
 
-    def _add(self, line: str) -> None:
+    def _add(self, line: bytes) -> None:
         self._lines.append(line)
         self._size += len(line)
         if self._size >= _BLOCK:

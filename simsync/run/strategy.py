@@ -13,7 +13,7 @@ from simsync.errors import InvalidParams, SimsyncError
 from simsync.events import Event
 from simsync.params import checks
 from simsync.run.plain_values import plain_value
-from simsync.run.record_file import json_text
+from simsync.run.record_json import json_text
 from simsync.run_summary import run_summary
 from simsync.sessions.backtest_session import BacktestSession
 from simsync.sessions.collected import Collected, Gathering, OnEvent, nothing_left

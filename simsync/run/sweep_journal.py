@@ -19,7 +19,8 @@ from simsync.run import fingerprint
 from simsync.run.output_file import only_writer, resolved, sync_folder
 from simsync.run.path_like import PathLike
 from simsync.run.plain_values import plain_value
-from simsync.run.record_file import json_text, line_of, read_records
+from simsync.run.record_file import line_of, read_records
+from simsync.run.record_json import json_text
 from simsync.run.sweep_task import RangeResult, SweepFailed
 from simsync.run_summary import RunSummary
 
@@ -110,7 +111,7 @@ class SweepJournal:
     def _write(self, kind: str, data: Mapping[str, object]) -> None:
         if self._descriptor is None:
             return  # the sweep was closed; what still ends is run again
-        line = line_of(kind, data).encode("utf-8")
+        line = line_of(kind, data)
         before = os.fstat(self._descriptor).st_size
         try:
             left = memoryview(line)

@@ -106,7 +106,7 @@ def test_without_it_the_range_is_run_again(
         record_run(client, plan(), recorder)
     killed_run(simulator, path, 3)
     content_of_another = b"".join(
-        line_of(*record).encode().replace(b"backtest_", b"backtest_0") for record in read_records(path)
+        line_of(*record).replace(b"backtest_", b"backtest_0") for record in read_records(path)
     )
     path.write_bytes(content_of_another)  # plain, which is recognised
     kept = keep_finished(path, plan())
