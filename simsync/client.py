@@ -229,7 +229,7 @@ class Client(HttpServices):
         if on_progress is not None and not callable(on_progress):
             raise InvalidParams("on_progress", on_progress, "must be a function that takes an event")
         deadline = deadline_after(timeout)
-        late_imports.load(*late_imports.HTTP)
+        late_imports.load(*late_imports.SESSION)
         connection = ControlConnection(self._control_url, self._api_key, protocol, self.options, self._ask_slot)
         token = cancel if cancel is not None else CancelToken()
         # In another thread, because a token may be fired in a signal handler while this thread holds any lock.

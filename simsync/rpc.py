@@ -7,7 +7,7 @@ import itertools
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Callable, SupportsIndex, TypeVar
+from typing import Any, Callable, SupportsIndex, TypeVar
 
 from simsync import accounts, programs
 from simsync.cancel import CancelToken
@@ -20,11 +20,9 @@ from simsync.reports import SignatureStatus, Simulation
 from simsync.runtime import late_imports
 from simsync.runtime.http_retry import HttpRetry, is_transient
 from simsync.runtime.http_wait import HttpWait
+from simsync.runtime.late_http import LateHttpClient
 from simsync.wire import rpc as wire
 from simsync.wire import urls
-
-if TYPE_CHECKING:
-    from simsync.runtime.http import HttpClient
 
 T = TypeVar("T")
 
@@ -58,7 +56,7 @@ class Rpc:
         if not isinstance(options, Options):
             raise InvalidParams("options", options, "must be an Options(...)")
         self._options = options
-        self._http = _http_client(options)
+        self._http = LateHttpClient(options, _ADVICE)
         self._numbers = itertools.count(1)
         self.keeps: object = None  # keeps the session open while this object is in use, see ``sessions/owner.py``
 
@@ -81,8 +79,12 @@ class Rpc:
         # wait: caller | a reply | the peer | `rpc_timeout`
         return call.read(self._http.post_json(self.endpoint, call.body(next(self._numbers)), deadline))
 
+    def _retry(self) -> HttpRetry:
+        late_imports.load(*late_imports.HTTP)  # the retries need some of them, too
+        return HttpRetry(self._options, logger)
+
     def _read(self, call: wire.Call[T]) -> T:
-        retry = HttpRetry(self._options, logger)
+        retry = self._retry()
         return retry.read(lambda: self._once(call, retry.deadline))
 
     def get_health(self) -> str:
@@ -263,7 +265,7 @@ class Rpc:
                 is sent unchanged.
         """
         call = wire.modify_accounts(checked_modifications("accounts", accounts))
-        retry = HttpRetry(self._options, logger)
+        retry = self._retry()
         # Servers were seen to reply with an empty body now and then.
         retry.write(lambda: self._once(call, retry.deadline))
 
@@ -320,7 +322,7 @@ def ask_slot(
     With ``wanted`` it is tried as long as a lost connection is, and while that returns True.
     """
     call = wire.get_slot()
-    with contextlib.closing(_http_client(options)) as http:
+    with contextlib.closing(LateHttpClient(options, _ADVICE)) as http:
         with HttpWait(http, lambda: f"{endpoint} was not asked for its slot", None, cancel) as waiting:
             retry = HttpRetry(options, log, waiting.pause)
 
@@ -347,7 +349,7 @@ def ask_outcomes(
     """
     statuses: list[SignatureStatus | None] = []
     replies: list[Any] = []
-    with contextlib.closing(_http_client(options)) as http:
+    with contextlib.closing(LateHttpClient(options, _ADVICE)) as http:
         with HttpWait(http, lambda: f"{endpoint} did not tell the outcome", deadline, cancel) as waiting:
             retry = HttpRetry(options, logger, waiting.pause)
 
@@ -365,13 +367,6 @@ def ask_outcomes(
                     logger.debug("%s has a status but no transaction: %s", signature, error)
                     replies.append(None)
     return statuses, replies
-
-
-def _http_client(options: Options) -> HttpClient:
-    late_imports.load(*late_imports.HTTP)
-    from simsync.runtime.http import HttpClient
-
-    return HttpClient(options, advice=_ADVICE)
 
 
 def _chunks(values: Sequence[str], size: int) -> list[Sequence[str]]:

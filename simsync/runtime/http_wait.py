@@ -13,6 +13,7 @@ from simsync.runtime.threads import spawn
 
 if TYPE_CHECKING:
     from simsync.runtime.http import HttpClient
+    from simsync.runtime.late_http import LateHttpClient
 
 T = TypeVar("T")
 
@@ -46,7 +47,7 @@ class HttpWait:
 
     def __init__(
         self,
-        http: HttpClient,
+        http: HttpClient | LateHttpClient,
         describe: Callable[[], str],
         deadline: float | None = None,
         cancel: CancelToken | None = None,

@@ -10,8 +10,10 @@ from simsync.interruptible import take
 from simsync.runtime.exhaustion import Exhausted, check_room, exhaustion
 from simsync.runtime.threads import spawn
 
-HTTP = ("encodings.idna", "tenacity", "urllib.request", "requests", "simsync.runtime.http")
-"""What sessions, RPC and services need."""
+SESSION = ("encodings.idna", "tenacity")
+"""What sessions need."""
+HTTP = (*SESSION, "urllib.request", "requests", "simsync.runtime.http")
+"""What RPC and services need. A session asks its RPC only when a continue is in doubt, or for its caller."""
 
 _DESCRIPTORS = 4
 """Room that is asked for before an import: one that fails half-way can leave a library without one of its parts."""

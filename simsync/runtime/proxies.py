@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import sys
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
@@ -55,7 +56,7 @@ def proxy_for(url: str) -> Proxy | None:
 
     ``ws`` counts as ``http`` and ``wss`` as ``https``. This machine is never reached through a proxy.
     """
-    if urls.is_loopback(url):
+    if urls.is_loopback(url) or not _may_have_settings():
         return None
     late_imports.load("urllib.request")
     from urllib.request import getproxies, proxy_bypass
@@ -76,6 +77,14 @@ def proxy_for(url: str) -> Proxy | None:
     if not found or not found.strip():
         return None
     return _read(found.strip(), _source(scheme, found))
+
+
+def _may_have_settings() -> bool:
+    """Whether something may name a proxy: a variable, or the settings of the system, which Linux does not have.
+
+    To look closer takes an import that most sessions do not need.
+    """
+    return sys.platform in ("darwin", "win32") or any(name.lower().endswith("_proxy") for name in os.environ)
 
 
 def _is_excepted(host: str, port: int, no_proxy: str) -> bool:
