@@ -49,7 +49,7 @@ class Case:
         arguments: Its words; ``{disk}`` is the small disk, ``{data}`` a folder with room.
         old: Files that are there before, with :data:`OLD` in them.
         copied: Files of the other folder that are there before.
-        aside: What a run leaves of its recording, and names, because the old file is complete.
+        aside: What a run may leave of its recording, and then names, because the old file is complete or holds more.
         run: Whether it is a run, whose file may be replaced by one with more in it.
         code: The exit code when the disk is full.
         standard_input: A file that is piped in.
@@ -75,7 +75,7 @@ CASES = (
     Case("run", RUN + "run.ndjson", run=True),
     Case("run, .gz", RUN + "run.ndjson.gz", run=True),
     Case("run, .zst", RUN + "run.ndjson.zst", run=True),
-    Case("run --resume", RUN + "part.ndjson --resume", copied=("part.ndjson",), run=True),
+    Case("run --resume", RUN + "part.ndjson --resume", copied=("part.ndjson",), aside="part.new.ndjson", run=True),
     Case(
         "run --force over a complete one", RUN + "base.ndjson --force", copied=("base.ndjson",), aside="base.new.ndjson"
     ),
@@ -219,34 +219,46 @@ class Bench:
         changed = [name for name, old in before.items() if after.get(name) != old]
         left = sorted(after.keys() - before.keys())
         if case.run:
-            faults += self._resumed(case, left)
+            faults += self._resumed(case, left, done)
         elif case.name == "sweep":
             left = [name for name in left if not name.endswith("results.ndjson")]
         elif case.aside in left:
             left.remove(case.aside)
-            if f"{case.aside} --resume" not in done.errors:
-                faults.append(f"{case.aside} is left, and not named")
+            faults += unnamed(case, done)
         if changed and not case.run:
             faults.append(f"changed: {changed}")
         if left and not case.run:
             faults.append(f"left: {left}")
         outcome.faults += [f"{case.name}, {pages} pages free: {fault}" for fault in faults]
 
-    def _resumed(self, case: Case, left: list[str]) -> list[str]:
-        """Continue a failed run with room; what is wrong then."""
+    def _resumed(self, case: Case, left: list[str], failed: Done) -> list[str]:
+        """Continue a failed run with room, as its message says; what is wrong then."""
         faults = []
-        path = Path(next(one for one in self.words(case) if one.startswith(f"{self._disk}/")))
-        if any(name != path.name for name in left):
+        arguments = self.words(case)
+        path = Path(next(one for one in arguments if one.startswith(f"{self._disk}/")))
+        present = {path.name}
+        if case.aside in left:
+            faults += unnamed(case, failed)
+            aside = path.with_name(case.aside)
+            arguments = [str(aside) if one == str(path) else one for one in arguments]
+            path = aside
+            present.add(path.name)
+        if any(name not in present for name in left):
             faults.append(f"left: {left}")
-        more = [] if "--resume" in case.arguments else ["--resume"]
-        done = self.simsync([*self.words(case), *more])
+        more = [] if "--resume" in arguments else ["--resume"]
+        done = self.simsync([*arguments, *more])
         if done.code or check_complete(path).reason is not None:
             faults.append(f"not complete after --resume: {done.errors}")
         elif content(path) != content(self._data / "base.ndjson"):
             faults.append("other transactions after --resume")
-        if sorted(found(self._disk)) != [path.name]:
+        if set(found(self._disk)) != present:
             faults.append(f"left after --resume: {sorted(found(self._disk))}")
         return faults
+
+
+def unnamed(case: Case, done: Done) -> list[str]:
+    """What is wrong with the message of a run that has left its recording aside."""
+    return [] if f"{case.aside} --resume" in done.errors else [f"{case.aside} is left, and not named"]
 
 
 def words(text: str) -> list[str]:
