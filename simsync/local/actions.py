@@ -14,7 +14,8 @@ from solders.pubkey import Pubkey
 
 from simsync.local.encoding import dump_json
 from simsync.local.engine.error_texts import describe_error
-from simsync.local.solana_json import account_json, return_data_json
+from simsync.local.solana_json import account_json
+from simsync.local.transaction_json import return_data_json
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections import Counter
 from queue import SimpleQueue
@@ -53,12 +54,15 @@ def serve(
         stop.put(number)
 
     before = {number: signal.signal(number, ask_to_stop) for number in _SIGNALS}
+    # The ledger stays: the collector need not look at it again and again.
+    gc.freeze()
     try:
         with Simulator(ledger, host=host, port=port, api_key=api_key, **switches) as simulator:
             if on_ready is not None:
                 on_ready(simulator)
             take(stop)
     finally:
+        gc.unfreeze()
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -12,6 +12,8 @@ import uuid
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from solders.pubkey import Pubkey
+
 orjson: Any
 try:
     import orjson
@@ -29,6 +31,9 @@ MS_PER_DAY = 86_400_000
 
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _INDEX = {letter: value for value, letter in enumerate(_ALPHABET)}
+_LETTERS = 43
+"""Letters of base58 that always fit into the 32 bytes of a key."""
+_KEY_LIMIT = 58**_LETTERS
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MS = timedelta(milliseconds=1)
 _BRIEF = reprlib.Repr()
@@ -80,13 +85,18 @@ def brief(value: object) -> str:
 
 def encode_base58(data: bytes) -> str:
     """Return ``data`` in base58, as Solana shows instruction data."""
-    number = int.from_bytes(data, "big")
-    letters = []
-    while number:
-        number, digit = divmod(number, 58)
-        letters.append(_ALPHABET[digit])
     zeros = len(data) - len(data.lstrip(b"\0"))
-    return "1" * zeros + "".join(reversed(letters))
+    number = int.from_bytes(data, "big")
+    text = ""
+    while number >= _KEY_LIMIT:
+        number, rest = divmod(number, _KEY_LIMIT)
+        text = _letters_of(rest).rjust(_LETTERS, "1") + text
+    return "1" * zeros + _letters_of(number) + text
+
+
+def _letters_of(number: int) -> str:
+    """Return a number that fits into a key in base58. solders does it, as it is much faster than Python."""
+    return str(Pubkey.from_bytes(number.to_bytes(32, "big"))).lstrip("1")
 
 
 def decode_base58(text: str) -> bytes:

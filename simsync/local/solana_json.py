@@ -1,4 +1,4 @@
-"""Accounts and transactions in the JSON of Solana's RPC."""
+"""Accounts in the JSON of Solana's RPC."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ import binascii
 from typing import TYPE_CHECKING, Any
 
 from solders.account import Account
-from solders.message import Message, MessageV0
 from solders.pubkey import Pubkey
 
 from simsync.local.encoding import brief, encode_base58, zstandard
 from simsync.local.parsed.accounts import parsed_account
 
 if TYPE_CHECKING:
-    from solders.transaction import VersionedTransaction
-
-    from simsync.local.engine.transactions import AnyMessage, FindAccount, Outcome
+    from simsync.local.engine.message_parts import FindAccount
 
 
 _U64 = 2**64 - 1
@@ -132,114 +129,3 @@ def _data(address: str, value: object) -> bytes:
             problem = str(error)
     fields = {"address": address, "encoding": str(encoding), "error": problem}
     raise MalformedAccount("invalidAccountEncoding", fields)
-
-
-def transaction_json(
-    transaction: VersionedTransaction, outcome: Outcome, slot: int, block_time: int | None
-) -> dict[str, Any]:
-    """Return the ``getTransaction`` reply for an executed transaction; ``block_time`` is in unix seconds."""
-    message = transaction.message
-    return {
-        "slot": slot,
-        "blockTime": block_time,
-        "version": version_of(message),
-        "transaction": {
-            "signatures": [str(signature) for signature in transaction.signatures],
-            "message": message_json(message),
-        },
-        "meta": meta_json(outcome),
-    }
-
-
-def version_of(message: AnyMessage) -> str | int:
-    """Return ``legacy`` or the version number of a message."""
-    if isinstance(message, Message):
-        return "legacy"
-    return 0 if isinstance(message, MessageV0) else 1
-
-
-def message_json(message: AnyMessage) -> dict[str, Any]:
-    """Return the message of a transaction."""
-    header = message.header
-    encoded: dict[str, Any] = {
-        "header": {
-            "numRequiredSignatures": header.num_required_signatures,
-            "numReadonlySignedAccounts": header.num_readonly_signed_accounts,
-            "numReadonlyUnsignedAccounts": header.num_readonly_unsigned_accounts,
-        },
-        "accountKeys": [str(key) for key in message.account_keys],
-        "recentBlockhash": str(message.recent_blockhash),
-        "instructions": [
-            {
-                "programIdIndex": instruction.program_id_index,
-                "accounts": list(instruction.accounts),
-                "data": encode_base58(instruction.data),
-                "stackHeight": None,
-            }
-            for instruction in message.instructions
-        ],
-    }
-    if isinstance(message, MessageV0):
-        encoded["addressTableLookups"] = [
-            {
-                "accountKey": str(lookup.account_key),
-                "writableIndexes": list(lookup.writable_indexes),
-                "readonlyIndexes": list(lookup.readonly_indexes),
-            }
-            for lookup in message.address_table_lookups
-        ]
-    return encoded
-
-
-def meta_json(outcome: Outcome) -> dict[str, Any]:
-    """Return the ``meta`` of a reply."""
-    meta: dict[str, Any] = {
-        "err": outcome.error,
-        "status": {"Ok": None} if outcome.error is None else {"Err": outcome.error},
-        "fee": outcome.fee,
-        "preBalances": outcome.pre_balances,
-        "postBalances": outcome.post_balances,
-        "preTokenBalances": [balance.to_json() for balance in outcome.pre_tokens],
-        "postTokenBalances": [balance.to_json() for balance in outcome.post_tokens],
-        "innerInstructions": inner_instructions_json(outcome),
-        "logMessages": outcome.logs,
-        "rewards": [],
-        "loadedAddresses": {
-            "writable": [str(key) for key in outcome.loaded_writable],
-            "readonly": [str(key) for key in outcome.loaded_readonly],
-        },
-        "computeUnitsConsumed": outcome.units,
-    }
-    returned = return_data_json(outcome)
-    if returned is not None:
-        meta["returnData"] = returned
-    return meta
-
-
-def inner_instructions_json(outcome: Outcome) -> list[dict[str, Any]]:
-    """Return the instructions that programs ran, by the instruction that caused them."""
-    return [
-        {
-            "index": index,
-            "instructions": [
-                {
-                    "programIdIndex": inner.instruction().program_id_index,
-                    "accounts": list(inner.instruction().accounts),
-                    "data": encode_base58(inner.instruction().data),
-                    "stackHeight": inner.stack_height(),
-                }
-                for inner in group
-            ],
-        }
-        for index, group in enumerate(outcome.meta.inner_instructions())
-        if group
-    ]
-
-
-def return_data_json(outcome: Outcome) -> dict[str, Any] | None:
-    """Return the data that a program returned, None if there is none."""
-    returned = outcome.return_data
-    if returned is None:
-        return None
-    program, data = returned
-    return {"programId": str(program), "data": [base64.b64encode(data).decode(), "base64"]}

@@ -65,8 +65,8 @@ def test_a_transfer_moves_lamports_and_pays_the_fee(engine: Engine) -> None:
     outcome = engine.execute(transfer(SOL))
     assert outcome.error is None
     assert outcome.fee == 5000
-    assert outcome.pre_balances == [100 * SOL, SOL, 1]
-    assert outcome.post_balances == [99 * SOL - 5000, 2 * SOL, 1]
+    assert outcome.pre_balances == (100 * SOL, SOL, 1)
+    assert outcome.post_balances == (99 * SOL - 5000, 2 * SOL, 1)
     assert outcome.written_balances() == (99 * SOL - 5000, 2 * SOL)
     assert outcome.logs[-1] == "Program 11111111111111111111111111111111 success"
     assert outcome.units == 150

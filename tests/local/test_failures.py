@@ -13,6 +13,7 @@ from solders.pubkey import Pubkey
 from simsync.local import Block, Bundle, Ledger, Simulator
 from simsync.local.backtest.stream import ExecutedTransaction
 from simsync.local.engine.engine import Engine, EngineFailed
+from simsync.local.engine.message_parts import MessageParts, keys_of
 
 from .actors import encoded, transfer
 from .bare import Control, Data, Dropped, Rpc, get, name_of
@@ -77,8 +78,9 @@ def test_a_panic_of_rust_becomes_an_error(monkeypatch: pytest.MonkeyPatch) -> No
         raise PanicException("index out of bounds")
 
     engine = Engine({})
+    message = MessageParts(transfer(1).message)
     with pytest.raises(EngineFailed, match="index out of bounds"):
-        engine.run_guarded(panic, transfer(1), type("Keys", (), {"all": [], "writable": []})())
+        engine.run_guarded(panic, transfer(1), message, keys_of(message, engine.account))
 
 
 def test_an_item_that_cannot_be_shown_fails_the_session(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from simsync.local.backtest.stream import (
 )
 from simsync.local.engine.accounts import AccountRefused
 from simsync.local.engine.engine import Engine
+from simsync.local.engine.message_parts import MessageParts
 from simsync.local.engine.transactions import real_changes
 from simsync.local.request_fields import Refused
 
@@ -123,8 +124,9 @@ class Execution:
 
     def inject(self, transaction: VersionedTransaction) -> ExecutedTransaction:
         """Execute a transaction of the client in the current slot, and show it."""
-        outcome = self.engine.execute(transaction)
-        return self._show(ExecutedTransaction(transaction, outcome, self.slot, self.block_time))
+        message = MessageParts(transaction.message)
+        outcome = self.engine.execute(transaction, message)
+        return self._show(ExecutedTransaction(transaction, message, outcome, self.slot, self.block_time))
 
     def override(self, accounts: Iterable[tuple[Pubkey, Account]]) -> None:
         """Replace accounts in the current slot, all or none, and show the changes. Raises AccountRefused."""
@@ -170,10 +172,13 @@ class Execution:
             keys = [transaction.message.account_keys for _, transaction in batch]
             around = [(due, before, batch[index][0].wire) for due, before, index in self._schedule.around(keys)]
         yield from self._run_match_actions(around, before=True)
+        engine = self.engine
         for item, transaction in batch:
-            outcome = self.engine.execute(transaction)
-            self.summary.count(item, outcome)
-            self._show(ExecutedTransaction(transaction, outcome, block.slot, block.time))
+            message = MessageParts(transaction.message)
+            outcome = engine.execute(transaction, message)
+            if self._plan.send_summary:
+                self.summary.count(item, outcome)
+            self._show(ExecutedTransaction(transaction, message, outcome, block.slot, block.time))
         yield from self._run_match_actions(around, before=False)
 
     def _replay_batch(self, block: Block, replies: Iterable[dict[str, object]]) -> Iterator[None]:

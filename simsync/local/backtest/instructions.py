@@ -10,7 +10,7 @@ from simsync.local.engine.programs import COMPUTE_BUDGET_PROGRAM, MEMO_PROGRAMS,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from simsync.local.engine.transactions import AnyMessage
+    from simsync.local.engine.message_parts import MessageParts
 
 _SET_PRICE = b"\3"
 _PRICE = slice(1, 9)
@@ -32,12 +32,12 @@ class TopInstruction(NamedTuple):
     parsed: object = None
 
 
-def instructions_of(message: AnyMessage) -> list[TopInstruction]:
+def instructions_of(message: MessageParts) -> list[TopInstruction]:
     """Return the instructions of a message."""
-    keys = message.account_keys
+    keys = message.keys
     return [
-        TopInstruction(str(keys[one.program_id_index]) if one.program_id_index < len(keys) else "", one.data)
-        for one in message.instructions
+        TopInstruction(str(keys[program]) if program < len(keys) else "", data)
+        for program, _accounts, data in message.instructions
     ]
 
 

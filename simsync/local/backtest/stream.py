@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 from simsync.local.actions import ActionResult
 from simsync.local.backtest.instructions import instructions_of, is_vote, recorded_instructions
 from simsync.local.encoding import dump_json
+from simsync.local.engine.message_parts import MessageParts
 from simsync.local.engine.transactions import AccountChange, real_changes
-from simsync.local.solana_json import transaction_json, version_of
+from simsync.local.transaction_json import transaction_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,17 +24,43 @@ if TYPE_CHECKING:
 class ExecutedTransaction:
     """A transaction that ran on the engine. Its JSON is made when it is first needed, and shared by all subscribers."""
 
-    __slots__ = ("_changed", "_encoded", "_mentions", "block_time", "outcome", "signature", "slot", "transaction")
+    __slots__ = (
+        "_changed",
+        "_encoded",
+        "_mentions",
+        "_message",
+        "block_time",
+        "outcome",
+        "signatures",
+        "slot",
+        "transaction",
+    )
 
-    def __init__(self, transaction: VersionedTransaction, outcome: Outcome, slot: int, block_time: int | None) -> None:
+    def __init__(
+        self,
+        transaction: VersionedTransaction,
+        message: MessageParts,
+        outcome: Outcome,
+        slot: int,
+        block_time: int | None,
+    ) -> None:
         self.transaction = transaction
         self.outcome = outcome
         self.slot = slot
         self.block_time = block_time
-        self.signature = str(transaction.signatures[0]) if transaction.signatures else ""
+        self.signatures = tuple(map(str, transaction.signatures))
+        self._message: MessageParts | None = message
         self._encoded: bytes | None = None
         self._mentions: frozenset[str] | None = None
         self._changed: list[AccountChange] | None = None
+
+    @property
+    def signature(self) -> str:
+        return self.signatures[0] if self.signatures else ""
+
+    @property
+    def message(self) -> MessageParts:
+        return self._message if self._message is not None else MessageParts(self.transaction.message)
 
     @property
     def error(self) -> Any:
@@ -57,12 +84,12 @@ class ExecutedTransaction:
     @property
     def instructions(self) -> Sequence[TopInstruction]:
         """The instructions of its message."""
-        return instructions_of(self.transaction.message)
+        return instructions_of(self.message)
 
     @property
     def is_vote(self) -> bool:
-        message = self.transaction.message
-        return is_vote(version_of(message), len(self.transaction.signatures), instructions_of(message))
+        message = self.message
+        return is_vote(message.version, len(self.signatures), instructions_of(message))
 
     @property
     def changed(self) -> Sequence[AccountChange]:
@@ -72,7 +99,7 @@ class ExecutedTransaction:
         return self._changed
 
     def to_json(self) -> dict[str, Any]:
-        return transaction_json(self.transaction, self.outcome, self.slot, self.block_time)
+        return transaction_json(self.signatures, self.message, self.outcome, self.slot, self.block_time)
 
     def encoded(self) -> bytes:
         if self._encoded is None:
@@ -84,7 +111,8 @@ class ExecutedTransaction:
         self._encoded = None
         self._mentions = None
         self._changed = None
-        self.outcome.changes = []
+        self._message = None
+        self.outcome.forget_accounts()
 
 
 class RecordedTransaction:

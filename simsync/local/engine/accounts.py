@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from solders.account import Account
@@ -14,10 +13,11 @@ from simsync.local.engine.sysvars import Sysvars
 from simsync.local.engine.transactions import AccountChange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from solders.litesvm import LiteSVM
 
+    from simsync.local.engine.message_parts import Keys
     from simsync.local.engine.sysvars import PastSlot
 
 _PROGRAM, _PROGRAM_DATA = b"\2\0\0\0", b"\3\0\0\0"
@@ -90,12 +90,15 @@ class AccountStore:
         """Return the accounts that belong to ``program``, in order of address."""
         return [item for item in self.snapshot().items() if item[1].owner == program]
 
-    def note_written(self, changes: Iterable[AccountChange], *, may_deploy: bool) -> None:
+    def note_written(
+        self, addresses: Iterable[Pubkey], accounts: Iterable[Account | None], *, may_deploy: bool
+    ) -> None:
         """Take note of what a transaction wrote; ``may_deploy`` if it used the loader of programs."""
-        for address, _before, after in changes:
-            self._known.add(address)
-            if may_deploy and after is not None and is_program(after):
-                self._follow_deployment(address, after)
+        self._known.update(addresses)
+        if may_deploy:
+            for address, account in zip(addresses, accounts):
+                if account is not None and is_program(account):
+                    self._follow_deployment(address, account)
 
     def set_all(self, accounts: Iterable[tuple[Pubkey, Account]]) -> list[AccountChange]:
         """Replace accounts, all or none, and return how they changed. Raises AccountRefused."""
@@ -181,24 +184,23 @@ class AccountStore:
             found.update(list_all(UPGRADEABLE_LOADER))
         return [(address, account) for address, account in found.items() if account.data == wanted]
 
-    @contextmanager
-    def removed_programs_kept(self, keys: Iterable[Pubkey], writable: Iterable[Pubkey]) -> Iterator[None]:
-        """Give removed programs among ``keys`` an empty account while a transaction runs.
+    def put_stand_ins(self, keys: Keys) -> list[Pubkey]:
+        """Give removed programs among ``keys`` an empty account while a transaction runs, and return their addresses.
 
         LiteSVM panics if a program that it once loaded is called and has no account.
         """
-        if not self._removed or self._removed.isdisjoint(keys):
-            yield
-            return
-        readonly = set(keys).difference(writable)
+        if not self._removed or self._removed.isdisjoint(keys.named):
+            return []
+        readonly = keys.named.difference(keys.all[index] for index in keys.writable)
         missing = [key for key in self._removed & readonly if self._svm.get_account(key) is None]
         for key in missing:
             self._give(key, _NO_PROGRAM)
-        try:
-            yield
-        finally:
-            for key in missing:
-                self._give(key, _NO_ACCOUNT)
+        return missing
+
+    def remove_stand_ins(self, addresses: Iterable[Pubkey]) -> None:
+        """Remove the accounts of :meth:`put_stand_ins` after the transaction."""
+        for address in addresses:
+            self._give(address, _NO_ACCOUNT)
 
 
 def is_program(account: Account) -> bool:

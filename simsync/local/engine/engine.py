@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from solders.compute_budget import ComputeBudget
@@ -9,29 +10,27 @@ from solders.litesvm import LiteSVM
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
 from simsync.local.engine.accounts import AccountStore
-from simsync.local.engine.programs import TOKEN_PROGRAMS, UPGRADEABLE_LOADER
-from simsync.local.engine.transactions import (
-    AccountChange,
+from simsync.local.engine.message_parts import (
     Keys,
-    Outcome,
-    TokenBalance,
+    MessageParts,
     budget_of,
-    error_json,
     keys_of,
     precompile_signatures,
-    token_account,
-    token_balance,
 )
+from simsync.local.engine.programs import TOKEN_PROGRAMS, UPGRADEABLE_LOADER
+from simsync.local.engine.token_balances import token_account, token_balances
+from simsync.local.engine.transactions import AccountChange, Outcome, error_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from solders.account import Account
     from solders.pubkey import Pubkey
     from solders.transaction import VersionedTransaction
 
+    from simsync.local.engine.message_parts import AnyMessage
     from simsync.local.engine.sysvars import PastSlot
-    from simsync.local.engine.transactions import AnyMessage
+    from simsync.local.engine.token_balances import TokenBalance
 
 _Result = TypeVar("_Result")
 
@@ -111,42 +110,39 @@ class Engine:
 
     # -- transactions
 
-    def execute(self, transaction: VersionedTransaction) -> Outcome:
-        """Run a transaction and keep its changes. A failing transaction raises nothing."""
-        message = transaction.message
-        found = keys_of(message, self._svm.get_account)
-        keys, writable = found.all, found.writable
+    def execute(self, transaction: VersionedTransaction, message: MessageParts | None = None) -> Outcome:
+        """Run a transaction and keep its changes. A failing transaction raises nothing.
+
+        Args:
+            transaction: The transaction.
+            message: Its message, if the caller has taken it apart.
+        """
+        if message is None:
+            message = MessageParts(transaction.message)
         get_account, get_balance = self._svm.get_account, self._svm.get_balance
-        before = {index: get_account(keys[index]) for index in writable}
-        pre = [
-            (account.lamports if (account := before[index]) is not None else 0)
-            if index in before
-            else get_balance(key) or 0
-            for index, key in enumerate(keys)
-        ]
-        readonly_tokens = self._readonly_token_accounts(message, keys, before)
-        pre_tokens = self._token_balances(keys, before, readonly_tokens) if readonly_tokens is not None else []
-        result = self.run_guarded(self._svm.send_transaction, transaction, found)
+        found = keys_of(message, get_account)
+        keys, writable = found.all, found.writable
+        written = [keys[index] for index in writable]
+        before = tuple(map(get_account, written))
+        pre = [get_balance(key) or 0 for key in keys]
+        tokens = self._readonly_token_accounts(message, found)
+        pre_tokens = self._token_balances(writable, before, tokens)
+        result = self.run_guarded(self._svm.send_transaction, transaction, message, found)
         if isinstance(result, FailedTransactionMetadata):
             outcome = Outcome(result.meta(), error_json(result.err()), found)
         else:
             outcome = Outcome(result, None, found)
-        outcome.pre_balances = pre
-        post = list(pre)
-        after: dict[int, Account | None] = {}
-        for index in writable:
-            account = get_account(keys[index])
-            after[index] = account
+        after = tuple(map(get_account, written))
+        post = pre.copy()
+        for index, account in zip(writable, after):
             post[index] = account.lamports if account is not None else 0
-            outcome.changes.append(AccountChange(keys[index], before[index], account))
-        outcome.post_balances = post
-        self._accounts.note_written(outcome.changes, may_deploy=UPGRADEABLE_LOADER in keys)
+        outcome.pre_balances, outcome.post_balances = tuple(pre), tuple(post)
+        outcome.pre_tokens, outcome.post_tokens = pre_tokens, self._token_balances(writable, after, tokens)
+        outcome.before, outcome.after = before, after
+        self._accounts.note_written(written, after, may_deploy=UPGRADEABLE_LOADER in found.named)
         # A transaction that did not even start is charged nothing.
-        if outcome.error is None or outcome.meta.logs() or post != pre:
-            outcome.fee = outcome.meta.fee() if _REPORTS_FEE else self.fee_of(message)
-        if readonly_tokens is not None:
-            outcome.pre_tokens = pre_tokens
-            outcome.post_tokens = self._token_balances(keys, after, readonly_tokens)
+        if outcome.error is None or outcome.logs or post != pre:
+            outcome.fee = outcome.meta.fee() if _REPORTS_FEE else self._fee_of(message)
         return outcome
 
     def simulate(self, transaction: VersionedTransaction) -> tuple[Outcome, dict[Pubkey, Account]]:
@@ -154,13 +150,14 @@ class Engine:
 
         Return the outcome, without balances, and the accounts as the transaction would have written them.
         """
-        keys = keys_of(transaction.message, self._svm.get_account)
-        result = self.run_guarded(self._svm.simulate_transaction, transaction, keys)
+        message = MessageParts(transaction.message)
+        keys = keys_of(message, self._svm.get_account)
+        result = self.run_guarded(self._svm.simulate_transaction, transaction, message, keys)
         if isinstance(result, FailedTransactionMetadata):
             outcome, written = Outcome(result.meta(), error_json(result.err()), keys), {}
         else:
             outcome, written = Outcome(result.meta(), None, keys), dict(result.post_accounts())
-        outcome.fee = self.fee_of(transaction.message)
+        outcome.fee = self._fee_of(message)
         return outcome, written
 
     def attempt(
@@ -180,7 +177,7 @@ class Engine:
             for transaction in transactions:
                 outcome = self.execute(transaction)
                 _note_original(original, outcome.changes)
-                outcome.changes = []
+                outcome.forget_accounts()
                 outcomes.append(outcome)
             return outcomes, [self.account(address) for address in wanted]
         finally:
@@ -189,29 +186,38 @@ class Engine:
 
     def fee_of(self, message: AnyMessage) -> int:
         """Return the fee in lamports that a transaction with this message is charged."""
-        fee = LAMPORTS_PER_SIGNATURE * (message.header.num_required_signatures + precompile_signatures(message))
+        return self._fee_of(MessageParts(message))
+
+    def _fee_of(self, message: MessageParts) -> int:
+        fee = LAMPORTS_PER_SIGNATURE * (message.signers + precompile_signatures(message))
         if not _REPORTS_FEE:
             return fee
         budget = budget_of(message)
         return fee + -(-budget.price * budget.units // 1_000_000)
 
     def run_guarded(
-        self, method: Callable[[VersionedTransaction], _Result], transaction: VersionedTransaction, keys: Keys
+        self,
+        method: Callable[[VersionedTransaction], _Result],
+        transaction: VersionedTransaction,
+        message: MessageParts,
+        keys: Keys,
     ) -> _Result:
         """Have LiteSVM send or simulate a transaction."""
-        self._accounts.refresh_sysvars(keys.all)
+        self._accounts.refresh_sysvars(keys.named)
         if self._extra_units:
-            self._allow_extra_units(transaction.message)
-        with self._accounts.removed_programs_kept(keys.all, (keys.all[index] for index in keys.writable)):
-            try:
-                return method(transaction)
-            except BaseException as error:
-                # A panic in Rust is no Exception: unless it is translated, it ends the thread of the server.
-                if type(error).__name__ != "PanicException":
-                    raise
-                raise EngineFailed(f"LiteSVM panicked while it ran a transaction: {error}") from error
+            self._allow_extra_units(message)
+        stand_ins = self._accounts.put_stand_ins(keys)
+        try:
+            return method(transaction)
+        except BaseException as error:
+            # A panic in Rust is no Exception: unless it is translated, it ends the thread of the server.
+            if type(error).__name__ != "PanicException":
+                raise
+            raise EngineFailed(f"LiteSVM panicked while it ran a transaction: {error}") from error
+        finally:
+            self._accounts.remove_stand_ins(stand_ins)
 
-    def _allow_extra_units(self, message: AnyMessage) -> None:
+    def _allow_extra_units(self, message: MessageParts) -> None:
         """Raise the compute limit of the next transaction, which has this message."""
         wanted = budget_of(message)
         budget = ComputeBudget(_REPORTS_FEE)
@@ -221,32 +227,33 @@ class Engine:
 
     # -- token balances
 
-    def _readonly_token_accounts(
-        self, message: AnyMessage, keys: list[Pubkey], writable: Mapping[int, object]
-    ) -> dict[int, Account] | None:
+    def _readonly_token_accounts(self, message: MessageParts, keys: Keys) -> list[tuple[int, Account]] | None:
         """Return the read-only token accounts by index, or None if the transaction names no token program."""
-        if TOKEN_PROGRAMS.isdisjoint(keys):
+        if TOKEN_PROGRAMS.isdisjoint(keys.named):
             return None
-        programs = {instruction.program_id_index for instruction in message.instructions}
-        found: dict[int, Account] = {}
-        for index, key in enumerate(keys):
-            if index in writable or index in programs or key in TOKEN_PROGRAMS:
+        others = {*keys.writable, *(program for program, _accounts, _data in message.instructions)}
+        found: list[tuple[int, Account]] = []
+        for index, key in enumerate(keys.all):
+            if index in others or key in TOKEN_PROGRAMS:
                 continue
             account = self._svm.get_account(key)
-            if account is not None and not account.executable and token_account(account) is not None:
-                found[index] = account
+            if account is not None and token_account(account) is not None:
+                found.append((index, account))
         return found
 
     def _token_balances(
-        self, keys: list[Pubkey], written: Mapping[int, Account | None], readonly: Mapping[int, Account]
-    ) -> list[TokenBalance]:
-        balances = []
-        for index in range(len(keys)):
-            account = written[index] if index in written else readonly.get(index)
-            balance = token_balance(index, account, self._svm.get_account) if account is not None else None
-            if balance is not None:
-                balances.append(balance)
-        return balances
+        self,
+        writable: list[int],
+        accounts: Sequence[Account | None],
+        readonly: list[tuple[int, Account]] | None,
+    ) -> Sequence[TokenBalance]:
+        """Return the token balances of a transaction while its writable accounts are in this state."""
+        if readonly is None:
+            return ()
+        indexed: list[tuple[int, Account | None]] = [*zip(writable, accounts), *readonly]
+        if readonly:
+            indexed.sort(key=itemgetter(0))
+        return token_balances(indexed, self._svm.get_account)
 
 
 def _note_original(original: dict[Pubkey, Account | None], changes: Iterable[AccountChange]) -> None:

@@ -53,7 +53,9 @@ _RESERVED: frozenset[Pubkey | str] = _NAMES | frozenset(map(Pubkey.from_string, 
 _LOADER: frozenset[Pubkey | str] = frozenset({UPGRADEABLE_LOADER, str(UPGRADEABLE_LOADER)})
 
 
-def really_writable(marked: Iterable[int], keys: Sequence[_Key], programs: Collection[int]) -> list[int]:
+def really_writable(
+    marked: Iterable[int], keys: Sequence[_Key], named: frozenset[_Key], programs: Collection[int]
+) -> list[int]:
     """Return the indices of the accounts that a transaction may write, of those that its message marks as writable.
 
     They are not reserved, and not called as programs unless the loader of upgradeable programs is named too.
@@ -61,7 +63,9 @@ def really_writable(marked: Iterable[int], keys: Sequence[_Key], programs: Colle
     Args:
         marked: Indices into ``keys``.
         keys: All account keys, those from lookup tables included.
+        named: The same as a set.
         programs: The indices of the programs that the message calls.
     """
-    may_call = not _LOADER.isdisjoint(keys)
-    return [index for index in marked if keys[index] not in _RESERVED and (may_call or index not in programs)]
+    reserved = _RESERVED & named
+    may_call = not _LOADER.isdisjoint(reserved)
+    return [index for index in marked if keys[index] not in reserved and (may_call or index not in programs)]

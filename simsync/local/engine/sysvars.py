@@ -59,9 +59,10 @@ class Sysvars:
 
     def __init__(self, svm: LiteSVM, past: Iterable[PastSlot] = ()) -> None:
         self._svm = svm
-        self._recent: deque[tuple[int, bytes]] = deque(
-            ((slot, _hash(slot, text)) for slot, text in past), maxlen=SLOT_HASHES_KEPT
+        self._recent: deque[bytes] = deque(
+            (_slot_hash(slot, _hash(slot, text)) for slot, text in past), maxlen=SLOT_HASHES_KEPT
         )
+        """The entries of ``SlotHashes``, the oldest first."""
         self._slot: int | None = None
         self._blockhash: str | None = None
         self._empty: set[int] = set()
@@ -86,8 +87,7 @@ class Sysvars:
             epoch_start = int(time - slot % SLOTS_PER_EPOCH * SLOT_SECONDS)
         self._svm.set_clock(Clock(slot, epoch_start, epoch, epoch + 1, time))
         # Programs read it by a system call that names no account, so it is always up to date.
-        newest_first = b"".join(struct.pack("<Q", one) + text for one, text in reversed(self._recent))
-        self._set(SLOT_HASHES, struct.pack("<Q", len(self._recent)) + newest_first)
+        self._set(SLOT_HASHES, struct.pack("<Q", len(self._recent)) + b"".join(reversed(self._recent)))
         self._stale = set(_WRITTEN_WHEN_READ)
 
     def refresh(self, addresses: Iterable[Pubkey]) -> None:
@@ -107,7 +107,7 @@ class Sysvars:
             self._fill(slot)
         elif slot > before:
             if self._blockhash is not None:
-                self._recent.append((before, _hash(before, self._blockhash)))
+                self._recent.append(_slot_hash(before, _hash(before, self._blockhash)))
             else:
                 self._empty.add(before)
             self._empty.update(range(before + 1, slot))
@@ -115,17 +115,17 @@ class Sysvars:
 
     def _fill(self, slot: int) -> None:
         """Complete the slots before the first one."""
-        known = {one for one, _ in self._recent}
+        known = {int.from_bytes(one[:8], "little") for one in self._recent}
         first = min(known, default=slot)
         self._empty.update(one for one in range(first, slot) if one not in known)
         missing = SLOT_HASHES_KEPT - len(self._recent)
         for one in range(first - 1, max(-1, first - 1 - missing), -1):
-            self._recent.appendleft((one, made_up_hash(one)))
+            self._recent.appendleft(_slot_hash(one, made_up_hash(one)))
 
     def _recent_blockhashes(self) -> bytes:
         entries = [
-            text + struct.pack("<Q", _LAMPORTS_PER_SIGNATURE)
-            for _, text in islice(reversed(self._recent), _MAX_RECENT_BLOCKHASHES)
+            one[8:] + struct.pack("<Q", _LAMPORTS_PER_SIGNATURE)
+            for one in islice(reversed(self._recent), _MAX_RECENT_BLOCKHASHES)
         ]
         return struct.pack("<Q", len(entries)) + b"".join(entries)
 
@@ -150,6 +150,10 @@ class Sysvars:
 def made_up_hash(slot: int) -> bytes:
     """Return a hash for a slot whose block is not known; the same for each session."""
     return hashlib.sha256(f"simsync-local/slot/{slot}".encode()).digest()
+
+
+def _slot_hash(slot: int, text: bytes) -> bytes:
+    return struct.pack("<Q", slot) + text
 
 
 def _hash(slot: int, text: str) -> bytes:

@@ -1,14 +1,11 @@
-"""What a transaction asks for (keys, compute units, heap) and what it did (errors, balances, changed accounts)."""
+"""What a transaction did: its error, the balances before and after, and the accounts that it changed."""
 
 from __future__ import annotations
 
 import hashlib
-import struct
-from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple
 
 from solders.account import Account
-from solders.message import Message, MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction_status import (
     InstructionErrorBorshIO,
@@ -19,116 +16,13 @@ from solders.transaction_status import (
     TransactionErrorProgramExecutionTemporarilyRestricted,
 )
 
-from simsync.local.engine.programs import (
-    BUILTIN_PROGRAMS,
-    COMPUTE_BUDGET_PROGRAM,
-    LOOKUP_TABLE_HEADER,
-    PRECOMPILES,
-    TOKEN_PROGRAMS,
-)
-from simsync.local.engine.reserved_keys import really_writable
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Sequence
 
-    from solders.message import MessageV1
     from solders.transaction_metadata import TransactionMetadata
 
-    AnyMessage = Union[Message, MessageV0, MessageV1]
-    FindAccount = Callable[[Pubkey], "Account | None"]
-
-_DEFAULT_UNITS, _BUILTIN_UNITS, _MAX_UNITS = 200_000, 3_000, 1_400_000
-"""Compute units counted per instruction if a transaction requests no limit, and the highest limit."""
-_DEFAULT_HEAP = 32 * 1024
-_TOKEN_ACCOUNT_SIZE = 165
-_TOKEN_STATE_OFFSET = 108
-_MINT_DECIMALS_OFFSET = 44
-_MOST_FLOAT_DECIMALS = 19
-_IS_TOKEN_ACCOUNT = 2
-"""The account type that Token-2022 writes after the base state."""
-
-
-# -- what a message asks for
-
-
-class Budget(NamedTuple):
-    """What a message requests: compute units, price per unit in micro-lamports, heap in bytes."""
-
-    units: int
-    price: int
-    heap: int
-
-
-def budget_of(message: AnyMessage) -> Budget:
-    """Return the budget from the compute budget instructions of a message, with Solana's defaults."""
-    keys, default_units = message.account_keys, 0
-    units, price, heap = None, 0, _DEFAULT_HEAP
-    for instruction in message.instructions:
-        index, data = instruction.program_id_index, instruction.data
-        program = keys[index] if index < len(keys) else None
-        default_units += _BUILTIN_UNITS if program in BUILTIN_PROGRAMS else _DEFAULT_UNITS
-        if program != COMPUTE_BUDGET_PROGRAM:
-            continue
-        if data[:1] == b"\1" and len(data) >= 5:
-            (heap,) = struct.unpack_from("<I", data, 1)
-        elif data[:1] == b"\2" and len(data) >= 5:
-            (units,) = struct.unpack_from("<I", data, 1)
-        elif data[:1] == b"\3" and len(data) >= 9:
-            (price,) = struct.unpack_from("<Q", data, 1)
-    return Budget(min(default_units if units is None else units, _MAX_UNITS), price, heap)
-
-
-def precompile_signatures(message: AnyMessage) -> int:
-    """Return how many signatures the precompiles verify: the first byte of each of their instructions."""
-    keys = message.account_keys
-    return sum(
-        instruction.data[0]
-        for instruction in message.instructions
-        if instruction.data
-        and instruction.program_id_index < len(keys)
-        and keys[instruction.program_id_index] in PRECOMPILES
-    )
-
-
-class Keys(NamedTuple):
-    """The account keys of a transaction; ``writable`` holds indices into ``all``."""
-
-    all: list[Pubkey]
-    writable: list[int]
-    loaded_writable: list[Pubkey]
-    loaded_readonly: list[Pubkey]
-
-
-def keys_of(message: AnyMessage, find: FindAccount) -> Keys:
-    """Return the keys of a message, those from address lookup tables included."""
-    keys = list(message.account_keys)
-    header = message.header
-    signers, total = header.num_required_signatures, len(keys)
-    # A header may promise more keys than there are: such a transaction fails, but it must not break the simulator.
-    writable = list(range(max(0, signers - header.num_readonly_signed_accounts)))
-    writable.extend(range(signers, max(signers, total - header.num_readonly_unsigned_accounts)))
-    writable = [index for index in writable if index < total]
-    loaded_writable: list[Pubkey] = []
-    loaded_readonly: list[Pubkey] = []
-    if isinstance(message, MessageV0):
-        for lookup in message.address_table_lookups:
-            table = find(lookup.account_key)
-            addresses = table.data[LOOKUP_TABLE_HEADER:] if table is not None else b""
-            loaded_writable.extend(_table_entries(addresses, lookup.writable_indexes))
-            loaded_readonly.extend(_table_entries(addresses, lookup.readonly_indexes))
-        writable.extend(range(total, total + len(loaded_writable)))
-        keys += loaded_writable + loaded_readonly
-    writable = really_writable(writable, keys, {one.program_id_index for one in message.instructions})
-    return Keys(keys, writable, loaded_writable, loaded_readonly)
-
-
-def _table_entries(addresses: bytes, indexes: bytes) -> list[Pubkey]:
-    return [
-        Pubkey.from_bytes(addresses[32 * index : 32 * index + 32])
-        for index in indexes
-        if len(addresses) >= 32 * index + 32
-    ]
-
+    from simsync.local.engine.message_parts import Keys
+    from simsync.local.engine.token_balances import TokenBalance
 
 # -- errors
 
@@ -185,72 +79,6 @@ def real_changes(changes: Iterable[AccountChange]) -> list[AccountChange]:
     return found
 
 
-def ui_amount(amount: int, decimals: int) -> dict[str, object]:
-    """Return an amount of tokens, which is in the smallest unit, as RPC shows it."""
-    text = f"{Decimal(amount).scaleb(-decimals):f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    # As on a node, which divides floats, by a power of ten that must fit into 64 bits.
-    shown = float(amount) / float(10**decimals) if decimals <= _MOST_FLOAT_DECIMALS else None
-    return {"amount": str(amount), "decimals": decimals, "uiAmount": shown, "uiAmountString": text}
-
-
-class TokenBalance(NamedTuple):
-    """Balance of one SPL token account; ``amount`` is in the smallest unit of the mint."""
-
-    position: int
-    mint: str
-    owner: str
-    program: str
-    amount: int
-    decimals: int
-
-    def to_json(self) -> dict[str, object]:
-        """Return an entry of ``preTokenBalances`` or ``postTokenBalances``."""
-        shown = ui_amount(self.amount, self.decimals)
-        if not self.amount:
-            # As a node shows it: what it stores of a balance of zero comes back as null.
-            shown["uiAmount"] = None
-        return {
-            "accountIndex": self.position,
-            "mint": self.mint,
-            "owner": self.owner,
-            "programId": self.program,
-            "uiTokenAmount": shown,
-        }
-
-
-def token_account(account: Account) -> bytes | None:
-    """Return the data of an initialized token account, None for any other account."""
-    if account.owner not in TOKEN_PROGRAMS:
-        return None
-    data = account.data
-    if len(data) < _TOKEN_ACCOUNT_SIZE or not data[_TOKEN_STATE_OFFSET]:
-        return None
-    if len(data) > _TOKEN_ACCOUNT_SIZE and data[_TOKEN_ACCOUNT_SIZE] != _IS_TOKEN_ACCOUNT:
-        return None
-    return data
-
-
-def token_balance(index: int, account: Account, find: FindAccount) -> TokenBalance | None:
-    """Return the balance of the token account at ``index``; None for another account or an unknown mint."""
-    data = token_account(account)
-    if data is None:
-        return None
-    mint = Pubkey.from_bytes(data[:32])
-    mint_account = find(mint)
-    if mint_account is None or len(mint_account.data) <= _MINT_DECIMALS_OFFSET:
-        return None
-    return TokenBalance(
-        index,
-        str(mint),
-        str(Pubkey.from_bytes(data[32:64])),
-        str(account.owner),
-        int.from_bytes(data[64:72], "little"),
-        mint_account.data[_MINT_DECIMALS_OFFSET],
-    )
-
-
 def trace_of(logs: Iterable[str]) -> str:
     """Return a digest of which programs ran, how deep, and how each ended.
 
@@ -266,10 +94,16 @@ def trace_of(logs: Iterable[str]) -> str:
 
 
 class Outcome:
-    """The effects of one executed or simulated transaction. Amounts are in lamports, ``units`` in compute units."""
+    """The effects of one executed or simulated transaction. Amounts are in lamports, ``units`` in compute units.
+
+    ``before`` and ``after`` are the accounts that it may write. A simulated transaction has neither, nor balances.
+    """
 
     __slots__ = (
-        "changes",
+        "_logs",
+        "_writable",
+        "after",
+        "before",
         "error",
         "fee",
         "keys",
@@ -289,15 +123,35 @@ class Outcome:
         self.loaded_writable = keys.loaded_writable
         self.loaded_readonly = keys.loaded_readonly
         self.fee = 0
-        self.pre_balances: list[int] = []
-        self.post_balances: list[int] = []
-        self.pre_tokens: list[TokenBalance] = []
-        self.post_tokens: list[TokenBalance] = []
-        self.changes: list[AccountChange] = []
+        self.pre_balances: Sequence[int] = ()
+        self.post_balances: Sequence[int] = ()
+        self.pre_tokens: Sequence[TokenBalance] = ()
+        self.post_tokens: Sequence[TokenBalance] = ()
+        self.before: Sequence[Account | None] = ()
+        self.after: Sequence[Account | None] = ()
+        self._writable = keys.writable
+        self._logs: list[str] | None = None
+
+    @property
+    def changes(self) -> list[AccountChange]:
+        """The accounts that it may write, before and after; empty once they were forgotten."""
+        written = (self.keys[index] for index in self._writable)
+        return [AccountChange(*change) for change in zip(written, self.before, self.after)]
+
+    def written_balances(self) -> tuple[int, ...]:
+        """Return the lamports of the writable accounts afterwards, in the order of the account keys."""
+        return tuple([self.post_balances[index] for index in self._writable])
+
+    def forget_accounts(self) -> None:
+        """Free the accounts before and after, and the logs, which ``meta`` holds too."""
+        self.before = self.after = ()
+        self._logs = None
 
     @property
     def logs(self) -> list[str]:
-        return self.meta.logs()
+        if self._logs is None:
+            self._logs = self.meta.logs()
+        return self._logs
 
     @property
     def units(self) -> int:
@@ -313,10 +167,6 @@ class Outcome:
     def unsanitizable(self) -> bool:
         return bool(self.error == "SanitizeFailure")
 
-    def written_balances(self) -> tuple[int, ...]:
-        """Return the lamports of the writable accounts afterwards, in the order of the account keys."""
-        return tuple(change.after.lamports if change.after is not None else 0 for change in self.changes)
-
     def trace(self) -> str:
         """Return the digest of its logs, see :func:`trace_of`."""
-        return trace_of(self.meta.logs())
+        return trace_of(self.logs)

@@ -12,9 +12,10 @@ from solders.transaction import VersionedTransaction
 
 from simsync.errors import InvalidParams
 from simsync.local.encoding import decode_base58
+from simsync.local.engine.message_parts import MessageParts
 from simsync.local.ledger.recorded_shape import Misshapen, check_rewards, check_row
 from simsync.local.ledger.unsigned import unsigned
-from simsync.local.solana_json import message_json, version_of
+from simsync.local.transaction_json import message_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -146,7 +147,8 @@ def decoded_transaction(encoded: object) -> tuple[dict[str, Any], str | int]:
     except (ValueError, binascii.Error) as error:
         raise ValueError(f"a transaction cannot be decoded: {error}") from error
     signatures = [str(signature) for signature in transaction.signatures]
-    return {"signatures": signatures, "message": message_json(transaction.message)}, version_of(transaction.message)
+    message = MessageParts(transaction.message)
+    return {"signatures": signatures, "message": message_json(message)}, message.version
 
 
 def _refusal(slot: int, text: str) -> InvalidParams:

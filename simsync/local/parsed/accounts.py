@@ -14,12 +14,12 @@ from simsync.local.engine.programs import (
     TOKEN_2022_PROGRAM,
     TOKEN_PROGRAM,
 )
-from simsync.local.engine.transactions import ui_amount
+from simsync.local.engine.token_balances import ui_amount
 
 if TYPE_CHECKING:
     from solders.account import Account
 
-    from simsync.local.engine.transactions import FindAccount
+    from simsync.local.engine.message_parts import FindAccount
 
 _MINT_SIZE, _TOKEN_ACCOUNT_SIZE = 82, 165
 _IS_MINT, _IS_TOKEN_ACCOUNT = 1, 2

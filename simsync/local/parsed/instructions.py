@@ -17,7 +17,7 @@ from simsync.local.engine.programs import (
     TOKEN_2022_PROGRAM,
     TOKEN_PROGRAM,
 )
-from simsync.local.engine.transactions import ui_amount
+from simsync.local.engine.token_balances import ui_amount
 from simsync.local.parsed.accounts import EXTENSIONS
 
 if TYPE_CHECKING:

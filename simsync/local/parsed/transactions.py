@@ -113,7 +113,8 @@ def account_list(reply: dict[str, Any]) -> list[dict[str, Any]]:
     ]
     everything = [*keys, *written, *read]
     programs = {one["programIdIndex"] for one in message.get("instructions") or ()}
-    writable = frozenset(really_writable((index for index in marked if index < len(everything)), everything, programs))
+    marked = [index for index in marked if index < len(everything)]
+    writable = frozenset(really_writable(marked, everything, frozenset(everything), programs))
     return [
         {
             "pubkey": key,

@@ -28,7 +28,8 @@ from simsync.local.solana_json import UnsupportedEncoding, account_json
 if TYPE_CHECKING:
     from simsync.local.backtest.stream import StreamItem, TransactionItem
     from simsync.local.behaviour import Behaviour
-    from simsync.local.engine.transactions import AccountChange, FindAccount
+    from simsync.local.engine.message_parts import FindAccount
+    from simsync.local.engine.transactions import AccountChange
 
     Pick = Callable[[StreamItem], Sequence[bytes]]
     Wanted = Callable[[AccountChange], bool]

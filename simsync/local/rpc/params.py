@@ -10,7 +10,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from simsync.local.encoding import brief, decode_base58, zstandard
-from simsync.local.engine.transactions import token_account
+from simsync.local.engine.token_balances import token_account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -33,7 +33,7 @@ from simsync.local.rpc.params import (
     unexpected,
     unsigned,
 )
-from simsync.local.solana_json import inner_instructions_json, return_data_json
+from simsync.local.transaction_json import inner_instructions_json, return_data_json
 
 if TYPE_CHECKING:
     from simsync.local.backtest.backtest import Backtest

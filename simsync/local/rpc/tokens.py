@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from solders.pubkey import Pubkey
 
 from simsync.local.engine.programs import TOKEN_PROGRAMS
-from simsync.local.engine.transactions import token_account, ui_amount
+from simsync.local.engine.token_balances import token_account, ui_amount
 from simsync.local.parsed.accounts import mint_of
 from simsync.local.rpc.accounts import shown_account, with_context
 from simsync.local.rpc.params import INVALID_PARAMS, RpcFault, address, config_at, invalid, required
