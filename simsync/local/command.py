@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from solders.transaction import VersionedTransaction
 
 from simsync.interruptible import take
+from simsync.local.backtest.engines import spare_the_collector
 from simsync.local.simulator import Simulator
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def serve(
         stop.put(number)
 
     before = {number: signal.signal(number, ask_to_stop) for number in _SIGNALS}
-    # The ledger stays: the collector need not look at it again and again.
-    gc.freeze()
+    thresholds = gc.get_threshold()
+    spare_the_collector()
     try:
         with Simulator(ledger, host=host, port=port, api_key=api_key, **switches) as simulator:
             if on_ready is not None:
@@ -63,6 +64,7 @@ def serve(
             take(stop)
     finally:
         gc.unfreeze()
+        gc.set_threshold(*thresholds)
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
+from simsync.local.backtest.decoded import DecodedBlocks
 from simsync.local.backtest.engines import Engines
 from simsync.local.control.runner import Runner, SessionFailed
 from simsync.local.engine.engine import EngineFailed
@@ -68,6 +69,7 @@ class LocalHost:
         self._behaviour = behaviour
         self._faults = faults
         self._engines = Engines(behaviour.max_engines)
+        self._blocks = DecodedBlocks()
         self._runners: dict[str, Runner] = {}
         self._numbers = itertools.count(1)
         self._aborts: set[Callable[[], None]] = set()
@@ -81,7 +83,7 @@ class LocalHost:
     def new_runner(self, name: str, plan: Plan, owner: Owner) -> Runner:
         """Return a runner for the session with that id."""
         ended = partial(self._runners.pop, name, None)
-        runner = Runner(self._ledger, plan, self._behaviour, owner, self._engines, ended)
+        runner = Runner(self._ledger, plan, self._behaviour, owner, self._engines, self._blocks, ended)
         self._runners[name] = runner
         return runner
 

@@ -8,23 +8,8 @@ from typing import TYPE_CHECKING, Any
 from simsync.local.encoding import encode_base58
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from simsync.local.engine.message_parts import MessageParts
     from simsync.local.engine.transactions import Outcome
-
-
-def transaction_json(
-    signatures: Sequence[str], message: MessageParts, outcome: Outcome, slot: int, block_time: int | None
-) -> dict[str, Any]:
-    """Return the ``getTransaction`` reply for an executed transaction; ``block_time`` is in unix seconds."""
-    return {
-        "slot": slot,
-        "blockTime": block_time,
-        "version": message.version,
-        "transaction": {"signatures": signatures, "message": message_json(message)},
-        "meta": meta_json(outcome),
-    }
 
 
 def message_json(message: MessageParts) -> dict[str, Any]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from solders.account import Account
     from solders.pubkey import Pubkey
 
+    from simsync.local.backtest.decoded import DecodedBlocks
     from simsync.local.backtest.engines import Engines
     from simsync.local.backtest.history import History
     from simsync.local.backtest.messages import Advance, AdvanceTo, Plan
@@ -48,13 +49,14 @@ class Backtest:
         behaviour: Behaviour,
         on_slot: Callable[[], None] | None = None,
         engines: Engines | None = None,
+        blocks: DecodedBlocks | None = None,
     ) -> None:
         self.plan = plan
         self.completed = False
         self.behaviour = behaviour
         self._on_slot = on_slot
         self._ledger = ledger
-        self._execution = Execution(ledger, plan, behaviour, engines)
+        self._execution = Execution(ledger, plan, behaviour, engines, blocks)
         self.stream = self._execution.stream
         self.summary = self._execution.summary
         self._blocks = ledger.blocks_between(plan.start_slot, plan.end_slot)

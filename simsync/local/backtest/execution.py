@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from solders.transaction import VersionedTransaction
-
 from simsync.local.actions import ActionResult, Due, Schedule
+from simsync.local.backtest.decoded import Decoded, DecodedBlocks
 from simsync.local.backtest.engines import Engines
 from simsync.local.backtest.history import History
 from simsync.local.backtest.messages import Summary
@@ -20,7 +19,6 @@ from simsync.local.backtest.stream import (
 )
 from simsync.local.engine.accounts import AccountRefused
 from simsync.local.engine.engine import Engine
-from simsync.local.engine.message_parts import MessageParts
 from simsync.local.engine.transactions import real_changes
 from simsync.local.request_fields import Refused
 
@@ -29,10 +27,12 @@ if TYPE_CHECKING:
 
     from solders.account import Account
     from solders.pubkey import Pubkey
+    from solders.transaction import VersionedTransaction
 
     from simsync.local.backtest.messages import Plan
     from simsync.local.behaviour import Behaviour
-    from simsync.local.ledger.blocks import Block, HistoricalTransaction
+    from simsync.local.engine.message_parts import MessageParts
+    from simsync.local.ledger.blocks import Block
     from simsync.local.ledger.ledger import Ledger
 
 _SLOTS_UNTIL_FINAL = 32
@@ -46,8 +46,16 @@ class Execution:
     work run, and RPC calls then see the state between two batches.
     """
 
-    def __init__(self, ledger: Ledger, plan: Plan, behaviour: Behaviour, engines: Engines | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        plan: Plan,
+        behaviour: Behaviour,
+        engines: Engines | None = None,
+        blocks: DecodedBlocks | None = None,
+    ) -> None:
         self._engines = engines if engines is not None else Engines(1)
+        self._blocks = blocks if blocks is not None else DecodedBlocks()
         self._parked: dict[Pubkey, Account] | None = None
         """The accounts of the engine while it is parked."""
         self.stream = Stream(behaviour.replay_slots)
@@ -124,9 +132,9 @@ class Execution:
 
     def inject(self, transaction: VersionedTransaction) -> ExecutedTransaction:
         """Execute a transaction of the client in the current slot, and show it."""
-        message = MessageParts(transaction.message)
-        outcome = self.engine.execute(transaction, message)
-        return self._show(ExecutedTransaction(transaction, message, outcome, self.slot, self.block_time))
+        decoded = Decoded(transaction)
+        outcome = self.engine.execute(transaction, decoded.message)
+        return self._show(ExecutedTransaction(decoded, outcome, self.slot, self.block_time))
 
     def override(self, accounts: Iterable[tuple[Pubkey, Account]]) -> None:
         """Replace accounts in the current slot, all or none, and show the changes. Raises AccountRefused."""
@@ -150,11 +158,11 @@ class Execution:
             yield from self._run_slot_actions(block.slot, before=True)
         size = self._behaviour.batch_size
         while self.batch < until:
-            first = self.batch * size
+            part = slice(self.batch * size, (self.batch + 1) * size)
             if block.recorded:
-                yield from self._replay_batch(block, block.recorded[first : first + size])
+                yield from self._replay_batch(block, block.recorded[part])
             else:
-                yield from self._execute_batch(block, block.transactions[first : first + size])
+                yield from self._execute_batch(block, part)
             self.batch += 1
             yield None
 
@@ -164,21 +172,20 @@ class Execution:
         self.stream.add(SlotShown(block.slot, block.parent, max(0, block.slot - _SLOTS_UNTIL_FINAL)))
         self.batch = 0
 
-    def _execute_batch(self, block: Block, items: Iterable[HistoricalTransaction]) -> Iterator[None]:
-        decoded = ((item, VersionedTransaction.from_bytes(item.wire)) for item in items)
-        batch = [(item, transaction) for item, transaction in decoded if not self._filtered(transaction)]
+    def _execute_batch(self, block: Block, part: slice) -> Iterator[None]:
+        items = zip(block.transactions[part], self._blocks.transactions(block)[part])
+        batch = [(item, decoded) for item, decoded in items if not self._filtered(decoded.message)]
         around: list[tuple[Due, bool, bytes]] = []
         if self._schedule is not None and self._programs:
-            keys = [transaction.message.account_keys for _, transaction in batch]
+            keys = [decoded.message.keys for _, decoded in batch]
             around = [(due, before, batch[index][0].wire) for due, before, index in self._schedule.around(keys)]
         yield from self._run_match_actions(around, before=True)
         engine = self.engine
-        for item, transaction in batch:
-            message = MessageParts(transaction.message)
-            outcome = engine.execute(transaction, message)
+        for item, decoded in batch:
+            outcome = engine.execute(decoded.transaction, decoded.message)
             if self._plan.send_summary:
                 self.summary.count(item, outcome)
-            self._show(ExecutedTransaction(transaction, message, outcome, block.slot, block.time))
+            self._show(ExecutedTransaction(decoded, outcome, block.slot, block.time))
         yield from self._run_match_actions(around, before=False)
 
     def _replay_batch(self, block: Block, replies: Iterable[dict[str, object]]) -> Iterator[None]:
@@ -193,13 +200,10 @@ class Execution:
             self._show(one)
         yield from self._run_match_actions(around, before=False)
 
-    def _filtered(self, transaction: VersionedTransaction) -> bool:
-        """Does the signer filter leave this transaction out?"""
-        if not self._plan.signer_filter:
-            return False
-        message = transaction.message
-        signers = message.account_keys[: message.header.num_required_signatures]
-        return any(str(key) in self._plan.signer_filter for key in signers)
+    def _filtered(self, message: MessageParts) -> bool:
+        """Does the signer filter leave the transaction with this message out?"""
+        unwanted = self._plan.signer_filter
+        return bool(unwanted) and any(str(key) in unwanted for key in message.keys[: message.signers])
 
     def _show(self, shown: _Shown) -> _Shown:
         """Add a transaction to the stream and the history."""

@@ -6,16 +6,14 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from simsync.local.actions import ActionResult
+from simsync.local.backtest.decoded import Decoded
 from simsync.local.backtest.instructions import instructions_of, is_vote, recorded_instructions
-from simsync.local.encoding import dump_json
-from simsync.local.engine.message_parts import MessageParts
+from simsync.local.encoding import dump_json, load_json
 from simsync.local.engine.transactions import AccountChange, real_changes
-from simsync.local.transaction_json import transaction_json
+from simsync.local.transaction_json import meta_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from solders.transaction import VersionedTransaction
 
     from simsync.local.backtest.instructions import TopInstruction
     from simsync.local.engine.transactions import Outcome
@@ -26,41 +24,31 @@ class ExecutedTransaction:
 
     __slots__ = (
         "_changed",
+        "_decoded",
         "_encoded",
         "_mentions",
-        "_message",
         "block_time",
         "outcome",
-        "signatures",
+        "signature",
         "slot",
         "transaction",
     )
 
-    def __init__(
-        self,
-        transaction: VersionedTransaction,
-        message: MessageParts,
-        outcome: Outcome,
-        slot: int,
-        block_time: int | None,
-    ) -> None:
-        self.transaction = transaction
+    def __init__(self, decoded: Decoded, outcome: Outcome, slot: int, block_time: int | None) -> None:
+        self.transaction = decoded.transaction
         self.outcome = outcome
         self.slot = slot
         self.block_time = block_time
-        self.signatures = tuple(map(str, transaction.signatures))
-        self._message: MessageParts | None = message
+        self.signature = decoded.signatures[0] if decoded.signatures else ""
+        self._decoded: Decoded | None = decoded
         self._encoded: bytes | None = None
         self._mentions: frozenset[str] | None = None
         self._changed: list[AccountChange] | None = None
 
     @property
-    def signature(self) -> str:
-        return self.signatures[0] if self.signatures else ""
-
-    @property
-    def message(self) -> MessageParts:
-        return self._message if self._message is not None else MessageParts(self.transaction.message)
+    def decoded(self) -> Decoded:
+        """The transaction taken apart; once it has left the buffer, that is done again."""
+        return self._decoded if self._decoded is not None else Decoded(self.transaction)
 
     @property
     def error(self) -> Any:
@@ -84,12 +72,12 @@ class ExecutedTransaction:
     @property
     def instructions(self) -> Sequence[TopInstruction]:
         """The instructions of its message."""
-        return instructions_of(self.message)
+        return instructions_of(self.decoded.message)
 
     @property
     def is_vote(self) -> bool:
-        message = self.message
-        return is_vote(message.version, len(self.signatures), instructions_of(message))
+        decoded = self.decoded
+        return is_vote(decoded.message.version, len(decoded.signatures), instructions_of(decoded.message))
 
     @property
     def changed(self) -> Sequence[AccountChange]:
@@ -99,19 +87,26 @@ class ExecutedTransaction:
         return self._changed
 
     def to_json(self) -> dict[str, Any]:
-        return transaction_json(self.signatures, self.message, self.outcome, self.slot, self.block_time)
+        shown: dict[str, Any] = load_json(self._encoded or self._encode())
+        return shown
 
     def encoded(self) -> bytes:
         if self._encoded is None:
-            self._encoded = dump_json(self.to_json())
+            self._encoded = self._encode()
         return self._encoded
+
+    def _encode(self) -> bytes:
+        decoded = self.decoded
+        place = {"slot": self.slot, "blockTime": self.block_time, "version": decoded.message.version}
+        rest = decoded.encoded(), dump_json(meta_json(self.outcome))
+        return b'%s,"transaction":%s,"meta":%s}' % (dump_json(place)[:-1], *rest)
 
     def leave_buffer(self) -> None:
         """Free what only subscriptions need, once the transaction has left their buffer."""
         self._encoded = None
         self._mentions = None
         self._changed = None
-        self._message = None
+        self._decoded = None
         self.outcome.forget_accounts()
 
 

@@ -15,6 +15,7 @@ from simsync.local.request_fields import BadRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from simsync.local.backtest.decoded import DecodedBlocks
     from simsync.local.backtest.engines import Engines
     from simsync.local.behaviour import Behaviour
     from simsync.local.ledger.ledger import Ledger
@@ -47,11 +48,12 @@ class Runner:
         behaviour: Behaviour,
         owner: Owner,
         engines: Engines,
+        blocks: DecodedBlocks,
         ended: Callable[[], object],
     ) -> None:
         """``ended`` is called once, when it is closed."""
         self.plan = plan
-        self.backtest = Backtest(ledger, plan, behaviour, owner.slot_executed, engines)
+        self.backtest = Backtest(ledger, plan, behaviour, owner.slot_executed, engines, blocks)
         self.closed = False
         self._behaviour = behaviour
         self._owner = owner

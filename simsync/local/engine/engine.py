@@ -121,10 +121,9 @@ class Engine:
             message = MessageParts(transaction.message)
         get_account, get_balance = self._svm.get_account, self._svm.get_balance
         found = keys_of(message, get_account)
-        keys, writable = found.all, found.writable
-        written = [keys[index] for index in writable]
-        before = tuple(map(get_account, written))
-        pre = [get_balance(key) or 0 for key in keys]
+        writable = found.writable
+        before = tuple(map(get_account, found.written))
+        pre = [get_balance(key) or 0 for key in found.all]
         tokens = self._readonly_token_accounts(message, found)
         pre_tokens = self._token_balances(writable, before, tokens)
         result = self.run_guarded(self._svm.send_transaction, transaction, message, found)
@@ -132,14 +131,14 @@ class Engine:
             outcome = Outcome(result.meta(), error_json(result.err()), found)
         else:
             outcome = Outcome(result, None, found)
-        after = tuple(map(get_account, written))
+        after = tuple(map(get_account, found.written))
         post = pre.copy()
         for index, account in zip(writable, after):
             post[index] = account.lamports if account is not None else 0
         outcome.pre_balances, outcome.post_balances = tuple(pre), tuple(post)
         outcome.pre_tokens, outcome.post_tokens = pre_tokens, self._token_balances(writable, after, tokens)
         outcome.before, outcome.after = before, after
-        self._accounts.note_written(written, after, may_deploy=UPGRADEABLE_LOADER in found.named)
+        self._accounts.note_written(found.written, after, may_deploy=UPGRADEABLE_LOADER in found.named)
         # A transaction that did not even start is charged nothing.
         if outcome.error is None or outcome.logs or post != pre:
             outcome.fee = outcome.meta.fee() if _REPORTS_FEE else self._fee_of(message)
@@ -243,7 +242,7 @@ class Engine:
 
     def _token_balances(
         self,
-        writable: list[int],
+        writable: Sequence[int],
         accounts: Sequence[Account | None],
         readonly: list[tuple[int, Account]] | None,
     ) -> Sequence[TokenBalance]:

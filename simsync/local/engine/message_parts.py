@@ -33,6 +33,8 @@ _DEFAULT_HEAP = 32 * 1024
 class MessageParts:
     """A message taken apart. What is read of a message of solders is copied, so each part is read once.
 
+    There are many of them at a time, so they hold tuples, which cost the garbage collector less than lists.
+
     Attributes:
         version: ``legacy`` or a number.
         signers: The number of signatures that it requires.
@@ -42,6 +44,7 @@ class MessageParts:
         blockhash: The recent blockhash.
         instructions: Each with the index of its program, the indices of its accounts, and its data.
         lookups: What it loads from address lookup tables; None for a version that has none.
+        own_keys: Its :class:`Keys` if it loads none, once :func:`keys_of` has made them.
     """
 
     __slots__ = (
@@ -49,6 +52,7 @@ class MessageParts:
         "instructions",
         "keys",
         "lookups",
+        "own_keys",
         "readonly_signed",
         "readonly_unsigned",
         "signers",
@@ -61,12 +65,13 @@ class MessageParts:
         self.signers = header.num_required_signatures
         self.readonly_signed = header.num_readonly_signed_accounts
         self.readonly_unsigned = header.num_readonly_unsigned_accounts
-        self.keys = message.account_keys
+        self.keys = tuple(message.account_keys)
         self.blockhash = message.recent_blockhash
-        self.instructions = [(one.program_id_index, one.accounts, one.data) for one in message.instructions]
+        self.instructions = tuple([(one.program_id_index, one.accounts, one.data) for one in message.instructions])
         self.lookups: Sequence[MessageAddressTableLookup] | None = None
         if isinstance(message, MessageV0):
             self.lookups = message.address_table_lookups
+        self.own_keys: Keys | None = None
 
 
 def version_of(message: AnyMessage) -> str | int:
@@ -118,48 +123,53 @@ def precompile_signatures(message: MessageParts) -> int:
 # -- account keys
 
 
-class Keys(NamedTuple):
+class Keys:
     """The account keys of a transaction.
 
     Attributes:
         all: In their order, those from address lookup tables included.
         named: The same as a set, which is quick to compare with other sets.
         writable: The indices of those that it may write, in ascending order.
+        written: The same as addresses.
         loaded_writable: Those from lookup tables that its message marks as writable.
         loaded_readonly: The others from lookup tables.
     """
 
-    all: list[Pubkey]
-    named: frozenset[Pubkey]
-    writable: list[int]
-    loaded_writable: Sequence[Pubkey]
-    loaded_readonly: Sequence[Pubkey]
+    __slots__ = ("all", "loaded_readonly", "loaded_writable", "named", "writable", "written")
+
+    def __init__(
+        self, message: MessageParts, loaded_writable: Sequence[Pubkey] = (), loaded_readonly: Sequence[Pubkey] = ()
+    ) -> None:
+        keys, signers, own = message.keys, message.signers, len(message.keys)
+        # A header may promise more keys than there are: such a transaction fails, but it must not break the simulator.
+        marked = [
+            *range(min(own, signers - message.readonly_signed)),
+            *range(signers, max(signers, own - message.readonly_unsigned)),
+            *range(own, own + len(loaded_writable)),
+        ]
+        programs = {program for program, _accounts, _data in message.instructions}
+        self.all = (*keys, *loaded_writable, *loaded_readonly)
+        self.named = frozenset(self.all)
+        self.writable = tuple(really_writable(marked, self.all, self.named, programs))
+        self.written = tuple([self.all[index] for index in self.writable])
+        self.loaded_writable = loaded_writable
+        self.loaded_readonly = loaded_readonly
 
 
 def keys_of(message: MessageParts, find: FindAccount) -> Keys:
     """Return the keys of a message, those from address lookup tables included."""
-    keys, signers = message.keys, message.signers
-    total = len(keys)
-    # A header may promise more keys than there are: such a transaction fails, but it must not break the simulator.
-    marked = [
-        *range(min(total, signers - message.readonly_signed)),
-        *range(signers, max(signers, total - message.readonly_unsigned)),
-    ]
-    programs = {program for program, _accounts, _data in message.instructions}
-    if not message.lookups:
-        named = frozenset(keys)
-        return Keys(keys, named, really_writable(marked, keys, named, programs), (), ())
-    loaded_writable: list[Pubkey] = []
-    loaded_readonly: list[Pubkey] = []
-    for lookup in message.lookups:
-        table = find(lookup.account_key)
-        addresses = table.data[LOOKUP_TABLE_HEADER:] if table is not None else b""
-        loaded_writable.extend(_table_entries(addresses, lookup.writable_indexes))
-        loaded_readonly.extend(_table_entries(addresses, lookup.readonly_indexes))
-    marked.extend(range(total, total + len(loaded_writable)))
-    keys = keys + loaded_writable + loaded_readonly
-    named = frozenset(keys)
-    return Keys(keys, named, really_writable(marked, keys, named, programs), loaded_writable, loaded_readonly)
+    if message.lookups:
+        loaded_writable: list[Pubkey] = []
+        loaded_readonly: list[Pubkey] = []
+        for lookup in message.lookups:
+            table = find(lookup.account_key)
+            addresses = table.data[LOOKUP_TABLE_HEADER:] if table is not None else b""
+            loaded_writable.extend(_table_entries(addresses, lookup.writable_indexes))
+            loaded_readonly.extend(_table_entries(addresses, lookup.readonly_indexes))
+        return Keys(message, loaded_writable, loaded_readonly)
+    if message.own_keys is None:
+        message.own_keys = Keys(message)
+    return message.own_keys
 
 
 def _table_entries(addresses: bytes, indexes: bytes) -> list[Pubkey]:

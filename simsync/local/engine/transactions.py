@@ -100,15 +100,12 @@ class Outcome:
     """
 
     __slots__ = (
+        "_keys",
         "_logs",
-        "_writable",
         "after",
         "before",
         "error",
         "fee",
-        "keys",
-        "loaded_readonly",
-        "loaded_writable",
         "meta",
         "post_balances",
         "post_tokens",
@@ -119,9 +116,7 @@ class Outcome:
     def __init__(self, meta: TransactionMetadata, error: object, keys: Keys) -> None:
         self.meta = meta
         self.error = error
-        self.keys = keys.all
-        self.loaded_writable = keys.loaded_writable
-        self.loaded_readonly = keys.loaded_readonly
+        self._keys = keys
         self.fee = 0
         self.pre_balances: Sequence[int] = ()
         self.post_balances: Sequence[int] = ()
@@ -129,18 +124,31 @@ class Outcome:
         self.post_tokens: Sequence[TokenBalance] = ()
         self.before: Sequence[Account | None] = ()
         self.after: Sequence[Account | None] = ()
-        self._writable = keys.writable
         self._logs: list[str] | None = None
+
+    @property
+    def keys(self) -> Sequence[Pubkey]:
+        """Every account key, those from lookup tables included."""
+        return self._keys.all
+
+    @property
+    def loaded_writable(self) -> Sequence[Pubkey]:
+        """The accounts from lookup tables that the message marks as writable."""
+        return self._keys.loaded_writable
+
+    @property
+    def loaded_readonly(self) -> Sequence[Pubkey]:
+        """The other accounts from lookup tables."""
+        return self._keys.loaded_readonly
 
     @property
     def changes(self) -> list[AccountChange]:
         """The accounts that it may write, before and after; empty once they were forgotten."""
-        written = (self.keys[index] for index in self._writable)
-        return [AccountChange(*change) for change in zip(written, self.before, self.after)]
+        return [AccountChange(*change) for change in zip(self._keys.written, self.before, self.after)]
 
     def written_balances(self) -> tuple[int, ...]:
         """Return the lamports of the writable accounts afterwards, in the order of the account keys."""
-        return tuple([self.post_balances[index] for index in self._writable])
+        return tuple([self.post_balances[index] for index in self._keys.writable])
 
     def forget_accounts(self) -> None:
         """Free the accounts before and after, and the logs, which ``meta`` holds too."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import itertools
 import mmap
 import os
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from simsync.local.backtest.engines import give_back_memory
+from simsync.local.backtest.engines import give_back_memory, spare_the_collector
 from simsync.local.control.runner import SessionFailed
 from simsync.local.faults.data import DataFaults, DataMessage, SubscribeRequest, SubscriptionEnd
 from simsync.local.host import LocalHost
@@ -45,7 +44,7 @@ def main(end: int, given: int, parent: int) -> None:
     with mmap.mmap(given, 0, access=mmap.ACCESS_READ) as text:
         ledger, behaviour = pickle.loads(text)
     os.close(given)
-    gc.freeze()
+    spare_the_collector()
     asyncio.run(_Process(ledger, behaviour).serve(socket.socket(fileno=end), parent))
 
 
