@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from solders.account import Account
 from solders.address_lookup_table_account import AddressLookupTableAccount
@@ -24,6 +26,7 @@ from simsync.local.engine.programs import (
     system_transfer,
     token_transfer,
 )
+from simsync.local.engine.sysvars import PastSlot
 from simsync.local.ledger.ledger import Ledger
 
 from .actors import (
@@ -215,3 +218,17 @@ def test_the_trace_tells_programs_and_results_apart(engine: Engine) -> None:
     failed = engine.execute(transfer(500 * SOL))
     assert one.trace() == same.trace()
     assert len({one.trace(), other.trace(), failed.trace()}) == 3
+
+
+@pytest.mark.parametrize("past", [[], [PastSlot(1_000, str(BLOCKHASH))]])
+def test_a_long_gap_between_slots_takes_little_memory(past: list[PastSlot]) -> None:
+    engine = Engine({}, past=past)
+    tracemalloc.start()
+    try:
+        if not past:
+            engine.enter_slot(1_000, 0, blockhash=str(BLOCKHASH))
+        engine.enter_slot(5_001_000, 2_000_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 200_000_000

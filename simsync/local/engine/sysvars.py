@@ -66,7 +66,7 @@ class Sysvars:
         self._slot: int | None = None
         self._blockhash: str | None = None
         self._empty: set[int] = set()
-        """Slots without a block, as far as they are known."""
+        """Slots without a block, as far as they are known and ``SlotHistory`` reaches."""
         self._stale: set[Pubkey] = set()
         """Sysvars that lag the slot because nothing has read them since."""
         svm.set_epoch_schedule(schedule())
@@ -110,14 +110,14 @@ class Sysvars:
                 self._recent.append(_slot_hash(before, _hash(before, self._blockhash)))
             else:
                 self._empty.add(before)
-            self._empty.update(range(before + 1, slot))
+            self._empty.update(range(max(before + 1, slot - _MAX_SLOT_HISTORY), slot))
         self._slot, self._blockhash = slot, blockhash
 
     def _fill(self, slot: int) -> None:
         """Complete the slots before the first one."""
         known = {int.from_bytes(one[:8], "little") for one in self._recent}
         first = min(known, default=slot)
-        self._empty.update(one for one in range(first, slot) if one not in known)
+        self._empty.update(one for one in range(max(first, slot - _MAX_SLOT_HISTORY), slot) if one not in known)
         missing = SLOT_HASHES_KEPT - len(self._recent)
         for one in range(first - 1, max(-1, first - 1 - missing), -1):
             self._recent.appendleft(_slot_hash(one, made_up_hash(one)))
