@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from simsync.local.ledger.blocks import Block
 
 _MOST_TRANSACTIONS = 20_000
-"""How many are kept: some 3 kB each."""
+"""How many are kept: some 5 kB each."""
 
 
 class Decoded:
