@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from simsync.local.ledger.blocks import Block
 
-_MOST_TRANSACTIONS = 20_000
+_MOST_TRANSACTIONS = 5_000
 """How many are kept: some 5 kB each."""
 
 
