@@ -6,7 +6,7 @@ import contextlib
 import logging
 from pathlib import Path
 
-from simsync.errors import InvalidParams
+from simsync.errors import InvalidParams, SimsyncError
 from simsync.run.database import DEFAULT_MEMORY, RecordingDatabase
 from simsync.run.output_file import refuse_same_file, replaced
 from simsync.run.record_file import PathLike
@@ -91,8 +91,24 @@ def _copy(database: RecordingDatabase, table: str, file: str, format: str) -> in
         for column in TABLES[table]
     )
     text = file.replace("'", "''")
-    (count,) = database.one(f"COPY (SELECT {columns} FROM {table}_0) TO '{text}' ({FORMATS[format]})")
+    try:
+        (count,) = database.one(f"COPY (SELECT {columns} FROM {table}_0) TO '{text}' ({FORMATS[format]})")
+    except SimsyncError as error:
+        if type(error.__cause__).__name__ != "ConversionException":  # of DuckDB
+            raise
+        raise _too_large(database, table) or error from error
     return int(count)
+
+
+def _too_large(database: RecordingDatabase, table: str) -> InvalidParams | None:
+    """What is wrong with the first number of a table that its column cannot hold."""
+    for column in TABLES[table]:
+        if column.kind in _CASTS:
+            fits = f"TRY_CAST({column.name} AS {_CASTS[column.kind]}) IS NOT NULL OR {column.name} IS NULL"
+            for (value,) in database.query(f"SELECT {column.name} FROM {table}_0 WHERE NOT ({fits}) LIMIT 1"):
+                name = f"{table}.{column.name}"
+                return InvalidParams(name, value, f"does not fit a column of type {column.kind}")
+    return None
 
 
 def _plain(text: str) -> object:

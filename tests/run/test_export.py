@@ -115,6 +115,15 @@ def test_a_value_that_does_not_fit_its_column_leaves_the_files_unchanged(tmp_pat
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+@pytest.mark.parametrize("format", ["parquet", "csv"])
+def test_a_balance_that_does_not_fit_is_named(tmp_path: Path, format: str) -> None:
+    huge = {**tx(12, "s3"), "sol_changes": [{"account": "a", "pre": 2**64, "post": 5}]}
+    path = write_lines(tmp_path / "run.ndjson", [*TRANSACTIONS, huge])
+    with pytest.raises(simsync.InvalidParams, match=f"balances.before={2**64}: does not fit a column of type uint64"):
+        export_run(path, tmp_path / "tables", format)
+    assert not any((tmp_path / "tables").iterdir())
+
+
 def test_what_is_no_number_is_an_empty_cell(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     odd = {**tx(12, "s3"), "slot": "x"}
     export_run(write_lines(tmp_path / "run.ndjson", [*TRANSACTIONS, odd]), tmp_path)
