@@ -68,7 +68,7 @@ def format_time(time: datetime) -> str:
 
 # guess: a date as a bound of ranges
 def utc_time(argument: str, value: object) -> datetime:
-    """Return the UTC time of a ``datetime``, a ``date`` (its first moment) or RFC 3339 text.
+    """Return the UTC time of a ``datetime``, a ``date`` (its first moment), a time of numpy or RFC 3339 text.
 
     A value without a zone is in UTC. Raises InvalidParams for ``argument``.
     """
@@ -82,9 +82,10 @@ def utc_time(argument: str, value: object) -> datetime:
             raise InvalidParams(argument, value, "has no equivalent in UTC") from error
     if isinstance(value, date) and not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
-    if isinstance(value, str):
+    of_numpy = getattr(getattr(value, "dtype", None), "kind", None) == "M"
+    if isinstance(value, str) or of_numpy:
         try:
-            return parse_time(value)
+            return parse_time(str(value))
         except ValueError as error:
             raise InvalidParams(
                 argument, value, "must be an RFC 3339 time or a date, for example 2026-06-01"

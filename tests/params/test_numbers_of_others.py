@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import pickle
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import simsync
 from simsync.accounts import system_account
 from simsync.params import checks
+from simsync.times import utc_time
 
 WALLET = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"
 
@@ -53,6 +55,14 @@ def test_integers_become_int(kind: Any) -> None:
     assert values == [1000, 1099, 5, 1005, 5, 1004, 1001, 1005, 2, 4, 5, 3, 70_000, 9, 3]
     assert {type(value) for value in values} == {int}
     assert type(options.ping_interval) is float
+
+
+@pytest.mark.parametrize("unit", ["D", "m", "s", "ms", "ns"])
+def test_times_of_numpy_are_times(unit: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    assert utc_time("until", numpy.datetime64("2026-06-01", unit)) == datetime(2026, 6, 1, tzinfo=timezone.utc)
+    with pytest.raises(simsync.InvalidParams, match="until"):
+        utc_time("until", numpy.datetime64("NaT", unit))
 
 
 def test_numbers_of_numpy_are_seconds_flags_text_and_json() -> None:
