@@ -254,9 +254,8 @@ class EventQueue(queue.Queue[Event]):
             version = self.changed.version
             if take_turn is not None:
                 take_turn()
-            with self.mutex:
-                batch = self._get()
-            if batch is not None or self._current.is_last:
+            batch = self.poll_batch()
+            if batch is not None or self.is_finished:
                 return batch
             # wait: caller | events of one session | a reader; close, cancel | its timeout; the drain
             limit = deadline if self._completed is None else earliest(deadline, self.drain_deadline)

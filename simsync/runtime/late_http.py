@@ -28,8 +28,10 @@ class LateHttpClient:
         late_imports.load(*late_imports.HTTP)
         from simsync.runtime.http import HttpClient
 
-        # setdefault is atomic: of several threads that are the first, all get the same client.
-        client = self._made.setdefault("", HttpClient(self._options, advice=self._advice))
+        client = self._made.get("")
+        if client is None:
+            # setdefault is atomic: of several threads that are the first, all get the same client.
+            client = self._made.setdefault("", HttpClient(self._options, advice=self._advice))
         if self._aborted:  # looked at after the client is made, and set before it is looked for
             client.abort()
         return client.post_json(url, body, deadline)
