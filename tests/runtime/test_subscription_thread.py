@@ -33,10 +33,11 @@ def session_at(data_url: str, options: simsync.Options) -> Iterator[simsync.Para
             yield session
 
 
-def test_closing_does_not_wait_for_servers_that_do_not_answer() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])  # connected without threads, and by a thread each
+def test_closing_does_not_wait_for_servers_that_do_not_answer(host: str) -> None:
     """Some connections are being made when it is closed, and others are about to be."""
     with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
-        address = f"ws://127.0.0.1:{silent.getsockname()[1]}"
+        address = f"ws://{host}:{silent.getsockname()[1]}"
         with session_at(address, simsync.Options(close_timeout=LONG)) as session:
             for _each in range(64):
                 session.sub_sessions[0].subscribe("slotSubscribe")
