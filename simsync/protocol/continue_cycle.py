@@ -56,11 +56,10 @@ class ContinueCycle:
     """See the module.
 
     ``watching``: the receive loop must show every event to :meth:`observe`. Otherwise it keeps slots to itself, which
-    is faster and changes nothing.
+    is faster and changes nothing. ``is_catching_up``: the server replays what an earlier process has seen.
     """
 
     __slots__ = (
-        "_catching_up",
         "_gap_seen",
         "_ready_may_repeat",
         "_ready_while_unproven",
@@ -68,6 +67,7 @@ class ContinueCycle:
         "_slot_seen",
         "_step",
         "inquiry",
+        "is_catching_up",
         "payload",
         "resent",
         "state",
@@ -94,7 +94,7 @@ class ContinueCycle:
         # A readyForContinue that came while the continue was in doubt. It counts once the continue is known to have
         # arrived.
         self._ready_while_unproven = False
-        self._catching_up = False
+        self.is_catching_up = False
         self._step: Step | None = None
 
     @property
@@ -115,7 +115,9 @@ class ContinueCycle:
         self._step = step
         self._slot_seen = self._gap_seen = self._ready_while_unproven = False
         self.told_slot = None
-        self._become(CycleState.QUEUED)
+        # As `_become` would, which takes longer. The flag first: see there.
+        self.watching = True
+        self.state = CycleState.QUEUED
 
     def abandon_step(self, step: Step) -> None:
         """Nobody waits for this step any more. Its continue keeps running."""
@@ -129,7 +131,8 @@ class ContinueCycle:
         """What to write now; None if there is nothing to send any more."""
         if self.state is not CycleState.QUEUED:
             return None
-        self._become(CycleState.SENT)
+        self.watching = True  # as `_become` would
+        self.state = CycleState.SENT
         return self.payload
 
     def put_back(self) -> bool:
@@ -145,14 +148,21 @@ class ContinueCycle:
     # guess: a `readyForContinue` that is repeated after an attach
     def observe(self, event: Event) -> bool:
         """An event of this session that was not seen before. Returns whether it is for the caller."""
-        if self.state is CycleState.FINISHED:
+        state = self.state
+        if state is CycleState.FINISHED:
             return True
         kind = type(event)
         if kind is ReadyForContinue and self._is_repeated_ready():
             return False
-        if self._step is not None and self.state is not CycleState.QUEUED:
+        if self._step is not None and state is not CycleState.QUEUED:
             self._step.events.append(event)
-        if kind is ReadyForContinue:
+        if kind is Slot:
+            self._slot_seen = True
+            self._ready_may_repeat = False
+            # What the continue of this connection caused comes after everything that resuming made the server send.
+            self._resumed = self._resumed and state is not CycleState.SENT
+            self._goes_on()
+        elif kind is ReadyForContinue:
             self._observe_ready()
         elif kind is Paused or (isinstance(event, SessionError) and self._is_answered_by(event)):
             # It is not known whether a readyForContinue follows. If one does, it answers nothing else.
@@ -161,18 +171,15 @@ class ContinueCycle:
         elif kind is DiscoveryBatch or kind is UnknownEvent:
             # Discovery scans ahead on its own and proves nothing. Of unknown events nothing is known.
             pass
-        elif kind is Status and (self.state is not CycleState.SENT or self._resumed):
+        elif kind is not Status or (state is CycleState.SENT and not self._resumed):
             # A server that resumes a session may send a status. On the connection of the continue it proves work.
-            pass
-        else:
-            self.told_slot = None
-            if kind is Slot:
-                self._slot_seen = True
-                self._ready_may_repeat = False
-                # What the continue of this connection caused comes after everything that resuming made the server send.
-                self._resumed = self._resumed and self.state is not CycleState.SENT
-            self._become(CycleState.RUNNING if self.state in _UNPROVEN else self.state)
+            self._goes_on()
         return True
+
+    def _goes_on(self) -> None:
+        """The engine works: if it was not known whether the continue had arrived, it is now."""
+        self.told_slot = None
+        self._become(CycleState.RUNNING if self.state in _UNPROVEN else self.state)
 
     def _is_repeated_ready(self) -> bool:
         """The caller knows already that the engine waits, so a loop must not take this ready for another stop.
@@ -185,7 +192,7 @@ class ContinueCycle:
 
     def _observe_ready(self) -> None:
         may_repeat, self._ready_may_repeat = self._ready_may_repeat, False
-        if self.is_outstanding and not self._slot_seen and (may_repeat or self._resumed):
+        if not self._slot_seen and (may_repeat or self._resumed) and self.is_outstanding:
             # No slot came in between, so this ready belongs to what was before the continue.
             self._become(self.state)
         elif self.state in (CycleState.UNCERTAIN, CycleState.ASKING):
@@ -203,11 +210,10 @@ class ContinueCycle:
         """The engine waits."""
         self._slot_seen = self._gap_seen = False
         self.told_slot = None
-        if self.state is CycleState.QUEUED:
-            self._become(CycleState.QUEUED)
-            return
-        self._end_step()
-        self._become(CycleState.READY)
+        self.watching = True  # as `_become` would
+        if self.state is not CycleState.QUEUED:
+            self._end_step()
+            self.state = CycleState.READY
 
     def finish(self, completed: Completed | None = None) -> None:
         """Nothing more will come. ``completed`` is given unless the session failed or was closed."""
@@ -227,16 +233,12 @@ class ContinueCycle:
 
     def begin_catching_up(self) -> None:
         """The server replays what the earlier process has seen."""
-        self._catching_up = True
+        self.is_catching_up = True
         self.connection_lost()
 
     def end_catching_up(self) -> None:
-        self._catching_up = False
+        self.is_catching_up = False
         self._become(self.state)
-
-    @property
-    def is_catching_up(self) -> bool:
-        return self._catching_up
 
     # guess: whether an engine waits that an earlier process left
     def replay(self, event: Event) -> None:
@@ -293,10 +295,10 @@ class ContinueCycle:
     def _become(self, state: CycleState) -> None:
         # The flag first: Ctrl-C may come in between, and watching too much is harmless.
         self.watching = (
-            (state in _MARKS_THE_FIRST_SLOT and not self._slot_seen)
+            (not self._slot_seen and state in _MARKS_THE_FIRST_SLOT)
             or self._ready_may_repeat
             or self._resumed
-            or self._catching_up
+            or self.is_catching_up
             or self._step is not None
             or self.told_slot is not None
             or state in _UNPROVEN

@@ -217,7 +217,7 @@ class ControlProtocol(SequenceNumbers):
         """Let an event change the state of its session. Returns it if it is for the caller."""
         if event is None:
             return None
-        if sequence is not None:
+        if sequence is not None and type(event) is not Slot:
             session.stops.note(sequence, event)
         if not self.delivers_simulation_errors and isinstance(event, SessionError) and is_ignored(event.error):
             self.log.of(session).warning("%s", event.error)

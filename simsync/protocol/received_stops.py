@@ -10,6 +10,7 @@ KEPT = 32
 """Stops that are remembered. A replay begins near the cursor, so older ones are not asked for."""
 
 _Kind = tuple[type, Optional[int]]
+_READY: _Kind = (ReadyForContinue, None)
 
 
 class ReceivedStops:
@@ -32,6 +33,7 @@ class ReceivedStops:
         self._known_from = sequence
 
     def note(self, sequence: int, event: Event) -> None:
+        """Remember an event if it is a stop. Slots never are."""
         kind = _kind(event)
         if kind is None:
             return
@@ -58,8 +60,10 @@ class ReceivedStops:
 
 
 def _kind(event: Event | None) -> _Kind | None:
+    if isinstance(event, ReadyForContinue):
+        return _READY
     if isinstance(event, Paused):
         return Paused, event.slot
-    if isinstance(event, (ReadyForContinue, SessionError)):
+    if isinstance(event, SessionError):
         return type(event), None
     return None

@@ -173,11 +173,12 @@ class EventQueue(queue.Queue[Event]):
         """Take what the protocol has for this session; the caller announces this queue afterwards."""
         state = self.state
         with self.mutex:
-            for numbered in state.finished_batches:
-                self._put(EventBatch(*numbered))
-            state.finished_batches = []
+            if state.finished_batches:
+                for numbered in state.finished_batches:
+                    self._put_control(EventBatch(*numbered))
+                state.finished_batches = []
             if state.events:
-                self._put(EventBatch(state.events, state.first, state.step))
+                self._put_control(EventBatch(state.events, state.first, state.step))
                 state.events = []
             state.first = state.cursor + 1 if state.step else None  # the next event continues the numbers
             self.changed.notify_all()
@@ -211,11 +212,15 @@ class EventQueue(queue.Queue[Event]):
         elif isinstance(item, DataBatch):
             self._data.append(item)
         else:
-            if isinstance(item.events[-1], Completed):
-                self._completed = item.split_off_last()
-                self._completed_at = time.monotonic()
-            if item.events:
-                self._control.append(item)
+            self._put_control(item)
+
+    def _put_control(self, batch: EventBatch) -> None:
+        if type(batch.events[-1]) is Completed:
+            self._completed = batch.split_off_last()
+            self._completed_at = time.monotonic()
+            if not batch.events:
+                return
+        self._control.append(batch)
 
     # For the caller.
 

@@ -63,9 +63,10 @@ class InterruptSafeCondition:
         """Wake all threads that wait. Call it while holding the lock."""
         self.version += 1
         # The list is cleared last: if Ctrl-C comes in between, the next notification wakes these threads again.
-        for wake in self._waiting:
-            wake()
-        self._waiting.clear()
+        if self._waiting:
+            for wake in self._waiting:
+                wake()
+            self._waiting.clear()
 
     def call_once(self, wake: Callable[[], object], version: int) -> None:
         """Call ``wake`` at the first notification after ``version``; at once if it has come already."""

@@ -191,14 +191,15 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
         draining = Draining()
         failures: list[SimsyncError] = []
         while open_queues:
-            check_deadline(self._deadline, self._seconds)
+            if self._deadline is not None:
+                check_deadline(self._deadline, self._seconds)
             if not ready:
                 ready.extend(self._wait(draining, open_queues))
             queue = ready.popleft()
             if queue not in open_queues:
                 continue
             session = self._sessions[queue]
-            self._take_turn(queue)
+            take_turn = self._turns.get(queue)
             try:
                 batch = queue.poll_batch()
             except SimsyncError as failure:
@@ -217,13 +218,16 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
             elif batch is None:
                 draining.add(queue)
             if batch is None:
+                if take_turn is not None:
+                    take_turn()  # the engine may have become ready without an event
                 continue
             more = queue.has_more  # before the batch is delivered: what comes from now on is announced
             pairs: Iterator[tuple[Merged, Event]] = zip(repeat(session), batch)
             if self._watched:
                 pairs = first_mistakes.watched(pairs, self._watched)
             yield from pairs if self._deadline is None else self._in_time(pairs, queue, open_queues)
-            self._take_turn(queue)
+            if take_turn is not None:
+                take_turn()
             if more:
                 self._ready_queues.announce(queue)
         if failures:
@@ -236,11 +240,6 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
             yield pair
             if open_queues or not queue.has_delivered_all:
                 check_deadline(self._deadline, self._seconds)  # before the next one is taken
-
-    def _take_turn(self, queue: EventQueue) -> None:
-        take_turn = self._turns.get(queue)
-        if take_turn is not None:
-            take_turn()
 
     def _wait(self, draining: Draining, open_queues: set[EventQueue]) -> list[EventQueue]:
         """The queues with something to look at, or one whose drain has timed out."""

@@ -90,17 +90,17 @@ with contextlib.suppress(ImportError):
             return None
         slots: list[SessionEvent] = []
         append, new = slots.append, _new
-        try:
-            for message in messages:
-                fields = message.params
-                slot = new(Slot)
-                slot.slot = fields.event.params
-                append((fields.session_id, fields.seq_id, slot))
-        except AttributeError:  # a ready event has no params
-            return [
-                (fields.session_id, fields.seq_id, Slot(fields.event.params) if type(fields.event) is _Slot else READY)
-                for fields in [message.params for message in messages]
-            ]
-        return slots
+        if type(messages[-1].params.event) is _Slot:  # else some are ready events, which have no params
+            with contextlib.suppress(AttributeError):
+                for message in messages:
+                    fields = message.params
+                    slot = new(Slot)
+                    slot.slot = fields.event.params
+                    append((fields.session_id, fields.seq_id, slot))
+                return slots
+        return [
+            (fields.session_id, fields.seq_id, Slot(fields.event.params) if type(fields.event) is _Slot else READY)
+            for fields in [message.params for message in messages]
+        ]
 
     read = read_structs
