@@ -7,7 +7,8 @@ session is created, attached and resumed differs: see :mod:`simsync.protocol.par
 
 from __future__ import annotations
 
-from abc import abstractmethod
+import logging
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Collection
 from enum import Enum
@@ -15,17 +16,21 @@ from enum import Enum
 from simsync.errors import ContinueSendError, ProtocolError, RemoteError
 from simsync.events import BacktestError, Completed, DiscoveryBatch, Event, Paused, SessionError, Slot, Status
 from simsync.options import Options
+from simsync.protocol.connection_log import control_log
 from simsync.protocol.continue_cycle import CycleState
 from simsync.protocol.continues_in_doubt import ContinuesInDoubt, in_doubt
 from simsync.protocol.outcome import GiveUp, Outcome, Reconnect
-from simsync.protocol.sequence_numbers import SequenceNumbers
+from simsync.protocol.sequence_numbers import SequenceNumbers, Verdict
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 from simsync.protocol.silent_sessions import SilentSessions
 from simsync.protocol.skipped_messages import SkippedMessages
+from simsync.protocol.unreadable_frames import UnreadableFrames
 from simsync.wire import requests
 from simsync.wire.control import ControlDecoder
 from simsync.wire.control_messages import ControlMessage, NotUnderstood
 from simsync.wire.server_errors import advice, is_ignored, is_transient
+
+logger = logging.getLogger("simsync.control")
 
 _PROGRESS = 10_000
 """How many events may wait for the caller that creates the session. The oldest is dropped first."""
@@ -41,7 +46,7 @@ class Phase(Enum):
     STEADY = "established"
 
 
-class ControlProtocol(SequenceNumbers):
+class ControlProtocol(ABC):
     """A state machine without threads, sockets or clocks. Its owner guards it with a lock.
 
     After each :meth:`receive` and :meth:`tick`, look at ``outcome`` (the connection, or everything, is over),
@@ -61,8 +66,16 @@ class ControlProtocol(SequenceNumbers):
     announces_discoveries = True
     """The session was created with discovery filters, as far as is known."""
 
+    numbers_replies = False
+    """Replies are numbered among the events."""
+
     def __init__(self, options: Options) -> None:
-        super().__init__(options)
+        self._options = options
+        self.control_session_id: str | None = None
+        self.sessions: dict[str, SessionState] = {}
+        self.log = control_log(logger, self)
+        self.unreadable = UnreadableFrames()
+        self._numbers = SequenceNumbers(options, self.log, self.unreadable, count_replies=self.numbers_replies)
         self._decode_all = ControlDecoder(options.dialect, quick=options.fast_path).decode_all
         self._changed: list[SessionState] = []
         self._handshake_deadline: float | None = None
@@ -105,7 +118,7 @@ class ControlProtocol(SequenceNumbers):
     def lost(self) -> None:
         """The connection is gone."""
         self.phase = Phase.DOWN
-        self._attached_again = self._attached_again or self.established_once
+        self._numbers.attached_again = self._numbers.attached_again or self.established_once
         self.outgoing = []
         self._handshake_deadline = None
         self._proof_deadline = None
@@ -199,6 +212,16 @@ class ControlProtocol(SequenceNumbers):
             return []  # nobody waits for events yet
         deliverable, self._changed = list(dict.fromkeys(self._changed)), []
         return deliverable
+
+    def _accept_jump(self, session: SessionState, sequence: int, event: Event | None) -> bool:
+        """Whether an event is still to be taken whose number does not follow the cursor."""
+        verdict = self._numbers.judge(session, sequence, event)
+        if verdict is Verdict.MISSED_END:
+            session.begin_batch(session.cursor, step=0)
+            self._take_event(session, event, None)
+        elif verdict is Verdict.FAILED:
+            self._changed.append(session)
+        return verdict is Verdict.FOLLOWS
 
     def _take_unnumbered(self, session: SessionState, event: Event | None) -> None:
         taken = self._take_event(session, event, None)

@@ -2,49 +2,69 @@
 
 from __future__ import annotations
 
-import logging
-from abc import ABC, abstractmethod
+from enum import Enum
 
-from simsync.errors import ContinueSendError, ProtocolError, RemoteError
+from simsync.errors import ProtocolError
 from simsync.events import Event
 from simsync.options import Options
-from simsync.protocol.connection_log import control_log
+from simsync.protocol.connection_log import ConnectionLog
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
 from simsync.protocol.unreadable_frames import UnreadableFrames
 
-logger = logging.getLogger("simsync.control")
+
+class Verdict(Enum):
+    """What an event is whose number does not follow the cursor of its session."""
+
+    FOLLOWS = "it is the next one, perhaps after a gap"
+    REPLAY = "it was received before"
+    MISSED_END = "an error that ends the session, under an old number"
+    FAILED = "the session has failed because of its number"
 
 
-class SequenceNumbers(ABC):
-    """The part of the control protocol that judges numbers which do not follow the cursor of their session."""
+class SequenceNumbers:
+    """Judges numbers that do not follow the cursor of their session.
 
-    def __init__(self, options: Options) -> None:
-        self._options = options
-        self._attached_again = False
-        self.control_session_id: str | None = None
-        self.sessions: dict[str, SessionState] = {}
-        self.log = control_log(logger, self)
-        self.unreadable = UnreadableFrames()
+    Args:
+        options: ``strict_sequence`` makes a gap a failure.
+        log: The log of the connection.
+        unreadable: The frames of the connection that could not be read: what they held may come again.
+        count_replies: Replies are numbered among the events, as in a single session.
+    """
 
-    @abstractmethod
-    def _take_event(self, session: SessionState, event: Event | None, sequence: int | None) -> Event | None:
-        """Let an event change the state of its session. Returns it if it is for the caller."""
+    def __init__(
+        self, options: Options, log: ConnectionLog, unreadable: UnreadableFrames, *, count_replies: bool
+    ) -> None:
+        self._strict = options.strict_sequence
+        self._log = log
+        self._unreadable = unreadable
+        self._count_replies = count_replies
+        # Those that may still come before events with lower numbers.
+        self._replies: set[int] = set()
+        self.attached_again = False
+        """The connection is not the first one."""
 
-    @abstractmethod
-    def _fail(self, session: SessionState, failure: ContinueSendError | ProtocolError | RemoteError) -> None:
-        """The session cannot continue."""
+    # guess: numbers of replies among the events of a single session
+    def note_reply(self, sequence: int | None) -> None:
+        """A message that is no event has this number, if it has one."""
+        if sequence is not None and self._count_replies:
+            self._replies.add(sequence)
 
-    def _missing_before(self, session: SessionState, sequence: int) -> int:
-        """How many events are missing before the one with this number."""
-        return 0 if session.cursor == NOTHING_SEEN else sequence - session.cursor - 1
+    def forget_replies(self) -> None:
+        """A create begins, and the numbers with it."""
+        self._replies.clear()
 
     # guess: a cursor that is older than what the server kept
     # guess: a jump in sequence numbers
-    def _accept_jump(self, session: SessionState, sequence: int, event: Event | None) -> bool:
-        """A number that does not follow the cursor: False if the event was received before."""
+    def judge(self, session: SessionState, sequence: int, event: Event | None) -> Verdict:
+        """The number does not follow the cursor. The cursor moves if the event is the next one all the same."""
+        was_open = session.open
         if sequence <= session.cursor:  # safeguard: replayed events are dropped
-            self._take_old(session, sequence, event)
-            return False
+            verdict = self._judge_old(session, sequence, event)
+        else:
+            verdict = self._jump(session, sequence)
+        return Verdict.FAILED if was_open and not session.open else verdict
+
+    def _jump(self, session: SessionState, sequence: int) -> Verdict:
         missing = self._missing_before(session, sequence)
         if session.cursor == NOTHING_SEEN:
             session.first_sequence = sequence
@@ -53,33 +73,33 @@ class SequenceNumbers(ABC):
         session.begin_batch(sequence)
         session.cursor = sequence
         session.stops.jumped(sequence)
-        return True
+        return Verdict.FOLLOWS
 
-    def _take_old(self, session: SessionState, sequence: int, event: Event | None) -> None:
-        """An event whose number was there before."""
+    def _missing_before(self, session: SessionState, sequence: int) -> int:
+        """How many events are missing before the one with this number."""
+        known = max(session.cursor, session.handled_before)
+        replies = sum(known < reply < sequence for reply in self._replies)
+        self._replies = {reply for reply in self._replies if reply > sequence}
+        return 0 if known == NOTHING_SEEN else sequence - known - 1 - replies
+
+    def _judge_old(self, session: SessionState, sequence: int, event: Event | None) -> Verdict:
         if session.missed_the_end(sequence, event):
-            session.begin_batch(session.cursor, step=0)
-            self._take_event(session, event, None)
-        elif session.cannot_have_received(sequence, event, attached_again=self._may_start_over):
-            self._fail(session, session.started_over(sequence))
-        else:
-            self._drop_replay(session, sequence)
-
-    @property
-    def _may_start_over(self) -> bool:
-        """The server was attached to again, and nothing that it sent before was left unread."""
-        return self._attached_again and not self.unreadable.skipped
-
-    def _drop_replay(self, session: SessionState, sequence: int) -> None:
+            return Verdict.MISSED_END
+        # Numbers start over at a new connection only, and if nothing that came before was left unread.
+        may_start_over = self.attached_again and not self._unreadable.skipped
+        if session.cannot_have_received(sequence, event, attached_again=may_start_over):
+            session.fail(session.started_over(sequence))
+            return Verdict.FAILED
         session.replays_dropped += 1
-        if sequence < session.first_sequence:
+        if sequence < session.first_sequence and not self._count_replies:
             # It is older than everything that was received, so it was not received before: it came too late.
             session.first_sequence = sequence
             self._note_gap(session, f"event {sequence} came after later ones and was dropped", 1, sequence)
+        return Verdict.REPLAY
 
     def _note_gap(self, session: SessionState, what: str, missing: int, sequence: int) -> None:
         session.sequence_gaps += missing
         session.cycle.events_are_missing()
-        self.log.of(session).warning("%s: %d event(s) are missing", what, missing)
-        if self._options.strict_sequence:
-            self._fail(session, ProtocolError(f"session {session.session_id}: {what} (strict_sequence)", sequence))
+        self._log.of(session).warning("%s: %d event(s) are missing", what, missing)
+        if self._strict:
+            session.fail(ProtocolError(f"session {session.session_id}: {what} (strict_sequence)", sequence))

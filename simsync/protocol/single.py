@@ -37,6 +37,8 @@ class SingleProtocol(ControlProtocol):
     was made with. ``last_sequence``: everything up to this number was handled before; None if nothing was.
     """
 
+    numbers_replies = True
+
     def __init__(
         self,
         options: Options,
@@ -49,8 +51,6 @@ class SingleProtocol(ControlProtocol):
         self._create_request = (
             b"" if create is None else requests.create_session(create, options.dialect, parallel=False)
         )
-        # Numbers of replies: they are counted among the events, and may come before events with lower numbers.
-        self._replies: set[int] = set()
         self._settled = session_id is None
         self.survives_loss = create is None or create.disconnect_timeout > 0
         self.announces_discoveries = create is None or create.announces_discoveries
@@ -74,7 +74,7 @@ class SingleProtocol(ControlProtocol):
         if not self.sessions:
             self._session = SessionState("")  # takes the events that come before the answer to the create
             self._changed = []
-            self._replies = set()
+            self._numbers.forget_replies()
             self._await_answer(Phase.CREATING, now + self._options.create_timeout)
             return self._create_request
         self._await_answer(Phase.ATTACHING, now + self._options.handshake_timeout)
@@ -106,19 +106,10 @@ class SingleProtocol(ControlProtocol):
             self.log.debug("ignored an event of session %s while %s", wire_id, self.phase.value)
             return None
         if isinstance(event, Status):  # of a session that is being created
-            self._note_reply(sequence)
+            self._numbers.note_reply(sequence)
             self.progress.append(event)
             return None
         return self._session
-
-    def _missing_before(self, session: SessionState, sequence: int) -> int:
-        known = max(session.cursor, session.handled_before)
-        replies = sum(known < reply < sequence for reply in self._replies)
-        self._replies = {reply for reply in self._replies if reply > sequence}
-        return 0 if known == NOTHING_SEEN else sequence - known - 1 - replies
-
-    def _drop_replay(self, session: SessionState, sequence: int) -> None:
-        session.replays_dropped += 1
 
     # guess: waiting for the answer to a close
     def _take_event(self, session: SessionState, event: Event | None, sequence: int | None) -> Event | None:
@@ -134,7 +125,7 @@ class SingleProtocol(ControlProtocol):
     # guess: attaching to a single session
     def _take_message(self, message: ControlMessage, now: float) -> None:
         if not isinstance(message, ErrorReported):
-            self._note_reply(getattr(message, "sequence", None))
+            self._numbers.note_reply(getattr(message, "sequence", None))
         if isinstance(message, SessionCreated) and self.phase is Phase.CREATING:
             self._finish_create(message, now)
         elif isinstance(message, SessionAttached) and self.phase is Phase.ATTACHING:
@@ -152,11 +143,6 @@ class SingleProtocol(ControlProtocol):
             self._not_understood(message)
         else:
             self.log.debug("ignored while %s: %s", self.phase.value, type(message).__name__)
-
-    # guess: numbers of replies among the events of a single session
-    def _note_reply(self, sequence: int | None) -> None:
-        if sequence is not None:
-            self._replies.add(sequence)
 
     def _finish_attach(self, now: float) -> None:
         self.log.info("attached")
