@@ -1,14 +1,15 @@
-"""The server's side of a WebSocket on a blocking socket, and of a control connection on top of it."""
+"""The server's side of a WebSocket on a blocking socket, and of a control or a data connection on top of it."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import select
 import socket
 import ssl
 
-from benchmarks import traffic
+from benchmarks import traffic, transactions
 
 _CLOSE = 0x8
 _PING = 0x9
@@ -133,3 +134,22 @@ class ControlConnection:
     def serve_until_gone(self) -> None:
         while True:
             self.continues()
+
+
+class DataConnection:
+    """Answers the subscribe, which says in ``configuration`` how the notifications are to be sent."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.send = connection.send
+        self.serve_until_gone = connection.serve_until_gone
+        requests: list[bytes] = []
+        while not requests:
+            requests = connection.messages()
+        request = json.loads(requests[0])
+        answer = {"jsonrpc": "2.0", "id": request["id"], "result": transactions.SUBSCRIPTION}
+        self.send(traffic.frame(json.dumps(answer).encode()))
+        self.configuration: dict[str, object] = request["params"][1]
+
+    def answer_pings(self) -> None:
+        self._connection.messages(wait=False)

@@ -10,8 +10,7 @@ import threading
 from pathlib import Path
 
 from benchmarks import traffic, transactions
-from benchmarks.server.connection import Connection, ControlConnection
-from benchmarks.server.flood import acknowledge
+from benchmarks.server.connection import Connection, ControlConnection, DataConnection
 from benchmarks.stream import Stream
 
 
@@ -50,9 +49,10 @@ class DataPlane:
 
     def _serve_data(self, connection: Connection) -> None:
         continued = self._continued
-        packed = acknowledge(connection).get("compression") == "zstd" and self.serves.packed
+        data = DataConnection(connection)
+        packed = data.configuration.get("compression") == "zstd" and self.serves.packed
         continued.wait()
         for chunk in self._data.packed if packed else self._data.plain:
-            connection.send(chunk)
-            connection.messages(wait=False)
-        connection.serve_until_gone()
+            data.send(chunk)
+            data.answer_pings()
+        data.serve_until_gone()

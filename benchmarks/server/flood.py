@@ -5,11 +5,10 @@ Data connections are quiet: their subscribe is acknowledged, and they end with c
 
 from __future__ import annotations
 
-import json
 import threading
 
 from benchmarks import traffic, transactions
-from benchmarks.server.connection import Connection, ControlConnection
+from benchmarks.server.connection import Connection, ControlConnection, DataConnection
 from benchmarks.stream import Stream
 from benchmarks.traffic import Plan
 
@@ -40,19 +39,7 @@ class Flood:
 
     def _serve_data(self, connection: Connection) -> None:
         sent = self._sent
-        acknowledge(connection)
+        data = DataConnection(connection)
         sent.wait()
-        connection.send(traffic.frame(transactions.END))
-        connection.serve_until_gone()
-
-
-def acknowledge(connection: Connection) -> dict[str, object]:
-    """Answer the subscribe of a data connection. Returns its configuration."""
-    requests: list[bytes] = []
-    while not requests:
-        requests = connection.messages()
-    request = json.loads(requests[0])
-    answer = {"jsonrpc": "2.0", "id": request["id"], "result": transactions.SUBSCRIPTION}
-    connection.send(traffic.frame(json.dumps(answer).encode()))
-    configuration: dict[str, object] = request["params"][1]
-    return configuration
+        data.send(traffic.frame(transactions.END))
+        data.serve_until_gone()
