@@ -130,7 +130,7 @@ class SingleProtocol(ControlProtocol):
             self._finish_create(message, now)
         elif isinstance(message, SessionAttached) and self.phase is Phase.ATTACHING:
             self._session.task_id = message.task_id or self._session.task_id
-            self._session.rpc_endpoint = message.rpc_endpoint or urls.session_path(self._session.session_id)
+            self._learn_endpoint(message.rpc_endpoint)
             self.outgoing.append(requests.resume_attached())
             self._await_answer(Phase.RESUMING, now + self._options.continue_grace)
         elif isinstance(message, Succeeded):
@@ -143,6 +143,14 @@ class SingleProtocol(ControlProtocol):
             self._not_understood(message)
         else:
             self.log.debug("ignored while %s: %s", self.phase.value, type(message).__name__)
+
+    # guess: endpoint when `sessionAttached` does not name it
+    def _learn_endpoint(self, named: str | None) -> None:
+        session = self._session
+        if not session.rpc_endpoint:
+            session.rpc_endpoint = named or urls.session_path(session.session_id)
+        elif named and named != session.rpc_endpoint:
+            self.log.warning("the server names another RPC now, %r; %r stays in use", named, session.rpc_endpoint)
 
     def _finish_attach(self, now: float) -> None:
         self.log.info("attached")

@@ -458,6 +458,21 @@ def test_an_endpoint_that_is_not_named_follows_the_session_id() -> None:
     assert state_of(machine).rpc_endpoint == f"/backtest/{ID}"
 
 
+def test_an_endpoint_that_is_known_stays_when_the_session_is_attached_again(caplog: pytest.LogCaptureFixture) -> None:
+    machine = established()
+    for named in (None, "/backtest/x"):
+        machine.lost()
+        machine.connected(1.0)
+        machine.receive([message("sessionAttached", {"session_id": ID, "rpc_endpoint": named})], 1.0)
+        assert state_of(machine).rpc_endpoint == "/backtest/x"
+    assert not [line for line in caplog.messages if "another RPC" in line]
+    machine.lost()
+    machine.connected(2.0)
+    machine.receive([message("sessionAttached", {"session_id": ID, "rpc_endpoint": "/backtest/y"})], 2.0)
+    assert state_of(machine).rpc_endpoint == "/backtest/x"
+    assert f"session {ID}: the server names another RPC now, '/backtest/y'; '/backtest/x' stays in use" in caplog.text
+
+
 # Continues and the end.
 
 
