@@ -88,12 +88,35 @@ def _latencies() -> Iterator[Measure]:
     yield from _pair("latency", label, variants.computing_with_short_turns, None, (5, 5), **details)
 
 
+def _rust() -> Iterator[Measure]:
+    loop = variants.loop(True)
+    for label, variant, base, target in (
+        ("control events/s, one loop ÷ Rust, 2 workers", loop, variants.RUST, 0.9),
+        ("control events/s, one loop ÷ Rust, current-thread", loop, variants.RUST_IN_ONE_THREAD, None),
+        (
+            "transactions/s, none read beyond the slot ÷ Rust, slot and signatures, 2 workers",
+            variants.unread_transactions(True),
+            variants.RUST_SIGNATURES,
+            None,
+        ),
+        (
+            "transactions/s, every field read ÷ Rust, serde_json::Value, 2 workers",
+            variants.read_transactions(True),
+            variants.RUST_VALUES,
+            None,
+        ),
+    ):
+        yield Measure("rust", label, variant, base, target)
+
+
 def _closed_loops() -> Iterator[Measure]:
     for stream, (drivers, slots) in streams.CLOSED_LOOPS.items():
         for way, variant in (
             ("one loop", variants.drivers_in_one_loop(True, stream)),
             ("a thread each", variants.drivers(True, stream)),
             ("Node ws", variants.looping_node(stream)),
+            ("Rust, 2 workers", variants.looping_rust(stream)),
+            ("Rust, current-thread", variants.looping_rust_in_one_thread(stream)),
         ):
             label = f"closed loop, drivers {drivers}, advance {slots}, {way}, trips/s ÷ asyncio websockets"
             yield Measure("closed-loops", label, variant, variants.looping_tasks(stream), None)
@@ -111,6 +134,7 @@ def _measures() -> Iterator[Measure]:
     yield from _pair("tls", label, variants.secured_loop, bare, (5, 2.5))
     yield from _pair("picows", "control events/s, one loop ÷ picows", variants.loop, variants.PICOWS, (1.8, None))
     yield from _pair("node", "control events/s, one loop ÷ Node ws", variants.loop, variants.NODE, (1.5, None))
+    yield from _rust()
     label = "transactions/s, none read beyond the slot ÷ bare websocket-client"
     yield from _pair("unread", label, variants.unread_transactions, data, (4, 3.5))
     label = "transactions/s, every field read ÷ bare websocket-client"

@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks import streams
 from benchmarks.figures import rounded, spread, table
 from benchmarks.measures import Measure
-from benchmarks.readers import node_tasks
+from benchmarks.readers import node_tasks, rust_tasks
 from benchmarks.readers.run import Run
 from benchmarks.runs import Variant, read, serving
 from benchmarks.stream import Stream
@@ -42,7 +42,7 @@ def missing(variant: Variant) -> str | None:
         return "processes cannot be bound to two cores here"
     if variant.reader == "loops.queue_all" and sys.platform != "linux":
         return "memory is read from /proc, which is not here"
-    return None
+    return rust_tasks.why_missing() if variant.reader.startswith("rust_tasks.") else None
 
 
 def left_out(measures: Sequence[Measure]) -> dict[Measure, str]:

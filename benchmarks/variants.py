@@ -49,6 +49,16 @@ WEBSOCKETS_TRANSACTIONS = Variant(
     needs=("websockets", *_ORJSON),
 )
 NODE = Variant("Node ws, one callback", streams.CONTROL, "node_tasks.read_slots")
+_RUST = "tokio-tungstenite, a channel and a task per sub-session"
+_ONE_THREAD, _WORKERS = "current-thread", "2 workers"
+RUST = Variant(f"{_RUST}, {_WORKERS}", streams.CONTROL, "rust_tasks.read_slots")
+RUST_IN_ONE_THREAD = Variant(f"{_RUST}, {_ONE_THREAD}", streams.CONTROL, "rust_tasks.read_slots_in_one_thread")
+RUST_SIGNATURES = Variant(
+    f"tokio-tungstenite, slot and signatures, {_WORKERS}", streams.TRANSACTIONS, "rust_tasks.read_signatures"
+)
+RUST_VALUES = Variant(
+    f"tokio-tungstenite, serde_json::Value, {_WORKERS}", streams.TRANSACTIONS, "rust_tasks.read_values"
+)
 REQUESTS = Variant("import requests", streams.NOTHING, "imports.import_requests")
 
 
@@ -64,6 +74,14 @@ def looping_tasks(stream: str) -> Variant:
 
 def looping_node(stream: str) -> Variant:
     return Variant("Node ws, one callback", stream, "node_tasks.drive")
+
+
+def looping_rust(stream: str) -> Variant:
+    return Variant(f"tokio-tungstenite, a task per driver, {_WORKERS}", stream, "rust_tasks.drive")
+
+
+def looping_rust_in_one_thread(stream: str) -> Variant:
+    return Variant(f"tokio-tungstenite, a task per driver, {_ONE_THREAD}", stream, "rust_tasks.drive_in_one_thread")
 
 
 def simsync(label: str, stream: str, reader: str, *, speed: bool, core: str = "", tls: bool = False) -> Variant:

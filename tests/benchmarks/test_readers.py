@@ -21,6 +21,9 @@ from benchmarks.runs import Variant, WrongEvents, read, serving
 from benchmarks.stream import Stream
 from tests.benchmarks import recorded
 
+pytestmark = pytest.mark.timeout(600)
+"""The first that needs the Rust peer builds it, which takes minutes while others use the machine, too."""
+
 EVENTS, SESSIONS, TRANSACTIONS = 400, 16, 120
 Served = Callable[[Variant], Stream]
 
