@@ -98,7 +98,6 @@ class SubscriptionProtocol:
     def label(self) -> str:
         return ", ".join(str(spec) for spec in self._specs)
 
-    @property
     def open_streams(self) -> list[str]:
         """The subscribes that have not ended, each with its last slot."""
         return [

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import socket
 import time
+from typing import Any
 
 from simsync.runtime.connection_lost import ConnectionLost
 from simsync.runtime.duplex import DuplexWebSocket
+from simsync.runtime.task_loop import Wait
 from simsync.wire.payloads import Payloads
 
 UNANSWERED = 16 * 1024
@@ -17,14 +19,18 @@ UNANSWERED = 16 * 1024
 class PolledWebSocket(DuplexWebSocket):
     """Receives what is there, and keeps what the peer does not take yet. One thread uses it.
 
-    When :meth:`receive` has returned nothing, wait for :attr:`wanted` on ``sock``, at most until :attr:`write_by`, and
-    call :meth:`look_again`.
+    When :meth:`receive` has returned nothing, wait as :meth:`wait_for_more` says, and call it again.
     """
 
-    _unsent = b""
-    _unsent_since = math.inf
-    was_cut_short = False
-    """:meth:`receive` has stopped although there is more: call it again soon, without waiting."""
+    __slots__ = ("_unsent", "_unsent_since", "_write_waits_for", "was_cut_short")
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._unsent = b""
+        self._unsent_since = math.inf
+        self._write_waits_for = 0
+        self.was_cut_short = False
+        """:meth:`receive` has stopped although there is more: call it again soon, without waiting."""
 
     def take_over(self, sock: socket.socket, received: bytes) -> None:
         """Use a connection on which the upgrade is done. ``received``: what has come after the answer to it."""
@@ -33,21 +39,29 @@ class PolledWebSocket(DuplexWebSocket):
         self.last_inbound = time.monotonic()
 
     def receive(self) -> Payloads:
-        """Return the data messages that are there, in order; empty if there are none.
+        """Write what is left, and return the data messages that are there, in order; empty if there are none.
 
         Raises:
             ConnectionLost: The connection has ended, and all messages before its end were returned.
         """
+        if self._unsent:
+            self._write_on()
+            if time.monotonic() >= self._write_by:
+                raise ConnectionLost("the peer does not read")
         self.was_cut_short = False
         # wait: subscription | nothing: it never waits | – | 0 s
         return self.recv_batch()
 
-    def look_again(self) -> None:
-        """After a wait: read, and write what is left. Raises ConnectionLost."""
-        self._more_at_hand = True
-        self._write_on()
-        if time.monotonic() >= self.write_by:
-            raise ConnectionLost("the peer does not read")
+    @property
+    def has_more(self) -> bool:
+        """After :meth:`receive` has returned messages: it may return more without a wait."""
+        return self._more_at_hand or self._library_mode or self._end is not None
+
+    def wait_for_more(self, deadline: float = math.inf) -> Wait:
+        """The wait before the next :meth:`receive`, at most until ``deadline`` (monotonic seconds)."""
+        self._more_at_hand = True  # after the wait
+        # wait: subscription | bytes | the peer; its task | ping, dead-peer and handshake deadlines
+        return Wait(min(deadline, self._write_by), self.sock, self.wanted)
 
     def pong(self, payload: str | bytes = "") -> None:
         """Answer a ping, unless the peer does not take the answers: the protocol allows leaving some out."""
@@ -59,11 +73,9 @@ class PolledWebSocket(DuplexWebSocket):
         return self._wait_for | self._write_waits_for
 
     @property
-    def write_by(self) -> float:
+    def _write_by(self) -> float:
         """When the peer must have read something of what is left, in monotonic seconds."""
         return self._unsent_since + self.send_timeout
-
-    _write_waits_for = 0
 
     def _send(self, data: str | bytes) -> int:
         """Called by the library to write a frame."""

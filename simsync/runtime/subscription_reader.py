@@ -5,6 +5,7 @@ No other thread uses its socket, so it also sends.
 
 from __future__ import annotations
 
+import math
 import operator
 import time
 from collections.abc import Iterator
@@ -56,7 +57,8 @@ class SubscriptionReader:
     ) -> None:
         connection = self._connection = data_plane.connection
         self._logger = data_log(queue.state)
-        self._opener = DataOpener(url, protocol.label, options, connection.lock, self._logger)
+        self.status = SubscriptionStatus(protocol.label, protocol.open_streams)
+        self._opener = DataOpener(url, self.status.label, options, connection.lock, self._logger)
         self._protocol = protocol
         self._queue = queue
         self._data_plane = data_plane
@@ -80,7 +82,6 @@ class SubscriptionReader:
         self._broken_streams = 0
         self.reconnects = 0
         self.bytes_received = 0
-        self.status = SubscriptionStatus(protocol.label, lambda: protocol.open_streams)
         self._report = StatusReport(self.status, queue, connection)
 
     def start(self) -> None:
@@ -142,24 +143,14 @@ class SubscriptionReader:
         try:
             if self._attempts > self._options.ungated_reconnects + 1:
                 yield from self._park()
-            if not self._is_over():
-                yield from self._connect_and_converse()
+            ws = None if self._is_over() else (yield from self._open())
+            if ws is not None:
+                yield from self._converse(ws)
         except Reconnectable:
             if not self._stopping:
                 raise
         finally:
             self._give_turn_back()
-
-    def _connect_and_converse(self) -> Steps[None]:
-        ws = yield from self._open()
-        if ws is None:
-            return
-        try:
-            yield from self._converse(ws)
-        finally:
-            self.bytes_received += ws.bytes_received
-            self._task.unwatch()
-            ws.shutdown()
 
     def _park(self) -> Steps[None]:
         self._report.set(held_up=True)
@@ -215,6 +206,10 @@ class SubscriptionReader:
             raise Reconnectable(
                 f"{self.status.label}: connection lost: {lost.reason}", uptime, progress=self._delivered
             ) from lost
+        finally:
+            self.bytes_received += ws.bytes_received
+            self._task.unwatch()
+            ws.shutdown()
 
     def _subscribe(self, ws: PolledWebSocket) -> Steps[None]:
         protocol = self._protocol
@@ -224,13 +219,17 @@ class SubscriptionReader:
             ws.send(request)
         answer_by = time.monotonic() + self._options.handshake_timeout
         self._next_ping = time.monotonic() + self._options.ping_interval
-        while not protocol.acknowledged:
-            if self._stopping:
-                return
+        while True:
+            wait = self._receive_alive(ws, answer_by)
+            self._check_early_events()
+            if protocol.acknowledged:
+                break
+            # Only now: the answer may have come while this thread was busy with the other subscriptions.
             if time.monotonic() >= answer_by:
                 raise ConnectionLost(f"no answer to the subscribe within {self._options.handshake_timeout:g} s")
-            yield from self._receive_alive(ws, answer_by)
-            self._check_early_events()
+            yield wait
+            if self._stopping:
+                return
         self.reconnects += self._ever_up
         position, depth = (yield from self._ask_position()), self._options.replay_slots
         if not self._ever_up:
@@ -253,38 +252,40 @@ class SubscriptionReader:
         while not self._is_over():
             if self._buffer.is_full():
                 yield from self._wait_for_room(ws)
-            yield from self._receive_alive(ws, self._next_ping)
+            wait = self._receive_alive(ws)
+            if not self._is_over():
+                yield wait
 
-    def _receive_alive(self, ws: PolledWebSocket, deadline: float) -> Steps[None]:
-        """Receive until ``deadline`` (monotonic seconds), and send pings. A server that is silent too long is lost."""
-        yield from self._receive(ws, min(deadline, self._next_ping, ws.last_inbound + self._options.dead_after))
+    def _receive_alive(self, ws: PolledWebSocket, deadline: float = math.inf) -> Wait:
+        """Receive, and send a ping if it is time. A server that is silent too long is lost.
+
+        Returns the wait for more, at most until ``deadline`` (monotonic seconds).
+        """
+        wait = None if self._receive(ws) else GO_ON
+        # Only now: bytes may have come while this thread was busy, and the server is alive then.
         now = time.monotonic()
-        if now - ws.last_inbound >= self._options.dead_after:
+        silent_until = ws.last_inbound + self._options.dead_after
+        if now >= silent_until:
             raise ConnectionLost(f"nothing was received for {self._options.dead_after:g} s")
         if now >= self._next_ping:
             ws.ping()
             self._next_ping = now + self._options.ping_interval
+        return wait or ws.wait_for_more(min(deadline, self._next_ping, silent_until))
 
-    def _receive(self, ws: PolledWebSocket, deadline: float) -> Steps[None]:
-        """Take a part of what was read last, or read. In parts, because a small batch may inflate to a large one."""
+    def _receive(self, ws: PolledWebSocket) -> bool:
+        """Take a part of what was read last, or read: in parts, because a small batch may inflate to a large one.
+
+        Returns True if that was all there is.
+        """
         if not self._batch_is_open:
-            payloads = () if ws.is_drained else ws.receive()
-            if not payloads and not ws.was_cut_short:
-                # wait: subscription | bytes | the peer; its task | ping, dead-peer and handshake deadlines
-                yield Wait(min(deadline, ws.write_by), ws.sock, ws.wanted)
-                ws.look_again()
-                # Also after the deadline: bytes may have come while this thread was busy, and the peer is alive then.
-                payloads = ws.receive()
+            payloads = ws.receive()
             if not payloads:
-                if ws.was_cut_short:
-                    yield GO_ON
-                return
+                return not ws.was_cut_short
             self._batch = iter(payloads)
             self._batch_is_open = True
         self._take(self._next_texts(self._batch, ws.observer))
         self._batch_is_open = operator.length_hint(self._batch) > 0
-        if self._batch_is_open or not ws.is_drained:
-            yield GO_ON
+        return not (self._batch_is_open or ws.has_more)
 
     def _next_texts(self, payloads: Iterator[bytes], observer: FrameObserver | None) -> list[bytes]:
         """The next messages as JSON text, about :data:`DRAIN_LIMIT` bytes of them, fewer if they are small."""

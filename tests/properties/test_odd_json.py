@@ -295,11 +295,11 @@ def test_a_subscription_outlives_everything_that_it_does_not_report(thorough: bo
         if machine.ended or machine.outcome is not None:
             return
         machine.connected()
-        machine.receive([ack for index, ack in enumerate(acks) if PROGRAMS[index] in " ".join(machine.open_streams)])
+        machine.receive([ack for index, ack in enumerate(acks) if PROGRAMS[index] in " ".join(machine.open_streams())])
         assert machine.acknowledged
         newest = max(machine.last_slot or 0, 0) + 1
         if newest < 1 << 63:
-            number = 7 if PROGRAMS[0] in machine.open_streams[0] else 8
+            number = 7 if PROGRAMS[0] in machine.open_streams()[0] else 8
             result = {
                 "slot": newest,
                 "transaction": {"signatures": ["fresh"]},

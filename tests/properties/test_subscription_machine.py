@@ -313,7 +313,7 @@ class Subscriptions(RuleBasedStateMachine):
         if self.server.link is not None:
             assert conversation.acknowledged == (set(self.programs) - self.ended <= self.acked)
         assert len(self.delivered) + conversation.replays_dropped == self.read_items
-        assert len(conversation.open_streams) == len(self.programs) - len(self.ended)
+        assert len(conversation.open_streams()) == len(self.programs) - len(self.ended)
 
     def teardown(self) -> None:
         if not self.goes_on:

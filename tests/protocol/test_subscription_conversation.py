@@ -142,7 +142,7 @@ def test_what_may_have_been_an_event_costs_the_connection(unread: bytes) -> None
     received = conversation.receive([ack(1, 7), note(7, {"slot": 1}), unread, note(7, {"slot": 2})])
     assert len(received.events) == 1
     assert isinstance(conversation.outcome, Reconnect)
-    assert conversation.open_streams == ['transactionSubscribe("all") at slot 1']
+    assert conversation.open_streams() == ['transactionSubscribe("all") at slot 1']
 
 
 def test_what_comes_after_the_end_of_a_stream_is_no_event() -> None:
@@ -275,7 +275,7 @@ def test_an_end_without_a_name_ends_only_what_was_acknowledged() -> None:
     end = json.dumps({"method": "streamsCompleted", "params": {}}).encode()
     conversation.receive([ack(1, 70), end])
     assert not conversation.ended
-    assert len(conversation.open_streams) == 1
+    assert len(conversation.open_streams()) == 1
 
 
 # What cannot be read.

@@ -107,7 +107,7 @@ def test_an_answer_in_any_pieces_and_what_follows_it(answer: str, size: int) -> 
         try:
             received = list(ws.receive())
             while not received:
-                ws.look_again()
+                ws.wait_for_more()
                 received = list(ws.receive())
         finally:
             ws.shutdown()

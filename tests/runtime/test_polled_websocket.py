@@ -33,7 +33,7 @@ def sent_to(peer: Pair, ws: PolledWebSocket) -> bytes:
     """All that the client has to send."""
     received = peer.received()
     while ws.wanted & WRITE:
-        ws.look_again()
+        assert list(ws.receive()) == []
         received += peer.received()
     return received
 
@@ -49,7 +49,7 @@ def test_a_message_is_received_when_it_is_whole(ws: PolledWebSocket, peer: Pair)
     received: list[bytes] = []
     for place in range(len(data)):
         peer.deliver(data[place : place + 1])
-        ws.look_again()
+        ws.wait_for_more()
         received += ws.receive()
     assert received == [b"one", b"two"]
 
@@ -87,7 +87,7 @@ def test_a_peer_that_never_reads_is_lost(ws: PolledWebSocket, peer: Pair) -> Non
     ws.send_timeout = 0.0
     ws.send(b"x" * 20_000_000)
     with pytest.raises(ConnectionLost, match="the peer does not read"):
-        ws.look_again()
+        ws.receive()
 
 
 def test_pings_of_a_peer_that_does_not_read_do_not_pile_up(ws: PolledWebSocket, peer: Pair) -> None:
@@ -102,6 +102,6 @@ def test_pings_of_a_peer_that_does_not_read_do_not_pile_up(ws: PolledWebSocket, 
     answers = [frame for frame in FrameParser().feed(sent_to(peer, ws)) if frame.opcode == PONG]
     assert len(answers) == 0
     peer.deliver(encode(PING, b"again"))
-    ws.look_again()
+    ws.wait_for_more()
     ws.receive()
     assert FrameParser().feed(sent_to(peer, ws)) == [Frame(PONG, b"again")]
