@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Collection, MutableMapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Callable, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from simsync.frames import CONTROL, DATA
 from simsync.protocol.session_state import SessionState
@@ -37,24 +38,16 @@ def named(session_ids: Collection[str]) -> str:
 class ConnectionLog(Adapter):
     """Puts the sessions before each message, and ``session_id``, ``plane``, ``attempt`` and ``slot`` into the record.
 
+    This one is of a connection without a session.
+
     Args:
         logger: Where the lines go.
         plane: ``"control"`` or ``"data"``.
-        session_ids: Returns the sessions of the connection.
-        fields: Returns ``session_id``, for many sessions that of all together, and ``slot``.
     """
 
-    def __init__(
-        self,
-        logger: logging.Logger,
-        plane: str,
-        session_ids: Callable[[], Collection[str]],
-        fields: Callable[[], Mapping[str, object]],
-    ) -> None:
-        super().__init__(logger, {})
+    def __init__(self, logger: logging.Logger, plane: str) -> None:
+        super().__init__(logger, None)
         self._plane = plane
-        self._session_ids = session_ids
-        self._fields = fields
 
     def of(self, state: SessionState) -> ConnectionLog:
         """The same log, for lines about one of the sessions."""
@@ -62,12 +55,22 @@ class ConnectionLog(Adapter):
 
     def to(self, logger: logging.Logger) -> ConnectionLog:
         """The same sessions and fields in another log."""
-        return ConnectionLog(logger, self._plane, self._session_ids, self._fields)
+        other = copy.copy(self)
+        other.logger = logger
+        return other
 
     def process(self, msg: object, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         extra = {"plane": self._plane, "attempt": None, **self._fields(), **(kwargs.get("extra") or {})}
         subject = named(self._session_ids()).replace("%", "%%")
         return (f"{subject}: {msg}" if subject else msg), {**kwargs, "extra": extra}
+
+    def _session_ids(self) -> Collection[str]:
+        """The sessions of the connection."""
+        return ()
+
+    def _fields(self) -> dict[str, object]:
+        """``session_id``, for many sessions that of all together, and ``slot``."""
+        return {"session_id": None, "slot": None}
 
 
 class HasSessions(Protocol):
@@ -77,24 +80,42 @@ class HasSessions(Protocol):
     control_session_id: str | None
 
 
-def control_log(logger: logging.Logger, protocol: HasSessions) -> ConnectionLog:
-    """The log of a control connection. Its ``slot`` is None for many sessions."""
+class _ControlLog(ConnectionLog):
+    """Its ``slot`` is None for many sessions."""
 
-    def fields() -> dict[str, object]:
-        states = protocol.sessions
+    def __init__(self, logger: logging.Logger, protocol: HasSessions) -> None:
+        super().__init__(logger, CONTROL)
+        self._protocol = protocol
+
+    def _session_ids(self) -> Collection[str]:
+        return self._protocol.sessions
+
+    def _fields(self) -> dict[str, object]:
+        states = self._protocol.sessions
         slot = next(iter(states.values())).position if len(states) == 1 else None
-        return {"session_id": protocol.control_session_id or next(iter(states), None), "slot": slot}
+        return {"session_id": self._protocol.control_session_id or next(iter(states), None), "slot": slot}
 
-    return ConnectionLog(logger, CONTROL, lambda: protocol.sessions, fields)
+
+class _SessionLog(ConnectionLog):
+    def __init__(self, logger: logging.Logger, plane: str, state: SessionState) -> None:
+        super().__init__(logger, plane)
+        self._state = state
+
+    def _session_ids(self) -> Collection[str]:
+        return (self._state.session_id,) if self._state.session_id else ()
+
+    def _fields(self) -> dict[str, object]:
+        return {"session_id": self._state.session_id or None, "slot": self._state.position}
+
+
+def control_log(logger: logging.Logger, protocol: HasSessions) -> ConnectionLog:
+    """The log of a control connection."""
+    return _ControlLog(logger, protocol)
 
 
 def session_log(logger: logging.Logger, state: SessionState, plane: str = CONTROL) -> ConnectionLog:
     """The log of what concerns one session: of its control connection, or of a subscription."""
-
-    def fields() -> dict[str, object]:
-        return {"session_id": state.session_id or None, "slot": state.position}
-
-    return ConnectionLog(logger, plane, lambda: (state.session_id,) if state.session_id else (), fields)
+    return _SessionLog(logger, plane, state)
 
 
 def data_log(state: SessionState) -> ConnectionLog:

@@ -14,6 +14,7 @@ of the protocol. Two things are done here instead:
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import ssl
 import struct
@@ -58,8 +59,14 @@ class DuplexWebSocket(websocket.WebSocket):
         options: passed on to ``websocket.WebSocket``.
     """
 
-    send_timeout = 10.0
-    """Seconds that a control frame waits for a peer that does not read."""
+    # More attributes than an object holds without a dict of 1.5 KiB.
+    __slots__ = ("_buffer", "_chunks", "_close_by", "_collected", "_deadline", "_end", "_is_tls", "_library_bytes",
+                 "_library_mode", "_library_reads", "_more_at_hand", "_needed", "_plain", "_position", "_tls_call",
+                 "_waker", "binary", "bytes_received", "drain_limit", "last_inbound", "max_message", "observer",
+                 "outgoing")  # fmt: skip
+
+    send_timeout = 10.0  # seconds that a control frame waits for a peer that does not read
+    _wait_for = READ
 
     def __init__(self, *, max_message: int, bulk: bool = True, **options: Any) -> None:
         options["skip_utf8_validation"] = True  # the JSON decoder validates, a thousand times faster
@@ -80,7 +87,7 @@ class DuplexWebSocket(websocket.WebSocket):
         self._library_bytes = 0  # taken by the library for the message that it is reading
         self._library_reads = 0
         self._deadline: float | None = None
-        self._close_by: float | None = None
+        self._close_by = math.inf
         self._waker: Waker | None = None
         self._end: ConnectionLost | None = None
         self.drain_limit = DRAIN_LIMIT
@@ -236,14 +243,10 @@ class DuplexWebSocket(websocket.WebSocket):
                 return False
             self._more_at_hand = True
         rest = self._buffer[self._position :]
-        self._buffer = b"".join([rest, *self._chunks]) if rest or len(self._chunks) > 1 else self._chunks[0]
-        self._position = 0
-        self._chunks = []
+        self._buffer = b"".join([rest, *self._chunks] if rest else self._chunks)
         self.bytes_received += self._collected
-        self._collected = 0
+        self._position, self._collected, self._chunks = 0, 0, []
         return True
-
-    _wait_for = READ
 
     def _await_bytes(self) -> bool:
         """False if the deadline passed or the waker was woken."""
@@ -362,9 +365,7 @@ class DuplexWebSocket(websocket.WebSocket):
     def _send(self, data: str | bytes) -> int:
         """Called by the library to write a frame."""
         raw = data.encode("utf-8") if isinstance(data, str) else data
-        deadline = time.monotonic() + self.send_timeout
-        if self._close_by is not None:
-            deadline = min(deadline, self._close_by)
+        deadline = min(time.monotonic() + self.send_timeout, self._close_by)
         # wait: the thread that reads, sending | room in the kernel's buffer | the peer; its waker | 10 s
         sent = self.write_some(raw, deadline, self._waker)
         if not sent:
@@ -376,10 +377,10 @@ class DuplexWebSocket(websocket.WebSocket):
         if not self.connected:
             self.shutdown()
             return
-        self._close_by = deadline = None if timeout is None else time.monotonic() + timeout
+        self._close_by = deadline = math.inf if timeout is None else time.monotonic() + timeout
         with contextlib.suppress(ConnectionLost, OSError, websocket.WebSocketException):
             super().send_close(status, reason)
-            while deadline is None or time.monotonic() < deadline:
+            while time.monotonic() < deadline:
                 # wait: the thread that reads | the answer to a close frame | the peer | the timeout given
                 self.recv_batch(deadline)
         self.shutdown()

@@ -22,8 +22,7 @@ class FrameObserver:
     """
 
     def __init__(self, on_frame: OnFrame, plane: str, url: str, log: ConnectionLog | None) -> None:
-        no_session = ConnectionLog(FRAMES, plane, tuple, lambda: {"session_id": None, "slot": None})
-        self._logger = no_session if log is None else log.to(FRAMES)
+        self._logger = ConnectionLog(FRAMES, plane) if log is None else log.to(FRAMES)
         self._on_frame = on_frame
         self._plane = plane
         self._url = url

@@ -36,19 +36,25 @@ class Reconnectable(Exception):
 class Attempt:
     """One connection, from connecting to its end. ``delay``: seconds to wait before."""
 
-    def __init__(self, made: AttemptManager, delay: float) -> None:
+    def __init__(self, made: AttemptManager | None = None, delay: float = 0.0) -> None:
+        """``made``: None for the first attempt of all."""
         self._made = made
         self.delay = delay
+        self.lost: Reconnectable | None = None
 
     def __enter__(self) -> None:
-        self._made.__enter__()
+        if self._made is not None:
+            self._made.__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
+    ) -> bool:
         if error is not None and not isinstance(error, Exception):
-            return None  # the end of a task or of the process is no failed attempt
-        return self._made.__exit__(kind, error, traceback)
+            return False  # the end of a task or of the process is no failed attempt
+        if self._made is not None:
+            return bool(self._made.__exit__(kind, error, traceback))
+        self.lost = error if isinstance(error, Reconnectable) else None
+        return self.lost is not None
 
 
 class ReconnectPolicy:
@@ -80,6 +86,11 @@ class ReconnectPolicy:
 
         Raises the last Reconnectable when the budget is spent, and any other exception at once.
         """
+        # Most connections are made at once and never lost. So what counts attempts is made when the first has failed.
+        first = Attempt()
+        yield first
+        if first.lost is None:
+            return
         import tenacity  # by now it is loaded, see `late_imports`
 
         retrying = tenacity.Retrying(
@@ -91,7 +102,11 @@ class ReconnectPolicy:
             before_sleep=self._report,
             reraise=True,
         )
-        for made in retrying:
+        attempts = iter(retrying)
+        with Attempt(next(attempts)):
+            raise first.lost
+        del first  # an exception keeps its frames, and what they hold
+        for made in attempts:
             yield Attempt(made, self._pause)
 
     def _note_pause(self, seconds: float) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import simsync
+from tests.until import until
 
 from .scripted_control import Talk, scripted
 from .test_quiet_subscription import ACCEPTED, END, NOTIFICATION
-from .wire_peer import PING, TEXT, encode
+from .wire_peer import PING, TEXT, accept, encode
 
 LONG = 20.0
 
@@ -188,3 +192,24 @@ def test_connecting_to_an_address_needs_no_thread() -> None:
                 for _each in range(64):
                     accepted.enter_context(silent.accept()[0])
                 assert threading.active_count() == before
+
+
+def test_a_quiet_subscription_takes_little_memory() -> None:
+    """Sessions may have thousands. What only a lost connection needs, such as its retries, is not there before."""
+    count = 64
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as listener, contextlib.ExitStack() as accepted:
+        listener.settimeout(LONG)
+        with session_at(f"ws://127.0.0.1:{listener.getsockname()[1]}", simsync.Options()) as session:
+            (sub,) = session.sub_sessions
+            tracemalloc.start()
+            try:
+                for _each in range(count):
+                    sub.subscribe("slotSubscribe")
+                    accepted.enter_context(accept(listener, early=ACCEPTED))
+                until(sub.queue.changed, lambda: all(status.up for status in sub.queue.subscriptions))
+                gc.collect()
+                taken = tracemalloc.take_snapshot()
+            finally:
+                tracemalloc.stop()
+    ours = taken.filter_traces([tracemalloc.Filter(False, str(Path(__file__).parent / "*"))])
+    assert sum(trace.size for trace in ours.traces) < count * 13 * 1024
