@@ -25,6 +25,9 @@ from simsync.runtime.process import OwnProcess
 from simsync.runtime.subscription_status import SubscriptionStatus
 from simsync.runtime.waiting import InterruptSafeCondition, earliest
 
+_UNUSED = threading.Condition()
+"""In place of the conditions of the standard class, which nobody waits for and which take 4 KiB for each queue."""
+
 
 class EventBatch:
     """A list of events and the iterator that delivers them; what the caller has not taken stays in the iterator.
@@ -142,6 +145,7 @@ class EventQueue(queue.Queue[Event]):
 
     def __init__(self, state: SessionState, ready_queues: ReadyQueues, drain_idle: float) -> None:
         super().__init__()
+        self.not_empty = self.not_full = self.all_tasks_done = _UNUSED
         self.state = state
         self.subscriptions: list[SubscriptionStatus] = []
         self.on_completed: list[Callable[[], None]] = []
@@ -161,6 +165,9 @@ class EventQueue(queue.Queue[Event]):
         self._completed: EventBatch | None = None
         self._completed_at = 0.0
         self._failure: SimsyncError | None = None
+
+    def _init(self, maxsize: int) -> None:
+        """Nothing: the batches are not in the container of the standard class."""
 
     # For the reader threads.
 

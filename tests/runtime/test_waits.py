@@ -25,6 +25,7 @@ RAW = {
     ("polled_connector.py", "getaddrinfo"),  # of an address in digits
     ("interruptible.py", "get"),
     ("threads.py", "join"),
+    ("event_queue.py", "Condition"),  # nobody waits for it
     ("__main__.py", "sleep"),  # of a thread that ends the process
     ("http.py", "request"),
     ("http_connections.py", "connect"),
