@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from benchmarks.readers.loops import coverage_problems, open_session, start
+from benchmarks.readers.loops import coverage_problems, open_session, start, wait_until_subscribed
 from benchmarks.readers.run import Run, Stopwatch, transaction_problems
 from benchmarks.stream import Stream
 from benchmarks.traffic import FIRST_SLOT
@@ -18,6 +18,7 @@ def read_slots_only(stream: Stream) -> Run:
     watch = Stopwatch()
     with open_session(stream, compression=False) as session:
         session.sub_sessions[0].subscribe_transactions()
+        wait_until_subscribed(session)
         received = misplaced = 0
         watch.start()
         start(session, stream)
@@ -47,6 +48,7 @@ def _read_every_field(stream: Stream, *, compression: bool) -> Run:
     watch = Stopwatch()
     with open_session(stream, compression=compression) as session:
         session.sub_sessions[0].subscribe_transactions()
+        wait_until_subscribed(session)
         received = crc = 0
         watch.start()
         start(session, stream)

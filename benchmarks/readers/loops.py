@@ -31,6 +31,12 @@ def start(session: ParallelSession, stream: Stream) -> None:
     session.sub_sessions[-1].send_continue(advance_count=stream.events)
 
 
+def wait_until_subscribed(session: ParallelSession) -> None:
+    for sub in session.sub_sessions:
+        while not all(status.up for status in sub.queue.subscriptions):
+            time.sleep(0.001)
+
+
 def coverage_problems(session: ParallelSession) -> list[str]:
     return [
         f"{sub!r}: {coverage!r}"
@@ -70,9 +76,7 @@ def _read_in_one_loop(stream: Stream, *, subscribed: bool) -> Run:
         began = time.perf_counter()
         if subscribed:
             session.subscribe_transactions()
-            for sub in session.sub_sessions:
-                while not all(status.up for status in sub.queue.subscriptions):
-                    time.sleep(0.001)
+            wait_until_subscribed(session)
         figures = {"until_subscribed": time.perf_counter() - began, "threads": threading.active_count()}
         watch.start()
         start(session, stream)
