@@ -7,7 +7,6 @@ subscription has ended, so it is the last event, or a failure takes its place.
 
 from __future__ import annotations
 
-import operator
 import os
 import queue
 import threading
@@ -19,7 +18,7 @@ from typing import Callable, Union
 from simsync.errors import Cancelled, EventTimeout, SimsyncError, SubscriptionFailed
 from simsync.events import Completed, Event
 from simsync.protocol.session_state import NOTHING_SEEN, SessionState
-from simsync.runtime.data_buffer import DataBuffer
+from simsync.runtime.event_batch import DataBatch, EventBatch
 from simsync.runtime.failure import fresh
 from simsync.runtime.process import OwnProcess
 from simsync.runtime.subscription_status import SubscriptionStatus
@@ -27,65 +26,6 @@ from simsync.runtime.waiting import InterruptSafeCondition, earliest
 
 _UNUSED = threading.Condition()
 """In place of the conditions of the standard class, which nobody waits for and which take 4 KiB for each queue."""
-
-
-class EventBatch:
-    """A list of events and the iterator that delivers them; what the caller has not taken stays in the iterator.
-
-    ``first``: the sequence number of the first event, None if no event has a number. ``step``: 1 if the numbers of the
-    following events count up from there, 0 if all events go by ``first``, because they carry no numbers of their own.
-    """
-
-    __slots__ = ("events", "first", "is_last", "iterator", "previous", "step")
-
-    def __init__(self, events: list[Event], first: int | None = None, step: int = 0, *, is_last: bool = False) -> None:
-        self.events = events
-        self.iterator = iter(events)
-        self.first = first
-        self.step = step
-        self.is_last = is_last
-        self.previous: int | None = None
-        """The last number that was delivered before this batch."""
-
-    @property
-    def left(self) -> int:
-        """How many events the caller has not taken yet."""
-        return operator.length_hint(self.iterator)
-
-    @property
-    def last_sequence(self) -> int | None:
-        """The number of the last event that the caller has taken."""
-        taken = len(self.events) - self.left
-        if not taken or self.first is None:
-            return self.previous
-        return self.first + (taken - 1) * self.step
-
-    def split_off_last(self) -> EventBatch:
-        """Take the last event out of the list, into a batch that ends the session."""
-        number = None if self.first is None else self.first + (len(self.events) - 1) * self.step
-        return EventBatch([self.events.pop()], number, is_last=True)
-
-    def cut_short(self) -> None:
-        """Drop what the caller has not taken. A loop that runs over the iterator ends."""
-        del self.events[len(self.events) - self.left :]
-
-    def delivered(self) -> None:
-        """The caller has taken everything and asks for more."""
-
-
-class DataBatch(EventBatch):
-    """Events of one subscription. They take up room in its buffer until the caller has taken all of them."""
-
-    __slots__ = ("_buffer", "_mark")
-
-    def __init__(self, events: list[Event], size: int, buffer: DataBuffer) -> None:
-        super().__init__(events)
-        self._buffer = buffer
-        self._mark = buffer.add(len(events), size)
-
-    def delivered(self) -> None:
-        # May be called twice, if Ctrl-C came in between: a mark removes the same events each time.
-        self._buffer.remove(self._mark)
 
 
 class Ended:

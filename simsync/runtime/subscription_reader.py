@@ -20,7 +20,8 @@ from simsync.runtime.data_buffer import DataBuffer
 from simsync.runtime.data_opener import DataOpener, GaveUp, NotFound
 from simsync.runtime.data_plane import DataPlane
 from simsync.runtime.duplex import DRAIN_LIMIT
-from simsync.runtime.event_queue import DataBatch, EventQueue
+from simsync.runtime.event_batch import DataBatch
+from simsync.runtime.event_queue import EventQueue
 from simsync.runtime.exhaustion import Exhausted
 from simsync.runtime.failure import chain_of
 from simsync.runtime.frame_observer import FrameObserver

@@ -5,7 +5,6 @@ Nothing here raises: a missing part reads as empty, and what is not understood s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from simsync.errors import ProtocolError
@@ -15,8 +14,8 @@ from simsync.wire.spelling import FoldedFields
 from simsync.wire.transaction_bytes import message_version
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _list(value: object) -> list[Any]:
@@ -38,7 +37,7 @@ def transaction_fields(result: object) -> TransactionFields:
     transaction = _mapping(reply.get("transaction"))
     message = _mapping(transaction.get("message"))
     loaded = _mapping(meta.get("loadedAddresses"))
-    keys = [_account_key(value) for value in _list(message.get("accountKeys"))]
+    keys = [key if type(key) is str else _account_key(key) for key in _list(message.get("accountKeys"))]
     if len(keys) < len(_list(meta.get("preBalances"))):  # jsonParsed lists them among the account keys
         keys += [_text(value) for part in ("writable", "readonly") for value in _list(loaded.get(part))]
     signatures = _list(transaction.get("signatures"))
@@ -60,7 +59,7 @@ def transaction_fields(result: object) -> TransactionFields:
 
 def _account_key(value: object) -> str:
     """``jsonParsed`` writes an object per account key."""
-    return _text(value.get("pubkey") if isinstance(value, Mapping) else value)
+    return _text(value.get("pubkey") if isinstance(value, dict) else value)
 
 
 # Account diffs.
@@ -89,7 +88,7 @@ def action_result_fields(result: object) -> ActionResultFields:
     fields = FoldedFields(_mapping(result))
     outcomes = fields.get("transaction_outcomes")
     if isinstance(outcomes, list):
-        decoded = tuple(_outcome(FoldedFields(one)) for one in outcomes if isinstance(one, Mapping))
+        decoded = tuple(_outcome(FoldedFields(one)) for one in outcomes if isinstance(one, dict))
     else:
         decoded = (_outcome(fields),)
     committed = fields.get("committed")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
+import weakref
+from dataclasses import dataclass
 
 import pytest
 
@@ -12,11 +14,19 @@ from simsync.errors import ControlFailed
 from simsync.events import Completed, Event, ReadyForContinue, Slot
 from simsync.protocol.session_state import SessionState
 from simsync.runtime.data_buffer import DataBuffer
-from simsync.runtime.event_queue import DataBatch, Ended, EventBatch, EventQueue, ReadyQueues
+from simsync.runtime.event_batch import DataBatch, EventBatch
+from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
 from simsync.runtime.subscription_status import SubscriptionStatus
 
 READY = ReadyForContinue()
 DONE = Completed(None, None)
+
+
+@dataclass
+class Heavy(Event):
+    """An event that can be watched until it is gone."""
+
+    number: int
 
 
 def event_queue() -> EventQueue:
@@ -130,6 +140,30 @@ def test_the_numbers_travel_with_the_batches() -> None:
         one.get()
         reached.append(one.last_sequence)
     assert reached == [5, 6, 9]
+
+
+def test_data_is_not_kept_when_the_caller_has_taken_it() -> None:
+    """Not even while the rest of its batch waits: the fields of many transactions keep the garbage collector busy."""
+    one = event_queue()
+    one.put(DataBatch([Heavy(1), Heavy(2), Heavy(3)], 30, DataBuffer(10, 1_000, lambda: None)))
+    for number in (1, 2):
+        event = one.get()
+        assert event == Heavy(number)
+        gone = weakref.ref(event)
+        del event
+        assert gone() is None
+    assert one.qsize() == 1
+
+
+def test_cancelling_drops_data_that_was_not_taken() -> None:
+    one = event_queue()
+    one.put(DataBatch([Slot(1), Slot(2), Slot(3)], 30, DataBuffer(10, 1_000, lambda: None)))
+    loop = one.next_batch(None)
+    assert loop is not None
+    assert next(loop) == Slot(1)
+    one.cancel(simsync.Cancelled("the session was closed"))
+    assert list(loop) == []
+    assert one.qsize() == 0
 
 
 def test_cancelling_drops_what_was_not_taken_and_keeps_the_number() -> None:

@@ -17,7 +17,8 @@ import simsync
 from simsync.events import ReadyForContinue, Slot
 from simsync.protocol.continue_cycle import ContinueCycle
 from simsync.protocol.session_state import SessionState
-from simsync.runtime.event_queue import EventBatch, EventQueue, ReadyQueues
+from simsync.runtime.event_batch import EventBatch
+from simsync.runtime.event_queue import EventQueue, ReadyQueues
 from simsync.runtime.outbox import Outbox
 from simsync.runtime.waiting import InterruptSafeCondition, deadline_after
 from tests.runtime.scripted_control import Talk, answering_slots, scripted
