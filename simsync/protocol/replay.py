@@ -42,27 +42,38 @@ class ReplayFilter:
         """Nothing of the slots before this one can be told from a repetition any more."""
         self.delivered: _Counts = {}
         """How often each key was delivered, by slot."""
+        self._is_single = streams == 1
+        self._uncounted: list[Any] = []
+        """Keys of the last slot of a single stream. None of them can come again before the connection is lost."""
 
     def reconnected(self) -> None:
         """The server replays everything from the slot of each cursor, including that slot."""
         for cursor in self.cursors:
             if cursor.slot is not None:
                 cursor.resume_slot = cursor.slot
+                delivered = self.delivered.setdefault(cursor.slot, {})
+                for key in self._uncounted:
+                    delivered[key] = delivered.get(key, 0) + 1
             cursor.counts.clear()
+        self._uncounted.clear()
 
     # guess: the part of a stream that is replayed
     # guess: a transaction that mentions two of the programs
     def admit(self, stream: int, slot: int, key: object) -> bool:
         """True if this notification was not delivered before. The slots of a stream never go back."""
         cursor = self.cursors[stream]
-        if cursor.resume_slot is not None and slot < cursor.resume_slot:
-            self.dropped += 1  # the server replays more than it was asked for
-            return False
-        if cursor.slot is None or slot > cursor.slot:
-            if cursor.slot is not None:
-                cursor.longest_silence = max(cursor.longest_silence or 0, slot - cursor.slot)
-            cursor.slot = slot
-            self._forget()
+        if slot != cursor.slot:
+            if cursor.resume_slot is not None and slot < cursor.resume_slot:
+                self.dropped += 1  # the server replays more than it was asked for
+                return False
+            if cursor.slot is None or slot > cursor.slot:
+                if cursor.slot is not None:
+                    cursor.longest_silence = max(cursor.longest_silence or 0, slot - cursor.slot)
+                cursor.slot = slot
+                self._forget()
+        if self._is_single and slot == cursor.slot != cursor.resume_slot:
+            self._uncounted.append(key)
+            return True
         counts = cursor.counts.setdefault(slot, {})
         count = counts[key] = counts.get(key, 0) + 1
         delivered = self.delivered.setdefault(slot, {})
@@ -74,6 +85,7 @@ class ReplayFilter:
 
     def _forget(self) -> None:
         """A reconnect begins at the cursors, so counts before the oldest one are not needed any more."""
+        self._uncounted.clear()
         slots = [cursor.slot for cursor in self.cursors if cursor.slot is not None]
         newest = max(slots)
         oldest = min(slots) if len(slots) == len(self.cursors) else newest - KEPT_SLOTS

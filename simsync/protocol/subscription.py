@@ -194,13 +194,15 @@ class SubscriptionProtocol:
         """Take received messages as JSON text, in order, until there is an outcome: what follows would hide a gap."""
         events: list[Event] = []
         size = 0
+        layouts = self._layouts
         for payload in payloads:
-            found = None if self._layouts is None else self._layouts.find(payload)
+            found = None if layouts is None else layouts.find(payload)
             if found is not None:
-                _method, subscription, slot, signature = found
+                subscription, slot, signature = found
                 index = self._numbers.get(subscription)
                 if index is not None:
-                    if self._admit(index, slot, self._unique(slot, signature, payload)):
+                    key = signature if self._contents is None else self._unique(slot, signature, payload)
+                    if self._admit(index, slot, key):
                         events.append(Transaction(slot, payload, TRANSACTION, signature))
                         size += len(payload)
                     if self.outcome is not None:

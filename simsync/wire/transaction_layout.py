@@ -8,7 +8,8 @@ the caller reads a field.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from dataclasses import dataclass, field
+from typing import Any, Optional
 
 from simsync.wire import json_codec
 
@@ -21,15 +22,29 @@ _KEPT = 8
 _LONGEST_SLOT = 20
 
 
-Found = tuple[str, Any, int, str]
-"""Method, subscription, slot, first signature. A plain tuple takes half the time of a named one to create."""
+Found = tuple[Any, int, str]
+"""Subscription, slot, first signature. A plain tuple takes half the time of a named one to create."""
 
 
-class _Layout(NamedTuple):
+@dataclass
+class _Layout:
+    """``prefix``: the head with the last slot, because many transactions in a row have the same one."""
+
     head: bytes
     tail: bytes
-    method: str
     subscription: Any
+    prefix: bytes = field(default=b"", compare=False)
+    slot: int = field(default=0, compare=False)
+
+    def take_slot(self, payload: bytes) -> bool:
+        """Take the slot of a notification. False if it does not have this head, and a slot behind it."""
+        begin = len(self.head)
+        end = payload.find(b",", begin, begin + _LONGEST_SLOT + 1)
+        digits = payload[begin:end]
+        if end < 0 or not digits.isdigit() or not payload.startswith(self.head):
+            return False
+        self.prefix, self.slot = payload[: end + 1], int(digits)
+        return True
 
 
 # guess: position of slot and signature in the text of a transaction
@@ -38,23 +53,16 @@ class TransactionLayouts:
 
     def __init__(self) -> None:
         self._layouts: list[_Layout] = []
-        self._digits, self._slot = b"0", 0  # the last slot: many transactions in a row have the same one
 
     def find(self, payload: bytes) -> Optional[Found]:
         """The routing fields of a notification; None if it has no known layout."""
         for layout in self._layouts:
-            if payload.startswith(layout.head) and payload.endswith(layout.tail):
-                begin = len(layout.head)
-                digits = payload[begin : payload.find(b",", begin, begin + _LONGEST_SLOT + 1)]
-                first = payload.find(_SIGNATURES, begin) + len(_SIGNATURES)
+            if payload.endswith(layout.tail) and (payload.startswith(layout.prefix) or layout.take_slot(payload)):
+                first = payload.find(_SIGNATURES, len(layout.prefix)) + len(_SIGNATURES)
                 signature = payload[first : payload.find(b'"', first)]
-                if first <= begin or not signature.isalnum():
+                if first < len(_SIGNATURES) or not signature.isalnum():
                     return None
-                if digits != self._digits:
-                    if not digits.isdigit():
-                        return None
-                    self._digits, self._slot = digits, int(digits)
-                return layout.method, layout.subscription, self._slot, signature.decode("ascii")
+                return layout.subscription, layout.slot, signature.decode("ascii")
         return None
 
     def learn(self, payload: bytes, method: str, subscription: object, slot: int, key: object) -> None:
@@ -72,12 +80,12 @@ class TransactionLayouts:
                 return
             params.update(_decoded(b'{"":0' + tail[:-1]))
             params.pop("", None)
-        layout = _Layout(head, tail, method, subscription)
-        fits = params == {"subscription": subscription, "result": {"slot": 0}} and payload.endswith(tail)
+        layout = _Layout(head, tail, subscription)
+        fits = params == {"subscription": subscription, "result": {"slot": 0}} and layout.take_slot(payload)
         if fits and layout not in self._layouts:  # a known layout does not help if the notification is odd elsewhere
             before = self._layouts
             self._layouts = [layout, *before[: _KEPT - 1]]
-            if self.find(payload) != (method, subscription, slot, key):
+            if self.find(payload) != (subscription, slot, key):
                 self._layouts = before
 
 

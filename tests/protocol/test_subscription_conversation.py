@@ -241,6 +241,7 @@ def test_counts_are_forgotten_behind_the_cursors() -> None:
     for slot in range(1_000):
         assert one.admit(0, slot, "s")
         assert two.admit(0, slot, "s")
+    one.reconnected()
     assert len(one.delivered) == 1
     assert len(two.delivered) == KEPT_SLOTS + 1, "the other stream has no cursor yet"
 
