@@ -26,7 +26,7 @@ from simsync.runtime.connection_lost import ConnectionLost
 from simsync.runtime.connector import connection_failure
 from simsync.runtime.control_opener import ControlOpener
 from simsync.runtime.delivery import deliver
-from simsync.runtime.duplex import DRAIN_LIMIT, DuplexWebSocket
+from simsync.runtime.duplex import DuplexWebSocket
 from simsync.runtime.event_queue import Ended, EventQueue, ReadyQueues
 from simsync.runtime.exhaustion import Exhausted
 from simsync.runtime.failure import chain_of, fresh, given_up
@@ -366,7 +366,7 @@ class ControlConnection:
         """The handshake of this connection may just have ended."""
         if self._protocol.phase is not Phase.STEADY or self.up:
             return
-        ws.drain_limit = max(DRAIN_LIMIT, ROOM_PER_SESSION * len(self._protocol.sessions))
+        ws.drain_limit = max(ws.drain_limit, ROOM_PER_SESSION * len(self._protocol.sessions))
         self.reconnects += bool(self.queues)
         self.queues = self.queues or {
             session_id: EventQueue(state, self.ready_queues, self._options.drain_idle)

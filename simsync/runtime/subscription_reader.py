@@ -15,11 +15,11 @@ from simsync.options import Options
 from simsync.protocol.connection_log import data_log
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.subscription import SubscriptionProtocol
+from simsync.runtime.bulk_websocket import DRAIN_LIMIT
 from simsync.runtime.connection_lost import ConnectionLost
 from simsync.runtime.data_buffer import DataBuffer
 from simsync.runtime.data_opener import DataOpener, GaveUp, NotFound
 from simsync.runtime.data_plane import DataPlane
-from simsync.runtime.duplex import DRAIN_LIMIT
 from simsync.runtime.event_batch import DataBatch
 from simsync.runtime.event_queue import EventQueue
 from simsync.runtime.exhaustion import Exhausted

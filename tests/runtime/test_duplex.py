@@ -14,13 +14,9 @@ from typing import Any
 import pytest
 
 from simsync.runtime import waiting as ways_to_wait
+from simsync.runtime.bulk_websocket import DRAIN_LIMIT, READ_SIZE
 from simsync.runtime.connection_lost import ConnectionLost
-from simsync.runtime.duplex import (
-    DRAIN_LIMIT,
-    READ_SIZE,
-    WRITE_SIZE,
-    DuplexWebSocket,
-)
+from simsync.runtime.duplex import WRITE_SIZE, DuplexWebSocket
 from simsync.runtime.waiting import Waker
 from simsync.wire.payloads import PLAIN, BinaryMessage, cut_frames
 
@@ -78,7 +74,8 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         entered.set()
         return ways_to_wait.wait(*arguments)
 
-    monkeypatch.setattr("simsync.runtime.duplex.wait", noticed)
+    for module in ("bulk_websocket", "duplex"):
+        monkeypatch.setattr(f"simsync.runtime.{module}.wait", noticed)
     return entered
 
 

@@ -95,7 +95,8 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         entered.set()
         return ways_to_wait.wait(*arguments)
 
-    monkeypatch.setattr("simsync.runtime.duplex.wait", noticed)
+    for module in ("bulk_websocket", "duplex"):
+        monkeypatch.setattr(f"simsync.runtime.{module}.wait", noticed)
     return entered
 
 

@@ -13,7 +13,7 @@ RAW = {
     ("waiting.py", "select"),
     ("waiting.py", "acquire"),
     ("waiting.py", "recv"),  # of a socket that does not block
-    ("duplex.py", "recv"),  # likewise
+    ("bulk_websocket.py", "recv"),  # likewise
     ("duplex.py", "connect"),
     ("connector.py", "connect"),
     ("addresses.py", "getaddrinfo"),
