@@ -45,17 +45,27 @@ class Inflater:
     # guess: a compressed stream that breaks
     def inflate(self, payload: bytes) -> bytes:
         """Inflate the next message. Raises ValueError, after which the stream cannot be used any more."""
-        pieces: list[bytes] = []
-        size = 0
         if self._stream is None:
             decompressor = zstandard.ZstdDecompressor(max_window_size=max(self._limit, _LEAST_WINDOW))
             self._stream = decompressor.decompressobj()
         try:
-            for start in range(0, len(payload), self._piece):
-                pieces.append(bytes(self._stream.decompress(payload[start : start + self._piece])))
-                size += len(pieces[-1])
-                if size > self._limit:
-                    raise ValueError(f"a message inflates to more than the limit of {self._limit} bytes")
+            if len(payload) > self._piece:
+                return b"".join(self._pieces(payload))
+            text: bytes = self._stream.decompress(payload)  # nearly always
         except zstandard.ZstdError as error:
             raise ValueError(f"the compressed stream is broken: {error}") from error
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._check(len(text))
+        return text
+
+    def _pieces(self, payload: bytes) -> list[bytes]:
+        pieces: list[bytes] = []
+        size = 0
+        for start in range(0, len(payload), self._piece):
+            pieces.append(self._stream.decompress(payload[start : start + self._piece]))
+            size += len(pieces[-1])
+            self._check(size)
+        return pieces
+
+    def _check(self, size: int) -> None:
+        if size > self._limit:
+            raise ValueError(f"a message inflates to more than the limit of {self._limit} bytes")

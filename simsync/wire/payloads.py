@@ -42,6 +42,8 @@ _first, _last = itemgetter(0), itemgetter(-1)
 class BinaryMessage(bytes):
     """The payload of a binary frame, where it has to be told from text."""
 
+    __slots__ = ()
+
 
 class Block:
     """Payloads that are decoded in one call. Iterating yields each of them."""

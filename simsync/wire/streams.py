@@ -71,7 +71,9 @@ def _result(payload: bytes) -> Any:
         message = json_codec.loads(payload)
     except ValueError as error:
         raise ProtocolError(f"a notification is not JSON and cannot be read: {error}", payload) from error
-    return notification_params(message).get("result")
+    params = message.get("params")
+    result = params.get("result") if isinstance(params, dict) else None
+    return notification_params(message).get("result") if result is None else result
 
 
 def _transaction_fields(payload: bytes) -> TransactionFields:
