@@ -58,7 +58,7 @@ class DataOpener:
     def open(self, task: Task) -> Steps[PolledWebSocket]:
         """Make a connection. Raises Reconnectable, or GaveUp if another attempt would not help."""
         with self._lock:
-            if self._aborted is not None:
+            if self._aborted is not None:  # safeguard: a closed subscription makes no connection
                 raise Reconnectable(f"{self._label}: {self._aborted}")
             connector = self._connector = PolledConnector(
                 PolledWebSocket, self._url, self._options, log=self._log, established=self._established
