@@ -140,11 +140,12 @@ class BulkWebSocket(websocket.WebSocket):
         self._position = cut.position
         if cut.oversized:
             self._end = self._oversized(cut.oversized)
-        elif not cut.missing:
+        elif cut.missing:
+            # Of all that was read only the beginning of a frame is left. The rest of the memory is for others.
+            self._buffer, self._position = self._buffer[cut.position :], 0
+        else:
             self._library_mode = True
         self._needed = max(1, cut.missing)
-        if cut.position == len(self._buffer):
-            self._buffer, self._position = b"", 0  # an idle connection holds no memory
         return cut.payloads
 
     def _cut(self, buffer: bytes, position: int) -> Cut:
