@@ -6,7 +6,7 @@ import functools
 import os
 import weakref
 from dataclasses import fields
-from typing import Any, Callable, SupportsIndex, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Callable, SupportsIndex, TypeVar, cast
 
 from simsync.cancel import CancelToken
 from simsync.errors import InvalidParams
@@ -19,7 +19,6 @@ from simsync.protocol.control import ControlProtocol
 from simsync.protocol.parallel import ParallelProtocol
 from simsync.protocol.session_state import SessionState
 from simsync.protocol.single import SingleProtocol
-from simsync.reports import ConnectionReport
 from simsync.rpc import ask_slot
 from simsync.runtime import at_exit, late_imports
 from simsync.runtime.control_connection import ControlConnection
@@ -33,6 +32,9 @@ from simsync.sessions.backtest_session import BacktestSession
 from simsync.sessions.owner import ConnectionOwner, Lifetime
 from simsync.sessions.parallel_session import ParallelSession
 from simsync.wire import urls
+
+if TYPE_CHECKING:
+    from simsync.reports import ConnectionReport
 
 URL_VARIABLE = "SIMULATOR_URL"
 KEY_VARIABLE = "SIMULATOR_API_KEY"

@@ -22,8 +22,8 @@ BLOCKS = "blocks"
 
 IN_PROGRESS = "in_progress"
 COMPLETED = "completed"
-FAILED = "failed"
-NEEDS_INVESTIGATION = "needs_investigation"
+STATUSES = (IN_PROGRESS, COMPLETED, "failed", "needs_investigation")
+"""What is known of the statuses of a build."""
 
 _TIME_IN_JSON: Any = config(
     encoder=lambda time: None if time is None else format_time(time),

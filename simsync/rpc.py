@@ -7,22 +7,23 @@ import itertools
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, Callable, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, SupportsIndex, TypeVar
 
-from simsync import accounts, programs
 from simsync.cancel import CancelToken
 from simsync.errors import InvalidParams, ProtocolError, RpcError
 from simsync.options import Options
 from simsync.params import AccountData, checks
 from simsync.params.account import AccountModifications, checked_modifications
 from simsync.protocol.connection_log import Adapter
-from simsync.reports import SignatureStatus, Simulation
 from simsync.runtime import late_imports
 from simsync.runtime.http_retry import HttpRetry, is_transient
 from simsync.runtime.http_wait import HttpWait
 from simsync.runtime.late_http import LateHttpClient
 from simsync.wire import rpc as wire
 from simsync.wire import urls
+
+if TYPE_CHECKING:
+    from simsync.reports import SignatureStatus, Simulation
 
 T = TypeVar("T")
 
@@ -162,6 +163,8 @@ class Rpc:
             if error.code != _METHOD_NOT_FOUND:
                 raise
         # An endpoint without that method has the more general one.
+        from simsync import accounts
+
         places = [(accounts.MINT_OFFSET, keys[1]), (accounts.OWNER_OFFSET, keys[0])]
         return [
             found
@@ -181,6 +184,8 @@ class Rpc:
             RpcError: The session has no such mint. An endpoint without ``getTokenAccountsByOwner`` does not tell, and
                 the balance is 0.
         """
+        from simsync import accounts
+
         found = self.get_token_accounts(owner, mint)
         return sum(accounts.read_token_account(account).amount for _address, account in found)
 
@@ -294,6 +299,8 @@ class Rpc:
             MissingExtra: ``program_id`` does not exist, and solders, which derives the address of its ProgramData
                 account, is not installed.
         """
+        from simsync import programs
+
         address = checks.address("program_id", program_id)
         if deploy_slot is None:
             deploy_slot = programs.deploy_slot_before(self.get_slot())

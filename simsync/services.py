@@ -13,7 +13,6 @@ from simsync.errors import HttpStatusError, InvalidParams
 from simsync.options import Options
 from simsync.params import checks
 from simsync.params.api_key import ApiKey
-from simsync.reports import BLOCKS, AvailableRange, BundleBuild, BundleListing, DatasetCredentials, UsageReport
 from simsync.runtime import late_imports
 from simsync.runtime.http_retry import HttpRetry, is_transient
 from simsync.runtime.http_wait import HttpWait
@@ -23,6 +22,7 @@ from simsync.wire import services as wire
 from simsync.wire import urls
 
 if TYPE_CHECKING:
+    from simsync.reports import AvailableRange, BundleBuild, BundleListing, DatasetCredentials, UsageReport
     from simsync.runtime.http import HttpClient
 
 T = TypeVar("T")
@@ -163,6 +163,8 @@ class HttpServices:
             EventTimeout: The build has not ended within ``timeout``; it continues on the server.
             Cancelled: ``cancel`` was fired; the build continues on the server.
         """
+        from simsync.reports import BundleBuild
+
         request_id = _check_id("build", build.request_id if isinstance(build, BundleBuild) else build)
         deadline = deadline_after(timeout)
         pause = checks.seconds("poll_interval", poll_interval, _SHORTEST_POLL)
@@ -196,7 +198,7 @@ class HttpServices:
         _log_unreadable(odd, wire.BUILDS)
         return listing
 
-    def delete_bundle(self, start_slot: SupportsIndex, end_slot: SupportsIndex, kind: str = BLOCKS) -> Any:
+    def delete_bundle(self, start_slot: SupportsIndex, end_slot: SupportsIndex, kind: str = "blocks") -> Any:
         """Delete the bundle of this API key that has exactly these slots and this kind.
 
         The request is never retried: a second one could delete a bundle that was built in the meantime.

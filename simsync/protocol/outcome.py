@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional, Union
+from typing import NamedTuple, Optional, Union
 
 from simsync.events import BacktestError
 
 
-@dataclass(frozen=True)
-class Reconnect:
+class Reconnect(NamedTuple):
     """Connect again: the session can be resumed."""
 
     reason: str
 
 
-@dataclass(frozen=True)
-class GiveUp:
+class GiveUp(NamedTuple):
     """Do not connect again: it would not help.
 
     ``error`` is what the server reported, if it did; ``transient``: a later request may have another answer.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Callable, TypeVar
 from simsync.errors import ConnectError, HttpStatusError, ProtocolError
 from simsync.options import Options
 from simsync.protocol.connection_log import Adapter
+from simsync.runtime import late_imports
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -45,11 +46,15 @@ class HttpRetry:
         options: ``rpc_timeout`` bounds :meth:`read` and :meth:`write`, ``reconnect_window`` bounds :meth:`watch`.
         logger: For the announcement of each attempt.
         sleep: Waits between two attempts.
+
+    Raises:
+        Exhausted: The process may not open the files of tenacity.
     """
 
     def __init__(
         self, options: Options, logger: logging.Logger | Adapter, sleep: Callable[[float], None] = time.sleep
     ) -> None:
+        late_imports.load(*late_imports.RETRY)
         self._options = options
         self._logger = logger
         self._sleep = sleep

@@ -10,9 +10,13 @@ from simsync.interruptible import take
 from simsync.runtime.exhaustion import Exhausted, check_room, exhaustion
 from simsync.runtime.threads import spawn
 
-SESSION = ("encodings.idna", "tenacity")
+SESSION = ("encodings.idna",)
 """What sessions need."""
-HTTP = (*SESSION, "urllib.request", "requests", "simsync.runtime.http")
+RETRY = ("tenacity",)
+"""What decides about another attempt, once a connection was lost or a request failed."""
+SUBSCRIPTION = ("simsync.runtime.subscription_reader",)
+"""The part of simsync that receives what a session subscribes to, and zstandard."""
+HTTP = (*SESSION, *RETRY, "urllib.request", "requests", "simsync.runtime.http", "simsync.reports")
 """What RPC and services need. A session asks its RPC only when a continue is in doubt, or for its caller."""
 
 _DESCRIPTORS = 4

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Callable
 from simsync.errors import ConnectError
 from simsync.options import Options
 from simsync.protocol.connection_log import Adapter
+from simsync.runtime import late_imports
+from simsync.runtime.exhaustion import Exhausted
 
 if TYPE_CHECKING:
     from tenacity import AttemptManager, RetryCallState
@@ -34,27 +36,29 @@ class Reconnectable(Exception):
 
 
 class Attempt:
-    """One connection, from connecting to its end. ``delay``: seconds to wait before."""
+    """One connection, from connecting to its end.
 
-    def __init__(self, made: AttemptManager | None = None, delay: float = 0.0) -> None:
-        """``made``: None for the first attempt of all."""
-        self._made = made
+    ``delay``: seconds to wait before. ``lost``: how it ended, if another attempt makes sense.
+    """
+
+    def __init__(self, delay: float) -> None:
         self.delay = delay
         self.lost: Reconnectable | None = None
 
     def __enter__(self) -> None:
-        if self._made is not None:
-            self._made.__enter__()
+        pass
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        if error is not None and not isinstance(error, Exception):
-            return False  # the end of a task or of the process is no failed attempt
-        if self._made is not None:
-            return bool(self._made.__exit__(kind, error, traceback))
-        self.lost = error if isinstance(error, Reconnectable) else None
+        if isinstance(error, Reconnectable):
+            self.lost = error
         return self.lost is not None
+
+    def tell(self, made: AttemptManager) -> None:
+        """Tell tenacity how it ended. Nothing keeps the failure then: it keeps its frames, and what they hold."""
+        made.__exit__(None if self.lost is None else type(self.lost), self.lost, None)
+        self.lost = None
 
 
 class ReconnectPolicy:
@@ -86,12 +90,18 @@ class ReconnectPolicy:
 
         Raises the last Reconnectable when the budget is spent, and any other exception at once.
         """
-        # Most connections are made at once and never lost. So what counts attempts is made when the first has failed.
-        first = Attempt()
-        yield first
-        if first.lost is None:
+        attempt = Attempt(0.0)
+        yield attempt
+        for _ in range(self._options.reconnect_attempts):
+            if attempt.lost is None or _may_import():
+                break
+            attempt = Attempt(min(self._options.backoff_max, SMOOTHING))
+            yield attempt
+        if attempt.lost is None:
             return
-        import tenacity  # by now it is loaded, see `late_imports`
+        # Only now: most sessions end with their first connection, and a session does not wait for the import.
+        late_imports.load(*late_imports.RETRY)
+        import tenacity
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Reconnectable),
@@ -102,12 +112,11 @@ class ReconnectPolicy:
             before_sleep=self._report,
             reraise=True,
         )
-        attempts = iter(retrying)
-        with Attempt(next(attempts)):
-            raise first.lost
-        del first  # an exception keeps its frames, and what they hold
-        for made in attempts:
-            yield Attempt(made, self._pause)
+        for made in retrying:
+            if made.retry_state.attempt_number > 1:  # the first was made above
+                attempt = Attempt(self._pause)
+                yield attempt
+            attempt.tell(made)
 
     def _note_pause(self, seconds: float) -> None:
         self._pause = seconds
@@ -161,6 +170,15 @@ class ReconnectPolicy:
             state.upcoming_sleep,
             extra={"attempt": self._failures},
         )
+
+
+def _may_import() -> bool:
+    """False while the process may open no more files. Then another attempt is made without asking the policy."""
+    try:
+        late_imports.load(*late_imports.RETRY)
+    except Exhausted:
+        return False
+    return True
 
 
 # guess: `Retry-After` of a refusal

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from typing import TYPE_CHECKING
 
 from simsync.errors import ConnectError
 from simsync.options import Options
-from simsync.reports import ConnectionReport
 from simsync.runtime import late_imports
 from simsync.runtime.abort import Abort
 from simsync.runtime.addresses import Unreachable
@@ -17,6 +17,9 @@ from simsync.runtime.exhaustion import Exhausted, exhaustion
 from simsync.runtime.proxies import proxy_for, target
 from simsync.runtime.trust import WEBSOCKET, tls_context, trusted_by
 from simsync.runtime.unreachable import unreachable_reason
+
+if TYPE_CHECKING:
+    from simsync.reports import ConnectionReport
 
 
 def proxy_name(url: str, options: Options) -> str | None:
@@ -31,6 +34,9 @@ def proxy_name(url: str, options: Options) -> str | None:
 
 def try_connection(url: str, options: Options) -> ConnectionReport:
     """Connect as a session does, through the proxy if there is one, and close. Raises ConnectError."""
+    late_imports.load("simsync.reports")
+    from simsync.reports import ConnectionReport
+
     proxy = proxy_name(url, options)
     is_secure = url.startswith("wss:")
     context = tls_context(options, WEBSOCKET) if is_secure else None

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any, Callable, SupportsIndex
+from typing import TYPE_CHECKING, Any, Callable, SupportsIndex
 
 from simsync.errors import Cancelled
 from simsync.events import Completed, Event
@@ -20,12 +20,14 @@ from simsync.runtime.continues import Continues
 from simsync.runtime.data_plane import DataPlane
 from simsync.runtime.event_queue import EventQueue
 from simsync.runtime.process import StaysHere
-from simsync.runtime.subscription_reader import SubscriptionReader
 from simsync.runtime.waiting import deadline_after
 from simsync.sessions import first_mistakes
 from simsync.sessions.collected import Gathering, nothing_left
 from simsync.sessions.event_stream import EventStream, TakeTurn
 from simsync.wire import urls
+
+if TYPE_CHECKING:
+    from simsync.runtime.subscription_reader import SubscriptionReader
 
 _STATUS = {
     CycleState.STARTING: "starting",

@@ -6,10 +6,10 @@ and a pair may be stored as it is.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
-import sysconfig
 import warnings
 from collections.abc import Iterator
 from types import FrameType
@@ -24,12 +24,6 @@ WATCHED_PAIRS = 100
 """The first pairs of a merged loop are watched; a mistake shows with the first of them. Later ones are plain tuples."""
 
 _OWN_FOLDER = __file__[: -len("sessions/first_mistakes.py")]
-_LIBRARIES = tuple(
-    os.path.join(folder, "")  # noqa: PTH118 (a path would drop the separator at the end)
-    for name in ("stdlib", "platstdlib", "purelib", "platlib")
-    for folder in (sysconfig.get_path(name),)
-    if folder
-)
 _INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
 
 UNPACK = "a loop over all sub-sessions yields pairs: write `for sub, event in session.events(...)`"
@@ -79,10 +73,19 @@ def watched(pairs: Iterator[Any], left: list[None]) -> Iterator[Any]:
     yield from pairs
 
 
+@functools.cache
+def _libraries() -> tuple[str, ...]:
+    """The folders of the standard library and of installed packages."""
+    import sysconfig  # its first answer takes as long as a module of simsync
+
+    folders = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    return tuple(os.path.join(folder, "") for folder in folders if folder)  # noqa: PTH118 (keeps the last separator)
+
+
 def _is_callers(frame: FrameType) -> bool:
     """True for code that belongs neither to simsync nor to the standard library, nor to an installed package."""
     name = frame.f_code.co_filename
-    return not name.startswith((_OWN_FOLDER, *_LIBRARIES, "<frozen")) and _INSTALLED.search(name) is None
+    return not name.startswith((_OWN_FOLDER, *_libraries(), "<frozen")) and _INSTALLED.search(name) is None
 
 
 def _asks_for_tuple(frame: FrameType) -> bool:

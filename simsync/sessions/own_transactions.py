@@ -6,16 +6,18 @@ import base64
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from simsync.cancel import CancelToken
 from simsync.errors import Cancelled, SimsyncError
 from simsync.events import ErrorInWords
 from simsync.options import Options
-from simsync.reports import SignatureStatus
 from simsync.rpc import ask_outcomes
 from simsync.wire.notifications import transaction_fields
 from simsync.wire.transaction_bytes import first_signature
+
+if TYPE_CHECKING:
+    from simsync.reports import SignatureStatus
 
 logger = logging.getLogger("simsync.session")
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from itertools import repeat
 from typing import SupportsIndex, TypeVar
 
-from simsync import programs
 from simsync.html_form import html_table
 from simsync.params import AccountData, AccountModifications, checks
 from simsync.run_summary import run_summary
@@ -98,5 +97,7 @@ class Session(Continuing, Subscribing):
         """
         if deploy_slot is None:
             first = self.rpc.get_slot() if self.start_slot is None else self.start_slot
-            deploy_slot = programs.deploy_slot_before(first)
+            from simsync.programs import deploy_slot_before
+
+            deploy_slot = deploy_slot_before(first)
         return self.rpc.modify_program(program_id, elf, deploy_slot=deploy_slot, authority=authority)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable, SupportsIndex
+from typing import TYPE_CHECKING, Any, Callable, SupportsIndex
 
 from simsync.errors import ControlClosed, InvalidParams
 from simsync.events import Event
 from simsync.params import checks
-from simsync.protocol.subscription import SubscriptionProtocol
-from simsync.runtime.subscription_reader import SubscriptionReader
+from simsync.runtime import late_imports
 from simsync.sessions.base import SessionBase
-from simsync.wire import generations, pubsub, urls
+from simsync.wire import generations, urls
 from simsync.wire.spelling import fold
+
+if TYPE_CHECKING:
+    from simsync.wire.pubsub import SubscribeSpec
 
 _INTRA_SLOT = fold("intraSlotUpdates")
 
@@ -133,7 +135,10 @@ class Subscribing(SessionBase):
                     raise InvalidParams(
                         f"config[{key!r}]", config, "says the same as intra_slot_updates: give one of them"
                     )
-        spec = pubsub.SubscribeSpec.custom(
+        late_imports.load(*late_imports.SUBSCRIPTION)
+        from simsync.wire.pubsub import SubscribeSpec
+
+        spec = SubscribeSpec.custom(
             method, filter, decode, self._options.dialect.streams, config, intra_slot_updates=intra_slot_updates
         )
         self._subscribe([spec], from_slot)
@@ -141,13 +146,19 @@ class Subscribing(SessionBase):
     def _subscribe_kind(self, kind: str, values: Sequence[str | None], from_slot: SupportsIndex | None) -> None:
         self._subscribe(self._specs(kind, values), from_slot)
 
-    def _specs(self, kind: str, values: Sequence[str | None]) -> list[pubsub.SubscribeSpec]:
+    def _specs(self, kind: str, values: Sequence[str | None]) -> list[SubscribeSpec]:
+        late_imports.load(*late_imports.SUBSCRIPTION)
+        from simsync.wire.pubsub import SubscribeSpec
+
         row = self._options.dialect.streams[kind]
         self._options.dialect.check_method(row.method)
         self.subscribed.update([kind] if values else [])
-        return [pubsub.SubscribeSpec.of(row, value) for value in values]
+        return [SubscribeSpec.of(row, value) for value in values]
 
-    def _subscribe(self, specs: list[pubsub.SubscribeSpec], from_slot: SupportsIndex | None) -> None:
+    def _subscribe(self, specs: list[SubscribeSpec], from_slot: SupportsIndex | None) -> None:
+        from simsync.protocol.subscription import SubscriptionProtocol
+        from simsync.runtime.subscription_reader import SubscriptionReader
+
         from_slot = checks.optional_integer("from_slot", from_slot, 0, checks.U64)
         self._connection.process.check()
         if self._closed or self._queue.cancelled is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 from simsync.errors import InvalidParams
 from simsync.events import Event
@@ -118,21 +118,18 @@ def subscribe_request(
     return json_codec.dumps(request)
 
 
-@dataclass(frozen=True)
-class SubscribeAck:
+class SubscribeAck(NamedTuple):
     identifier: int
     subscription: Any
 
 
-@dataclass(frozen=True)
-class SubscribeRefused:
+class SubscribeRefused(NamedTuple):
     identifier: Optional[int]
     code: int
     message: str
 
 
-@dataclass(frozen=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A notification. ``subscription`` is None if it names none."""
 
     subscription: Any
@@ -140,8 +137,7 @@ class Incoming:
     result: Any
 
 
-@dataclass(frozen=True)
-class NotPubsub:
+class NotPubsub(NamedTuple):
     """A message that cannot be read. ``may_be_event``: it may have been a notification."""
 
     raw: Any

@@ -9,13 +9,15 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Generic, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar
 
 from simsync.errors import InvalidParams, ProtocolError, RpcError
 from simsync.params import AccountData, base58, checks
-from simsync.reports import SignatureStatus, Simulation
 from simsync.wire import accounts, json_codec
 from simsync.wire.spelling import FoldedFields
+
+if TYPE_CHECKING:
+    from simsync.reports import SignatureStatus, Simulation
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -297,6 +299,8 @@ def _program_account(method: str, item: object) -> tuple[str, AccountData]:
 
 
 def _signature_status(method: str, value: object) -> SignatureStatus:
+    from simsync.reports import SignatureStatus
+
     fields = _fields(method, value)
     return SignatureStatus(
         slot=_number(method, fields.get("slot")),
@@ -309,6 +313,7 @@ def _signature_status(method: str, value: object) -> SignatureStatus:
 
 def _simulation(asked: int) -> Callable[[str, Any], Simulation]:
     """Return the decoder of a simulation with this number of accounts."""
+    from simsync.reports import Simulation
 
     def decode(method: str, value: object) -> Simulation:
         fields = _fields(method, value)

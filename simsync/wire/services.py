@@ -7,37 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 from urllib.parse import quote, urlencode
 
 from simsync.errors import ProtocolError
-from simsync.reports import (
-    BLOCKS,
-    COMPLETED,
-    FAILED,
-    IN_PROGRESS,
-    NEEDS_INVESTIGATION,
-    AvailableRange,
-    Bundle,
-    BundleBuild,
-    BundleListing,
-    DatasetCredentials,
-    UsageReport,
-)
 from simsync.times import format_time, parse_time
 from simsync.wire import json_codec
 from simsync.wire.spelling import FoldedFields, fold, without_none
 
-T = TypeVar("T")
+if TYPE_CHECKING:  # where a reply is read they are imported, see `late_imports`
+    from simsync.reports import AvailableRange, Bundle, BundleBuild, BundleListing, DatasetCredentials, UsageReport
 
+T = TypeVar("T")
 
 HEALTH = "/health"
 READY = "/ready"
 RANGES = "/available-ranges"
 BUILDS = "/build-bundle"
 DATASET_CREDENTIALS = "/datasets/credentials"
-
-_STATUSES = {fold(status): status for status in (IN_PROGRESS, COMPLETED, FAILED, NEEDS_INVESTIGATION)}
 
 
 # guess: names of the window of `/usage`
@@ -93,6 +80,8 @@ def read_available_ranges(body: bytes) -> tuple[list[AvailableRange], int]:
 # guess: `daily` and `pricing` of a usage report
 def read_usage(body: bytes) -> UsageReport:
     """Read a usage report. Raises ProtocolError."""
+    from simsync.reports import UsageReport
+
     report = _json("usage", body)
     fields = _fields("usage", report)
     if all(fields.get(name) is None for name in ("api_key_name", "sessions", "compute")):
@@ -114,6 +103,8 @@ def read_usage(body: bytes) -> UsageReport:
 
 def read_dataset_credentials(body: bytes) -> DatasetCredentials:
     """Read the keys of the data sets. Raises ProtocolError, without the keys."""
+    from simsync.reports import DatasetCredentials
+
     names = ("access_key_id", "secret_access_key", "session_token", "region")
     fields = _fields("data sets", _json("data sets", body))
     missing = [name for name in names if not fields.text(name)]
@@ -129,6 +120,8 @@ def read_build(body: bytes) -> BundleBuild:
 
 def read_listing(body: bytes) -> tuple[BundleListing, int]:
     """Return the listing, and how many entries could not be read. Raises ProtocolError."""
+    from simsync.reports import BundleListing
+
     listing = _json("bundle builds", body)
     fields = _fields("bundle builds", listing)
     builds, bundles = fields.get("builds"), fields.get("bundles")
@@ -183,6 +176,8 @@ def _readable(what: str, entries: list[Any], read: Callable[[Any], T]) -> tuple[
 
 # guess: `/available-ranges`: size of a bundle
 def _available_range(entry: object) -> AvailableRange:
+    from simsync.reports import BLOCKS, AvailableRange
+
     fields = _fields("available ranges", entry)
     return AvailableRange(
         start_slot=_slot("available ranges", fields.get("bundle_start_slot"), entry),
@@ -198,6 +193,8 @@ def _available_range(entry: object) -> AvailableRange:
 
 # guess: fields of bundle builds and bundles
 def _build(entry: object) -> BundleBuild:
+    from simsync.reports import STATUSES, BundleBuild
+
     fields = _fields("bundle build", entry)
     request_id, status = fields.get("request_id"), fields.text("status")
     if isinstance(request_id, int) and not isinstance(request_id, bool):
@@ -206,7 +203,7 @@ def _build(entry: object) -> BundleBuild:
         raise ProtocolError("bundle build: the reply has no request id or no status", entry)
     return BundleBuild(
         request_id=request_id,
-        status=_STATUSES.get(fold(status), status),
+        status=next((known for known in STATUSES if fold(known) == fold(status)), status),
         start_slot=fields.number("start_slot"),
         end_slot=fields.number("end_slot"),
         bundle_size=fields.number("bundle_size"),
@@ -217,6 +214,8 @@ def _build(entry: object) -> BundleBuild:
 
 # guess: fields of bundle builds and bundles
 def _bundle(entry: object) -> Bundle:
+    from simsync.reports import BLOCKS, Bundle
+
     fields = _fields("bundles", entry)
     return Bundle(
         start_slot=_slot("bundles", fields.get("start_slot"), entry),

@@ -13,7 +13,8 @@ import sys
 import simsync
 
 def imported():
-    names = ("requests", "urllib3", "urllib.request", "http.client", "dataclasses_json", "simsync.run")
+    names = ("requests", "urllib3", "urllib.request", "http.client", "dataclasses_json", "tenacity", "zstandard",
+             "simsync.run", "simsync.reports", "simsync.programs", "simsync.protocol.subscription")
     return [name for name in names if name in sys.modules]
 
 with simsync.Client().session(simsync.CreateSession(1_000, 1_003)) as session:
@@ -23,7 +24,7 @@ with simsync.Client().session(simsync.CreateSession(1_000, 1_003)) as session:
 """
 
 
-def test_a_session_does_not_wait_for_the_libraries_of_http() -> None:
+def test_a_session_waits_for_no_library_of_http_of_retries_or_of_subscriptions() -> None:
     ledger = Ledger.generate(seed=1, start_slot=1_000, slots=4, transactions_per_slot=1)
     with Simulator(ledger) as simulator:
         settings = {"SIMULATOR_URL": simulator.url, "SIMULATOR_API_KEY": simulator.api_key}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -116,3 +119,44 @@ def test_ctrl_c_is_no_failed_attempt() -> None:
         for attempt in ReconnectPolicy(Options(), logger).attempts():
             with attempt:
                 raise KeyboardInterrupt
+
+
+WITHOUT_DESCRIPTORS = """
+import logging, resource, sys
+from simsync.options import Options
+from simsync.runtime.exhaustion import Exhausted
+from simsync.runtime.retry import Reconnectable, ReconnectPolicy
+
+usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+free_again, attempts = int(sys.argv[1]), int(sys.argv[2])
+delays = []
+options = Options(reconnect_attempts=attempts, backoff_initial=1, backoff_max=1, backoff_jitter=0)
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, usual[1]))
+try:
+    for attempt in ReconnectPolicy(options, logging.getLogger("test")).attempts():
+        delays.append(attempt.delay)
+        if len(delays) > free_again:
+            resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+        with attempt:
+            if len(delays) < 6:
+                raise Reconnectable("lost")
+except Exhausted as limit:
+    print("ulimit -n" in str(limit))
+print(delays, "tenacity" in sys.modules)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs limits as Linux has them")
+@pytest.mark.parametrize(
+    ("free_again", "attempts", "expected"),
+    [
+        (0, 9, ["[0.0, 1.0, 1.0, 1.0, 1.0, 1.0] True"]),
+        (3, 9, ["[0.0, 1.0, 1.0, 1.0, 1.0, 1.0] True"]),
+        (9, 3, ["True", "[0.0, 1.0, 1.0, 1.0] False"]),
+    ],
+)
+def test_attempts_continue_while_no_file_can_be_opened(free_again: int, attempts: int, expected: list[str]) -> None:
+    """What decides about them is imported with the first one that can."""
+    command = [sys.executable, "-c", WITHOUT_DESCRIPTORS, str(free_again), str(attempts)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == expected, done.stderr
