@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from solders.pubkey import Pubkey
+from solders.signature import Signature
 
 orjson: Any
 try:
@@ -85,6 +86,13 @@ def brief(value: object) -> str:
 
 def encode_base58(data: bytes) -> str:
     """Return ``data`` in base58, as Solana shows instruction data."""
+    # solders is much faster than Python, but writes only keys and signatures. Each leading zero byte is a leading 1.
+    if len(data) <= Pubkey.LENGTH:
+        missing = Pubkey.LENGTH - len(data)
+        return str(Pubkey.from_bytes(bytes(missing) + data))[missing:]
+    if len(data) <= Signature.LENGTH:
+        missing = Signature.LENGTH - len(data)
+        return str(Signature.from_bytes(bytes(missing) + data))[missing:]
     zeros = len(data) - len(data.lstrip(b"\0"))
     number = int.from_bytes(data, "big")
     text = ""
@@ -95,7 +103,7 @@ def encode_base58(data: bytes) -> str:
 
 
 def _letters_of(number: int) -> str:
-    """Return a number that fits into a key in base58. solders does it, as it is much faster than Python."""
+    """Return a number that fits into a key in base58."""
     return str(Pubkey.from_bytes(number.to_bytes(32, "big"))).lstrip("1")
 
 

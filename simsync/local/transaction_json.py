@@ -53,8 +53,8 @@ def meta_json(outcome: Outcome) -> dict[str, Any]:
         "logMessages": outcome.logs,
         "rewards": [],
         "loadedAddresses": {
-            "writable": [str(key) for key in outcome.loaded_writable],
-            "readonly": [str(key) for key in outcome.loaded_readonly],
+            "writable": list(map(str, outcome.loaded_writable)),
+            "readonly": list(map(str, outcome.loaded_readonly)),
         },
         "computeUnitsConsumed": outcome.units,
     }
@@ -66,6 +66,9 @@ def meta_json(outcome: Outcome) -> dict[str, Any]:
 
 def inner_instructions_json(outcome: Outcome) -> list[dict[str, Any]]:
     """Return the instructions that programs ran, by the instruction that caused them."""
+    groups = outcome.meta.inner_instructions()
+    if not any(groups):
+        return []
     return [
         {
             "index": index,
@@ -79,7 +82,7 @@ def inner_instructions_json(outcome: Outcome) -> list[dict[str, Any]]:
                 for inner in group
             ],
         }
-        for index, group in enumerate(outcome.meta.inner_instructions())
+        for index, group in enumerate(groups)
         if group
     ]
 

@@ -71,3 +71,30 @@ def test_blocks_that_were_used_last_are_kept(ledger: Ledger) -> None:
     blocks.transactions(third)
     assert blocks.transactions(first) is kept
     assert blocks.transactions(second) is not dropped
+
+
+def test_what_was_rendered_is_kept_for_the_slowest_reader_only(ledger: Ledger) -> None:
+    session = Backtest(ledger, Plan(ledger.start_slot, ledger.end_slot), Behaviour())
+    session.ensure_started()
+    quick, slow = session.stream.reader(None), session.stream.reader(None)
+
+    def advance() -> None:
+        for _ in session.advance(Advance(1)):
+            pass
+
+    advance()
+    items = [item for item in quick.read(1_000) if isinstance(item, ExecutedTransaction)]
+    texts = [item.encoded() for item in items]
+    advance()
+    assert all(item.encoded() is text for item, text in zip(items, texts))
+    slow.read(1_000)
+    advance()
+    again = [item.encoded() for item in items]
+    assert texts == again
+    assert not any(one is text for one, text in zip(again, texts))
+    replay = session.stream.reader(items[0].slot)
+    advance()
+    assert all(item.encoded() is text for item, text in zip(items, again))
+    replay.read(1_000)
+    advance()
+    assert not any(item.encoded() is text for item, text in zip(items, again))

@@ -135,7 +135,7 @@ def test_token_balances_before_and_after(engine: Engine) -> None:
         )
     )
     assert opened.error is None
-    assert opened.pre_tokens == []
+    assert not opened.pre_tokens
     assert sorted(balance.amount for balance in opened.post_tokens) == [0, 5_000_000]
     moved = engine.execute(transaction(token_transfer(rich, mint.pubkey(), poor, RICH.pubkey(), 1_250_000, 6)))
     assert [balance.amount for balance in sorted(moved.pre_tokens, key=lambda one: one.amount)] == [0, 5_000_000]

@@ -47,7 +47,7 @@ class ExecutedTransaction:
 
     @property
     def decoded(self) -> Decoded:
-        """The transaction taken apart; once it has left the buffer, that is done again."""
+        """The transaction taken apart; once all subscriptions have read it, that is done again."""
         return self._decoded if self._decoded is not None else Decoded(self.transaction)
 
     @property
@@ -101,12 +101,16 @@ class ExecutedTransaction:
         rest = decoded.encoded(), dump_json(meta_json(self.outcome))
         return b'%s,"transaction":%s,"meta":%s}' % (dump_json(place)[:-1], *rest)
 
-    def leave_buffer(self) -> None:
-        """Free what only subscriptions need, once the transaction has left their buffer."""
+    def forget_rendering(self) -> None:
+        """Free what can be made again, once all subscriptions have read it: memory that grows costs time."""
         self._encoded = None
         self._mentions = None
-        self._changed = None
         self._decoded = None
+
+    def leave_buffer(self) -> None:
+        """Free what only subscriptions need, once the transaction has left their buffer."""
+        self.forget_rendering()
+        self._changed = None
         self.outcome.forget_accounts()
 
 
@@ -170,8 +174,12 @@ class RecordedTransaction:
             self._encoded = dump_json(self._reply)
         return self._encoded
 
-    def leave_buffer(self) -> None:
+    def forget_rendering(self) -> None:
+        """Free what can be made again, once all subscriptions have read it."""
         self._encoded = None
+
+    def leave_buffer(self) -> None:
+        self.forget_rendering()
 
 
 class AccountsOverridden:
@@ -222,13 +230,15 @@ class Stream:
 
     Positions count from the first item ever added, so they stay valid when old items are removed. Items of the last
     ``slots`` slots are kept for replay. Older ones stay until every open reader has passed them: a connected subscriber
-    that reads slowly loses nothing.
+    that reads slowly loses nothing. What was made to show an item is kept until every open reader has passed it.
     """
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._items: list[StreamItem] = []
         self._first = 0
+        self._passed = 0
+        """The position up to which no reader needs what was made to show the items."""
         self._slot_starts: list[tuple[int, int]] = []
         self._replay_from = 0
         self._forgot = False
@@ -276,6 +286,7 @@ class Stream:
         if from_slot is not None:
             index = bisect_left(self._slot_starts, (from_slot, -1))
             position = self._slot_starts[index][1] if index < len(self._slot_starts) else self.end
+        self._passed = min(self._passed, position)
         reader = StreamReader(self, position)
         self._readers.add(reader)
         return reader
@@ -294,7 +305,12 @@ class Stream:
         return self._items[start : start + limit]
 
     def _cut(self) -> None:
-        needed = min([self._replay_from, *(reader.position for reader in self._readers)])
+        passed = min([self.end, *(reader.position for reader in self._readers)])
+        for item in self.slice(self._passed, passed - self._passed):
+            if isinstance(item, TRANSACTIONS):
+                item.forget_rendering()
+        self._passed = max(self._passed, passed)
+        needed = min(self._replay_from, passed)
         count = needed - self._first
         if count <= 0:
             return

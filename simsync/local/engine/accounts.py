@@ -189,9 +189,9 @@ class AccountStore:
 
         LiteSVM panics if a program that it once loaded is called and has no account.
         """
-        if not self._removed or self._removed.isdisjoint(keys.named):
+        if not self._removed or self._removed.isdisjoint(keys.all):
             return []
-        readonly = keys.named.difference(keys.all[index] for index in keys.writable)
+        readonly = set(keys.all).difference(keys.written)
         missing = [key for key in self._removed & readonly if self._svm.get_account(key) is None]
         for key in missing:
             self._give(key, _NO_PROGRAM)

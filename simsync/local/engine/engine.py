@@ -17,7 +17,7 @@ from simsync.local.engine.message_parts import (
     keys_of,
     precompile_signatures,
 )
-from simsync.local.engine.programs import TOKEN_PROGRAMS, UPGRADEABLE_LOADER
+from simsync.local.engine.programs import TOKEN_PROGRAMS
 from simsync.local.engine.token_balances import token_account, token_balances
 from simsync.local.engine.transactions import AccountChange, Outcome, error_json
 
@@ -138,7 +138,7 @@ class Engine:
         outcome.pre_balances, outcome.post_balances = tuple(pre), tuple(post)
         outcome.pre_tokens, outcome.post_tokens = pre_tokens, self._token_balances(writable, after, tokens)
         outcome.before, outcome.after = before, after
-        self._accounts.note_written(found.written, after, may_deploy=UPGRADEABLE_LOADER in found.named)
+        self._accounts.note_written(found.written, after, may_deploy=found.with_loader)
         # A transaction that did not even start is charged nothing.
         if outcome.error is None or outcome.logs or post != pre:
             outcome.fee = outcome.meta.fee() if _REPORTS_FEE else self._fee_of(message)
@@ -202,7 +202,7 @@ class Engine:
         keys: Keys,
     ) -> _Result:
         """Have LiteSVM send or simulate a transaction."""
-        self._accounts.refresh_sysvars(keys.named)
+        self._accounts.refresh_sysvars(keys.all)
         if self._extra_units:
             self._allow_extra_units(message)
         stand_ins = self._accounts.put_stand_ins(keys)
@@ -228,7 +228,7 @@ class Engine:
 
     def _readonly_token_accounts(self, message: MessageParts, keys: Keys) -> list[tuple[int, Account]] | None:
         """Return the read-only token accounts by index, or None if the transaction names no token program."""
-        if TOKEN_PROGRAMS.isdisjoint(keys.named):
+        if not keys.with_tokens:
             return None
         others = {*keys.writable, *(program for program, _accounts, _data in message.instructions)}
         found: list[tuple[int, Account]] = []

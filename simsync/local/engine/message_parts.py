@@ -13,6 +13,8 @@ from simsync.local.engine.programs import (
     COMPUTE_BUDGET_PROGRAM,
     LOOKUP_TABLE_HEADER,
     PRECOMPILES,
+    TOKEN_PROGRAMS,
+    UPGRADEABLE_LOADER,
 )
 from simsync.local.engine.reserved_keys import really_writable
 
@@ -128,14 +130,23 @@ class Keys:
 
     Attributes:
         all: In their order, those from address lookup tables included.
-        named: The same as a set, which is quick to compare with other sets.
         writable: The indices of those that it may write, in ascending order.
         written: The same as addresses.
         loaded_writable: Those from lookup tables that its message marks as writable.
         loaded_readonly: The others from lookup tables.
+        with_tokens: Whether a token program is among them.
+        with_loader: Whether the loader of upgradeable programs is.
     """
 
-    __slots__ = ("all", "loaded_readonly", "loaded_writable", "named", "writable", "written")
+    __slots__ = (
+        "all",
+        "loaded_readonly",
+        "loaded_writable",
+        "with_loader",
+        "with_tokens",
+        "writable",
+        "written",
+    )
 
     def __init__(
         self, message: MessageParts, loaded_writable: Sequence[Pubkey] = (), loaded_readonly: Sequence[Pubkey] = ()
@@ -148,12 +159,16 @@ class Keys:
             *range(own, own + len(loaded_writable)),
         ]
         programs = {program for program, _accounts, _data in message.instructions}
-        self.all = (*keys, *loaded_writable, *loaded_readonly)
-        self.named = frozenset(self.all)
-        self.writable = tuple(really_writable(marked, self.all, self.named, programs))
-        self.written = tuple([self.all[index] for index in self.writable])
+        everything = (*keys, *loaded_writable, *loaded_readonly) if loaded_writable or loaded_readonly else keys
+        named = frozenset(everything)
+        writable = really_writable(marked, everything, named, programs)
+        self.all = everything
+        self.writable = tuple(writable)
+        self.written = tuple([everything[index] for index in writable])
         self.loaded_writable = loaded_writable
         self.loaded_readonly = loaded_readonly
+        self.with_tokens = not TOKEN_PROGRAMS.isdisjoint(named)
+        self.with_loader = UPGRADEABLE_LOADER in named
 
 
 def keys_of(message: MessageParts, find: FindAccount) -> Keys:

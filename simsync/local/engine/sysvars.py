@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from solders.account import Account
 from solders.clock import Clock
 from solders.epoch_schedule import EpochSchedule
+from solders.hash import Hash, ParseHashError
 from solders.pubkey import Pubkey
-
-from simsync.local.encoding import decode_base58
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,7 +80,6 @@ class Sysvars:
             epoch_start: The unix time of the first slot of its epoch, None to estimate it.
         """
         self._remember(slot, blockhash)
-        self._svm.warp_to_slot(slot)
         epoch = epoch_of(slot)
         if epoch_start is None:
             epoch_start = int(time - slot % SLOTS_PER_EPOCH * SLOT_SECONDS)
@@ -158,8 +156,8 @@ def _slot_hash(slot: int, text: bytes) -> bytes:
 
 def _hash(slot: int, text: str) -> bytes:
     try:
-        found = decode_base58(text)
-    except ValueError:
-        found = b""
+        found = bytes(Hash.from_string(text))
+    except ParseHashError:
+        return made_up_hash(slot)
     # Recordings without a hash carry that of 32 zeros.
-    return found if len(found) == 32 and any(found) else made_up_hash(slot)
+    return found if any(found) else made_up_hash(slot)

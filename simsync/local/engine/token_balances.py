@@ -27,13 +27,15 @@ _PROGRAM_NAMES = {program: str(program) for program in TOKEN_PROGRAMS}
 
 def ui_amount(amount: int, decimals: int) -> dict[str, object]:
     """Return an amount of tokens, which is in the smallest unit, as RPC shows it."""
-    text = str(amount)
+    digits = text = str(amount)
     if decimals:
-        whole, rest = divmod(amount, 10**decimals)
-        text = f"{whole}.{rest:0{decimals}}".rstrip("0").rstrip(".")
+        digits = digits.rjust(decimals + 1, "0")
+        rest = digits[-decimals:].rstrip("0")
+        whole = digits[:-decimals]
+        digits = f"{whole}.{rest}" if rest else whole
     # As on a node, which divides floats, by a power of ten that must fit into 64 bits.
     shown = float(amount) / float(10**decimals) if decimals <= _MOST_FLOAT_DECIMALS else None
-    return {"amount": str(amount), "decimals": decimals, "uiAmount": shown, "uiAmountString": text}
+    return {"amount": text, "decimals": decimals, "uiAmount": shown, "uiAmountString": digits}
 
 
 class TokenBalance(NamedTuple):
@@ -63,9 +65,11 @@ class TokenBalance(NamedTuple):
 
 def token_account(account: Account) -> bytes | None:
     """Return the data of an initialized token account, None for any other account."""
-    if account.owner not in TOKEN_PROGRAMS:
-        return None
-    data = account.data
+    return _initialized(account.data) if account.owner in TOKEN_PROGRAMS else None
+
+
+def _initialized(data: bytes) -> bytes | None:
+    """Return the data of an account of a token program if it is an initialized token account."""
     if len(data) < _TOKEN_ACCOUNT_SIZE or not data[_TOKEN_STATE_OFFSET]:
         return None
     if len(data) > _TOKEN_ACCOUNT_SIZE and data[_TOKEN_ACCOUNT_SIZE] != _IS_TOKEN_ACCOUNT:
@@ -73,7 +77,7 @@ def token_account(account: Account) -> bytes | None:
     return data
 
 
-def token_balances(accounts: Iterable[tuple[int, Account | None]], find: FindAccount) -> list[TokenBalance]:
+def token_balances(accounts: Iterable[tuple[int, Account | None]], find: FindAccount) -> tuple[TokenBalance, ...]:
     """Return the balances of the token accounts among accounts with their positions.
 
     Those of an unknown mint are left out.
@@ -81,16 +85,19 @@ def token_balances(accounts: Iterable[tuple[int, Account | None]], find: FindAcc
     balances: list[TokenBalance] = []
     known: dict[bytes, int | None] = {}
     for position, account in accounts:
-        if account is None or (data := token_account(account)) is None:
+        if account is None or (program := _PROGRAM_NAMES.get(account.owner)) is None:
+            continue
+        data = _initialized(account.data)
+        if data is None:
             continue
         mint = data[:32]
         if mint not in known:
             known[mint] = _decimals_of(find(Pubkey.from_bytes(mint)))
         decimals = known[mint]
         if decimals is not None:
-            program, amount = _PROGRAM_NAMES[account.owner], int.from_bytes(data[64:72], "little")
+            amount = int.from_bytes(data[64:72], "little")
             balances.append(TokenBalance(position, _address(mint), _address(data[32:64]), program, amount, decimals))
-    return balances
+    return tuple(balances)
 
 
 def _decimals_of(mint: Account | None) -> int | None:

@@ -101,7 +101,6 @@ class Outcome:
 
     __slots__ = (
         "_keys",
-        "_logs",
         "after",
         "before",
         "error",
@@ -124,7 +123,6 @@ class Outcome:
         self.post_tokens: Sequence[TokenBalance] = ()
         self.before: Sequence[Account | None] = ()
         self.after: Sequence[Account | None] = ()
-        self._logs: list[str] | None = None
 
     @property
     def keys(self) -> Sequence[Pubkey]:
@@ -151,15 +149,13 @@ class Outcome:
         return tuple([self.post_balances[index] for index in self._keys.writable])
 
     def forget_accounts(self) -> None:
-        """Free the accounts before and after, and the logs, which ``meta`` holds too."""
+        """Free the accounts before and after."""
         self.before = self.after = ()
-        self._logs = None
 
     @property
     def logs(self) -> list[str]:
-        if self._logs is None:
-            self._logs = self.meta.logs()
-        return self._logs
+        """Its logs: a copy of what ``meta`` holds, made each time so that it takes no memory."""
+        return self.meta.logs()
 
     @property
     def units(self) -> int:
