@@ -11,6 +11,7 @@ import click
 
 import simsync
 from simsync.cli import options
+from simsync.cli.collector import rare_collections
 from simsync.cli.deadline import Deadline, DeadlinePassed
 from simsync.cli.ended import Ended
 from simsync.cli.exit_codes import exit_code
@@ -192,6 +193,8 @@ def run(
         if kept is not None and kept.complete:
             click.echo(f"{output_file}: complete, nothing to do", err=True)
         shown = stack.enter_context(live_progress(end_slot - start_slot + 1, progress))
+        if plan.strategy is None:
+            stack.enter_context(rare_collections())
         try:
             summary = record_run(
                 client,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -55,6 +56,34 @@ def test_a_baseline_and_an_experiment(simulator: Simulator, tmp_path: Path, caps
     assert run(arguments(simulator, experiment, *program, "--program-so", str(binary))) == 0
     assert run(["compare", str(base), str(experiment), "--fail-on", "regressions"]) == 1
     assert "regressions: newly failing" in capsys.readouterr().out
+
+
+def test_the_collector_rests_during_a_run_unless_a_strategy_runs(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    (tmp_path / "seen_by_a_strategy.py").write_text(
+        "import gc\n"
+        "def look(session):\n"
+        "    session.record('collector', {'frozen': gc.get_freeze_count(), 'after': gc.get_threshold()[0]})\n",
+        encoding="utf-8",
+    )
+    before, asked = gc.get_threshold(), []
+
+    def set_threshold(*thresholds: int) -> None:
+        asked.append((gc.get_freeze_count() > 1_000, thresholds))
+        set_really(*thresholds)
+
+    set_really = gc.set_threshold
+    monkeypatch.setattr(gc, "set_threshold", set_threshold)
+    with_strategy = tmp_path / "strategy.ndjson"
+    assert run(arguments(simulator, with_strategy, "--parallel", "--strategy", "seen_by_a_strategy:look")) == 0
+    seen, _other = (record.data for record in read_records(with_strategy) if record.kind == "collector")
+    assert (seen["frozen"], seen["after"], asked) == (0, before[0], [])
+    assert run(arguments(simulator, tmp_path / "run.ndjson", "--parallel")) == 0
+    assert asked == [(True, (50_000,)), (False, before)]
+    assert gc.get_threshold() == before
 
 
 def test_a_strategy_drives_the_sessions(
