@@ -17,7 +17,6 @@ from simsync.errors import Cancelled, ControlClosed, EventTimeout, InvalidParams
 from simsync.events import DiscoveryBatch, Event
 from simsync.options import Options
 from simsync.params.api_key import ApiKey
-from simsync.protocol.connection_log import WRITER
 from simsync.protocol.control import ControlProtocol, Phase
 from simsync.protocol.outcome import GiveUp
 from simsync.protocol.session_state import SessionState
@@ -185,8 +184,8 @@ class ControlConnection:
 
     def _cancel_if_asked(self) -> bool:
         """Do what :meth:`ask_to_cancel` has asked for. True if the connection is closing, for whatever reason."""
-        reason, self._cancel_asked = self._cancel_asked, None
-        if reason is not None:
+        if (reason := self._cancel_asked) is not None:
+            self._cancel_asked = None  # only now: otherwise a reason that has come since would be lost
             self.cancel(reason)
         return self._closing
 
@@ -261,8 +260,7 @@ class ControlConnection:
             return
         began = time.monotonic()
         try:
-            writer_log = self._logger.to(WRITER)
-            writer = Writer(ws, self.outbox, self.lock, self._options.ping_interval, self._waker.wake, writer_log)
+            writer = Writer(ws, self.outbox, self.lock, self._options.ping_interval, self._waker.wake, self._logger)
         except Exhausted as limit:
             ws.shutdown()
             raise self._opener.lost_attempt(limit) from limit
@@ -333,6 +331,8 @@ class ControlConnection:
                 deliver(changed, self.queues, self.ready_queues)
                 self.changed.notify_all()
                 outcome = protocol.outcome
+                if outcome is not None:
+                    self.outbox.hold_continues()  # safeguard: no continue is sent over a connection that is given up
                 finished = protocol.is_finished
                 outgoing = protocol.take_outgoing()
                 reference = protocol.doubts.reference(protocol.sessions.values()) if inquiries else None

@@ -54,6 +54,10 @@ class Outbox:
             self._continues_flow = True
             self._frames.notify_all()
 
+    def hold_continues(self) -> None:
+        """The connection is given up: a continue sent over it would be in doubt. Call it while holding the lock."""
+        self._continues_flow = False
+
     def stop_writing(self) -> None:
         """The connection is gone, so its writer must end."""
         with self._lock:

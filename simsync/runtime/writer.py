@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any, Callable
 
-from simsync.protocol.connection_log import ConnectionLog
+from simsync.protocol.connection_log import WRITER, ConnectionLog
 from simsync.protocol.continue_cycle import ContinueCycle
 from simsync.runtime.client_frame import client_frames
 from simsync.runtime.connection_lost import ConnectionLost
@@ -40,7 +40,7 @@ class Writer:
         self._lock = lock
         self._ping_interval = ping_interval
         self._wake_reader = wake_reader
-        self._logger = log
+        self._logger = log.to(WRITER)
         self._waker = Waker()
         self._thread: threading.Thread | None = None
         self.failure: str | None = None
