@@ -39,10 +39,14 @@ class Lifetime:
         self._closed = False
         for session in sessions:
             session.keep(self)
+        self._is_open = True
         at_exit.remember(self)
 
+    _is_open = False  # until then
+
     def __del__(self) -> None:
-        if at_exit.forget(self):
+        # The flag first: without a GIL, this may run when the interpreter has taken its modules apart.
+        if self._is_open and at_exit.forget(self):
             self._cancel_unclosed("the session object was deleted")
 
     def cancel_at_exit(self) -> None:
@@ -68,6 +72,7 @@ class Lifetime:
                 session.rpc.close()
         self._connection.close(reason)
         at_exit.forget(self)
+        self._is_open = False
 
 
 class ConnectionOwner(StaysHere):

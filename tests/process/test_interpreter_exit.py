@@ -170,6 +170,12 @@ def test_a_warning_that_is_an_error_keeps_nothing_open(simulator: Simulator) -> 
             simsync.Rpc(endpoint).get_slot()
 
 
+def test_a_closed_session_may_live_longer_than_the_modules(simulator: Simulator) -> None:
+    """Without a GIL, an object may be deleted later than where the last reference to it is given up."""
+    done = ended(OPEN + "session.close()\nimport os\nos.kept = [session, dict(sys.modules)]", simulator.url)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_mute_server_is_waited_for_no_longer_than_close_timeout() -> None:
     def mute(talk: Talk) -> None:
         talk.create()
