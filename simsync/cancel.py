@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import threading
-import weakref
 from typing import Callable
+
+from simsync.weakly_held import WeaklyHeld
 
 
 class CancelToken:
@@ -20,7 +21,7 @@ class CancelToken:
         self._reason = "the cancel token was fired"
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._numbers = itertools.count()
-        self._children: weakref.WeakSet[CancelToken] | None = None  # made for the first: each subscription has a token
+        self._children: WeaklyHeld[CancelToken] | None = None  # made for the first: each subscription has a token
 
     @property
     def cancelled(self) -> bool:
@@ -43,7 +44,7 @@ class CancelToken:
             self._cancelled = True
             callbacks = list(self._callbacks.values())
             self._callbacks.clear()
-            children = list(self._children or ())
+            children = [] if self._children is None else self._children.all()
         for callback in callbacks:
             callback()
         for child in children:
@@ -54,7 +55,7 @@ class CancelToken:
         token = CancelToken()
         with self._lock:
             if not self._cancelled:
-                self._children = weakref.WeakSet() if self._children is None else self._children
+                self._children = WeaklyHeld() if self._children is None else self._children
                 self._children.add(token)
                 return token
         token.cancel(self._reason)

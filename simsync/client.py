@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import weakref
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Callable, SupportsIndex, TypeVar, cast
 
@@ -31,6 +30,7 @@ from simsync.sessions import first_mistakes
 from simsync.sessions.backtest_session import BacktestSession
 from simsync.sessions.owner import ConnectionOwner, Lifetime
 from simsync.sessions.parallel_session import ParallelSession
+from simsync.weakly_held import WeaklyHeld
 from simsync.wire import urls
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Client(HttpServices):
         if not isinstance(options, Options):
             raise InvalidParams("options", options, "must be an Options(...)")
         super().__init__(control_url, key, options)
-        self._lifetimes: weakref.WeakSet[Lifetime] = weakref.WeakSet()
+        self._lifetimes: WeaklyHeld[Lifetime] = WeaklyHeld()
 
     def __enter__(self) -> Client:
         return self
@@ -101,7 +101,7 @@ class Client(HttpServices):
 
     def close(self) -> None:
         """Close the sessions that this client made and that are still open. It can be used again afterwards."""
-        for lifetime in list(self._lifetimes):
+        for lifetime in self._lifetimes.all():
             lifetime.close("the client was closed")
 
     def __repr__(self) -> str:

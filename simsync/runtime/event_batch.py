@@ -9,6 +9,7 @@ from itertools import repeat
 
 from simsync.events import Event
 from simsync.runtime.data_buffer import DataBuffer
+from simsync.runtime.shared_iterator import shared, undisturbed
 
 
 class EventBatch:
@@ -22,7 +23,7 @@ class EventBatch:
 
     def __init__(self, events: list[Event], first: int | None = None, step: int = 0, *, is_last: bool = False) -> None:
         self.events = events
-        self.iterator: Iterator[Event] = iter(events)
+        self.iterator: Iterator[Event] = shared(iter(events))
         self.first = first
         self.step = step
         self.is_last = is_last
@@ -49,7 +50,8 @@ class EventBatch:
 
     def cut_short(self) -> None:
         """Drop what the caller has not taken. A loop that runs over the iterator ends."""
-        del self.events[len(self.events) - self.left :]
+        with undisturbed(self.iterator):
+            del self.events[len(self.events) - self.left :]
 
     def delivered(self) -> None:
         """The caller has taken everything and asks for more."""
@@ -68,7 +70,8 @@ class DataBatch(EventBatch):
         super().__init__(events)
         events.reverse()
         self._turns = repeat(-1, len(events))
-        self.iterator = map(events.pop, self._turns)  # in C code, so Ctrl-C cannot come between taking and yielding
+        # In C code, so Ctrl-C cannot come between taking and yielding.
+        self.iterator = shared(map(events.pop, self._turns))
         self._buffer = buffer
         self._mark = buffer.add(len(events), size)
 
@@ -77,7 +80,8 @@ class DataBatch(EventBatch):
         return operator.length_hint(self._turns)
 
     def cut_short(self) -> None:
-        deque(self._turns, 0)
+        with undisturbed(self.iterator):
+            deque(self._turns, 0)
 
     def delivered(self) -> None:
         # May be called twice, if Ctrl-C came in between: a mark removes the same events each time.

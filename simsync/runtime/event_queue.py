@@ -183,13 +183,16 @@ class EventQueue(queue.Queue[Event]):
             SimsyncError: What ended the session.
         """
         deadline = None if block and timeout is None else time.monotonic() + (timeout or 0.0 if block else 0.0)
-        try:
-            batch = self.next_batch(deadline)
-        except EventTimeout:
-            raise queue.Empty from None
-        for event in batch or ():
-            return event
-        raise queue.Empty
+        while True:
+            try:
+                batch = self.next_batch(deadline)
+            except EventTimeout:
+                raise queue.Empty from None
+            if batch is None:
+                raise queue.Empty
+            for event in batch:
+                return event
+            # Another thread was faster.
 
     def next_batch(
         self, deadline: float | None, take_turn: Callable[[], object] | None = None

@@ -39,10 +39,10 @@ class LateHttpClient:
     def abort(self) -> None:
         """End the requests that are under way in other threads, and all later ones."""
         self._aborted = True
-        for client in tuple(self._made.values()):
+        for client in list(self._made.values()):  # a list is made in one step
             client.abort()
 
     def close(self) -> None:
         """Close the idle connections. The next request opens another one."""
-        for client in tuple(self._made.values()):
+        for client in list(self._made.values()):
             client.close()

@@ -75,8 +75,9 @@ class EventStream(Iterator[Event]):
             check_deadline(self._deadline, self._seconds)
 
     def __next__(self) -> Event:
-        for event in self._next_batch() or ():
-            return event
+        while (batch := self._next_batch()) is not None:
+            for event in batch:
+                return event
         raise StopIteration
 
     def _next_batch(self) -> Iterator[Event] | None:
