@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from typing import Callable
 
-_COLLECT_AFTER = 50_000
-"""New objects after which the garbage collector runs."""
+_YOUNG = 5_000
+"""New objects after which the garbage collector looks at them: few enough to be still in the cache of the processor."""
+_OLDER = 100
+"""How often it does so before it also looks at those that were left."""
 
 
 class Parkable(Protocol):
@@ -69,4 +71,4 @@ def spare_the_collector() -> None:
     The ledger and the transactions that sessions keep are many objects without cycles.
     """
     gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
+    gc.set_threshold(_YOUNG, _OLDER)
