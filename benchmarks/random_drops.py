@@ -17,44 +17,14 @@ import time
 from collections import Counter, defaultdict
 from typing import Any
 
-from solders.hash import Hash
-from solders.keypair import Keypair
-from solders.message import Message
-from solders.pubkey import Pubkey
-from solders.system_program import TransferParams, transfer
-from solders.transaction import Transaction
-
 import simsync
+from benchmarks.every_stream import BUNDLE, FIRST, OPTIONS, SYSTEM_PROGRAM, TOKEN_PROGRAM, described, quote
 from simsync.local import Faults, Ledger, Simulator
 
-SYSTEM_PROGRAM = "11111111111111111111111111111111"
-TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
-FIRST, BUNDLE = 1_000, 8
 CREATE_MESSAGES = 4
 """For each sub-session. Drops begin behind the create: one that is lost begins anew, which takes no re-attaching."""
 
-OPTIONS = simsync.Options(
-    dialect=simsync.Dialect.for_generation("0.13"),  # lists of transactions
-    backoff_initial=0.001,
-    backoff_max=0.05,
-    continue_grace=0.1,
-    reconnect_attempts=1_000,
-    drain_idle=30.0,
-)
-
 Streams = dict[tuple[int, str], list[Any]]
-
-
-def quote() -> simsync.ScheduledAction:
-    me, friend = Keypair.from_seed(bytes(32)), Pubkey.from_bytes(bytes([1] * 32))
-    pay = transfer(TransferParams(from_pubkey=me.pubkey(), to_pubkey=friend, lamports=1_000))
-    return simsync.ScheduledAction(
-        simsync.Anchor("after_every_slot", every=1),
-        transactions=[Transaction([me], Message([pay], me.pubkey()), Hash.default())],
-        account_overrides={str(me.pubkey()): simsync.AccountData(1_000_000_000)},
-        return_accounts=[str(friend)],
-        label="quote",
-    )
 
 
 def ledger(sub_sessions: int) -> Ledger:
@@ -80,18 +50,6 @@ def run(blocks: Ledger, faults: Faults, options: simsync.Options = OPTIONS) -> t
                 kind, content = described(event)
                 streams[sub.start_slot, kind].append(content)
             return dict(streams), session.reconnects
-
-
-def described(event: simsync.Event) -> tuple[str, Any]:
-    """The stream that an event belongs to, and its content."""
-    if isinstance(event, simsync.Transaction):
-        return "transactions", event.raw
-    if isinstance(event, simsync.AccountDiff):
-        state = event.before or event.after
-        return f"diffs of {state.owner if state else None}", event.raw
-    if isinstance(event, simsync.ActionResult):
-        return "actions", event.raw
-    return "control", repr(event)
 
 
 def plan(seed: int, drops: int, sub_sessions: int, control_messages: int, notifications: int) -> Faults:

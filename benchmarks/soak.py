@@ -30,9 +30,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import simsync
-from benchmarks.figures import table
-from benchmarks.misbehaving_server import Server, resident, serving
-from benchmarks.random_drops import (
+from benchmarks.every_stream import (
     BUNDLE,
     FIRST,
     OPTIONS,
@@ -41,6 +39,8 @@ from benchmarks.random_drops import (
     described,
     quote,
 )
+from benchmarks.figures import table
+from benchmarks.misbehaving_process import Server, resident, serving
 
 PATIENCE = 120.0
 """Seconds without an event after which a run counts as hung."""
@@ -247,9 +247,10 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--sub-sessions", type=int, default=32)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--server-python", default=sys.executable, help="the interpreter that runs the simulator")
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)  # thousands of reconnects
-    with serving(arguments.sub_sessions, arguments.seed) as server:
+    with serving(arguments.sub_sessions, arguments.seed, arguments.server_python) as server:
         soak = soak_for(arguments.minutes * 60, server, arguments.sub_sessions, arguments.seed)
     grown = growth(soak.memory)
     print("faults:", ", ".join(f"{name} {count:,}" for name, count in sorted(soak.faults.items())))
