@@ -24,7 +24,7 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SIMULATOR_API_KEY", raising=False)
 
 
-@pytest.mark.parametrize("command", [["usage"], ["bundle", "list"]])
+@pytest.mark.parametrize("command", [["usage", "--since", "2026-01-01", "--until", "2026-01-02"], ["bundle", "list"]])
 def test_behind_the_command(simulator: Simulator, command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--url", simulator.url, "--api-key", simulator.api_key]
     assert run([*options, *command]) == 0
