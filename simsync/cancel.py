@@ -21,7 +21,7 @@ class CancelToken:
         self._reason = "the cancel token was fired"
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._numbers = itertools.count()
-        self._children: WeaklyHeld[CancelToken] | None = None  # made for the first: each subscription has a token
+        self._children: WeaklyHeld[CancelToken] = WeaklyHeld()
 
     @property
     def cancelled(self) -> bool:
@@ -44,7 +44,7 @@ class CancelToken:
             self._cancelled = True
             callbacks = list(self._callbacks.values())
             self._callbacks.clear()
-            children = [] if self._children is None else self._children.all()
+            children = self._children.all()
         for callback in callbacks:
             callback()
         for child in children:
@@ -55,7 +55,6 @@ class CancelToken:
         token = CancelToken()
         with self._lock:
             if not self._cancelled:
-                self._children = WeaklyHeld() if self._children is None else self._children
                 self._children.add(token)
                 return token
         token.cancel(self._reason)

@@ -81,7 +81,7 @@ class HasSessions(Protocol):
 
 
 class _ControlLog(ConnectionLog):
-    """Its ``slot`` is None for many sessions."""
+    """The log of a control connection. ``slot`` is None if it has more than one session."""
 
     def __init__(self, logger: logging.Logger, protocol: HasSessions) -> None:
         super().__init__(logger, CONTROL)
@@ -97,6 +97,8 @@ class _ControlLog(ConnectionLog):
 
 
 class _SessionLog(ConnectionLog):
+    """The log of one session."""
+
     def __init__(self, logger: logging.Logger, plane: str, state: SessionState) -> None:
         super().__init__(logger, plane)
         self._state = state

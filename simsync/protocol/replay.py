@@ -44,7 +44,7 @@ class ReplayFilter:
         """How often each key was delivered, by slot."""
         self._is_single = streams == 1
         self._uncounted: list[Any] = []
-        """Keys of the last slot of a single stream. None of them can come again before the connection is lost."""
+        """Keys of the current slot, if there is only one stream. It repeats none of them until it reconnects."""
 
     def reconnected(self) -> None:
         """The server replays everything from the slot of each cursor, including that slot."""

@@ -27,7 +27,7 @@ class SequenceNumbers:
     Args:
         options: ``strict_sequence`` makes a gap a failure.
         log: The log of the connection.
-        unreadable: The frames of the connection that could not be read: what they held may come again.
+        unreadable: The connection's unreadable frames. The server may send the events in them again.
         count_replies: Replies are numbered among the events, as in a single session.
     """
 

@@ -57,10 +57,10 @@ class Continues:
         """
         cycle = self._queue.state.cycle
         # First without the lock, as this runs for each batch. What changes afterwards wakes the caller.
-        if cycle.state is not CycleState.READY or not self._queue.is_caught_up:
+        if not (cycle.is_ready and self._queue.is_caught_up):
             return
         with self._connection.lock:
-            if cycle.state is CycleState.READY and self._queue.is_caught_up and self._subscriptions_are_up:
+            if cycle.is_ready and self._queue.is_caught_up and self._subscriptions_are_up:
                 self._submit(payload)
 
     def _submit(self, payload: bytes, step: Step | None = None) -> None:

@@ -192,8 +192,7 @@ class MergedEventStream(Iterator["tuple[Merged, Event]"], Generic[Merged]):
         draining = Draining()
         failures: list[SimsyncError] = []
         while open_queues:
-            if self._deadline is not None:
-                check_deadline(self._deadline, self._seconds)
+            check_deadline(self._deadline, self._seconds)
             if not ready:
                 ready.extend(self._wait(draining, open_queues))
             queue = ready.popleft()

@@ -25,6 +25,8 @@ class Lifetime:
     collection.
     """
 
+    _is_open = False  # until all of __init__ has run
+
     def __init__(
         self,
         connection: ControlConnection,
@@ -41,8 +43,6 @@ class Lifetime:
             session.keep(self)
         self._is_open = True
         at_exit.remember(self)
-
-    _is_open = False  # until then
 
     def __del__(self) -> None:
         # The flag first: without a GIL, this may run when the interpreter has taken its modules apart.

@@ -88,16 +88,21 @@ with contextlib.suppress(ImportError):
             return None
         if len(messages) != len(block):
             return None
+        if type(messages[-1].params.event) is not _Slot:
+            return _slots_and_readies(messages)
         slots: list[SessionEvent] = []
         append, new = slots.append, _new
-        if type(messages[-1].params.event) is _Slot:  # else some are ready events, which have no params
-            with contextlib.suppress(AttributeError):
-                for message in messages:
-                    fields = message.params
-                    slot = new(Slot)
-                    slot.slot = fields.event.params
-                    append((fields.session_id, fields.seq_id, slot))
-                return slots
+        try:
+            for message in messages:
+                fields = message.params
+                slot = new(Slot)
+                slot.slot = fields.event.params
+                append((fields.session_id, fields.seq_id, slot))
+        except AttributeError:  # a ready event has no params
+            return _slots_and_readies(messages)
+        return slots
+
+    def _slots_and_readies(messages: list[Any]) -> list[SessionEvent]:
         return [
             (fields.session_id, fields.seq_id, Slot(fields.event.params) if type(fields.event) is _Slot else READY)
             for fields in [message.params for message in messages]

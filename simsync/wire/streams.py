@@ -72,6 +72,7 @@ def _result(payload: bytes) -> Any:
     except ValueError as error:
         raise ProtocolError(f"a notification is not JSON and cannot be read: {error}", payload) from error
     params = message.get("params")
+    # In the usual spelling, without folding the keys of each notification.
     result = params.get("result") if isinstance(params, dict) else None
     return notification_params(message).get("result") if result is None else result
 
