@@ -6,8 +6,8 @@ The simulator of :mod:`benchmarks.misbehaving_server` runs in a process of its o
 session of 32 sub-sessions after the other, each with transactions, account diffs and action results subscribed, in one
 loop or with a thread for each sub-session, with callers that are slow at random and with buffers that are small at
 random. After each run the events of every stream are compared with those of an undisturbed run, and threads and
-descriptors are counted. Exits with 1 when an event is wrong, a thread or a descriptor is left, memory has grown, or the
-server takes more than a gigabyte.
+descriptors are counted. Exits with 1 when an event is wrong, a thread or a descriptor is left, memory or the number of
+Python's allocations has grown, or the server takes more than a gigabyte.
 
 A message that is spoilt again after the reconnect is skipped, and the coverage of the sub-session says that it is not
 complete. That is counted as admitted; events that are wrong while the coverage is complete are not forgiven.
@@ -16,6 +16,7 @@ complete. That is counted as admitted; events that are wrong while the coverage 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import hashlib
 import logging
@@ -50,6 +51,8 @@ SERVER = 1073.0
 """MB that the server may take: one gibibyte."""
 GROWTH = 8.0
 """Megabytes by which the memory of the last quarter of the time may exceed that of the second."""
+ALLOCATIONS = 2_000
+"""The same for the allocations of Python: one object for each sub-session of each run is more after five minutes."""
 ROWS = 8
 HEADER = [
     "minute",
@@ -59,6 +62,7 @@ HEADER = [
     "reconnects",
     "memory MB",
     "peak MB",
+    "allocations",
     "threads",
     "descriptors",
     "most threads",
@@ -71,6 +75,9 @@ class Left:
     """What there is after a run."""
 
     memory: float
+    """In MB."""
+    allocations: int
+    """Blocks of memory that Python has allocated."""
     threads: int
     descriptors: int
 
@@ -84,6 +91,7 @@ class Soak:
     most_threads: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     memory: list[float] = field(default_factory=list)
+    allocations: list[float] = field(default_factory=list)
     server: float = 0.0
     """The most memory of the server after a run, in MB."""
     problems: list[str] = field(default_factory=list)
@@ -98,6 +106,7 @@ class Soak:
             f"{self.reconnects:,}",
             f"{left.memory:.1f}",
             f"{peak:.1f}",
+            f"{left.allocations:,}",
             str(left.threads),
             str(left.descriptors),
             str(self.most_threads),
@@ -186,13 +195,21 @@ def run(server: Server, sub_sessions: int, soak: Soak, chance: random.Random | N
     return [Received(streams.digests(), sub.coverage.complete) for sub, streams in taken.items()]
 
 
+def give_back() -> None:
+    """Free what nothing refers to. What the C library keeps for later differs by many megabytes from run to run."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # glibc
+        trim(0)
+
+
 def left(expected: Left | None = None) -> Left:
     """What there is now; waits a little until it is no more than expected."""
     give_up = time.monotonic() + SETTLES_WITHIN
     while True:
-        gc.collect()
+        give_back()
         descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  also counts its own
-        found = Left(resident("self"), threading.active_count(), descriptors)
+        found = Left(resident("self"), sys.getallocatedblocks(), threading.active_count(), descriptors)
         if expected is None or time.monotonic() > give_up:
             return found
         if found.threads <= expected.threads and found.descriptors <= expected.descriptors:
@@ -204,7 +221,7 @@ def soak_for(seconds: float, server: Server, sub_sessions: int, seed: int) -> So
     soak = Soak()
     chance = random.Random(seed)
     expected = run(server, sub_sessions, soak, None)
-    first = left(Left(0.0, 1, 0))
+    first = left(Left(0.0, 0, 1, 0))
     streams = sum(len(one.digests) for one in expected)
     print(f"undisturbed: {soak.events:,} events in {streams} streams", flush=True)
     print(table(HEADER, [soak.row(time.monotonic(), first)]), flush=True)
@@ -226,6 +243,7 @@ def soak_for(seconds: float, server: Server, sub_sessions: int, seed: int) -> So
         if after.threads > first.threads or after.descriptors > first.descriptors:
             soak.problems.append(f"run {number} has left something: {after} instead of {first}")
         soak.memory.append(after.memory)
+        soak.allocations.append(after.allocations)
         soak.server = max(soak.server, server.memory)
         due = int((time.monotonic() - began) / seconds * ROWS)
         if due > shown or soak.problems:
@@ -234,12 +252,12 @@ def soak_for(seconds: float, server: Server, sub_sessions: int, seed: int) -> So
     return soak
 
 
-def growth(memory: list[float]) -> float:
-    """Megabytes between the second and the last quarter; the first one is for warming up."""
-    quarter = len(memory) // 4
+def growth(figures: list[float]) -> float:
+    """From the second to the last quarter; the first one is for warming up."""
+    quarter = len(figures) // 4
     if not quarter:
         return 0.0
-    return statistics.median(memory[-quarter:]) - statistics.median(memory[quarter : 2 * quarter])
+    return statistics.median(figures[-quarter:]) - statistics.median(figures[quarter : 2 * quarter])
 
 
 def main() -> int:
@@ -252,14 +270,16 @@ def main() -> int:
     logging.disable(logging.CRITICAL)  # thousands of reconnects
     with serving(arguments.sub_sessions, arguments.seed, arguments.server_python) as server:
         soak = soak_for(arguments.minutes * 60, server, arguments.sub_sessions, arguments.seed)
-    grown = growth(soak.memory)
+    grown, allocated = growth(soak.memory), growth(soak.allocations)
     print("faults:", ", ".join(f"{name} {count:,}" for name, count in sorted(soak.faults.items())))
-    print(f"memory from the second to the last quarter of the time: {grown:+.1f} MB")
+    print(f"from the second to the last quarter of the time: {grown:+.1f} MB, {allocated:+,.0f} allocations")
     print(f"most memory of the server after a run: {soak.server:.0f} MB")
     if soak.server > SERVER:
         soak.problems.append(f"the server has taken {soak.server:.0f} MB")
     if grown > GROWTH:
         soak.problems.append(f"memory has grown by {grown:.1f} MB")
+    if allocated > ALLOCATIONS:
+        soak.problems.append(f"Python holds {allocated:,.0f} allocations more")
     for problem in soak.problems:
         print("WRONG:", problem)
     total = sum(soak.faults.values())
