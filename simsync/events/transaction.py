@@ -114,23 +114,34 @@ class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
         self._reading = reading
         self._raw = None
         self._fields = None
-        self._status: TransactionStatus | None = None
+        self._status: TransactionFields | TransactionStatus | None = None
         self._signature = signature
 
     def _brief(self) -> TransactionFields | TransactionStatus:
         """What has the status: all fields if they are decoded or are likely to be, else nothing more."""
-        if self._fields is not None:
-            return self._fields
-        if self._status is None:
-            if _habit.reads_all:
-                _habit.reads_all = False  # until more of this one is read
-                return self._load()
-            self._status = self._reading.status(self._payload)
-        return self._load() if self._status is None else self._status
+        status: TransactionFields | TransactionStatus | None = self._fields
+        if status is None:
+            if not _habit.reads_all:
+                status = self._reading.status(self._payload)
+            _habit.reads_all = False  # until more of this one is read
+            if status is None:
+                status = self._reading.fields(self._payload)
+        self._status = status
+        return status
+
+    def _load(self) -> TransactionFields:
+        fields = self._fields
+        if fields is None:
+            status = self._status
+            fields = status if isinstance(status, TransactionFields) else self._reading.fields(self._payload)
+            self._fields = fields
+        return fields
 
     def _all(self) -> TransactionFields:
         _habit.reads_all = True
         return self._load()
+
+    # The properties call nothing once what they need is decoded. Neither tuple is ever empty.
 
     @property
     def signature(self) -> str:
@@ -143,57 +154,57 @@ class Transaction(ErrorInWords, DecodedEvent[TransactionFields]):
     @property
     def error(self) -> Any:
         """None if the transaction succeeded, else the error as JSON values of the RPC."""
-        return self._brief().error
+        return (self._status or self._brief()).error
 
     @property
     def logs(self) -> Sequence[str]:
         """Log lines of the programs, in order."""
-        return self._all().logs
+        return (self._fields or self._all()).logs
 
     @property
     def fee(self) -> int:
         """Fee in lamports."""
-        return self._brief().fee
+        return (self._status or self._brief()).fee
 
     @property
     def compute_units(self) -> int | None:
         """Compute units consumed, None if the server does not send them."""
-        return self._brief().compute_units
+        return (self._status or self._brief()).compute_units
 
     @property
     def version(self) -> Any:
         """``"legacy"`` or the number of the version."""
-        return self._all().version
+        return (self._fields or self._all()).version
 
     @property
     def block_time(self) -> int | None:
         """Time of the block as Unix time in seconds, None if the server does not send it."""
-        return self._all().block_time
+        return (self._fields or self._all()).block_time
 
     @property
     def account_keys(self) -> Sequence[str]:
         """Addresses of the accounts in the order of the balances; those from lookup tables are last."""
-        return self._all().account_keys
+        return (self._fields or self._all()).account_keys
 
     @property
     def pre_balances(self) -> Sequence[int]:
         """Balances before, in lamports, one per account key."""
-        return self._all().pre_balances
+        return (self._fields or self._all()).pre_balances
 
     @property
     def post_balances(self) -> Sequence[int]:
         """Balances after, in lamports, one per account key."""
-        return self._all().post_balances
+        return (self._fields or self._all()).post_balances
 
     @property
     def pre_token_balances(self) -> Sequence[Mapping[str, Any]]:
         """Token balances before, as JSON values of the RPC."""
-        return self._all().pre_token_balances
+        return (self._fields or self._all()).pre_token_balances
 
     @property
     def post_token_balances(self) -> Sequence[Mapping[str, Any]]:
         """Token balances after, as JSON values of the RPC."""
-        return self._all().post_token_balances
+        return (self._fields or self._all()).post_token_balances
 
     @property
     def programs(self) -> Sequence[str]:

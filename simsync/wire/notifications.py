@@ -5,6 +5,7 @@ Nothing here raises: a missing part reads as empty, and what is not understood s
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from simsync.errors import ProtocolError
@@ -13,6 +14,8 @@ from simsync.wire.accounts import account_state, decode_data
 from simsync.wire.spelling import FoldedFields
 from simsync.wire.transaction_bytes import message_version
 
+_pubkey = itemgetter("pubkey")
+
 
 def _mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
@@ -20,6 +23,10 @@ def _mapping(value: object) -> dict[str, Any]:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _tuple(value: object) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list) else ()
 
 
 def _text(value: object) -> str:
@@ -36,25 +43,35 @@ def transaction_fields(result: object) -> TransactionFields:
     meta = _mapping(reply.get("meta"))
     transaction = _mapping(reply.get("transaction"))
     message = _mapping(transaction.get("message"))
-    loaded = _mapping(meta.get("loadedAddresses"))
-    keys = [key if type(key) is str else _account_key(key) for key in _list(message.get("accountKeys"))]
-    if len(keys) < len(_list(meta.get("preBalances"))):  # jsonParsed lists them among the account keys
-        keys += [_text(value) for part in ("writable", "readonly") for value in _list(loaded.get(part))]
+    keys = _account_keys(_list(message.get("accountKeys")))
+    before = _tuple(meta.get("preBalances"))
+    if len(keys) < len(before):  # jsonParsed lists them among the account keys
+        loaded = _mapping(meta.get("loadedAddresses"))
+        keys += tuple([_text(value) for part in ("writable", "readonly") for value in _list(loaded.get(part))])
     signatures = _list(transaction.get("signatures"))
-    return TransactionFields(
-        signature=_text(signatures[0]) if signatures else "",
-        error=meta.get("err"),
-        logs=tuple(_list(meta.get("logMessages"))),
-        fee=meta.get("fee") or 0,
-        compute_units=meta.get("computeUnitsConsumed"),
-        version=message_version(reply.get("version"), _list(message.get("addressTableLookups"))),
-        block_time=reply.get("blockTime"),
-        account_keys=tuple(keys),
-        pre_balances=tuple(_list(meta.get("preBalances"))),
-        post_balances=tuple(_list(meta.get("postBalances"))),
-        pre_token_balances=tuple(_list(meta.get("preTokenBalances"))),
-        post_token_balances=tuple(_list(meta.get("postTokenBalances"))),
+    return TransactionFields(  # in their order: names would cost as much again, for each transaction
+        _text(signatures[0]) if signatures else "",
+        meta.get("err"),
+        _tuple(meta.get("logMessages")),
+        meta.get("fee") or 0,
+        meta.get("computeUnitsConsumed"),
+        message_version(reply.get("version"), _list(message.get("addressTableLookups"))),
+        reply.get("blockTime"),
+        keys,
+        before,
+        _tuple(meta.get("postBalances")),
+        _tuple(meta.get("preTokenBalances")),
+        _tuple(meta.get("postTokenBalances")),
     )
+
+
+def _account_keys(keys: list[Any]) -> tuple[str, ...]:
+    try:
+        addresses = tuple(keys if type(keys[0]) is str else map(_pubkey, keys))
+        "".join(addresses)  # raises TypeError unless all are text, without a step of Python for each
+    except (TypeError, LookupError):
+        return tuple([_account_key(key) for key in keys])
+    return addresses
 
 
 def _account_key(value: object) -> str:

@@ -174,6 +174,10 @@ def test_a_reply_without_content_reads_as_empty(reply: Any) -> None:
             {"transaction": {"message": {"accountKeys": [7, {"pubkey": None}, {}, PAYER]}}},
             ("account_keys", ("", "", "", PAYER)),
         ),
+        ({"transaction": {"message": {"accountKeys": [PAYER, {"pubkey": MEMO}]}}}, ("account_keys", (PAYER, MEMO))),
+        ({"transaction": {"message": {"accountKeys": [{"pubkey": MEMO}, PAYER]}}}, ("account_keys", (MEMO, PAYER))),
+        ({"transaction": {"message": {"accountKeys": [{"pubkey": MEMO}, {}]}}}, ("account_keys", (MEMO, ""))),
+        ({"transaction": {"message": {"accountKeys": [{"pubkey": 7}]}}}, ("account_keys", ("",))),
     ],
 )
 def test_parts_of_the_wrong_type_read_as_empty(change: dict[str, Any], expected: tuple[str, Any]) -> None:
