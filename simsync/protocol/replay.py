@@ -7,7 +7,7 @@ delivers a notification if its stream has seen the key more often than the key w
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 KEPT_SLOTS = 200
 """Counts of slots that are further behind the newest one are dropped in any case."""
@@ -71,8 +71,9 @@ class ReplayFilter:
                     cursor.longest_silence = max(cursor.longest_silence or 0, slot - cursor.slot)
                 cursor.slot = slot
                 self._forget()
-        if self._is_single and slot == cursor.slot != cursor.resume_slot:
-            self._uncounted.append(key)
+        note = self.unrepeated(stream, slot)
+        if note is not None:
+            note(key)
             return True
         counts = cursor.counts.setdefault(slot, {})
         count = counts[key] = counts.get(key, 0) + 1
@@ -82,6 +83,11 @@ class ReplayFilter:
             return False
         delivered[key] = count
         return True
+
+    def unrepeated(self, stream: int, slot: int) -> Callable[[object], None] | None:
+        """What notes the keys of this slot, if no notification of it can be a repetition before the next connection."""
+        cursor = self.cursors[stream]
+        return self._uncounted.append if self._is_single and slot == cursor.slot != cursor.resume_slot else None
 
     def _forget(self) -> None:
         """A reconnect begins at the cursors, so counts before the oldest one are not needed any more."""

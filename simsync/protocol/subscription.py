@@ -195,10 +195,17 @@ class SubscriptionProtocol:
         events: list[Event] = []
         size = 0
         layouts = self._layouts
+        note = last_subscription = last_slot = None
         for payload in payloads:
             found = None if layouts is None else layouts.find(payload)
             if found is not None:
                 subscription, slot, signature = found
+                if note is not None and slot == last_slot and subscription == last_subscription:
+                    # As below, but without looking again whether the stream and its slot are the right ones.
+                    note(signature)
+                    events.append(Transaction(slot, payload, TRANSACTION, signature))
+                    size += len(payload)
+                    continue
                 index = self._numbers.get(subscription)
                 if index is not None:
                     key = signature if self._contents is None else self._unique(slot, signature, payload)
@@ -207,7 +214,9 @@ class SubscriptionProtocol:
                         size += len(payload)
                     if self.outcome is not None:
                         break
+                    note, last_subscription, last_slot = self._replay.unrepeated(index, slot), subscription, slot
                     continue
+            note = None
             message = decode_pubsub(payload)
             if isinstance(message, Incoming):
                 if message.subscription is not None and message.subscription not in self._numbers:

@@ -9,6 +9,7 @@ import math
 import operator
 import time
 from collections.abc import Iterator
+from itertools import islice
 
 from simsync.cancel import CancelToken
 from simsync.options import Options
@@ -75,8 +76,7 @@ class SubscriptionReader:
         self._ever_up = False
         self._closed_cleanly = False
         self._batch: Iterator[bytes] = iter(())
-        self._batch_is_open = False
-        self._was_held_up = False
+        self._batch_is_open = self._batch_is_text = self._was_held_up = False
         self._next_ping = 0.0
         self._from_slot = from_slot
         self._delivered = False
@@ -282,14 +282,16 @@ class SubscriptionReader:
             payloads = ws.receive()
             if not payloads:
                 return not ws.was_cut_short
-            self._batch = iter(payloads)
-            self._batch_is_open = True
+            self._batch, self._batch_is_open = iter(payloads), True
+            self._batch_is_text = BinaryMessage not in set(map(type, payloads))
         self._take(self._next_texts(self._batch, ws.observer))
         self._batch_is_open = operator.length_hint(self._batch) > 0
         return not (self._batch_is_open or ws.has_more)
 
     def _next_texts(self, payloads: Iterator[bytes], observer: FrameObserver | None) -> list[bytes]:
         """The next messages as JSON text, about :data:`DRAIN_LIMIT` bytes of them, fewer if they are small."""
+        if self._batch_is_text and observer is None:
+            return list(islice(payloads, _MESSAGES_AT_ONCE))  # not longer than what is read at once
         inflate = self._protocol.inflate
         texts: list[bytes] = []
         size = 0

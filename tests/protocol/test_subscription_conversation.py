@@ -181,6 +181,27 @@ def test_a_reconnect_replays_from_the_last_slot_and_delivers_the_rest_once() -> 
     assert conversation.replays_dropped == 2
 
 
+@pytest.mark.parametrize("quick", [True, False])
+def test_many_of_a_slot_are_delivered_once_and_not_after_the_end(quick: bool) -> None:
+    conversation = SubscriptionProtocol(
+        [SubscribeSpec.of(STREAMS["transactions"])], Dialect(), compressed=False, quick=quick
+    )
+
+    def of(number: int, slot: int, keys: str) -> list[bytes]:
+        """As servers write them, without white space."""
+        return [note(number, transaction(slot, key)).replace(b" ", b"") for key in keys]
+
+    conversation.connected()
+    assert signatures(conversation, ack(1, 7), *of(7, 3, "ab"), *of(7, 4, "cde")) == list("abcde")
+    conversation.connected()
+    assert signatures(conversation, ack(1, 8), *of(8, 4, "cdef"), *of(8, 5, "ghij")) == list("fghij")
+    conversation.connected()
+    last = [*of(9, 6, "lmn"), note(9, END), *of(9, 6, "o")]
+    assert signatures(conversation, ack(1, 9), *of(9, 5, "ghijk"), *last) == list("klmn")
+    assert conversation.replays_dropped == 7
+    assert conversation.skipped.total == 1
+
+
 def test_a_signature_may_come_twice_in_a_slot() -> None:
     conversation = machine()
     twice = [note(7, transaction(4, "a")), note(7, transaction(4, "a"))]
