@@ -28,8 +28,8 @@ from simsync.wire.pubsub import (
     slot_of,
     subscribe_request,
 )
-from simsync.wire.streams import TRANSACTION
 from simsync.wire.transaction_layout import TransactionLayouts
+from simsync.wire.transaction_reading import TRANSACTION
 
 logger = logging.getLogger("simsync.subscription")
 

@@ -10,6 +10,7 @@ from simsync.errors import InvalidParams
 from simsync.events import Event
 from simsync.params import checks
 from simsync.wire import compression, json_codec
+from simsync.wire.notification_results import notification_params
 from simsync.wire.spelling import FoldedFields, fold
 from simsync.wire.streams import (
     Key,
@@ -17,7 +18,6 @@ from simsync.wire.streams import (
     StreamRow,
     content,
     notification,
-    notification_params,
     transaction,
     transaction_key,
 )

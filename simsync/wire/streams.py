@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from simsync.errors import ProtocolError
 from simsync.events import (
     AccountDiff,
     AccountDiffFields,
@@ -20,14 +19,10 @@ from simsync.events import (
     Notification,
     Reading,
     Transaction,
-    TransactionFields,
-    TransactionReading,
 )
-from simsync.wire import json_codec, quick_transactions
-from simsync.wire.instructions import called_programs, transaction_instructions
-from simsync.wire.notifications import account_diff_fields, action_result_fields, transaction_fields
-from simsync.wire.spelling import FoldedFields
-from simsync.wire.transaction_bytes import serialized_transaction
+from simsync.wire import json_codec
+from simsync.wire.notification_results import result_of
+from simsync.wire.notifications import account_diff_fields, action_result_fields
 
 MakeEvent = Callable[[str, int, Any, bytes], Event]
 """(notification method, slot, result, payload) → event. The payload is the JSON text of the whole notification."""
@@ -59,55 +54,22 @@ class StreamRow:
     since: int = 0
 
 
-def notification_params(message: Mapping[str, object]) -> FoldedFields:
-    """The params of a notification, with its subscription and its result."""
-    params = message.get("params")
-    return FoldedFields(params if isinstance(params, Mapping) else {})
-
-
-def _result(payload: bytes) -> Any:
-    """The result of a notification that was not decoded before. Raises ProtocolError if it is not JSON."""
-    try:
-        message = json_codec.loads(payload)
-    except ValueError as error:
-        raise ProtocolError(f"a notification is not JSON and cannot be read: {error}", payload) from error
-    params = message.get("params")
-    # In the usual spelling, without folding the keys of each notification.
-    result = params.get("result") if isinstance(params, dict) else None
-    return notification_params(message).get("result") if result is None else result
-
-
-def _transaction_fields(payload: bytes) -> TransactionFields:
-    fields = quick_transactions.read(payload)
-    return transaction_fields(_result(payload)) if fields is None else fields
-
-
-def _programs(payload: bytes) -> tuple[str, ...]:
-    programs = quick_transactions.read_programs(payload)
-    return called_programs(_result(payload)) if programs is None else programs
-
-
 def _account_diff_fields(payload: bytes) -> AccountDiffFields:
-    return account_diff_fields(_result(payload))
+    return account_diff_fields(result_of(payload))
 
 
 def _action_result_fields(payload: bytes) -> ActionResultFields:
-    return action_result_fields(_result(payload))
+    return action_result_fields(result_of(payload))
 
 
-TRANSACTION = TransactionReading(
-    _transaction_fields,
-    _result,
-    quick_transactions.read_status,
-    _programs,
-    transaction_instructions,
-    serialized_transaction,
-)
-_ACCOUNT_DIFF = Reading(_account_diff_fields, _result)
-_ACTION_RESULT = Reading(_action_result_fields, _result)
+_ACCOUNT_DIFF = Reading(_account_diff_fields, result_of)
+_ACTION_RESULT = Reading(_action_result_fields, result_of)
 
 
 def transaction(_method: str, slot: int, _result: object, payload: bytes) -> Event:
+    # Imported by the subscription that has received it: making the classes of msgspec takes long at every start.
+    from simsync.wire.transaction_reading import TRANSACTION
+
     return Transaction(slot, payload, TRANSACTION)
 
 
