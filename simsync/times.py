@@ -7,10 +7,9 @@ from datetime import date, datetime, timedelta, timezone
 
 from simsync.errors import InvalidParams
 
-_TIME = re.compile(
+_TIME = (
     r"(\d{4})-(\d\d)-(\d\d)"
-    r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,12}))?)?(?:[Zz]|([+-])(\d\d):?(\d\d))?)?",
-    re.ASCII,
+    r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,12}))?)?(?:[Zz]|([+-])(\d\d):?(\d\d))?)?"
 )
 
 
@@ -39,7 +38,7 @@ def parse_time(text: str) -> datetime:
     Raises:
         ValueError: The text is not a time.
     """
-    match = _TIME.fullmatch(text.strip())
+    match = re.fullmatch(_TIME, text.strip(), re.ASCII)
     if match is None:
         raise ValueError(f"{text[:60]!r} is neither a date nor an RFC 3339 time")
     year, month, day, hour, minute, second, fraction, sign, zone_hours, zone_minutes = match.groups()

@@ -6,16 +6,19 @@ import functools
 import os
 import re
 import ssl
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from simsync.errors import ConnectError
 from simsync.options import Options
 from simsync.runtime.exhaustion import exhaustion, is_limit
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Environment variables that name a file or a folder of CA certificates; the first that is set counts."""
 
-_HASHED = re.compile(r"[0-9a-f]{8}\.\d+$")
+_HASHED = r"[0-9a-f]{8}\.\d+$"
 """The names that OpenSSL looks for in a folder."""
 
 WEBSOCKET, HTTP = "websocket", "http"
@@ -62,6 +65,8 @@ def _bundle(options: Options) -> tuple[str, str] | None:
 
 
 def _with_bundle(source: str, path: str, user: str) -> ssl.SSLContext:
+    from pathlib import Path  # late: few programs have a bundle, and every start would wait for the import
+
     try:
         # SSL_CERT_DIR may name several folders.
         parts = [Path(part) for part in (path.split(os.pathsep) if source == "SSL_CERT_DIR" else [path]) if part]
@@ -91,7 +96,7 @@ class _NotHashed(ValueError):
 
 
 def _is_hashed(folder: Path) -> bool:
-    return any(_HASHED.match(entry.name) for entry in folder.iterdir())
+    return any(re.match(_HASHED, entry.name) for entry in folder.iterdir())
 
 
 @functools.lru_cache(maxsize=8)

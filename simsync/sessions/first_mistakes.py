@@ -24,7 +24,7 @@ WATCHED_PAIRS = 100
 """The first pairs of a merged loop are watched; a mistake shows with the first of them. Later ones are plain tuples."""
 
 _OWN_FOLDER = __file__[: -len("sessions/first_mistakes.py")]
-_INSTALLED = re.compile(r"[/\\](site|dist)-packages[/\\]")
+_INSTALLED = r"[/\\](site|dist)-packages[/\\]"
 
 UNPACK = "a loop over all sub-sessions yields pairs: write `for sub, event in session.events(...)`"
 
@@ -85,7 +85,7 @@ def _libraries() -> tuple[str, ...]:
 def _is_callers(frame: FrameType) -> bool:
     """True for code that belongs neither to simsync nor to the standard library, nor to an installed package."""
     name = frame.f_code.co_filename
-    return not name.startswith((_OWN_FOLDER, *_libraries(), "<frozen")) and _INSTALLED.search(name) is None
+    return not name.startswith((_OWN_FOLDER, *_libraries(), "<frozen")) and re.search(_INSTALLED, name) is None
 
 
 def _asks_for_tuple(frame: FrameType) -> bool:
