@@ -37,6 +37,7 @@ def sql(files: tuple[Path, ...], query: str, limit: int, max_memory: int, as_jso
     if not query.strip(" ;\n\t"):
         raise click.UsageError("the query is empty")
     with RecordingDatabase(*files, max_memory=max_memory) as database, _wrong_queries():
+        database.make_views()
         columns, rows = database.rows(query)
         if as_json:
             _print_json(columns, rows)

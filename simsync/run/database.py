@@ -46,6 +46,8 @@ _UNWRITTEN = re.compile(r'Could not write file \\?"(?P<path>[^"\\]+)\\?": (?P<re
 """In a message of DuckDB; the quotes are escaped if the message holds another one as JSON."""
 _WRITTEN = re.compile(r"\bto\s+'((?:[^']|'')*)'", re.IGNORECASE)
 """In a query: the file that COPY writes."""
+_NAME = re.compile(r"'(?:[^']|'')*'|(\w+)")
+"""In a query: what may be the name of a view, or text, which may be any file's name."""
 _FULL_FOLDER = "max_temp_directory_size"
 """In a message of DuckDB, which takes what is free on the disk as a limit of its own."""
 
@@ -89,6 +91,8 @@ class RecordingDatabase:
         self._threads = max(1, min(os.cpu_count() or 1, (self._max_memory - _OUTSIDE) // _THREAD_MEMORY))
         self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._worker: Optional[ThreadPoolExecutor] = None
+        self._views: dict[str, str] = {}
+        """The queries of the views that no statement has named yet: DuckDB takes long to make them all."""
         self._names: dict[str, str] = {}
         """What the caller calls the files that have another name for DuckDB."""
         self._folder: Optional[tempfile.TemporaryDirectory[str]] = None
@@ -105,10 +109,10 @@ class RecordingDatabase:
             target, settings = f"{self._folder.name}/runs.duckdb", self._settings()
             with self._errors():
                 self._connection = self._on_own_thread(lambda: duckdb.connect(target, config=settings))
-            self.execute(views.MACROS)
+            self.execute(f"BEGIN; {views.MACROS} COMMIT")
             for number, path in enumerate(self.paths):
                 self._open(number, path)
-            self.execute(views.over_all(len(self.paths)))
+            self._views.update(views.over_all(len(self.paths)))
         except BaseException:
             self._close()
             raise
@@ -180,11 +184,11 @@ class RecordingDatabase:
 
     def _make_views(self, number: int, path: PathLike, file: ReadableFile, largest: int = _LARGEST_LINE) -> None:
         self._names[str(file.link)] = str(path)
-        told = (number, printable(path), str(file.link), file.compression or "uncompressed", largest)
-        self.execute(views.over_file(*told))
+        source = (str(file.link), file.compression or "uncompressed", largest)
+        self.execute(views.small_records(number, *source))
         mark = "kind = 'metadata' AND starts_with(data->>'$.recorded_by', 'simsync')"
-        if self.one(f"SELECT count(*) FROM small_{number} WHERE {mark}")[0]:
-            self.execute(views.over_file(*told, of_simsync=True))
+        (of_simsync,) = self.one(f"SELECT count(*) > 0 FROM small_{number} WHERE {mark}")
+        self._views.update(views.over_file(number, printable(path), *source, of_simsync=of_simsync))
 
     def link_to(self, path: PathLike, name: PathLike) -> str:
         """A name for a file that DuckDB can write, whatever its path is made of.
@@ -208,6 +212,11 @@ class RecordingDatabase:
         """The only row of a query."""
         (row,) = self.query(text, *values)
         return row
+
+    def make_views(self) -> None:
+        """Make the views that no statement has named: for a query that asks which there are."""
+        with self._errors():
+            self._on_own_thread(lambda: self._make_named(" ".join(self._views)))
 
     def rows(self, text: str, *values: Value) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
         """The columns of a query, and its rows in pieces: only some of them are in memory at a time.
@@ -261,6 +270,7 @@ class RecordingDatabase:
         connection = self._cursor() if cursor is None else cursor
         checks.text("query", text)
         told = [checks.text("value", one) if isinstance(one, str) else one for one in values] or None
+        self._make_named(text)
         try:
             return connection.execute(text, told)
         except duckdb.OutOfMemoryException:
@@ -269,6 +279,15 @@ class RecordingDatabase:
             self._threads = 1
             connection.execute("SET threads = 1")
             return connection.execute(text, told)
+
+    def _make_named(self, text: str) -> None:
+        """Make the views that a statement names, and those that their queries name."""
+        for name in _NAME.findall(text.lower()):
+            query = self._views.get(name)  # text has the name ""
+            if query is not None:
+                self._make_named(query)
+                self._cursor().execute(f"CREATE VIEW {name} AS {query}")
+                del self._views[name]
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:

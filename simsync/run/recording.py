@@ -210,6 +210,7 @@ class Recording:
         checks.text("query", query)
         plain = [checks.plain(f"values[{index}]", value) for index, value in enumerate(values)]
         with self._database() as database:
+            database.make_views()
             names, rows = database.rows(query, *plain)
             return [dict(zip(names, row)) for row in rows]
 

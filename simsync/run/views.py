@@ -140,20 +140,31 @@ understood has no account. Those of simsync are records."""
 _NO_TX = "data.slot IS NULL AND data.signature IS NULL"
 
 
-def over_file(number: int, name: str, path: str, compression: str, largest: int, *, of_simsync: bool = False) -> str:
-    """The views over one file; ``name`` is what the column ``file`` says, ``path`` is read.
+def small_records(number: int, path: str, compression: str, largest: int) -> str:
+    """The statement that makes the table of all records of a file except transactions."""
+    # Of account diffs, which may be many, only the session is kept: to count them without another look.
+    return (
+        f"CREATE OR REPLACE TABLE small_{number} AS SELECT type AS kind,"
+        " CASE type WHEN 'diff' THEN data->'$.session_id' ELSE data END AS data, row_number() OVER () AS position"
+        f" FROM {_records('JSON', path, compression, largest)}"
+        " WHERE type IS NULL OR (type <> 'tx' AND json_type(data) = 'OBJECT')"
+    )
 
-    With ``of_simsync`` the table of small records is there already, and only what simsync writes is looked for.
+
+def over_file(
+    number: int, name: str, path: str, compression: str, largest: int, *, of_simsync: bool = False
+) -> dict[str, str]:
+    """The views over one file, and their queries; ``name`` is what the column ``file`` says, ``path`` is read.
+
+    With ``of_simsync`` only what simsync writes is looked for.
     """
-    options = f"format = 'newline_delimited', compression = '{compression}', maximum_object_size = {largest}"
 
-    def records(data: str) -> str:
-        columns = f"{{type: 'VARCHAR', data: '{data}'}}"
-        return f"read_json({_text(path)}, {options}, ignore_errors = true, columns = {columns})"
+    def records(kind: str) -> str:
+        fields = ", ".join(f'"{one}" JSON' for one in _FIELDS[kind])
+        return _records(f"STRUCT({fields})", path, compression, largest)
 
-    structs = {kind: "STRUCT(" + ", ".join(f'"{one}" JSON' for one in fields) + ")" for kind, fields in _FIELDS.items()}
     tx, small, kinds = f"tx_{number}", f"small_{number}", ", ".join(map(_text, KINDS))
-    diffs = f"SELECT data FROM {records(structs['diff'])} WHERE type = 'diff' AND data.account IS NOT NULL"
+    diffs = f"SELECT data FROM {records('diff')} WHERE type = 'diff' AND data.account IS NOT NULL"
     if not of_simsync:
         diffs += f" UNION ALL SELECT data FROM diffs_in_tx_{number} WHERE account IS NOT NULL"
     sources = {
@@ -163,8 +174,8 @@ def over_file(number: int, name: str, path: str, compression: str, largest: int,
         "others": f"(SELECT kind, data FROM {small} WHERE kind NOT IN ({kinds}) ORDER BY position)",
     }
     views = {
-        "tx": f"SELECT data FROM {records(structs['tx'])} WHERE type = 'tx' AND NOT ({_NO_TX})",
-        "no_transactions": f"SELECT 1 FROM {records(structs['tx'])} WHERE type = 'tx' AND {_NO_TX}",
+        "tx": f"SELECT data FROM {records('tx')} WHERE type = 'tx' AND NOT ({_NO_TX})",
+        "no_transactions": f"SELECT 1 FROM {records('tx')} WHERE type = 'tx' AND {_NO_TX}",
         "diffs_in_tx": _DIFFS_IN_TX.replace("{tx}", tx),
         "changes": _CHANGES.replace("{tx}", tx),
         "not_understood": f"SELECT * FROM changes_{number} WHERE change IS NULL",
@@ -176,16 +187,14 @@ def over_file(number: int, name: str, path: str, compression: str, largest: int,
     for table, source in sources.items():
         columns = ", ".join(f"{text} AS {column}" for column, text in _COLUMNS[table].items())
         views[table] = f"SELECT {columns}, {_text(name)} AS file FROM {source}"
-    statements = [f"CREATE OR REPLACE VIEW {view}_{number} AS {text}" for view, text in views.items()]
-    if not of_simsync:
-        # Of account diffs, which may be many, only the session is kept: to count them without another look.
-        statements.insert(
-            0,
-            f"CREATE OR REPLACE TABLE {small} AS SELECT type AS kind, CASE type WHEN 'diff' THEN data->'$.session_id'"
-            f" ELSE data END AS data, row_number() OVER () AS position FROM {records('JSON')}"
-            " WHERE type IS NULL OR (type <> 'tx' AND json_type(data) = 'OBJECT')",
-        )
-    return ";\n".join(statements)
+    return {f"{view}_{number}": text for view, text in views.items()}
+
+
+def _records(data: str, path: str, compression: str, largest: int) -> str:
+    """The records of a file, whose data has this type."""
+    options = f"format = 'newline_delimited', compression = '{compression}', maximum_object_size = {largest}"
+    columns = f"{{type: 'VARCHAR', data: '{data}'}}"
+    return f"read_json({_text(path)}, {options}, ignore_errors = true, columns = {columns})"
 
 
 def _misfits(table: str, source: str) -> str:
@@ -201,12 +210,9 @@ def _misfits(table: str, source: str) -> str:
     return f"SELECT one FROM (SELECT unnest([{', '.join(cases)}]) AS one FROM {source}) WHERE one IS NOT NULL"
 
 
-def over_all(files: int) -> str:
-    """The views over all files."""
-    return ";\n".join(
-        f"CREATE VIEW {table} AS " + " UNION ALL ".join(f"SELECT * FROM {table}_{number}" for number in range(files))
-        for table in TABLES
-    )
+def over_all(files: int) -> dict[str, str]:
+    """The views over all files, and their queries."""
+    return {table: " UNION ALL ".join(f"SELECT * FROM {table}_{number}" for number in range(files)) for table in TABLES}
 
 
 def _text(value: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import simsync
+from simsync.cli import app as cli
 from simsync.run import read_records, summarize
 from simsync.run.completeness import check_complete
 from simsync.run.database import RecordingDatabase
@@ -79,6 +80,21 @@ def test_how_a_file_is_written_makes_no_difference(tmp_path: Path, ending: str, 
         path.write_bytes(compressed(mark + plain.read_bytes().replace(b"\n", line_end), ending))
         assert rows(path) == rows(plain)
         assert summarize(path).complete
+
+
+@pytest.mark.parametrize("name", ["diffs", "it's a copy of transactions"])
+def test_a_file_with_the_name_of_a_view(tmp_path: Path, name: str) -> None:
+    path = write_lines(tmp_path / name, TRANSACTIONS)
+    assert len(rows(path)) == len(TRANSACTIONS)
+    assert summarize(path).transactions == len(TRANSACTIONS)
+
+
+def test_a_query_of_a_user_finds_all_views(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_lines(tmp_path / "run.ndjson", TRANSACTIONS)
+    names = {row["view_name"] for row in simsync.Recording(path).sql("select view_name from duckdb_views()")}
+    assert {*TABLES, *(f"{table}_0" for table in TABLES)} <= names
+    assert cli.run(["sql", str(path), "show tables", "--json"]) == 0
+    assert set(TABLES) <= {row["name"] for row in json.loads(capsys.readouterr().out)}
 
 
 def test_a_pipe(tmp_path: Path) -> None:
