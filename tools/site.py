@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 SITE = ROOT / "build" / "site"
 NEEDS = ("sphinx", "furo", "myst_parser")
+_SPHINX = "import gc, sys; gc.disable(); from sphinx.cmd.build import main; sys.exit(main(sys.argv[1:]))"
+"""The collector would go through all documents again and again: a quarter of the time, and what is saved is 0.5 GB."""
 _LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
 """Attributes that make a browser load something."""
 _FAR = re.compile(r"url\(\s*['\"]?(?:https?:)?//|@import\s+['\"](?:https?:)?//")
@@ -70,7 +72,7 @@ def build(output: Path) -> None:
     if not is_installed():
         raise NotInstalled("the site needs Sphinx, furo and myst-parser: pip install -e '.[docs]'")
     shutil.rmtree(output, ignore_errors=True)
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", "--keep-going", "-b", "html", "-d", f"{output}.cache"]
+    command = [sys.executable, "-c", _SPHINX, "-q", "-W", "-n", "--keep-going", "-b", "html", "-d", f"{output}.cache"]
     subprocess.run([*command, str(DOCS), str(output)], cwd=ROOT, check=True)
 
 
