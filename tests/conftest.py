@@ -18,7 +18,7 @@ with contextlib.suppress(ImportError):
     import numpy.ma  # noqa: F401
 
 THREADS_END_WITHIN = 10.0
-_DESCRIPTORS = Path("/proc/self/fd")
+_DESCRIPTORS = "/proc/self/fd"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,17 +51,13 @@ def thorough(request: pytest.FixtureRequest) -> bool:
 
 
 def _sockets() -> set[str]:
-    if not _DESCRIPTORS.is_dir():
-        return set()
     names = set()
-    for entry in _DESCRIPTORS.iterdir():
-        try:
-            target = str(entry.readlink())
-        except OSError:
-            continue
-        if target.startswith("socket:"):
-            names.add(target)
-    return names
+    # Before and after each of thousands of tests: pathlib takes more than twice as long.
+    with contextlib.suppress(FileNotFoundError):
+        for number in os.listdir(_DESCRIPTORS):  # noqa: PTH208
+            with contextlib.suppress(OSError):
+                names.add(os.readlink(f"{_DESCRIPTORS}/{number}"))  # noqa: PTH115
+    return {name for name in names if name.startswith("socket:")}
 
 
 @pytest.fixture(autouse=True)
@@ -77,10 +73,10 @@ def nothing_left_behind() -> Iterator[None]:
             with contextlib.suppress(RuntimeError):  # it is listed before it has begun
                 thread.join(max(0.0, give_up - time.monotonic()))
     # A simulator that serves a whole module closes its ends a moment after the test has closed its own.
-    while _sockets() - sockets and time.monotonic() < give_up:
+    while _sockets() - sockets:
+        assert time.monotonic() < give_up, "the test left a socket"
         gc.collect()
         time.sleep(0.01)
-    assert not _sockets() - sockets, "the test left a socket"
 
 
 @pytest.fixture(scope="session")
