@@ -60,7 +60,7 @@ def test_serving_a_ledger_until_it_is_interrupted(ledger_file: Path) -> None:
         (["local", "--colour"], 2, "No such option"),
         (["fly"], 2, "No such command"),
         (["ledger", "show", "no-such-file"], 2, "no-such-file"),
-        (["ledger", "make", "/no/such/folder/file"], 2, "/no/such/folder/file'"),
+        (["ledger", "make", "/no/such/folder/file", "--slots", "2"], 2, "/no/such/folder/file'"),
     ],
 )
 def test_mistakes(arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import sys
 from pathlib import Path
@@ -12,11 +14,18 @@ from simsync.cli.app import run
 from simsync.run import summarize
 
 
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of a demo, and what it printed."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert run(["demo", "--folder", str(folder)]) == 0
+    return folder, printed.getvalue()
+
+
 # feature: (not the vendor's) strategies, pages, tables, a demo
-def test_the_whole_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "demo"
-    assert run(["demo", "--folder", str(folder)]) == 0
-    output = capsys.readouterr().out
+def test_the_whole_job(demo: tuple[Path, str]) -> None:
+    folder, output = demo
     commands = [line.split()[2] for line in output.splitlines() if line.startswith("$ simsync ")]
     assert commands == ["ranges", "run", "run", "compare", "show", "sql", "report"]
     assert {path.name for path in folder.glob("[!.]*")} == {"base.ndjson", "v2.ndjson", "v2.so", "v2.ndjson.html"}
@@ -27,16 +36,20 @@ def test_the_whole_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "regressions: newly failing" in output
 
 
-def test_its_results_are_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "demo"
-    for _ in range(2):  # the second one replaces what the first one has made
-        assert run(["demo", "--folder", str(folder), "--json"]) == 0
-        found = json.loads(capsys.readouterr().out)
-        assert found["folder"] == str(folder)
-        names = [one["command"].split()[1] for one in found["commands"]]
-        assert names == ["ranges", "run", "run", "compare", "show", "sql", "report"]
-        assert [one["exit_code"] for one in found["commands"]] == [0, 0, 0, 1, 0, 0, 0]
-        assert all(one["result"] for one in found["commands"])
+def test_its_results_are_one_document_and_replace_those_of_another_demo(
+    demo: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _output = demo
+    before = {path: path.stat().st_ino for path in folder.glob("*.ndjson*")}
+    assert run(["demo", "--folder", str(folder), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["folder"] == str(folder)
+    names = [one["command"].split()[1] for one in found["commands"]]
+    assert names == ["ranges", "run", "run", "compare", "show", "sql", "report"]
+    assert [one["exit_code"] for one in found["commands"]] == [0, 0, 0, 1, 0, 0, 0]
+    assert all(one["result"] for one in found["commands"])
+    assert len(before) == 3
+    assert all(path.stat().st_ino != number for path, number in before.items())
 
 
 @pytest.mark.parametrize("name", ["base.ndjson", "v2.ndjson", "v2.so", "v2.ndjson.html"])
