@@ -127,7 +127,7 @@ def test_an_own_decoder(ledger: Ledger) -> None:
 
 
 def test_a_full_buffer_holds_the_server_back_and_loses_nothing(ledger: Ledger, undisturbed: Stream) -> None:
-    options = replace(OPTIONS, buffer_events=7, ping_interval=0.05, dead_after=0.15)
+    options = replace(OPTIONS, buffer_events=7, ping_interval=0.2, dead_after=0.8)
     with Simulator(ledger) as simulator:
         client = simsync.Client(simulator.url, simulator.api_key, options=options)
         with client.parallel(simsync.CreateSession(FIRST, slot_count=20), timeout=20) as session:
@@ -136,7 +136,7 @@ def test_a_full_buffer_holds_the_server_back_and_loses_nothing(ledger: Ledger, u
             sub.send_continue(advance_count=100, timeout=20)
             until(sub.queue.changed, lambda: sub.queue.qsize() >= 7)
             # Longer than a dead peer would be given, on both connections.
-            threading.Event().wait(0.5)
+            threading.Event().wait(1.2)
             assert sub.queue.qsize() < 7 + 200  # one batch more than the limit, at the most
             seen = [event for event in sub.events(timeout=20) if isinstance(event, simsync.Transaction)]
             assert sub.data_reconnects == 0
