@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from simsync.errors import InvalidParams
+from simsync.params import checks
 
 _CHOICES = {
     "end_of_stream": ("a", "b", "c"),
@@ -30,7 +31,7 @@ class Behaviour:
     Pass the fields to :class:`~simsync.local.Simulator`.
 
     Raises:
-        InvalidParams: A field has an unknown choice or a number out of range.
+        InvalidParams: A field has an unknown choice or a value of the wrong type or out of range.
     """
 
     generation: str = "any"
@@ -123,11 +124,12 @@ class Behaviour:
             value = getattr(self, name)
             if value not in choices:
                 raise InvalidParams(name, value, f"must be one of {', '.join(choices)}")
-        for name in ("batch_size", "replay_slots", "history_slots", "max_engines"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise InvalidParams(name, value, "must be an integer of at least 1")
-        for name in ("create_delay", "slot_delay", "build_delay"):
-            value = getattr(self, name)
-            if value < 0:
-                raise InvalidParams(name, value, "must be at least 0 seconds")
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.type == "bool":
+                value = checks.flag(one.name, value)
+            elif one.type == "int":
+                value = checks.integer(one.name, value, 1, checks.U64)
+            elif one.type == "float":
+                value = checks.seconds(one.name, value)
+            checks.assign(self, **{one.name: value})

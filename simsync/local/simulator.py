@@ -9,7 +9,7 @@ import ipaddress
 import logging
 import socket
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar
 
 from aiohttp import web
 
@@ -21,6 +21,7 @@ from simsync.local.faults.faults import Faults
 from simsync.local.host import LocalHost
 from simsync.local.http_routes import Routes
 from simsync.local.workers.host import WorkerHost
+from simsync.params import checks
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -57,8 +58,8 @@ class Simulator:
         **switches: The fields of :class:`~simsync.local.Behaviour`.
 
     Raises:
-        InvalidParams: ``host`` is not a loopback address and ``allow_remote`` is False, ``workers`` is negative or not
-            possible on this system, or a switch is unknown or has an invalid value.
+        InvalidParams: ``host`` is not a loopback address and ``allow_remote`` is False, ``port`` or ``workers`` is out
+            of range, ``workers`` is not possible on this system, or a switch is unknown or has an invalid value.
         SimsyncError: The address cannot be bound, or a worker process cannot be started.
 
     Attributes:
@@ -75,19 +76,19 @@ class Simulator:
         ledger: Ledger,
         *,
         host: str = "127.0.0.1",
-        port: int = 0,
+        port: SupportsIndex = 0,
         api_key: str = _DEFAULT_KEY,
         faults: Faults | None = None,
         allow_remote: bool = False,
-        workers: int = 0,
+        workers: SupportsIndex = 0,
         **switches: Any,
     ) -> None:
         if not allow_remote and not _is_loopback(host):
             raise InvalidParams(
                 "host", host, "is not a loopback address; to serve other machines pass allow_remote=True"
             )
-        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
-            raise InvalidParams("workers", workers, "must be a number of processes, 0 for none")
+        port = checks.integer("port", port, 0, checks.U16)
+        workers = checks.integer("workers", workers, 0, checks.U16)
         if workers > 1 and not hasattr(socket, "send_fds"):
             raise InvalidParams("workers", workers, "this system cannot hand connections to another process; use 0")
         unknown = sorted(set(switches) - set(Behaviour.__dataclass_fields__))

@@ -40,11 +40,17 @@ _ADDRESS_SIZE, _SIGNATURE_SIZE = 32, 64
 
 def integer(argument: str, value: object, low: int, high: int) -> int:
     """An integer from ``low`` to ``high``, both included, as an ``int``: numpy's and pandas' are accepted too."""
+    whole = any_integer(argument, value)
+    if not low <= whole <= high:
+        raise InvalidParams(argument, value, f"must be from {low} to {high}")
+    return whole
+
+
+def any_integer(argument: str, value: object) -> int:
+    """An integer of any size, such as a seed."""
     whole = _whole(value)
     if whole is None:
         raise InvalidParams(argument, value, f"must be an integer, not {type(value).__name__}")
-    if not low <= whole <= high:
-        raise InvalidParams(argument, value, f"must be from {low} to {high}")
     return whole
 
 

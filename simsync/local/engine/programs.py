@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
 from solders.account import Account
 from solders.instruction import AccountMeta, Instruction
@@ -14,6 +14,7 @@ from solders.pubkey import Pubkey
 from solders.system_program import CreateAccountParams, TransferParams, create_account, transfer
 
 from simsync.errors import InvalidParams
+from simsync.params import checks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,7 +146,7 @@ def close_account(token_account: Pubkey, owner: Pubkey) -> Instruction:
     return Instruction(TOKEN_PROGRAM, bytes([_CLOSE_ACCOUNT]), accounts)
 
 
-def program_accounts(program_id: Pubkey, elf: bytes, deploy_slot: int = 0) -> dict[Pubkey, Account]:
+def program_accounts(program_id: Pubkey, elf: bytes, deploy_slot: SupportsIndex = 0) -> dict[Pubkey, Account]:
     """Return an upgradeable program without an authority: its account and its ProgramData.
 
     Args:
@@ -154,28 +155,29 @@ def program_accounts(program_id: Pubkey, elf: bytes, deploy_slot: int = 0) -> di
         deploy_slot: The slot in which it was deployed.
 
     Raises:
-        InvalidParams: It is not an ELF file.
+        InvalidParams: It is not an ELF file, or ``deploy_slot`` is out of range.
     """
     if not elf.startswith(_ELF):
         raise InvalidParams("elf", elf[:16], "must be a compiled program (an ELF file)")
     (data_address, _bump) = Pubkey.find_program_address([bytes(program_id)], UPGRADEABLE_LOADER)
     program = struct.pack("<I", 2) + bytes(data_address)
-    program_data = struct.pack("<IQB", 3, deploy_slot, 0) + bytes(32) + elf
+    program_data = (
+        struct.pack("<IQB", 3, checks.integer("deploy_slot", deploy_slot, 0, checks.U64), 0) + bytes(32) + elf
+    )
     return {
         data_address: Account(_rent(program_data), program_data, UPGRADEABLE_LOADER),
         program_id: Account(_rent(program), program, UPGRADEABLE_LOADER, executable=True),
     }
 
 
-def mint_account(decimals: int, authority: Pubkey | None = None) -> Account:
+def mint_account(decimals: SupportsIndex, authority: Pubkey | None = None) -> Account:
     """Return a mint of the token program without supply.
 
     Args:
         decimals: Decimals of the token, 0 to 255.
         authority: Who may mint; None for nobody.
     """
-    if not isinstance(decimals, int) or not 0 <= decimals <= 255:
-        raise InvalidParams("decimals", decimals, "must be an integer from 0 to 255")
+    decimals = checks.integer("decimals", decimals, 0, 255)
     owner = bytes(36) if authority is None else struct.pack("<I", 1) + bytes(authority)
     state = owner + struct.pack("<QBB", 0, decimals, 1) + bytes(36)
     return Account(_rent(state), state, TOKEN_PROGRAM)
@@ -196,7 +198,7 @@ def lookup_table_data(authority: Pubkey, addresses: Sequence[Pubkey]) -> bytes:
     return state + b"".join(bytes(address) for address in addresses)
 
 
-def tiny_program(result: int = 0) -> bytes:
+def tiny_program(result: SupportsIndex = 0) -> bytes:
     """Return the ELF of a program that only returns ``result``.
 
     Args:
@@ -208,9 +210,8 @@ def tiny_program(result: int = 0) -> bytes:
     Raises:
         InvalidParams: ``result`` is out of range.
     """
-    if not isinstance(result, int) or isinstance(result, bool) or not 0 <= result < 2**31:
-        raise InvalidParams("result", result, "must be an integer from 0 to 2147483647")
-    return _elf(b"\xb7\0\0\0" + struct.pack("<i", result) + _EXIT)
+    code = struct.pack("<i", checks.integer("result", result, 0, 2**31 - 1))
+    return _elf(b"\xb7\0\0\0" + code + _EXIT)
 
 
 def failing_elf() -> bytes:

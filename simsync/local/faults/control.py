@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
-from simsync.errors import InvalidParams
-from simsync.local.faults.fault import FaultList, NumberedFault
+from simsync.local.faults.fault import FOREVER, FaultList, NumberedFault
+from simsync.params import checks
 
 if TYPE_CHECKING:
     import threading
@@ -65,11 +65,9 @@ class DuplicateControl(NumberedFault[ControlMessage]):
 class ReplayControl(NumberedFault[ControlMessage]):
     name = "replay_control"
 
-    def __init__(self, number: int, messages: int) -> None:
+    def __init__(self, number: SupportsIndex, messages: SupportsIndex) -> None:
         super().__init__(number)
-        if messages < 1:
-            raise InvalidParams("messages", messages, "must be at least 1")
-        self._messages = messages
+        self._messages = checks.integer("messages", messages, 1, FOREVER)
 
     def due(self, occasion: ControlMessage) -> bool:
         return super().due(occasion) and occasion.repeatable
@@ -81,9 +79,9 @@ class ReplayControl(NumberedFault[ControlMessage]):
 class GarbageControl(NumberedFault[ControlMessage]):
     name = "garbage_control"
 
-    def __init__(self, number: int, text: str) -> None:
+    def __init__(self, number: SupportsIndex, text: str) -> None:
         super().__init__(number)
-        self._text = text
+        self._text = checks.text("text", text)
 
     def apply(self, occasion: ControlMessage) -> None:
         occasion.inserts.append(self._text)
@@ -92,9 +90,9 @@ class GarbageControl(NumberedFault[ControlMessage]):
 class DelayControl(NumberedFault[ControlMessage]):
     name = "delay_control"
 
-    def __init__(self, number: int, seconds: float) -> None:
+    def __init__(self, number: SupportsIndex, seconds: checks.Number) -> None:
         super().__init__(number)
-        self._seconds = seconds
+        self._seconds = checks.seconds("seconds", seconds)
 
     def apply(self, occasion: ControlMessage) -> None:
         occasion.delay += self._seconds

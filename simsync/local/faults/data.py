@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
-from simsync.errors import InvalidParams
 from simsync.local.faults.fault import FOREVER, Fault, FaultList, NumberedFault
+from simsync.params import checks
 
 if TYPE_CHECKING:
     import threading
@@ -67,9 +67,9 @@ class CloseData(NumberedFault[DataMessage]):
 class StallData(NumberedFault[DataMessage]):
     name = "stall_data"
 
-    def __init__(self, number: int, *, dead: bool) -> None:
+    def __init__(self, number: SupportsIndex, *, dead: bool) -> None:
         super().__init__(number)
-        self._dead = dead
+        self._dead = checks.flag("dead", dead)
 
     def apply(self, occasion: DataMessage) -> None:
         occasion.stall, occasion.dead = True, self._dead
@@ -92,9 +92,9 @@ class DuplicateData(NumberedFault[DataMessage]):
 class DelayData(NumberedFault[DataMessage]):
     name = "delay_data"
 
-    def __init__(self, number: int, seconds: float) -> None:
+    def __init__(self, number: SupportsIndex, seconds: checks.Number) -> None:
         super().__init__(number)
-        self._seconds = seconds
+        self._seconds = checks.seconds("seconds", seconds)
 
     def apply(self, occasion: DataMessage) -> None:
         occasion.delay += self._seconds
@@ -105,11 +105,9 @@ class DropData(Fault[DataMessage]):
 
     name = "drop_data"
 
-    def __init__(self, after: int, times: int) -> None:
+    def __init__(self, after: SupportsIndex, times: SupportsIndex) -> None:
         super().__init__(times)
-        if after < 1:
-            raise InvalidParams("after", after, "must be at least 1: notifications are counted from 1")
-        self._after = after
+        self._after = checks.integer("after", after, 1, FOREVER)
 
     @property
     def place(self) -> int | None:
@@ -129,9 +127,9 @@ class SlowData(Fault[DataMessage]):
     name = "slow_data"
     shown_once = True
 
-    def __init__(self, seconds: float, times: int) -> None:
+    def __init__(self, seconds: checks.Number, times: SupportsIndex) -> None:
         super().__init__(times)
-        self._seconds = seconds
+        self._seconds = checks.seconds("seconds", seconds)
 
     def quiet(self, sent: int, sent_on_socket: int) -> int:
         return 0
@@ -146,9 +144,9 @@ class SlowData(Fault[DataMessage]):
 class RefuseSubscribe(Fault[SubscribeRequest]):
     name = "refuse_subscribe"
 
-    def __init__(self, code: int, message: str, times: int, method: str | None) -> None:
+    def __init__(self, code: SupportsIndex, message: str, times: SupportsIndex, method: str | None) -> None:
         super().__init__(times)
-        self._refusal = code, message
+        self._refusal = checks.integer("code", code, -(2**63), 2**63 - 1), checks.text("message", message)
         self._method = method
 
     def due(self, occasion: SubscribeRequest) -> bool:

@@ -8,9 +8,9 @@ first says that everything goes well. A fault that is :meth:`~Fault.due` on an o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, SupportsIndex, TypeVar
 
-from simsync.errors import InvalidParams
+from simsync.params import checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +36,8 @@ class Fault(ABC, Generic[Occasion]):
     shown_once: ClassVar[bool] = False
     """``Faults.fired`` shows it only the first time."""
 
-    def __init__(self, times: int = 1) -> None:
-        if times < 1:
-            raise InvalidParams("times", times, "must be at least 1")
-        self.times = times
+    def __init__(self, times: SupportsIndex = 1) -> None:
+        self.times = checks.integer("times", times, 1, FOREVER)
         self.occurred = False
 
     @property
@@ -72,11 +70,9 @@ class Fault(ABC, Generic[Occasion]):
 class NumberedFault(Fault[NumberedOccasion]):
     """A fault on the message with a number."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: SupportsIndex) -> None:
         super().__init__()
-        if number < 1:
-            raise InvalidParams("number", number, "must be at least 1: messages are counted from 1")
-        self.number = number
+        self.number = checks.integer("number", number, 1, FOREVER)
 
     @property
     def place(self) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from itertools import chain
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, SupportsIndex, TypeVar
 
 from simsync.errors import InvalidParams
 from simsync.local.faults.chaos import ControlChaos, DataChaos
@@ -35,6 +35,7 @@ from simsync.local.faults.data import (
 )
 from simsync.local.faults.fault import FOREVER
 from simsync.local.faults.http import DropHttp, EmptyRpc, HttpFaults, RefuseHttp, RefuseUpgrade
+from simsync.params import checks
 
 if TYPE_CHECKING:
     from simsync.local.faults.fault import Fault, FaultList
@@ -62,10 +63,8 @@ class Faults:
         InvalidParams: ``seed`` is not a whole number. The methods raise it for a number or argument out of range.
     """
 
-    def __init__(self, *, seed: int | None = None) -> None:
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-            raise InvalidParams("seed", seed, "must be a whole number")
-        self.seed = seed
+    def __init__(self, *, seed: SupportsIndex | None = None) -> None:
+        self.seed = None if seed is None else checks.any_integer("seed", seed)
         self._lock = threading.Lock()
         self._fired: list[str] = []
         # The simulator's connections use these three; each knows only its own.
@@ -86,7 +85,7 @@ class Faults:
 
     # -- control sockets
 
-    def drop_control(self, *, before: int | None = None, after: int | None = None) -> Faults:
+    def drop_control(self, *, before: SupportsIndex | None = None, after: SupportsIndex | None = None) -> Faults:
         """Abort the control socket just before message ``before``, or just after message ``after``, is sent."""
         if before is not None and after is None:
             return self._add(self.control.messages, DropControlBefore(before))
@@ -94,84 +93,88 @@ class Faults:
             return self._add(self.control.messages, DropControlAfter(after))
         raise InvalidParams("before", before, "pass either before or after")
 
-    def duplicate_control(self, number: int) -> Faults:
+    def duplicate_control(self, number: SupportsIndex) -> Faults:
         """Send message ``number`` twice."""
         return self._add(self.control.messages, DuplicateControl(number))
 
-    def replay_control(self, *, after: int, messages: int = 1) -> Faults:
+    def replay_control(self, *, after: SupportsIndex, messages: SupportsIndex = 1) -> Faults:
         """Repeat the last ``messages`` numbered events of the socket after message ``after``, with their old numbers.
 
         The fault does not occur on a socket that has sent no numbered event.
         """
         return self._add(self.control.messages, ReplayControl(after, messages))
 
-    def garbage_control(self, number: int, text: str = '{"method":"unheardOf","params":{"x":1}}') -> Faults:
+    def garbage_control(self, number: SupportsIndex, text: str = '{"method":"unheardOf","params":{"x":1}}') -> Faults:
         """Send ``text``, by default an unknown method, before message ``number``."""
         return self._add(self.control.messages, GarbageControl(number, text))
 
-    def delay_control(self, number: int, seconds: float) -> Faults:
+    def delay_control(self, number: SupportsIndex, seconds: checks.Number) -> Faults:
         """Hold back message ``number``, and everything after it on its socket, for that time."""
         return self._add(self.control.messages, DelayControl(number, seconds))
 
-    def lose_continue(self, number: int) -> Faults:
+    def lose_continue(self, number: SupportsIndex) -> Faults:
         """Abort the control socket when continue ``number`` arrives, without executing it."""
         return self._add(self.control.continues, LoseContinue(number))
 
-    def drop_after_continue(self, number: int) -> Faults:
+    def drop_after_continue(self, number: SupportsIndex) -> Faults:
         """Accept continue ``number``, then abort the control socket."""
         return self._add(self.control.continues, DropAfterContinue(number))
 
     # -- data sockets
 
-    def drop_data(self, *, after: int, times: int = 1) -> Faults:
+    def drop_data(self, *, after: SupportsIndex, times: SupportsIndex = 1) -> Faults:
         """Abort a data socket after ``after`` notifications of its own; the first ``times`` sockets only."""
         return self._add(self.data.messages, DropData(after, times))
 
-    def drop_data_at(self, number: int) -> Faults:
+    def drop_data_at(self, number: SupportsIndex) -> Faults:
         """Abort the data socket that was just sent notification ``number``."""
         return self._add(self.data.messages, DropDataAt(number))
 
-    def close_data(self, *, after: int) -> Faults:
+    def close_data(self, *, after: SupportsIndex) -> Faults:
         """Close the data socket with code 1000 after notification ``after``, although more would follow."""
         return self._add(self.data.messages, CloseData(after))
 
-    def stall_data(self, *, after: int, dead: bool = False) -> Faults:
+    def stall_data(self, *, after: SupportsIndex, dead: bool = False) -> Faults:
         """Send nothing more on the data socket that got notification ``after``, until :meth:`release_data`.
 
         Pings are still answered, except by a ``dead`` socket, which does not read either.
         """
         return self._add(self.data.messages, StallData(after, dead=dead))
 
-    def corrupt_data(self, number: int) -> Faults:
+    def corrupt_data(self, number: SupportsIndex) -> Faults:
         """Corrupt notification ``number``: invalid zstd if it is compressed, else the first half of its JSON."""
         return self._add(self.data.messages, CorruptData(number))
 
-    def duplicate_data(self, number: int) -> Faults:
+    def duplicate_data(self, number: SupportsIndex) -> Faults:
         """Send notification ``number`` twice."""
         return self._add(self.data.messages, DuplicateData(number))
 
-    def delay_data(self, number: int, seconds: float) -> Faults:
+    def delay_data(self, number: SupportsIndex, seconds: checks.Number) -> Faults:
         """Hold back notification ``number``, and everything after it on its socket, for that time."""
         return self._add(self.data.messages, DelayData(number, seconds))
 
-    def slow_data(self, seconds: float, times: int = FOREVER) -> Faults:
+    def slow_data(self, seconds: checks.Number, times: SupportsIndex = FOREVER) -> Faults:
         """Wait that time before each of the next ``times`` notifications, by default before all."""
         return self._add(self.data.messages, SlowData(seconds, times))
 
-    def lag_data(self, kind: str, by: int) -> Faults:
+    def lag_data(self, kind: str, by: SupportsIndex) -> Faults:
         """Hold back the notifications of one kind (``"accountDiff"``, …), so that they lag behind the others.
 
         Each is sent after ``by`` further notifications of the socket's other kinds, or before its subscription ends.
         It is in effect until :meth:`reset`.
         """
-        if by < 1:
-            raise InvalidParams("by", by, "must be at least 1 notification")
+        count = checks.integer("by", by, 1, FOREVER)
         with self._lock:
-            self.data.lags = {**self.data.lags, kind: by}
+            self.data.lags = {**self.data.lags, kind: count}
         return self
 
     def refuse_subscribe(
-        self, message: str, times: int = 1, *, method: str | None = None, code: int = _INTERNAL_ERROR
+        self,
+        message: str,
+        times: SupportsIndex = 1,
+        *,
+        method: str | None = None,
+        code: SupportsIndex = _INTERNAL_ERROR,
     ) -> Faults:
         """Answer the next ``times`` subscribes with a JSON-RPC error; only those with ``method`` if it is given."""
         return self._add(self.data.subscribes, RefuseSubscribe(code, message, times, method))
@@ -181,48 +184,51 @@ class Faults:
         self.data.withhold_terminal = True
         return self
 
-    def drop_at_terminal(self, times: int = 1) -> Faults:
+    def drop_at_terminal(self, times: SupportsIndex = 1) -> Faults:
         """Abort the data socket instead of sending the end of a subscription, ``times`` times."""
         return self._add(self.data.ends, DropAtTerminal(times))
 
     # -- HTTP
 
-    def refuse_upgrade(self, status: int, times: int = 1, where: str = "control") -> Faults:
+    def refuse_upgrade(self, status: SupportsIndex, times: SupportsIndex = 1, where: str = "control") -> Faults:
         """Answer the next ``times`` upgrades of ``control`` or ``data`` sockets with an HTTP status."""
         return self._add(self.http.upgrades, RefuseUpgrade(status, times, where))
 
-    def refuse_http(self, status: int, times: int = 1, path: str = "/") -> Faults:
+    def refuse_http(self, status: SupportsIndex, times: SupportsIndex = 1, path: str = "/") -> Faults:
         """Answer the next ``times`` HTTP requests whose path begins with ``path`` with a status, and do nothing else.
 
         ``"/backtest/"`` stands for the RPC calls of all sessions.
         """
         return self._add(self.http.requests, RefuseHttp(status, times, path))
 
-    def drop_http(self, times: int = 1, path: str = "/", *, taken: bool = False) -> Faults:
+    def drop_http(self, times: SupportsIndex = 1, path: str = "/", *, taken: bool = False) -> Faults:
         """Abort the connection of the next ``times`` HTTP requests whose path begins with ``path``, without an answer.
 
         With ``taken`` they are carried out first.
         """
         return self._add(self.http.requests, DropHttp(times, path, taken=taken))
 
-    def empty_rpc(self, times: int = 1) -> Faults:
+    def empty_rpc(self, times: SupportsIndex = 1) -> Faults:
         """Carry out the next ``times`` RPC requests, but answer with status 200 and an empty body."""
         return self._add(self.http.replies, EmptyRpc(times))
 
     # -- all
 
-    def random_drops(self, seed: int, count: int, control_messages: int, notifications: int) -> Faults:
+    def random_drops(
+        self, seed: SupportsIndex, count: SupportsIndex, control_messages: SupportsIndex, notifications: SupportsIndex
+    ) -> Faults:
         """Schedule ``count`` drops of control and data sockets at random. The same ``seed`` gives the same drops.
 
         They come after different messages among the first ``control_messages`` and ``notifications``. Each is of
         either kind with even chances, while messages of both kinds are left.
         """
-        if not 0 <= count <= control_messages + notifications:
-            raise InvalidParams("count", count, "must not exceed the number of messages")
-        chance = random.Random(seed)
-        control = chance.sample(range(1, control_messages + 1), min(count, control_messages))
-        data = chance.sample(range(1, notifications + 1), min(count, notifications))
-        for _ in range(count):
+        messages = checks.integer("control_messages", control_messages, 0, FOREVER)
+        others = checks.integer("notifications", notifications, 0, FOREVER)
+        drops = checks.integer("count", count, 0, messages + others)
+        chance = random.Random(checks.any_integer("seed", seed))
+        control = chance.sample(range(1, messages + 1), min(drops, messages))
+        data = chance.sample(range(1, others + 1), min(drops, others))
+        for _ in range(drops):
             if data and (not control or chance.random() < 0.5):
                 self.drop_data_at(data.pop())
             else:

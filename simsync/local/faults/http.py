@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
 from simsync.errors import InvalidParams
 from simsync.local.faults.fault import Fault, FaultList
+from simsync.params import checks
 
 if TYPE_CHECKING:
     import threading
 
     from simsync.local.faults.fault import Pending
+
+_STATUSES = 100, 599
 
 
 @dataclass
@@ -42,11 +45,11 @@ class RpcReply:
 class RefuseUpgrade(Fault[Upgrade]):
     name = "refuse_upgrade"
 
-    def __init__(self, status: int, times: int, where: str) -> None:
+    def __init__(self, status: SupportsIndex, times: SupportsIndex, where: str) -> None:
         super().__init__(times)
         if where not in ("control", "data"):
             raise InvalidParams("where", where, "must be control or data")
-        self._status = status
+        self._status = _status(status)
         self._where = where
 
     def due(self, occasion: Upgrade) -> bool:
@@ -59,9 +62,9 @@ class RefuseUpgrade(Fault[Upgrade]):
 class HttpFault(Fault[HttpRequest]):
     """A fault on requests whose path begins with ``path``."""
 
-    def __init__(self, times: int, path: str) -> None:
+    def __init__(self, times: SupportsIndex, path: str) -> None:
         super().__init__(times)
-        if not path.startswith("/"):
+        if not checks.text("path", path).startswith("/"):
             raise InvalidParams("path", path, "must begin with /")
         self._path = path
 
@@ -73,9 +76,9 @@ class HttpFault(Fault[HttpRequest]):
 class RefuseHttp(HttpFault):
     name = "refuse_http"
 
-    def __init__(self, status: int, times: int, path: str) -> None:
+    def __init__(self, status: SupportsIndex, times: SupportsIndex, path: str) -> None:
         super().__init__(times, path)
-        self._status = status
+        self._status = _status(status)
 
     def apply(self, occasion: HttpRequest) -> None:
         occasion.status, occasion.carry_out = self._status, False
@@ -84,9 +87,9 @@ class RefuseHttp(HttpFault):
 class DropHttp(HttpFault):
     name = "drop_http"
 
-    def __init__(self, times: int, path: str, *, taken: bool) -> None:
+    def __init__(self, times: SupportsIndex, path: str, *, taken: bool) -> None:
         super().__init__(times, path)
-        self._taken = taken
+        self._taken = checks.flag("taken", taken)
 
     def apply(self, occasion: HttpRequest) -> None:
         occasion.drop, occasion.carry_out = True, self._taken
@@ -100,6 +103,10 @@ class EmptyRpc(Fault[RpcReply]):
 
     def apply(self, occasion: RpcReply) -> None:
         occasion.empty = True
+
+
+def _status(value: SupportsIndex) -> int:
+    return checks.integer("status", value, *_STATUSES)
 
 
 class HttpFaults:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import reprlib
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 from solders.account import Account
 from solders.pubkey import Pubkey
 
 from simsync.errors import InvalidParams
 from simsync.local.ledger.replies import numbered_replies, recorded_transaction, rewards_of, transactions_of
-from simsync.local.ledger.unsigned import unsigned
+from simsync.local.ledger.unsigned import MOST, unsigned
+from simsync.params import checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,6 +66,15 @@ class Block:
     previous_blockhash: str | None = None
     rewards: tuple[dict[str, Any], ...] = ()
 
+    def __post_init__(self) -> None:
+        checks.assign(
+            self,
+            slot=checks.integer("slot", self.slot, 0, MOST),
+            parent=checks.integer("parent", self.parent, 0, MOST),
+            height=checks.optional_integer("height", self.height, 0, MOST),
+            time=checks.optional_integer("time", self.time, 0, MOST),
+        )
+
     @property
     def transaction_count(self) -> int:
         """The number of transactions, executed or recorded."""
@@ -84,6 +94,13 @@ class Bundle:
     start_slot: int
     end_slot: int
     accounts: Mapping[Pubkey, Account] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        checks.assign(
+            self,
+            start_slot=checks.integer("start_slot", self.start_slot, 0, MOST),
+            end_slot=checks.integer("end_slot", self.end_slot, 0, MOST),
+        )
 
 
 # -- recorded replies
@@ -115,14 +132,12 @@ def blocks_of_transactions(transactions: Iterable[Any]) -> list[Block]:
     return made
 
 
-def bundles_over(blocks: list[Block], bundle_size: int | None) -> list[Bundle]:
+def bundles_over(blocks: list[Block], bundle_size: SupportsIndex | None) -> list[Bundle]:
     """Return bundles of ``bundle_size`` slots over sorted blocks, by default one bundle. Raises InvalidParams."""
     if not blocks:
         raise InvalidParams("blocks", blocks, "a ledger needs at least one block")
-    if bundle_size is not None and bundle_size < 1:
-        raise InvalidParams("bundle_size", bundle_size, "must be at least 1 slot")
     first, last = blocks[0].slot, blocks[-1].slot
-    size = bundle_size or last - first + 1
+    size = checks.optional_integer("bundle_size", bundle_size, 1, checks.U64) or last - first + 1
     return [Bundle(start, min(start + size - 1, last)) for start in range(first, last + 1, size)]
 
 

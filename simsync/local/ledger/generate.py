@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 from solders.account import Account
 from solders.address_lookup_table_account import AddressLookupTableAccount
@@ -16,7 +16,6 @@ from solders.message import Message, MessageV0, to_bytes_versioned
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from simsync.errors import InvalidParams
 from simsync.local.engine.engine import Engine
 from simsync.local.engine.programs import (
     LOOKUP_TABLE_PROGRAM,
@@ -35,6 +34,7 @@ from simsync.local.engine.programs import (
     token_transfer,
 )
 from simsync.local.ledger.blocks import Block, Bundle, HistoricalTransaction
+from simsync.params import checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,30 +55,23 @@ _MAX_MINTS = 8
 def generate_blocks(
     *,
     seed: int,
-    start_slot: int,
-    slots: int,
-    transactions_per_slot: int,
-    bundle_size: int,
-    skip_every: int | None,
-    accounts: int,
+    start_slot: SupportsIndex,
+    slots: SupportsIndex,
+    transactions_per_slot: SupportsIndex,
+    bundle_size: SupportsIndex,
+    skip_every: SupportsIndex | None,
+    accounts: SupportsIndex,
     with_tiny_program: bool,
 ) -> tuple[list[Block], list[Bundle]]:
     """Return the blocks and bundles of :meth:`simsync.local.Ledger.generate`. Raises InvalidParams."""
-    rules: tuple[tuple[str, int, int], ...] = (
-        ("start_slot", start_slot, 1),
-        ("slots", slots, 1),
-        ("transactions_per_slot", transactions_per_slot, 0),
-        ("bundle_size", bundle_size, 1),
-        ("accounts", accounts, 4),
-    )
-    for name, value, least in rules:
-        if not isinstance(value, int) or value < least:
-            raise InvalidParams(name, value, f"must be an integer of at least {least}")
-    if skip_every is not None and skip_every < 2:
-        raise InvalidParams("skip_every", skip_every, "must be None or at least 2")
-    if not isinstance(with_tiny_program, bool):
-        raise InvalidParams("tiny_program", with_tiny_program, "must be True or False")
-    market = _Market(seed, accounts, deploy_slot=start_slot - 1 if with_tiny_program else None)
+    start_slot = checks.integer("start_slot", start_slot, 1, checks.U64)
+    slots = checks.integer("slots", slots, 1, checks.U64)
+    transactions_per_slot = checks.integer("transactions_per_slot", transactions_per_slot, 0, checks.U64)
+    bundle_size = checks.integer("bundle_size", bundle_size, 1, checks.U64)
+    skip_every = checks.optional_integer("skip_every", skip_every, 2, checks.U64)
+    wallets = checks.integer("accounts", accounts, 4, checks.U64)
+    with_tiny_program = checks.flag("tiny_program", with_tiny_program)
+    market = _Market(seed, wallets, deploy_slot=start_slot - 1 if with_tiny_program else None)
     blocks: list[Block] = []
     bundles: list[Bundle] = []
     parent = start_slot - 1

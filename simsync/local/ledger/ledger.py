@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
 from simsync.errors import InvalidParams
 from simsync.local.engine.own_thread import in_own_thread
@@ -15,6 +15,7 @@ from simsync.local.ledger.execution import executable
 from simsync.local.ledger.generate import generate_blocks
 from simsync.local.ledger.reply_files import blocks_of_files
 from simsync.local.ledger.upgradeable_programs import DeployedLater, lonely_programs
+from simsync.params import checks
 
 if TYPE_CHECKING:
     import os
@@ -187,13 +188,13 @@ class Ledger:
     def generate(
         cls,
         *,
-        seed: int = 1,
-        start_slot: int = 1_000,
-        slots: int = 400,
-        transactions_per_slot: int = 50,
-        bundle_size: int = 50,
-        skip_every: int | None = None,
-        accounts: int = 64,
+        seed: SupportsIndex = 1,
+        start_slot: SupportsIndex = 1_000,
+        slots: SupportsIndex = 400,
+        transactions_per_slot: SupportsIndex = 50,
+        bundle_size: SupportsIndex = 50,
+        skip_every: SupportsIndex | None = None,
+        accounts: SupportsIndex = 64,
         tiny_program: bool = False,
     ) -> Ledger:
         """Make a ledger of real, signed transactions by executing them. The same arguments give the same ledger.
@@ -215,9 +216,10 @@ class Ledger:
         Raises:
             InvalidParams: An argument is out of range.
         """
+        number = checks.any_integer("seed", seed)
         blocks, bundles = in_own_thread(
             lambda: generate_blocks(
-                seed=seed,
+                seed=number,
                 start_slot=start_slot,
                 slots=slots,
                 transactions_per_slot=transactions_per_slot,
@@ -227,14 +229,14 @@ class Ledger:
                 with_tiny_program=tiny_program,
             )
         )
-        return cls(blocks, bundles, origin=f"generated with seed {seed}")
+        return cls(blocks, bundles, origin=f"generated with seed {number}")
 
     @classmethod
     def from_blocks(
         cls,
         blocks: Iterable[object],
         *,
-        bundle_size: int | None = None,
+        bundle_size: SupportsIndex | None = None,
         accounts: Mapping[Pubkey, Account] | None = None,
         execute: bool = False,
     ) -> Ledger:
@@ -263,7 +265,7 @@ class Ledger:
     def from_files(
         cls,
         *paths: str | os.PathLike[str],
-        bundle_size: int | None = None,
+        bundle_size: SupportsIndex | None = None,
         accounts: Mapping[Pubkey, Account] | None = None,
         execute: bool = False,
     ) -> Ledger:
@@ -288,7 +290,7 @@ class Ledger:
         return cls._recorded(blocks_of_files(paths), bundle_size, accounts, execute)
 
     @classmethod
-    def from_transactions(cls, transactions: Iterable[object], *, bundle_size: int | None = None) -> Ledger:
+    def from_transactions(cls, transactions: Iterable[object], *, bundle_size: SupportsIndex | None = None) -> Ledger:
         """Make a ledger of recorded ``getTransaction`` replies. They are served unchanged, not executed.
 
         Args:
@@ -307,7 +309,7 @@ class Ledger:
     def _recorded(
         cls,
         blocks: list[Block],
-        bundle_size: int | None,
+        bundle_size: SupportsIndex | None,
         accounts: Mapping[Pubkey, Account] | None = None,
         execute: bool = False,
     ) -> Ledger:
