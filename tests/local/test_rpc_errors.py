@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -191,6 +192,8 @@ TOO_LONG = "Encoded binary (base 58) data should be less than 128 bytes, please 
             "Invalid params: unknown variant `hex`, expected one of "
             "`binary`, `base64`, `base58`, `json`, `jsonParsed`.",
         ),
+        ("getMinimumBalanceForRentExemption", [10 * 2**20 + 1], -32600, "Invalid request"),
+        ("getMinimumBalanceForRentExemption", [2**64 - 1], -32600, "Invalid request"),
         ("getNothing", [], -32601, "Method not found"),
     ],
 )
@@ -211,6 +214,14 @@ def test_levels_of_old_clients_are_taken(rpc: Rpc) -> None:
 def test_an_airdrop_of_all_lamports_is_refused_and_changes_nothing(rpc: Rpc) -> None:
     assert rpc.error("requestAirdrop", KEY, 2**64 - 1)["code"] == -32602
     assert rpc.value("getBalance", KEY) == 10 * SOL
+
+
+def test_sums_of_lamports_stop_where_their_numbers_end(rpc: Rpc) -> None:
+    rpc.call("modifyAccounts", {LONG: account_data(2**64 - 1)})
+    assert rpc.value("getSupply")["total"] == 2**64 - 1
+    dear = transaction(set_compute_unit_limit(1_400_000), set_compute_unit_price(2**64 - 1))
+    message = base64.b64encode(bytes(dear.message)).decode()
+    assert rpc.value("getFeeForMessage", message) == 2**64 - 1
 
 
 def test_the_old_encoding_binary_is_base58_as_bare_text(rpc: Rpc) -> None:

@@ -294,17 +294,38 @@ def test_replay_from_a_slot_that_is_no_longer_kept(simulate: Start, long_ledger:
                     assert data.call_after("slotUnsubscribe", [reply["result"]])["result"] is True
 
 
+MISSING = "`params` should have at least 1 argument(s)"
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "message"),
+    [
+        ("logsSubscribe", [], MISSING),
+        ("logsSubscribe", [{"mentions": []}], "Invalid Request: Only 1 address supported"),
+        ("logsSubscribe", [{"mentions": [SYSTEM, TOKEN]}], "Invalid Request: Only 1 address supported"),
+        ("logsSubscribe", [{"mentions": [TOKEN, TOKEN]}], "Invalid Request: Only 1 address supported"),
+        ("logsSubscribe", [{"mentions": ["x"]}], "Invalid Request: Invalid mentions provided"),
+        ("logsSubscribe", [{"mentions": 5}], "Invalid params: invalid type: integer `5`, expected a sequence."),
+        ("signatureSubscribe", [], MISSING),
+        ("signatureSubscribe", ["abc"], "Invalid Request: Invalid signature provided"),
+        ("signatureSubscribe", [7], "Invalid params: invalid type: integer `7`, expected a string."),
+        ("accountSubscribe", [], MISSING),
+        ("accountSubscribe", ["abc"], "Invalid Request: Invalid pubkey provided"),
+        ("programSubscribe", ["0OIl"], "Invalid Request: Invalid pubkey provided"),
+    ],
+)
+def test_bad_filters_are_refused_in_the_words_of_a_node(
+    simulator: Simulator, method: str, params: Any, message: str
+) -> None:
+    with Control(simulator) as control, Data(simulator, control.create(1000, 1009)) as data:
+        error = data.call(method, params)["error"]
+        assert (error["code"], error["message"]) == (-32602, message)
+
+
 @pytest.mark.parametrize(
     ("method", "params"),
     [
-        ("logsSubscribe", []),
-        ("logsSubscribe", [{"mentions": []}]),
-        ("logsSubscribe", [{"mentions": [SYSTEM, TOKEN]}]),
-        ("logsSubscribe", [{"mentions": ["x"]}]),
-        ("signatureSubscribe", []),
-        ("signatureSubscribe", [7]),
-        ("signatureSubscribe", ["abc"]),
-        ("accountSubscribe", ["abc"]),
+        ("logsSubscribe", ["some"]),
         *(
             (f"{stem}Subscribe", [TOKEN, config])
             for stem in ("account", "program")

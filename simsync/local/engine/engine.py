@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 LAMPORTS_PER_SIGNATURE = 5_000
+MOST_LAMPORTS = 2**64 - 1
+"""What a number of lamports holds; a node stops there instead of counting on."""
 # solders 0.27 neither reports fees nor charges priority fees, and limits nested calls more tightly.
 _REPORTS_FEE = hasattr(TransactionMetadata, "fee")
 
@@ -192,7 +194,7 @@ class Engine:
         if not _REPORTS_FEE:
             return fee
         budget = budget_of(message)
-        return fee + -(-budget.price * budget.units // 1_000_000)
+        return min(fee + -(-budget.price * budget.units // 1_000_000), MOST_LAMPORTS)
 
     def run_guarded(
         self,

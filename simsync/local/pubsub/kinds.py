@@ -6,7 +6,7 @@ A kind is one class and one row of :data:`KINDS`. It sees every item of a sessio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Callable, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Protocol, TypeVar
 
 from solders.account import Account
 from solders.pubkey import Pubkey
@@ -15,13 +15,16 @@ from simsync.local.actions import ActionResult
 from simsync.local.backtest.stream import CHANGES, TRANSACTIONS, SlotBegun, SlotShown
 from simsync.local.encoding import dump_json, zstandard
 from simsync.local.rpc.params import (
+    RpcFault,
     account_encoding,
     account_filters,
     address,
     check_commitment,
     data_slice,
     invalid,
+    required,
     signature,
+    unexpected,
 )
 from simsync.local.solana_json import UnsupportedEncoding, account_json
 
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
     Pick = Callable[[StreamItem], Sequence[bytes]]
     Wanted = Callable[[AccountChange], bool]
     Shape = Callable[[Pubkey, "Account | None"], Any]
+
+_Value = TypeVar("_Value")
 
 NOTHING: Sequence[bytes] = ()
 _ABSENT = Account(0, b"", Pubkey.default())
@@ -144,7 +149,7 @@ class Accounts:
     once = False
 
     def picker(self, params: list[Any], find: FindAccount) -> Pick:
-        wanted, form = address(filter_of(params)), StateForm(params, find)
+        wanted, form = _named(params, address, "pubkey"), StateForm(params, find)
         return _states(
             lambda change: change.address == wanted, lambda key, account: form.show(account), _every_write(params)
         )
@@ -157,7 +162,7 @@ class ProgramAccounts:
     once = False
 
     def picker(self, params: list[Any], find: FindAccount) -> Pick:
-        program, form = address(filter_of(params)), StateForm(params, find)
+        program, form = _named(params, address, "pubkey"), StateForm(params, find)
         tests = account_filters(config_of(params).get("filters"))
 
         def shape(key: Pubkey, account: Account | None) -> Any:
@@ -268,16 +273,21 @@ class Logs:
     once = False
 
     def picker(self, params: list[Any], find: FindAccount) -> Pick:
-        wanted = filter_of(params)
+        wanted = required(params, 0, "filter")
         check_commitment(config_of(params))
-        addresses = None if wanted in ("all", "allWithVotes") else _mentions(wanted)
-        if addresses is not None and len(addresses) != 1:
+        mentioned = wanted.get("mentions") if isinstance(wanted, dict) else None
+        if mentioned is None and wanted not in ("all", "allWithVotes"):
             raise invalid('the filter must be "all", "allWithVotes" or {"mentions": [one address]}')
+        if mentioned is not None and not isinstance(mentioned, list):
+            raise unexpected(mentioned, "a sequence")
+        if mentioned is not None and len(mentioned) != 1:
+            raise invalid("Invalid Request: Only 1 address supported")
+        only = None if mentioned is None else str(_named(mentioned, address, "mentions"))
 
         def pick(item: StreamItem) -> Sequence[bytes]:
             if not isinstance(item, TRANSACTIONS) or (wanted == "all" and item.is_vote):
                 return NOTHING
-            if addresses is not None and addresses.isdisjoint(item.mentions):
+            if only is not None and only not in item.mentions:
                 return NOTHING
             return (_logs(item),)
 
@@ -295,7 +305,7 @@ class Signatures:
     once = True
 
     def picker(self, params: list[Any], find: FindAccount) -> Pick:
-        wanted, config = signature(filter_of(params)), config_of(params)
+        wanted, config = _named(params, signature, "signature"), config_of(params)
         check_commitment(config)
         received = config.get("enableReceivedNotification") is True
 
@@ -358,6 +368,17 @@ OWN_KINDS = frozenset({"transaction", "accountDiff", "action"})
 OWN_KEYS = frozenset({"compression", "replayFromSlot", "intraSlotUpdates", "intra_slot_updates"})
 """Keys of a configuration that no node knows."""
 UNSUBSCRIBE = frozenset(f"{kind.stem}Unsubscribe" for kind in KINDS)
+
+
+def _named(params: list[Any], read: Callable[[object], _Value], what: str) -> _Value:
+    """Return the first param. A node has other texts for a bad one here than in its calls. Raises RpcFault."""
+    value = required(params, 0, what)
+    try:
+        return read(value)
+    except RpcFault as fault:
+        if isinstance(value, str):
+            fault.message = f"Invalid Request: Invalid {what} provided"
+        raise
 
 
 def _mentions(value: object) -> frozenset[str]:

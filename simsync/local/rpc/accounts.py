@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 API_VERSION = "2.3.0"
 """The version of a node whose replies these follow."""
 MAX_MULTIPLE_ACCOUNTS = 100
+MAX_ACCOUNT_SIZE = 10 * 1024 * 1024
+"""Bytes of data that an account holds at most."""
 
 
 def with_context(backtest: Backtest, value: object) -> dict[str, Any]:
@@ -81,7 +83,10 @@ def get_program_accounts(backtest: Backtest, params: list[Any]) -> Any:
 
 
 def get_minimum_balance(backtest: Backtest, params: list[Any]) -> int:
-    return backtest.engine.rent_exempt_minimum(unsigned(required(params, 0, "size"), "size"))
+    size = unsigned(required(params, 0, "size"), "size")
+    if size > MAX_ACCOUNT_SIZE:
+        raise RpcFault(INVALID_REQUEST, "Invalid request", f"an account holds at most {MAX_ACCOUNT_SIZE} bytes")
+    return backtest.engine.rent_exempt_minimum(size)
 
 
 def get_address_lookup_table(backtest: Backtest, params: list[Any]) -> Any:

@@ -12,7 +12,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
-from simsync.local.engine.engine import LAMPORTS_PER_SIGNATURE
+from simsync.local.engine.engine import LAMPORTS_PER_SIGNATURE, MOST_LAMPORTS
 from simsync.local.engine.error_texts import describe_error
 from simsync.local.engine.programs import SYSTEM_PROGRAM, system_transfer
 from simsync.local.parsed.transactions import parsed_inner_instructions
@@ -49,7 +49,7 @@ _BROKEN = (
     "InvalidAddressLookupTableIndex",
 )
 """Errors of transactions that a node refuses while it reads them."""
-_MOST_LAMPORTS = 2**64 - 1 - LAMPORTS_PER_SIGNATURE
+_LARGEST_AIRDROP = MOST_LAMPORTS - LAMPORTS_PER_SIGNATURE
 
 
 def simulate_transaction(backtest: Backtest, params: list[Any]) -> Any:
@@ -89,8 +89,8 @@ def request_airdrop(backtest: Backtest, params: list[Any]) -> str:
     """Give an account lamports: an override of a faucet, and a transfer from it that can be confirmed."""
     receiver = address(required(params, 0, "address"))
     lamports = unsigned(required(params, 1, "lamports"), "lamports")
-    if lamports > _MOST_LAMPORTS:
-        raise invalid(f"Invalid params: an airdrop is at most {_MOST_LAMPORTS} lamports, not {lamports}.")
+    if lamports > _LARGEST_AIRDROP:
+        raise invalid(f"Invalid params: an airdrop is at most {_LARGEST_AIRDROP} lamports, not {lamports}.")
     engine = backtest.engine
     backtest.override([(_FAUCET, Account(lamports + LAMPORTS_PER_SIGNATURE, b"", SYSTEM_PROGRAM))])
     # The number makes each signature another one.
