@@ -20,6 +20,7 @@ from simsync.local.control.wire import Encoder
 from simsync.local.faults.faults import Faults
 from simsync.local.host import LocalHost
 from simsync.local.http_routes import Routes
+from simsync.local.ledger.ledger import Ledger
 from simsync.local.workers.host import WorkerHost
 from simsync.params import checks
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from simsync.local.host import Host
-    from simsync.local.ledger.ledger import Ledger
 
 _log = logging.getLogger("simsync.local")
 _BACKLOG = 512
@@ -58,8 +58,8 @@ class Simulator:
         **switches: The fields of :class:`~simsync.local.Behaviour`.
 
     Raises:
-        InvalidParams: ``host`` is not a loopback address and ``allow_remote`` is False, ``port`` or ``workers`` is out
-            of range, ``workers`` is not possible on this system, or a switch is unknown or has an invalid value.
+        InvalidParams: ``host`` is not a loopback address and ``allow_remote`` is False, ``workers`` is not possible on
+            this system, or an argument or a switch is unknown or has an invalid value.
         SimsyncError: The address cannot be bound, or a worker process cannot be started.
 
     Attributes:
@@ -87,6 +87,11 @@ class Simulator:
             raise InvalidParams(
                 "host", host, "is not a loopback address; to serve other machines pass allow_remote=True"
             )
+        if not isinstance(ledger, Ledger):
+            raise InvalidParams("ledger", ledger, "must be a Ledger, such as Ledger.load(path)")
+        if faults is not None and not isinstance(faults, Faults):
+            raise InvalidParams("faults", faults, "must be a Faults(...)")
+        api_key = checks.text("api_key", api_key)
         port = checks.integer("port", port, 0, checks.U16)
         workers = checks.integer("workers", workers, 0, checks.U16)
         if workers > 1 and not hasattr(socket, "send_fds"):

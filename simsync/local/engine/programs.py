@@ -146,39 +146,39 @@ def close_account(token_account: Pubkey, owner: Pubkey) -> Instruction:
     return Instruction(TOKEN_PROGRAM, bytes([_CLOSE_ACCOUNT]), accounts)
 
 
-def program_accounts(program_id: Pubkey, elf: bytes, deploy_slot: SupportsIndex = 0) -> dict[Pubkey, Account]:
+def program_accounts(program_id: object, elf: bytes, deploy_slot: SupportsIndex = 0) -> dict[Pubkey, Account]:
     """Return an upgradeable program without an authority: its account and its ProgramData.
 
     Args:
-        program_id: Where it is deployed.
+        program_id: The address at which it is deployed.
         elf: The compiled program.
         deploy_slot: The slot in which it was deployed.
 
     Raises:
-        InvalidParams: It is not an ELF file, or ``deploy_slot`` is out of range.
+        InvalidParams: It is not an ELF file, or another argument is invalid.
     """
-    if not elf.startswith(_ELF):
-        raise InvalidParams("elf", elf[:16], "must be a compiled program (an ELF file)")
-    (data_address, _bump) = Pubkey.find_program_address([bytes(program_id)], UPGRADEABLE_LOADER)
+    if not isinstance(elf, (bytes, bytearray, memoryview)) or bytes(elf[:4]) != _ELF:
+        raise InvalidParams("elf", elf, "must be a compiled program (an ELF file)")
+    deploy_slot = checks.integer("deploy_slot", deploy_slot, 0, checks.U64)
+    address = Pubkey.from_string(checks.address("program_id", program_id))
+    (data_address, _bump) = Pubkey.find_program_address([bytes(address)], UPGRADEABLE_LOADER)
     program = struct.pack("<I", 2) + bytes(data_address)
-    program_data = (
-        struct.pack("<IQB", 3, checks.integer("deploy_slot", deploy_slot, 0, checks.U64), 0) + bytes(32) + elf
-    )
+    program_data = struct.pack("<IQB", 3, deploy_slot, 0) + bytes(32) + bytes(elf)
     return {
         data_address: Account(_rent(program_data), program_data, UPGRADEABLE_LOADER),
-        program_id: Account(_rent(program), program, UPGRADEABLE_LOADER, executable=True),
+        address: Account(_rent(program), program, UPGRADEABLE_LOADER, executable=True),
     }
 
 
-def mint_account(decimals: SupportsIndex, authority: Pubkey | None = None) -> Account:
+def mint_account(decimals: SupportsIndex, authority: object = None) -> Account:
     """Return a mint of the token program without supply.
 
     Args:
         decimals: Decimals of the token, 0 to 255.
-        authority: Who may mint; None for nobody.
+        authority: The address that may mint; None for nobody.
     """
     decimals = checks.integer("decimals", decimals, 0, 255)
-    owner = bytes(36) if authority is None else struct.pack("<I", 1) + bytes(authority)
+    owner = bytes(36) if authority is None else struct.pack("<I", 1) + checks.address_bytes("authority", authority)
     state = owner + struct.pack("<QBB", 0, decimals, 1) + bytes(36)
     return Account(_rent(state), state, TOKEN_PROGRAM)
 

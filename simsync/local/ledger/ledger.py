@@ -13,6 +13,7 @@ from simsync.local.ledger import file
 from simsync.local.ledger.blocks import blocks_of_replies, blocks_of_transactions, bundles_over
 from simsync.local.ledger.execution import executable
 from simsync.local.ledger.generate import generate_blocks
+from simsync.local.ledger.given_accounts import given_accounts
 from simsync.local.ledger.reply_files import blocks_of_files
 from simsync.local.ledger.upgradeable_programs import DeployedLater, lonely_programs
 from simsync.params import checks
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from solders.pubkey import Pubkey
 
     from simsync.local.ledger.blocks import Block, Bundle
+    from simsync.params import AccountModifications
 
 
 class Ledger:
@@ -131,25 +133,27 @@ class Ledger:
             return self.time_of(first)
         return int(self._times[0] - (self._timed_slots[0] - first) * SLOT_SECONDS)
 
-    def with_accounts(self, accounts: Mapping[Pubkey, Account]) -> Ledger:
+    def with_accounts(self, accounts: AccountModifications) -> Ledger:
         """Return a ledger with the same blocks, in which every bundle starts with these accounts too.
 
         A program that was deployed after the start of a bundle can be called there: its ProgramData gets slot 0.
 
         Args:
-            accounts: The accounts by address; they replace those that a bundle has. ``read_account_files``,
-                ``program_accounts`` and ``mint_account`` of :mod:`simsync.local` make them.
+            accounts: The accounts by address, in any form that ``modify_accounts`` of a session takes; they replace
+                those that a bundle has. ``read_account_files``, ``program_accounts`` and ``mint_account`` of
+                :mod:`simsync.local` make them.
 
         Raises:
-            InvalidParams: A program is without its ProgramData. It could not be called.
+            InvalidParams: Something is not an account, or a program is without its ProgramData. It could not be called.
         """
+        given = given_accounts(accounts)
         for bundle in self.bundles:
-            for program, data in lonely_programs(accounts, bundle.accounts).items():
+            for program, data in lonely_programs(given, bundle.accounts).items():
                 rule = f"is a program without its ProgramData {data}: add that account, or leave the program out"
                 raise InvalidParams("accounts", str(program), rule)
-        later = DeployedLater(accounts)
+        later = DeployedLater(given)
         bundles = [
-            replace(bundle, accounts={**bundle.accounts, **accounts, **later.before(bundle.start_slot)})
+            replace(bundle, accounts={**bundle.accounts, **given, **later.before(bundle.start_slot)})
             for bundle in self.bundles
         ]
         return Ledger(self.blocks, bundles, origin=self.origin)
@@ -237,7 +241,7 @@ class Ledger:
         blocks: Iterable[object],
         *,
         bundle_size: SupportsIndex | None = None,
-        accounts: Mapping[Pubkey, Account] | None = None,
+        accounts: AccountModifications | None = None,
         execute: bool = False,
     ) -> Ledger:
         """Make a ledger of recorded ``getBlock`` replies.
@@ -266,7 +270,7 @@ class Ledger:
         cls,
         *paths: str | os.PathLike[str],
         bundle_size: SupportsIndex | None = None,
-        accounts: Mapping[Pubkey, Account] | None = None,
+        accounts: AccountModifications | None = None,
         execute: bool = False,
     ) -> Ledger:
         """Make a ledger of files that hold ``getBlock`` replies, see :meth:`from_blocks`.
@@ -310,7 +314,7 @@ class Ledger:
         cls,
         blocks: list[Block],
         bundle_size: SupportsIndex | None,
-        accounts: Mapping[Pubkey, Account] | None = None,
+        accounts: AccountModifications | None = None,
         execute: bool = False,
     ) -> Ledger:
         blocks.sort(key=lambda block: block.slot)

@@ -1,4 +1,4 @@
-"""The embedded simulator takes the numbers of numpy and pandas too, and refuses what is no number."""
+"""The embedded simulator takes numbers, addresses and accounts as sessions take them, and refuses others at once."""
 
 from __future__ import annotations
 
@@ -6,13 +6,26 @@ from typing import Any
 
 import pytest
 
-from simsync import InvalidParams
+from simsync import AccountData, InvalidParams
+from simsync.params.account import SYSTEM_PROGRAM
 
-local = pytest.importorskip("simsync.local", reason="needs the extra [local]")
+pytest.importorskip("simsync.local", reason="needs the extra [local]")
 
-from simsync.local import Block, Bundle, Faults, Ledger, Simulator, mint_account, tiny_program  # noqa: E402
+from solders.account import Account
+from solders.pubkey import Pubkey
 
-from .test_numbers_of_others import KINDS  # noqa: E402
+from simsync.local import (
+    Block,
+    Bundle,
+    Faults,
+    Ledger,
+    Simulator,
+    mint_account,
+    program_accounts,
+    tiny_program,
+)
+
+from .test_numbers_of_others import KINDS, WALLET
 
 BLOCK = {"blockHeight": 90, "blockTime": 1_633_504_705, "blockhash": "1" * 32, "parentSlot": 99, "transactions": []}
 WRONG = (1.0, "1", True, [1])
@@ -96,3 +109,57 @@ def test_flags_and_seconds_are_checked() -> None:
             Simulator(ledger, slot_delay=wrong)
         with pytest.raises(InvalidParams, match=f"seconds=.*must be {rule}"):
             Faults().delay_control(1, wrong)  # type: ignore[arg-type]
+
+
+RPC_FORM = {"lamports": 7, "owner": SYSTEM_PROGRAM, "data": ["YWJj", "base64"], "executable": False, "rentEpoch": 0}
+WIRE_FORM = {**RPC_FORM, "data": {"data": "YWJj", "encoding": "base64"}, "space": 3}
+WHOLE = Account(7, b"abc", Pubkey.from_string(SYSTEM_PROGRAM))
+
+
+@pytest.mark.parametrize("address", [WALLET, Pubkey.from_string(WALLET)], ids=["text", "Pubkey"])
+@pytest.mark.parametrize(
+    "state", [AccountData(7, data=b"abc"), RPC_FORM, WIRE_FORM, WHOLE], ids=["AccountData", "rpc", "wire", "solders"]
+)
+def test_accounts_of_a_ledger_come_in_every_form(address: Any, state: Any) -> None:
+    ledger = Ledger.generate(slots=2, transactions_per_slot=0).with_accounts({address: state})
+    assert ledger.accounts[Pubkey.from_string(WALLET)] == WHOLE
+    recorded = Ledger.from_blocks([(100, BLOCK)], accounts={address: state})
+    assert recorded.accounts == {Pubkey.from_string(WALLET): WHOLE}
+
+
+def test_an_account_of_solders_keeps_its_rent_epoch() -> None:
+    given = Account(7, b"abc", WHOLE.owner, rent_epoch=5)
+    ledger = Ledger.generate(slots=2, transactions_per_slot=0).with_accounts({WALLET: given})
+    assert ledger.accounts[Pubkey.from_string(WALLET)].rent_epoch == 5
+
+
+@pytest.mark.parametrize(
+    ("accounts", "text"),
+    [
+        ([WALLET], "accounts=.*must be a mapping"),
+        ({"x": WHOLE}, "accounts key='x': is not a Solana address"),
+        ({WALLET: 7}, "must be an AccountData, or an account of another library"),
+        ({WALLET: {"lamports": 7}}, f"accounts.{WALLET}.=.*: .*"),
+    ],
+)
+def test_what_is_no_account_is_rejected_by_the_ledger(accounts: Any, text: str) -> None:
+    with pytest.raises(InvalidParams, match=text):
+        Ledger.generate(slots=2, transactions_per_slot=0).with_accounts(accounts)
+
+
+def test_programs_and_mints_take_addresses_as_text() -> None:
+    assert program_accounts(WALLET, tiny_program()) == program_accounts(Pubkey.from_string(WALLET), tiny_program())
+    assert mint_account(6, WALLET) == mint_account(6, Pubkey.from_string(WALLET))
+    for wrong in ("ELF", 7, b"ELF"):
+        with pytest.raises(InvalidParams, match=r"elf=.*must be a compiled program"):
+            program_accounts(WALLET, wrong)  # type: ignore[arg-type]
+    with pytest.raises(InvalidParams, match="authority='x'"):
+        mint_account(6, "x")
+
+
+def test_a_simulator_needs_a_ledger_faults_and_a_key() -> None:
+    ledger = Ledger.generate(slots=2, transactions_per_slot=0)
+    wrong: list[tuple[str, Any]] = [("ledger", "ledger.jsonl"), ("faults", 5), ("api_key", None)]
+    for name, value in wrong:
+        with pytest.raises(InvalidParams, match=f"{name}="):
+            Simulator(**{"ledger": ledger, name: value})
