@@ -353,7 +353,11 @@ def from_state(state: AccountState | None) -> AccountData | None:
     Raises:
         ProtocolError: The state cannot be read.
     """
-    return None if state is None else wire.account_data_of_state(state)
+    if state is None:
+        return None
+    if not isinstance(state, AccountState):
+        raise InvalidParams("state", state, "must be an AccountState, or None")
+    return wire.account_data_of_state(state)
 
 
 def _lamports(lamports: SupportsIndex | None, size: int) -> int:

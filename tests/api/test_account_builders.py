@@ -326,6 +326,12 @@ def test_no_state_is_no_account() -> None:
     assert accounts.from_state(None) is None
 
 
+@pytest.mark.parametrize("wrong", [5, "state", {"lamports": 5}, simsync.AccountData(5)], ids=repr)
+def test_what_is_no_state_is_rejected(wrong: Any) -> None:
+    with pytest.raises(simsync.InvalidParams, match=r"state=.*must be an AccountState, or None"):
+        accounts.from_state(wrong)
+
+
 def test_a_state_that_cannot_be_read() -> None:
     def refuse(_encoded: Any) -> bytes:
         raise ProtocolError("unknown encoding")
