@@ -11,6 +11,7 @@ from solders.compute_budget import set_compute_unit_limit, set_compute_unit_pric
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
+from solders.transaction_metadata import TransactionMetadata
 
 from simsync.local import Simulator
 from simsync.local.encoding import encode_base58
@@ -221,7 +222,8 @@ def test_sums_of_lamports_stop_where_their_numbers_end(rpc: Rpc) -> None:
     assert rpc.value("getSupply")["total"] == 2**64 - 1
     dear = transaction(set_compute_unit_limit(1_400_000), set_compute_unit_price(2**64 - 1))
     message = base64.b64encode(bytes(dear.message)).decode()
-    assert rpc.value("getFeeForMessage", message) == 2**64 - 1
+    has_priority_fees = hasattr(TransactionMetadata, "fee")  # solders 0.27 does not
+    assert rpc.value("getFeeForMessage", message) == (2**64 - 1 if has_priority_fees else 5_000)
 
 
 def test_the_old_encoding_binary_is_base58_as_bare_text(rpc: Rpc) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import pytest
 from solders.account import Account
@@ -12,14 +13,21 @@ from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.slot_history import SlotHistory, SlotHistoryCheck
-from solders.system_program import CreateAccountParams, create_account
+from solders.system_program import CreateAccountParams, advance_nonce_account, create_account, create_nonce_account
 from solders.transaction import VersionedTransaction
 
 from simsync.local import Block, Bundle, Ledger
 from simsync.local.encoding import decode_base58, encode_base58
 from simsync.local.engine.engine import Engine
-from simsync.local.engine.programs import LOOKUP_TABLE_PROGRAM, NATIVE_MINT, SYSTEM_PROGRAM, TOKEN_2022_PROGRAM
+from simsync.local.engine.programs import (
+    LOOKUP_TABLE_PROGRAM,
+    NATIVE_MINT,
+    SYSTEM_PROGRAM,
+    TOKEN_2022_PROGRAM,
+    system_transfer,
+)
 from simsync.local.engine.sysvars import RECENT_BLOCKHASHES, SLOT_HASHES, SLOT_HISTORY, PastSlot, made_up_hash
+from simsync.local.engine.transactions import Outcome, real_changes
 
 from .actors import BLOCKHASH, POOR, RICH, transaction, wallet
 
@@ -176,6 +184,41 @@ def test_a_durable_nonce_advances(engine: Engine) -> None:
         assert advance_with(nonce_of(engine, nonce.pubkey())) is None
         values.add(nonce_of(engine, nonce.pubkey()))
     assert len(values) == 4
+
+
+def test_a_durable_transaction_that_fails_advances_its_nonce(engine: Engine) -> None:
+    nonce, owner, other = Keypair.from_seed(b"n" * 32), RICH.pubkey(), POOR.pubkey()
+    made = create_nonce_account(owner, nonce.pubkey(), other, 2_000_000)
+    assert engine.execute(VersionedTransaction(Message(made, owner), [RICH, nonce])).error is None
+    advance = advance_nonce_account({"nonce_pubkey": nonce.pubkey(), "authorized_pubkey": other})
+    too_much = system_transfer(owner, other, 10**15)
+
+    def run(*instructions: Instruction, blockhash: Hash, signers: Sequence[Keypair] = (RICH, POOR)) -> Outcome:
+        message = Message.new_with_blockhash(instructions, owner, blockhash)
+        outcome = engine.execute(VersionedTransaction(message, list(signers)))
+        assert outcome.error is not None
+        return outcome
+
+    value, funds = nonce_of(engine, nonce.pubkey()), engine.balance(owner)
+    outcome = run(advance, too_much, blockhash=value)
+    failed = nonce_of(engine, nonce.pubkey())
+    assert failed != value
+    assert (engine.balance(owner), engine.balance(nonce.pubkey())) == (funds - 10_000, 2_000_000)
+    changed = {change.address: change.after for change in real_changes(outcome.changes)}
+    assert changed.keys() == {owner, nonce.pubkey()}
+    assert changed[nonce.pubkey()] == engine.account(nonce.pubkey())
+    # What is not a durable transaction leaves it: another blockhash, or the advance is not first.
+    run(advance, too_much, blockhash=BLOCKHASH)
+    run(too_much, advance, blockhash=failed)
+    run(too_much, blockhash=failed, signers=(RICH,))
+    assert nonce_of(engine, nonce.pubkey()) == failed
+    # A success takes it to the same value as a failure.
+    same = Engine(engine.snapshot())
+    same.enter_slot(START, 1_700_000_000, blockhash=hash_text(9))
+    message = Message.new_with_blockhash([advance], owner, failed)
+    assert same.execute(VersionedTransaction(message, [RICH, POOR])).error is None
+    run(advance, too_much, blockhash=failed)
+    assert nonce_of(engine, nonce.pubkey()) == nonce_of(same, nonce.pubkey())
 
 
 def test_a_transfer_fee_that_changes_by_epoch_is_charged(engine: Engine) -> None:

@@ -17,6 +17,7 @@ from simsync.local.engine.message_parts import (
     keys_of,
     precompile_signatures,
 )
+from simsync.local.engine.nonces import advanced_by_failure
 from simsync.local.engine.programs import TOKEN_PROGRAMS
 from simsync.local.engine.token_balances import token_account, token_balances
 from simsync.local.engine.transactions import AccountChange, Outcome, error_json
@@ -137,14 +138,24 @@ class Engine:
         post = pre.copy()
         for index, account in zip(writable, after):
             post[index] = account.lamports if account is not None else 0
+        # A transaction that did not even start is charged nothing.
+        charged = outcome.error is None or bool(outcome.logs) or post != pre
+        if charged and outcome.error is not None and self._advance_nonce(message, found):
+            after = tuple(map(get_account, found.written))
         outcome.pre_balances, outcome.post_balances = tuple(pre), tuple(post)
         outcome.pre_tokens, outcome.post_tokens = pre_tokens, self._token_balances(writable, after, tokens)
         outcome.before, outcome.after = before, after
         self._accounts.note_written(found.written, after, may_deploy=found.with_loader)
-        # A transaction that did not even start is charged nothing.
-        if outcome.error is None or outcome.logs or post != pre:
+        if charged:
             outcome.fee = outcome.meta.fee() if _REPORTS_FEE else self._fee_of(message)
         return outcome
+
+    def _advance_nonce(self, message: MessageParts, keys: Keys) -> bool:
+        """Advance the nonce of a transaction that failed; return False if it is not a durable one."""
+        advanced = advanced_by_failure(message, keys, self._svm.get_account)
+        if advanced is not None:
+            self._accounts.restore([advanced])
+        return advanced is not None
 
     def simulate(self, transaction: VersionedTransaction) -> tuple[Outcome, dict[Pubkey, Account]]:
         """Run a transaction without keeping its changes.
