@@ -348,16 +348,11 @@ def from_state(state: AccountState | None) -> AccountData | None:
     """Convert a state of an :class:`~simsync.AccountDiff`, so that it can be written.
 
     Args:
-        state: Its ``before`` or ``after``; None is returned as None.
-
-    Raises:
-        ProtocolError: The state cannot be read.
+        state: Its ``before`` or ``after``; None is returned as None. Raises ProtocolError if it cannot be read.
     """
-    if state is None:
-        return None
-    if not isinstance(state, AccountState):
+    if state is not None and not isinstance(state, AccountState):
         raise InvalidParams("state", state, "must be an AccountState, or None")
-    return wire.account_data_of_state(state)
+    return None if state is None else wire.account_data_of_state(state)
 
 
 def _lamports(lamports: SupportsIndex | None, size: int) -> int:
