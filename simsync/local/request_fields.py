@@ -10,6 +10,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from simsync.local.encoding import brief
+from simsync.local.engine.message_parts import parse_transaction
 from simsync.local.solana_json import MalformedAccount, read_modifications
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def read_transaction(index: int, text: object) -> VersionedTransaction:
     except (binascii.Error, ValueError) as error:
         raise BadRequest(Refused("invalidTransactionEncoding", {"index": index, "error": str(error)})) from error
     try:
-        return VersionedTransaction.from_bytes(wire)
+        return parse_transaction(wire)
     except ValueError as error:
         raise BadRequest(Refused("invalidTransactionFormat", {"index": index, "error": str(error)})) from error
 

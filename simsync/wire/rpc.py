@@ -32,6 +32,8 @@ MAX_SIGNATURES = 256
 """Limit of signatures in one getSignatureStatuses."""
 MAX_COMPARED = 128
 """Limit of bytes in one memcmp filter."""
+_FIELDS_OF_VERSIONS = (("address_table_lookups", b"\x80"), ("lifetime_specifier", b"\x81"))
+"""What only a message of version 0 or 1 of solders has, and the byte that stands before it."""
 _LONGEST_COMPARED = 175
 """Characters of the longest base58 text of that many bytes."""
 
@@ -184,12 +186,11 @@ def transaction_config(**more: Any) -> dict[str, Any]:
 
 
 def message_text(argument: str, value: object) -> str:
-    """Return a transaction's message as base64. The bytes of a ``MessageV0`` of solders lack the version."""
+    """Return a transaction's message as base64. The bytes of a versioned message of solders lack the version."""
     text = checks.transaction(argument, value)
-    if not hasattr(value, "address_table_lookups"):
-        return text
+    version = next((one for field, one in _FIELDS_OF_VERSIONS if hasattr(value, field)), b"")
     data = base64.b64decode(text)
-    return text if data[0] & 0x80 else base64.b64encode(b"\x80" + data).decode("ascii")
+    return text if not version or data[0] & 0x80 else base64.b64encode(version + data).decode("ascii")
 
 
 def size_filter(size: int) -> dict[str, Any]:

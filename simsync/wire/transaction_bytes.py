@@ -12,6 +12,7 @@ from simsync.params import base58
 
 _VERSIONED = 0x80
 """Set in the first byte of a message that has a version."""
+_VERSION_1 = b"\x81"
 _KEY, _SIGNATURE = 32, 64
 
 
@@ -130,6 +131,10 @@ def _base58(text: str, size: int) -> bytes:
 def first_signature(transaction: bytes) -> str | None:
     """The first signature of a serialized transaction as base58, None if it has none."""
     # The count has one byte, since no transaction has room for 128 signatures.
-    if not transaction or not 0 < transaction[0] < 128 or len(transaction) < 1 + _SIGNATURE:
+    start, count = 1, transaction[:1]
+    if count == _VERSION_1:  # the message stands first, and begins with the number of signatures
+        count = transaction[1:2]
+        start = len(transaction) - sum(count) * _SIGNATURE
+    if not 0 < sum(count) < 128 or start < 1 or len(transaction) < start + _SIGNATURE:
         return None
-    return base58.encode(transaction[1 : 1 + _SIGNATURE])
+    return base58.encode(transaction[start : start + _SIGNATURE])

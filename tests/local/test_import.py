@@ -161,13 +161,13 @@ def test_transactions_of_a_ledger_survive_their_json(ledger: Ledger) -> None:
     items = [item.wire for one in ledger.blocks for item in one.transactions]
     rows = [shown(VersionedTransaction.from_bytes(wire)) for wire in items]
     loaded = Ledger.from_blocks([(5, block(5, *rows))])
-    assert [bytes(transaction_of(row["transaction"])) for row in loaded.blocks[0].recorded] == items
+    assert [bytes(transaction_of(row["transaction"], row["version"])) for row in loaded.blocks[0].recorded] == items
     assert {row["version"] for row in loaded.blocks[0].recorded} == {"legacy", 0}
 
 
 def test_a_transaction_without_its_header_has_no_bytes() -> None:
     with pytest.raises(NotAvailable, match="not complete"):
-        transaction_of({"signatures": ["s"], "message": {"accountKeys": [], "instructions": []}})
+        transaction_of({"signatures": ["s"], "message": {"accountKeys": [], "instructions": []}}, "legacy")
 
 
 def linked(slot: int, parent: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def executable(block: Block) -> Block:
 def _historical(row: dict[str, Any], slot: int) -> HistoricalTransaction:
     signature = row["transaction"]["signatures"][0]
     try:
-        transaction = transaction_of(row["transaction"])
+        transaction = transaction_of(row["transaction"], row["version"])
     except NotAvailable as error:
         raise InvalidParams("execute", slot, f"the transaction {signature} cannot be executed: {error}") from error
     meta = row.get("meta")

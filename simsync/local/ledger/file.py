@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from solders.account import Account
 from solders.pubkey import Pubkey
-from solders.transaction import VersionedTransaction
 
 from simsync.errors import InvalidParams, MissingExtra
+from simsync.local.engine.message_parts import parse_transaction
 from simsync.local.ledger.blocks import Block, Bundle, HistoricalTransaction
 from simsync.local.ledger.replies import recorded_transaction, rewards_of
 from simsync.local.ledger.unsigned import unsigned
@@ -259,5 +259,5 @@ def _text(name: str, value: object) -> str:
 def _checked_wire(text: str) -> bytes:
     """Return the bytes of a transaction. Raises ValueError if they do not make one."""
     wire = base64.b64decode(text)
-    VersionedTransaction.from_bytes(wire)
+    parse_transaction(wire)
     return wire

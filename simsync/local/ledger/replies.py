@@ -8,11 +8,9 @@ import reprlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from solders.transaction import VersionedTransaction
-
 from simsync.errors import InvalidParams
 from simsync.local.encoding import decode_base58
-from simsync.local.engine.message_parts import MessageParts
+from simsync.local.engine.message_parts import MessageParts, parse_transaction
 from simsync.local.ledger.recorded_shape import Misshapen, check_rewards, check_row
 from simsync.local.ledger.unsigned import unsigned
 from simsync.local.transaction_json import message_json
@@ -143,7 +141,7 @@ def decoded_transaction(encoded: object) -> tuple[dict[str, Any], str | int]:
         raise ValueError("an encoded transaction must be a text and base58 or base64")
     try:
         wire = base64.b64decode(pair[0], validate=True) if pair[1] == "base64" else decode_base58(pair[0])
-        transaction = VersionedTransaction.from_bytes(wire)
+        transaction = parse_transaction(wire)
     except (ValueError, binascii.Error) as error:
         raise ValueError(f"a transaction cannot be decoded: {error}") from error
     signatures = [str(signature) for signature in transaction.signatures]

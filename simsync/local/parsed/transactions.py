@@ -44,19 +44,21 @@ def in_encoding(reply: dict[str, Any], encoding: str) -> dict[str, object]:
         raise NotAvailable(f"the transaction was recorded as jsonParsed and cannot be shown as {encoding}")
     if encoding == "jsonParsed":
         return _parsed(reply)
-    wire = bytes(transaction_of(transaction))
+    wire = bytes(transaction_of(transaction, reply.get("version", "legacy")))
     text = base64.b64encode(wire).decode() if encoding == "base64" else encode_base58(wire)
     return {**reply, "transaction": text if encoding == "binary" else [text, encoding]}
 
 
-def transaction_of(shown: dict[str, Any]) -> VersionedTransaction:
+def transaction_of(shown: dict[str, Any], version: str | int) -> VersionedTransaction:
     """Return the transaction in ``json`` (signatures and message) as an object.
 
-    Raises NotAvailable if it is in ``jsonParsed`` or not complete.
+    Raises NotAvailable if it is in ``jsonParsed``, not complete, or of a version above 0.
     """
     message = shown["message"]
     if _is_parsed(message):
         raise NotAvailable("the transaction was recorded as jsonParsed, which does not hold its bytes")
+    if version not in ("legacy", 0):
+        raise NotAvailable(f"the JSON of a transaction of version {version} does not hold all of its bytes")
     try:
         header = MessageHeader(
             message["header"]["numRequiredSignatures"],

@@ -11,6 +11,7 @@ from solders.transaction import SanitizeError, VersionedTransaction
 
 from simsync.local.backtest.instructions import price_of
 from simsync.local.encoding import encode_base58
+from simsync.local.engine.message_parts import check_version
 from simsync.local.engine.sysvars import SLOTS_PER_EPOCH, epoch_of
 from simsync.local.rpc.accounts import API_VERSION, with_context
 from simsync.local.rpc.params import address, binary, blockhash, invalid, listed, required
@@ -80,6 +81,7 @@ def get_fee_for_message(backtest: Backtest, params: list[Any]) -> Any:
     wire = binary(required(params, 0, "message"), "base64")
     try:
         message = from_bytes_versioned(wire)
+        check_version(message)
     except ValueError as error:
         raise invalid(f"failed to deserialize the message: {error}") from error
     try:

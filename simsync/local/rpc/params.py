@@ -10,6 +10,7 @@ from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from simsync.local.encoding import brief, decode_base58, zstandard
+from simsync.local.engine.message_parts import parse_transaction
 from simsync.local.engine.token_balances import token_account
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def transaction(text: object, encoding: object) -> VersionedTransaction:
     if len(wire) > MAX_WIRE_SIZE:
         raise invalid(f"decoded transaction too large: {len(wire)} bytes (max: {MAX_WIRE_SIZE} bytes)")
     try:
-        return VersionedTransaction.from_bytes(wire)
+        return parse_transaction(wire)
     except ValueError as error:
         raise invalid(f"failed to deserialize the transaction: {error}") from error
 
