@@ -12,6 +12,8 @@ MOST = 2**63 - 1
 
 def unsigned(name: str, value: object) -> int:
     """Return an integer from 0 to 2**63 - 1. Raises ValueError with a sentence for anything else."""
+    if type(value) is int and 0 <= value <= MOST:  # nearly always, and files hold many
+        return value
     try:
         return checks.integer(name, value, 0, MOST)
     except InvalidParams:
