@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -40,7 +41,23 @@ class Link(NamedTuple):
 
 def show_json(value: object) -> None:
     """Print one JSON document."""
-    click.echo(printable(json.dumps(value, indent=2, ensure_ascii=False, default=str)))
+    click.echo(json_document(value, indent=2))
+
+
+def json_document(value: object, indent: int | None = None) -> str:
+    """A value as JSON, which has neither NaN nor bytes nor halves of surrogate pairs."""
+    text = json.dumps(_plain(value), indent=indent, ensure_ascii=False, default=str, allow_nan=False)
+    return printable(text)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (bytes, bytearray)):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def say_left_out(file: Path, totals: RunTotals) -> None:

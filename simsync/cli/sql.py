@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from simsync.cli import options
-from simsync.cli.output import show_table
+from simsync.cli.output import json_document, show_table
 from simsync.errors import SimsyncError
 from simsync.run.database import RecordingDatabase
-from simsync.run.path_like import printable
 
 
 @click.command()
@@ -67,18 +64,6 @@ def _print_json(columns: list[str], rows: Iterator[tuple[object, ...]]) -> None:
     """Print one JSON document row by row, so that a large result does not have to be in memory."""
     separator = "[\n"
     for row in rows:
-        text = json.dumps(dict(zip(columns, map(_plain, row))), ensure_ascii=False, default=str, allow_nan=False)
-        click.echo(f"{separator}  {printable(text)}", nl=False)
+        click.echo(f"{separator}  {json_document(dict(zip(columns, row)))}", nl=False)
         separator = ",\n"
     click.echo("\n]" if separator != "[\n" else "[]")
-
-
-def _plain(value: object) -> object:
-    """A value for JSON, which has neither NaN nor bytes."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, (bytes, bytearray)):
-        return value.hex()
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value

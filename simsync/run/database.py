@@ -24,9 +24,8 @@ from simsync.interruptible import SIGNALS_NOTICED_WITHIN
 from simsync.params import checks
 from simsync.run import views
 from simsync.run.compressed_file import LARGEST_LINE
-from simsync.run.existing_file import refuse_recording
-from simsync.run.output_file import refuse_same_file
 from simsync.run.path_like import PathLike, printable
+from simsync.run.query_targets import refuse_to_write_recordings
 from simsync.run.readable_file import ReadableFile
 from simsync.run.temporary_folder import temporary_folder
 
@@ -44,8 +43,6 @@ _THREAD_MEMORY = 96
 _LARGEST_LINE = 16 * 1024 * 1024
 _UNWRITTEN = re.compile(r'Could not write file \\?"(?P<path>[^"\\]+)\\?": (?P<reason>[^"]+)')
 """In a message of DuckDB; the quotes are escaped if the message holds another one as JSON."""
-_WRITTEN = re.compile(r"\bto\s+'((?:[^']|'')*)'", re.IGNORECASE)
-"""In a query: the file that COPY writes."""
 _NAME = re.compile(r"'(?:[^']|'')*'|(\w+)")
 """In a query: what may be the name of a view, or text, which may be any file's name."""
 _FULL_FOLDER = "max_temp_directory_size"
@@ -224,12 +221,9 @@ class RecordingDatabase:
         A name that is repeated has a number. A query that writes over a recording is refused: DuckDB would destroy what
         it reads.
         """
-        for target in _WRITTEN.findall(checks.text("query", text)):
-            path = os.path.expanduser(target.replace("''", "'"))  # noqa: PTH111 (as DuckDB does)
-            refuse_same_file("query", path, self.paths)
-            if Path(path).is_file():
-                refuse_recording(path)
+        checks.text("query", text)
         with self._errors():
+            refuse_to_write_recordings(text, self.paths)
             # A cursor of its own, because the next query of the connection would end this one.
             cursor = self._cursor().cursor()
             self._cursors.append(cursor)

@@ -197,7 +197,16 @@ def test_a_page_on_standard_output_is_alone(recording: str) -> None:
     assert done.stdout.rstrip().endswith("</html>")
 
 
-@pytest.mark.parametrize("copy", ["copy (select 1) to '{}'", "COPY transactions TO '{}' (FORMAT csv)"])
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "copy (select 1) to '{}'",
+        "COPY transactions TO '{}' (FORMAT csv)",
+        "copy (select 'to') to/* this */'{}'",
+        "select 1; copy transactions\nto -- this\n'./{}'",
+        "copy (select 1 as part, 2) to '.' (format csv, partition_by part, overwrite) -- {}",
+    ],
+)
 def test_a_query_does_not_write_over_a_recording(
     recording: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], copy: str
 ) -> None:
@@ -206,10 +215,41 @@ def test_a_query_does_not_write_over_a_recording(
     before = Path(recording).read_bytes(), other.read_bytes()
     for target, words in (("run.ndjson", "is the file that is read"), ("it''s.ndjson", "does not replace")):
         assert run(["sql", recording, copy.format(target)]) == 2
-        assert words in capsys.readouterr().err
+        assert "'.'" in copy or words in capsys.readouterr().err
     assert (Path(recording).read_bytes(), other.read_bytes()) == before
     assert run(["sql", recording, "copy (select '1' as file) to 'to.csv' (header false)"]) == 0
     assert (tmp_path / "to.csv").read_text(encoding="utf-8") == "1\n"
+
+
+def test_what_json_does_not_have_is_null(recording: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "other.ndjson"
+    text = Path(recording).read_text(encoding="utf-8")
+    other.write_text(text.replace('"start_slot": 10', '"start_slot": NaN, "score": [Infinity]'), encoding="utf-8")
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    for words in (["summarize", str(other)], ["compare", recording, str(other)]):
+        assert run([*words, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out, parse_constant=refuse)
+
+
+@pytest.mark.parametrize("target", ["$$run.ndjson$$", "E'run.ndjson'", '"run.ndjson"', "('run' || '.ndjson')", "?"])
+def test_a_query_says_in_plain_text_what_it_writes(
+    recording: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], target: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = Path(recording).read_bytes()
+    assert run(["sql", recording, f"copy (select 1) to {target}"]) == 2
+    assert "to 'FILE'" in capsys.readouterr().err
+    assert Path(recording).read_bytes() == before
+
+
+def test_an_address_of_a_recording_is_its_path(recording: str) -> None:
+    before = Path(recording).read_bytes()
+    for begin in ("file:", "file://", "file://localhost"):
+        assert run(["sql", recording, f"copy (select 1) to '{begin}{recording}'"]) == 2
+    assert Path(recording).read_bytes() == before
 
 
 @pytest.mark.parametrize("words", [["sql", "select 1", "--limit", "9" * 23], ["show", "--slot", "9" * 43]])
