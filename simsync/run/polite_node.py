@@ -29,8 +29,12 @@ _PASSES = re.compile(r"behind|unhealthy|\brate\b|limit|too many", re.IGNORECASE)
 """What a node says with ``_UNHEALTHY`` when it will answer later; providers use that code for other things too."""
 
 
+_SHORTEST_SECRET = 8
+"""Characters of a part of an address that is masked in what a node says: a shorter one may be any word."""
+
+
 class PoliteNode:
-    """The RPC of a node. Errors do not show its address, as many hold a key.
+    """The RPC of a node. Errors do not show its address, as many hold a key, also where the node quotes it.
 
     Args:
         rpc_url: The address.
@@ -41,14 +45,21 @@ class PoliteNode:
     """
 
     def __init__(self, rpc_url: str, per_second: float) -> None:
-        parts = urlsplit(checks.text("rpc_url", rpc_url))
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidParams("rpc_url", "...", "must be an address that begins with http:// or https://")
+        checks.text("rpc_url", rpc_url)
+        try:
+            parts = urlsplit(rpc_url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise InvalidParams("rpc_url", "...", "must be an address that begins with http:// or https://")
+            self._rpc = Rpc(rpc_url, Options(rpc_timeout=_TIMEOUT, max_message=_LARGEST))
+        except ValueError as error:  # details in parentheses quote the address
+            rule = error.rule.partition(" (")[0] if isinstance(error, InvalidParams) else "is not a valid address"
+            raise InvalidParams("rpc_url", "...", rule) from None
         self._url = rpc_url
         self._host = f"{parts.scheme}://{parts.hostname}"
+        words = re.split(r"[/?&=]", f"{parts.path}?{parts.query}")
+        self._secrets = sorted((word for word in words if len(word) >= _SHORTEST_SECRET), key=len, reverse=True)
         self._pause = 1 / per_second
         self._next = 0.0
-        self._rpc = Rpc(rpc_url, Options(rpc_timeout=_TIMEOUT, max_message=_LARGEST))
 
     def close(self) -> None:
         """Close the connections."""
@@ -77,9 +88,17 @@ class PoliteNode:
             return self._rpc.call(method, params)
         except HttpStatusError as error:
             # What simsync raises has the whole address, and with it the key.
-            raise HttpStatusError(self._host, error.status, error.body, retry_after=error.retry_after) from None
+            body = self._masked(error.body)
+            raise HttpStatusError(self._host, error.status, body, retry_after=error.retry_after) from None
         except ConnectError as error:
-            raise ConnectError(str(error).replace(self._url, self._host)) from None
+            raise ConnectError(self._masked(str(error).replace(self._url, self._host))) from None
+        except RpcError as error:
+            raise RpcError(error.method, error.code, self._masked(error.message)) from None
+
+    def _masked(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "...")
+        return text
 
 
 def _is_transient(error: BaseException) -> bool:

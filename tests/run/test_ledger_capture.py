@@ -277,6 +277,8 @@ def test_a_node_that_sends_no_block_is_named(tmp_path: Path, odd: Any) -> None:
         ((401, {}, "no"), simsync.HttpStatusError),
         ((429, {"Retry-After": "9999"}, "no"), simsync.HttpStatusError),
         ((200, {}, ["odd"]), simsync.ProtocolError),
+        ((404, {}, f"Cannot POST /?api-key={KEY}"), simsync.HttpStatusError),
+        ((200, {}, {"error": {"code": -32000, "message": f"{KEY} is no key"}}), simsync.RpcError),
     ],
 )
 def test_what_does_not_pass_is_not_repeated(
@@ -316,3 +318,15 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     with node(lambda _method, params: result(block(params[0]))) as (url, _asked):
         assert run(["ledger", "capture", str(tmp_path), "--rpc", url, "--slots", "7-9"]) == 2
     assert "block-7.json.gz" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "address", [f"http://h:99999/{KEY}", f"http://h:{KEY}/", f"http://h h/{KEY}", f"http://[::1/{KEY}", f"ws://h/{KEY}"]
+)
+def test_a_wrong_address_is_refused_without_the_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], address: str
+) -> None:
+    assert run(["ledger", "capture", str(tmp_path), "--rpc", address, "--slots", "1-1"]) == 2
+    error = capsys.readouterr().err
+    assert "rpc_url='...'" in error
+    assert KEY not in error
