@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -120,9 +121,11 @@ class CompletenessCheck:
         found = (counts.transactions, counts.succeeded, counts.failed, counts.diffs)
         for (what, names), number in zip(_NAMES.items(), found):
             for name in names:
-                expected = amount(said.get(name))
-                if expected is not None and expected != number:
-                    return f"the file holds {number:,} {what}, its summary says {expected:,}"
+                claim = said.get(name)
+                if type(claim) in (int, float, str) and amount(claim) != number:
+                    expected = amount(claim)
+                    shown = reprlib.repr(claim) if expected is None else f"{expected:,}"
+                    return f"the file holds {number:,} {what}, its summary says {shown}"
         others = said.get("other_records")
         if isinstance(others, Mapping) and dict(others) != dict(self.others):
             return f"the file holds the strategy's records {dict(self.others)}, its summary says {dict(others)}"

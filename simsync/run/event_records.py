@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from simsync.events import AccountDiff, AccountState, Transaction
+from simsync.run.path_like import printable
 from simsync.run.record_file import amount
 
 CHECKSUMS = 2**53
@@ -73,7 +74,12 @@ class SessionCounts(RecordCounts):
 
 def transaction_key(slot: object, signature: object) -> int:
     """64 bits of a transaction; the macro of this name in :mod:`simsync.run.views` gives the same."""
-    return int.from_bytes(hashlib.md5(f"{slot} {signature}".encode(), usedforsecurity=False).digest()[8:], "little")
+    text = f"{slot} {signature}"
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:  # halves of surrogate pairs
+        content = printable(text).encode()
+    return int.from_bytes(hashlib.md5(content, usedforsecurity=False).digest()[8:], "little")
 
 
 def transaction_record(event: Transaction, session_id: str) -> dict[str, Any]:
@@ -158,11 +164,11 @@ def _lamports(state: AccountState | None) -> int | None:
 
 def is_failed(data: Mapping[str, object]) -> bool:
     """True if the data of a ``tx`` record says that the transaction failed: by an error, which an empty text is not, or
-    because ``success`` is false.
+    because ``success`` is false or 0.
 
     The macro ``error_of`` in :mod:`simsync.run.views` has the same rule.
     """
-    return data.get("error") not in (None, "") or str(data.get("success")).lower() == "false"
+    return data.get("error") not in (None, "") or str(data.get("success")).lower() in ("false", "0")
 
 
 def diffs_inside(data: Mapping[str, object]) -> int:

@@ -64,17 +64,15 @@ class ReadableFile:
         self.link, self.compression = rewritten, None
 
     def is_cut(self) -> bool:
-        """Read a file in which DuckDB has left something out: is it only its last line, which was cut off?
+        """Read a file in which DuckDB has left something out: was its last line cut off?
 
         What else may be left out, and what makes a file no recording, is decided by :func:`read_records`.
         """
-        for _record in read_records(self._source, on_odd=self._on_odd, name=self._name):
+        cut: list[bool] = []
+        records = read_records(self._source, on_cut=lambda: cut.append(True), on_odd=self._on_odd, name=self._name)
+        for _record in records:
             pass
-        with open_decompressed(self._source) as lines:
-            last = b"\n"
-            for line in lines:
-                last = line
-        return not last.endswith(b"\n")
+        return bool(cut)
 
     def _holds_lines(self) -> bool:
         """True if the file begins with a record, or is empty; False if it has to be rewritten first."""

@@ -27,7 +27,7 @@ CREATE MACRO error_text(value) AS
     THEN CAST(json(content(value)) AS VARCHAR) ELSE content(value) END;
 -- As simsync.run.event_records.is_failed.
 CREATE MACRO error_of(error, success) AS CASE WHEN content(error) <> '' THEN error_text(error)
-    WHEN lower(content(success)) = 'false' THEN 'failed' END;
+    WHEN lower(content(success)) IN ('false', '0') THEN 'failed' END;
 -- As simsync.run.event_records.transaction_key.
 CREATE MACRO transaction_key(slot, signature) AS md5_number_lower(concat(slot, ' ', signature))::HUGEINT;
 -- The vendor's state of an account may be its lamports, or an object with them.
@@ -143,11 +143,12 @@ _NO_TX = "data.slot IS NULL AND data.signature IS NULL"
 def small_records(number: int, path: str, compression: str, largest: int) -> str:
     """The statement that makes the table of all records of a file except transactions."""
     # Of account diffs, which may be many, only the session is kept: to count them without another look.
+    # The kind of what is not a record is NULL.
     return (
-        f"CREATE OR REPLACE TABLE small_{number} AS SELECT type AS kind,"
+        f"CREATE OR REPLACE TABLE small_{number} AS SELECT CASE WHEN starts_with(data, '{{') THEN type END AS kind,"
         " CASE type WHEN 'diff' THEN data->'$.session_id' ELSE data END AS data, row_number() OVER () AS position"
         f" FROM {_records('JSON', path, compression, largest)}"
-        " WHERE type IS NULL OR (type <> 'tx' AND json_type(data) = 'OBJECT')"
+        " WHERE type IS NULL OR type <> 'tx' OR NOT coalesce(starts_with(data, '{'), false)"
     )
 
 

@@ -206,6 +206,17 @@ def test_a_rest_without_a_line_break_is_a_cut(complete: list[dict[str, Any]], tm
     assert check_complete(path).reason == "the file ends in the middle of a record"
 
 
+def test_a_missing_line_break_at_the_end_is_no_cut(complete: list[dict[str, Any]], tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    assert reason(path, complete) is None
+    halves = json.dumps({"type": "note", "data": {"text": "\ud800"}}).encode()  # DuckDB leaves the record out
+    for odd in (b"null", halves):
+        lines = path.read_bytes().splitlines()
+        path.write_bytes(b"\n".join([lines[0], odd, *lines[1:]]))
+        assert summarize(path).incomplete_because == check_complete(path).reason
+        assert "middle of a record" not in str(check_complete(path).reason)
+
+
 def test_a_run_is_told_that_a_recording_can_be_repaired(complete: list[dict[str, Any]], tmp_path: Path) -> None:
     path = tmp_path / "run"
     cut = [one for number, one in enumerate(complete) if one["type"] != "tx" or number % 3]
@@ -236,6 +247,11 @@ def test_recordings_of_the_other_tool_are_held_to_the_numbers_that_they_have(tmp
         assert summarize(tmp_path / "file").incomplete_because == check_complete(tmp_path / "file").reason
     (tmp_path / "file").write_text(json.dumps({**content, "summary": {**other, "total": "2"}}), encoding="utf-8")
     assert check_complete(tmp_path / "file").reason is None
+    for unreadable in ("2,000", 10**40, float("nan")):
+        (tmp_path / "file").write_text(json.dumps({**content, "summary": {"total": unreadable}}), encoding="utf-8")
+        found = check_complete(tmp_path / "file").reason
+        assert found is not None
+        assert found.startswith("the file holds 2 transactions, its summary says ")
 
 
 def test_transactions_outside_of_the_range_are_of_another_run(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import simsync
 from simsync.run import Comparison, summarize
 from simsync.run.completeness import check_complete
 from simsync.run.database import RecordingDatabase
+from simsync.run.event_records import CHECKSUMS
 from simsync.run.export import export_run
 from simsync.run.gate import incomparable_because
 from simsync.run.record_file import amount
@@ -21,7 +22,7 @@ from .files import ALICE, BOB, METADATA, tx
 WALLET = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM"
 
 
-def write(path: Path, *records: tuple[str, dict[str, Any]]) -> Path:
+def write(path: Path, *records: tuple[str, Any]) -> Path:
     path.write_text("".join(json.dumps({"type": kind, "data": data}) + "\n" for kind, data in records))
     return path
 
@@ -90,6 +91,7 @@ def test_numbers_as_text_count_in_the_proof_and_in_the_gate(tmp_path: Path) -> N
         ({"success": False}, "failed"),
         ({"success": "false"}, "failed"),
         ({"success": "False", "error": ""}, "failed"),
+        ({"success": 0, "error": None}, "failed"),
     ],
 )
 def test_what_failed_is_one_rule(tmp_path: Path, outcome: dict[str, Any], error: str | None) -> None:
@@ -160,3 +162,23 @@ def test_a_balance_without_a_slot_neither_opens_nor_closes(tmp_path: Path) -> No
     path = write(tmp_path / "run", change(None, 1, 2), change(12, 20, 30), change(11, 10, 20), change(None, 3, 4))
     (trace,) = summarize(path, [WALLET]).accounts
     assert (trace.opening, trace.closing, trace.changes, trace.change) == (10, 30, 4, 22)
+
+
+@pytest.mark.parametrize("odd", ["text", 5, None, [1]])
+def test_a_transaction_of_an_unknown_shape_is_left_out_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, odd: object
+) -> None:
+    path = write(tmp_path / "run", ("tx", {"slot": 10, "signature": "s1"}), ("tx", odd), ("note", {"value": 1}))
+    with RecordingDatabase(path) as database:
+        assert database.query("SELECT signature FROM transactions") == [("s1",)]
+        assert database.query("SELECT kind FROM others") == [("note",)]
+    assert "line 2 is ignored" in caplog.text
+    assert summarize(path).unreadable == 1
+
+
+def test_a_signature_that_is_no_text_is_counted_alike(tmp_path: Path) -> None:
+    path = write(tmp_path / "run", ("tx", {"slot": 10, "signature": "\ud800"}))
+    checksum = check_complete(path).sessions["None"].checksum
+    with RecordingDatabase(path) as database:
+        (key,) = database.one("SELECT transaction_key(slot, signature) FROM transactions")
+    assert key % CHECKSUMS == checksum
