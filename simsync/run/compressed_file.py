@@ -16,7 +16,7 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, Callable, Protocol, cast
 
 from simsync.errors import InvalidParams, MissingExtra
 from simsync.run.path_like import PathLike
@@ -98,11 +98,12 @@ def _zstandard() -> Any:
 
 
 @contextlib.contextmanager
-def open_decompressed(path: PathLike) -> Iterator[Iterator[bytes]]:
+def open_decompressed(path: PathLike, on_cut: Callable[[], object] | None = None) -> Iterator[Iterator[bytes]]:
     """Open a file for reading, and decompress it.
 
     Args:
         path: The file, a pipe, or ``-`` for standard input.
+        on_cut: Called if a compressed stream was cut off or is damaged.
 
     Yields:
         An iterator over the lines. A compressed stream that was cut off ends where it was cut, with a warning.
@@ -116,9 +117,9 @@ def open_decompressed(path: PathLike) -> Iterator[Iterator[bytes]]:
         first = file.read(4)
         file.seek(0)
         if first.startswith(_GZIP):
-            yield _until_cut(path, _lines(path, _gunzipped(file)))
+            yield _until_cut(path, _lines(path, _gunzipped(file)), on_cut)
         elif _ZSTD.match(first):
-            yield _until_cut(path, _lines(path, _unzstd(file)))
+            yield _until_cut(path, _lines(path, _unzstd(file)), on_cut)
         else:
             yield iter(file)
 
@@ -217,12 +218,14 @@ def _lines(path: PathLike, blocks: Iterator[bytes]) -> Iterator[bytes]:
         yield b"".join(rest)
 
 
-def _until_cut(path: PathLike, lines: Iterator[bytes]) -> Iterator[bytes]:
+def _until_cut(path: PathLike, lines: Iterator[bytes], on_cut: Callable[[], object] | None) -> Iterator[bytes]:
     try:
         yield from lines
     except (EOFError, zlib.error) as error:
         # A killed run leaves a stream without its end; everything up to its last block is there.
         logger.warning("%s: the compressed data ends early (%s); what came before it is read", path, error)
+        if on_cut is not None:
+            on_cut()
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ import enum
 import itertools
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 from simsync.errors import InvalidParams
 from simsync.run.compressed_file import open_decompressed
@@ -16,7 +15,6 @@ from simsync.run.path_like import PathLike
 from simsync.run.record_file import KINDS, Record, read_records
 
 _METADATA = b'{"type":"metadata","data":{'
-_READ = 1 << 16
 
 
 class Existing(enum.Enum):
@@ -42,7 +40,7 @@ def existing(path: PathLike) -> Existing:
     try:
         first = _first_record(path)
         if first is None:
-            return _without_records(Path(path))
+            return _without_records(path)
         if first.kind not in KINDS:
             return Existing.OTHER
         if _has_summary(path):
@@ -78,14 +76,16 @@ def _first_record(path: PathLike) -> Record | None:
     return None
 
 
-def _without_records(path: Path) -> Existing:
+def _without_records(path: PathLike) -> Existing:
     """A file in which there is no record. Only an empty one may be replaced without asking."""
-    with path.open("rb") as file:
-        blocks = iter(lambda: file.read(_READ), b"")
-        if not next(blocks, b"").removeprefix(codecs.BOM_UTF8).strip() and not any(map(bytes.strip, blocks)):
-            return Existing.NOTHING
-        file.seek(0)
-        first = file.read(_READ).lstrip()
+    damaged: list[bool] = []
+    try:
+        with open_decompressed(path, on_cut=lambda: damaged.append(True)) as lines:
+            first = next((line for line in lines if line.removeprefix(codecs.BOM_UTF8).strip()), b"").lstrip()
+    except InvalidParams:  # a line without end
+        return Existing.OTHER
+    if not first:
+        return Existing.OTHER if damaged else Existing.NOTHING
     # A run that was killed while it wrote its first line has left nothing else.
     begun = first.startswith(_METADATA) or _METADATA.startswith(first)
     return Existing.HEADLESS if begun and not any(end in first for end in (b"\r", b"\n")) else Existing.OTHER

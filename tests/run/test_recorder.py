@@ -122,6 +122,15 @@ def test_what_is_not_a_recording_is_not_resumed(path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_a_compressed_file_without_content_is_nothing(path: Path, ending: str) -> None:
+    for text, state in (("", Existing.NOTHING), ("\ufeff\n", Existing.NOTHING), ('{"type":"met', Existing.HEADLESS)):
+        path.write_bytes(compressed(text.encode(), ending))
+        assert existing(path) is state
+        with Recorder(path, append=True):
+            pass
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
 @pytest.mark.parametrize("place", [15, None])
 def test_a_damaged_compressed_file_is_not_taken_for_nothing(path: Path, ending: str, place: int | None) -> None:
     records = METADATA + "".join(f'{{"type":"tx","data":{{"slot":{slot}}}}}\n' for slot in range(20_000)) + SUMMARY
