@@ -69,6 +69,8 @@ class SweepJournal:
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
             context.callback(self._close_file)
             os.ftruncate(self._descriptor, self._whole)
+            if self._unended:
+                os.write(self._descriptor, b"\n")
             if not self._whole:
                 self._write(_HEAD, {"fingerprint": fingerprint.digest(parts), "options": parts})
                 sync_folder(self._path.parent)
@@ -124,11 +126,12 @@ class SweepJournal:
             raise type(error)(error.errno, error.strerror, str(self._path)) from error
 
     def _read(self, parts: Mapping[str, object], creates: Sequence[CreateSession]) -> list[RangeResult[Any]]:
-        self._whole = _whole_bytes(self._path)
+        self._whole, self._unended = _whole_bytes(self._path), False
         if not self._whole:
             _refuse_other_content(self._path)
             return []
-        records = read_records(self._path)
+        cut: list[bool] = []
+        records = read_records(self._path, on_cut=lambda: cut.append(True))
         head = next(records, None)
         if head is None or head.kind != _HEAD:
             raise InvalidParams("journal", str(self._path), "is not the journal of a sweep; choose another file")
@@ -140,6 +143,9 @@ class SweepJournal:
             told = "; ".join(f"{name}: {old} then, {new} now" for name, (old, new) in different.items())
             raise InvalidParams("journal", str(self._path), f"is of another sweep ({told}); choose another file")
         latest = {str(record.data.get("key")): record.data for record in records if record.kind == _RESULT}
+        size = self._path.stat().st_size
+        if not cut and size > self._whole:  # only the line break of its last line is missing
+            self._whole, self._unended = size, True
         return [
             _result_of(index, create, latest[key])
             for index, (create, key) in enumerate(zip(creates, self._keys))
