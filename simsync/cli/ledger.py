@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simsync.cli import options
-from simsync.cli.ledger_accounts import account_options, with_accounts
+from simsync.cli.ledger_accounts import account_options, program_files, with_accounts
 from simsync.cli.output import show_json
 from simsync.run.lookup import parse_slots
 from simsync.run.output_file import is_written_through, refuse_same_file, replaced
@@ -87,7 +87,7 @@ def import_ledger(
             raise click.UsageError(text)
     else:
         sources = list(paths)
-    inputs = [*sources, *accounts]
+    inputs = [*sources, *accounts, *program_files(programs)]
     refuse_same_file(
         "output", output, [one for path in inputs for one in (path.rglob("*") if path.is_dir() else [path])]
     )

@@ -49,6 +49,11 @@ def account_options(command: Command) -> Command:
     return command
 
 
+def program_files(programs: tuple[str, ...]) -> list[Path]:
+    """The files that ``--program`` names."""
+    return [Path(file) for file in (text.partition("=")[2] for text in programs) if file]
+
+
 def with_accounts(
     ledger: Ledger, accounts: tuple[Path, ...], programs: tuple[str, ...], mints: tuple[str, ...]
 ) -> Ledger:

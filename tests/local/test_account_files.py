@@ -204,13 +204,15 @@ def run(command: list[str]) -> int:
         return main()
 
 
-@pytest.mark.parametrize("output", ["blocks/300.json", "accounts.json"])
+@pytest.mark.parametrize("output", ["blocks/300.json", "accounts.json", "program.so"])
 def test_an_import_does_not_replace_what_it_reads(tmp_path: Path, output: str) -> None:
     (tmp_path / "blocks").mkdir()
     replies, accounts = tmp_path / "blocks" / "300.json", tmp_path / "accounts.json"
     replies.write_text(json.dumps({"parentSlot": 299, "transactions": []}))
     accounts.write_text(json.dumps({str(PROGRAM): in_json(5)}))
-    before = [replies.read_bytes(), accounts.read_bytes()]
-    written = ["--output", str(tmp_path / output), "--account", str(accounts)]
+    elf = tmp_path / "program.so"
+    elf.write_bytes(b"\x7fELF" + bytes(60))
+    before = [replies.read_bytes(), accounts.read_bytes(), elf.read_bytes()]
+    written = ["--output", str(tmp_path / output), "--account", str(accounts), "--program", f"{PROGRAM}={elf}"]
     assert run(["simsync", "ledger", "import", str(replies.parent), *written]) == 2
-    assert [replies.read_bytes(), accounts.read_bytes()] == before
+    assert [replies.read_bytes(), accounts.read_bytes(), elf.read_bytes()] == before
