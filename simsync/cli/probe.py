@@ -38,12 +38,12 @@ def probe_and_show(
     """Run the probe and print the table. Returns the exit code: 0 if no setting is needed and no step failed."""
     client = settings.client()
     redaction = Redaction.of(settings.api_key or "", client.url, hidden)
-    failure: simsync.SimsyncError | None = None
+    failure: simsync.SimsyncError | KeyboardInterrupt | None = None
     with replaced(path, wait=0) as part:  # the other writer may be a capture, which takes longer than anyone waits
         with CaptureFile(part, redaction) as capture, _quiet_library():
             try:
                 ended_early = probe(client.url, settings.api_key or "", capture, options=client.options)
-            except simsync.SimsyncError as error:
+            except (simsync.SimsyncError, KeyboardInterrupt) as error:
                 if path.exists():
                     raise  # the older capture shows more than this one
                 failure = error

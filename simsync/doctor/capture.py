@@ -156,6 +156,8 @@ class CaptureFile:
         return round(time.monotonic() - self._began, 6)
 
     def _add(self, record: Record) -> None:
+        if self._file.closed:
+            return  # of a session that is ended after an interrupt
         self.records.append(record)
         if self._failure is None:
             try:

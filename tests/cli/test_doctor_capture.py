@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -158,6 +162,22 @@ def test_a_server_that_dies_in_the_middle(
     assert lines["keys and method names on receipt"]["server"] == "snake_case"
     assert lines["tagging of discovery filters"]["result"] == "not seen"
     assert any(record.kind == "failed" for record in read_capture(path))
+
+
+@pytest.mark.parametrize("older", [None, "older\n"])
+def test_an_interrupted_capture_keeps_its_frames(ledger: Ledger, path: Path, older: str | None) -> None:
+    if older is not None:
+        path.write_text(older)
+    faults = DyingFaults(1)
+    with Simulator(ledger, api_key=KEY, faults=faults, slot_delay=0.05) as simulator:
+        command = [sys.executable, "-m", "simsync", "--url", simulator.url, "doctor", "--capture", str(path)]
+        doctor = subprocess.Popen(command, env={**os.environ, "SIMULATOR_API_KEY": KEY}, stderr=subprocess.PIPE)
+        assert faults.arrived.wait(30)
+        doctor.send_signal(signal.SIGTERM)
+        _, error = doctor.communicate(timeout=30)
+    assert (doctor.returncode, error) == (143, b"simsync: received SIGTERM\n")
+    assert path.read_text() == older if older is not None else len(read_capture(path)) > 10
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_simulator_without_ranges(simulator: Simulator, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
