@@ -157,6 +157,8 @@ def run(
     refuse_same_file("output_file", output_file, [*binaries, *filter(None, [venue_templates])])
     if workers is None and max_memory is not None:
         workers = _WORKERS_WITHIN_MEMORY
+    # The module of a strategy may change the working directory.
+    place = output_file if str(output_file) == "-" else output_file.absolute()
     token = simsync.CancelToken()
     with contextlib.ExitStack() as stack:
         limit = stack.enter_context(Deadline(checks.optional_seconds("deadline", deadline), token))
@@ -184,8 +186,8 @@ def run(
                 )
                 client = settings.client(_options(max_memory, workers, 1 + plan.account_diffs))
                 plan = replace(plan, generation=client.options.dialect.generation)
-                recorder = stack.enter_context(Recorder(output_file, append=resume, force=force, wait=wait))
-                kept = keep_finished(output_file, plan) if resume else None
+                recorder = stack.enter_context(Recorder(place, append=resume, force=force, wait=wait))
+                kept = keep_finished(place, plan) if resume else None
         except OutputBusy as error:
             raise OutputBusy(f"{error}, or wait for it with --wait SECONDS") from error
         except DeadlinePassed as error:

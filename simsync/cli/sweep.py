@@ -105,9 +105,10 @@ def sweep(
     working directory are found too. Repeating the command continues an interrupted sweep: ranges whose result is in the
     folder are not run again, failed ranges are.
     """
+    place = folder.absolute()  # the module of the strategy may change the working directory
     function = load_strategy(strategy)
     client = settings.client()
-    folder.mkdir(parents=True, exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     creates = [
         simsync.CreateSession(first, last, extra_compute_units=extra_compute_units)
         for group in ranges
@@ -125,7 +126,7 @@ def sweep(
                 workers=workers,
                 attempts=attempts,
                 capacity_wait=capacity_wait,
-                journal=folder / RESULTS,
+                journal=place / RESULTS,
             )
         )
         failures: Counter[str] = Counter()

@@ -86,6 +86,26 @@ def test_the_collector_rests_during_a_run_unless_a_strategy_runs(
     assert gc.get_threshold() == before
 
 
+def test_a_strategy_that_changes_the_working_directory_moves_no_output(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    module = tmp_path / "strategy_that_moves.py"
+    module.write_text("import os\nos.chdir('elsewhere')\ndef drive(session):\n    pass\n", encoding="utf-8")
+    strategy = f"{module.stem}:drive"
+    swept = ["--url", simulator.url, "--api-key", simulator.api_key, "sweep", strategy, "--ranges", "1000-1019"]
+    for words, output in (
+        (arguments(simulator, Path("run.ndjson"), "--parallel", "--strategy", strategy), "run.ndjson"),
+        ([*swept, "--output", "swept"], "swept"),
+    ):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delitem(sys.modules, module.stem, raising=False)
+        assert run(words) == 0
+        assert (tmp_path / output).exists()
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
 def test_a_strategy_drives_the_sessions(
     simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
