@@ -203,8 +203,9 @@ def test_a_page_does_not_replace_a_recording(tmp_path: Path) -> None:
 
 def test_a_history_of_three_nights(tmp_path: Path) -> None:
     nights = [[tx(10, "s1"), tx(11, "s2")], [tx(10, "s1", error="boom"), tx(11, "s2")], [tx(10, "s1", error="boom")]]
+    names = ["night0.ndjson", "night1.NDJSON", "night2.ndjson"]
     for number, transactions in enumerate(nights):
-        path = write_lines(tmp_path / f"night{number}.ndjson", transactions, end=number < 2)
+        path = write_lines(tmp_path / names[number], transactions, end=number < 2)
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         lines[0] = json.dumps({"type": "metadata", "data": {**METADATA, "ran_at_unix_secs": 86_400 * number}}) + "\n"
         path.write_text("".join(lines), encoding="utf-8")
@@ -212,7 +213,7 @@ def test_a_history_of_three_nights(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("hello", encoding="utf-8")
     page = tmp_path / "history.html"
     found = write_history(tmp_path, page)
-    assert [night.path.name for night in found] == ["night0.ndjson", "night1.ndjson", "night2.ndjson"]
+    assert [night.path.name for night in found] == names
     (failed,), _units, (regressions,) = charts(page)
     assert failed["y"] == [0.0, 50.0, 100.0]
     assert regressions["y"] == [None, 1, None]

@@ -125,7 +125,7 @@ def _recordings(folder: Path) -> list[Path]:
     """The files of a folder that are recordings by their names, without those that were to replace one of them."""
     found = []
     for path in sorted(folder.iterdir()):
-        name = path.stem if path.suffix in _COMPRESSED else path.name
+        name = (path.stem if path.suffix.lower() in _COMPRESSED else path.name).lower()
         if not name.startswith(".") and name.endswith(_ENDINGS) and path.is_file():
             found.append(path)
     unfinished = {unfinished_path(path) for path in found}
