@@ -104,8 +104,8 @@ def test_a_folder_of_replies(tmp_path: Path) -> None:
     zstandard = pytest.importorskip("zstandard")
     content = {slot: json.dumps(envelope(block(slot, shown(transfer(slot))))).encode() for slot in (8, 9, 10, 11)}
     (tmp_path / "8.json").write_bytes(content[8])
-    (tmp_path / "block-9.json.gz").write_bytes(gzip.compress(content[9]))
-    (tmp_path / "10.json.zst").write_bytes(zstandard.ZstdCompressor().compress(content[10]))
+    (tmp_path / "block-9.JSON.GZ").write_bytes(gzip.compress(content[9]))
+    (tmp_path / "10.json.zstd").write_bytes(zstandard.ZstdCompressor().compress(content[10]))
     (tmp_path / "notes.txt").write_text("no reply")
     lines = [json.dumps([11, json.loads(content[11])]), "", json.dumps({"slot": 12, **block(12)})]
     (tmp_path / "more.ndjson").write_text("\n".join(lines))

@@ -17,7 +17,7 @@ from simsync.local import TINY_PROGRAM, Block, Bundle, Ledger, tiny_program
 from simsync.local.command import describe
 
 # The same on every Python and with every solders: the file does not hold logs and compute units, which differ.
-DIGEST = "b223d4a173adee05e3ffd3017f5cccbf9b7ca2f28d2b70d52cf0350297d18480"
+DIGEST = "da0fd4083c64e5287778ceccdc86e81d218628a454426cc654133c5db5e6787b"
 
 
 def test_the_same_seed_gives_the_same_bytes(ledger: Ledger, tmp_path: Path) -> None:
@@ -150,6 +150,28 @@ def test_a_file_that_is_not_a_ledger_is_refused(tmp_path: Path, text: str) -> No
     path.write_text(text)
     with pytest.raises(InvalidParams, match="ledger"):
         Ledger.load(path)
+
+
+@pytest.mark.parametrize("kept", range(1, 7))
+def test_a_file_that_was_cut_off_behind_a_line_is_refused(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "ledger"
+    Ledger.generate(seed=5, slots=4, transactions_per_slot=1, bundle_size=2).save(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 7
+    path.write_bytes(b"".join(lines[:kept]))
+    with pytest.raises(InvalidParams, match=r"holds . of (2 bundles|4 blocks)"):
+        Ledger.load(path)
+
+
+@pytest.mark.parametrize("ending", [".ZST", ".zstd"])
+def test_each_spelling_of_the_ending_means_compressed(tmp_path: Path, ending: str) -> None:
+    pytest.importorskip("zstandard")
+    ledger = Ledger.generate(seed=5, slots=4, transactions_per_slot=1)
+    named, usual = tmp_path / f"ledger{ending}", tmp_path / "ledger.zst"
+    ledger.save(named)
+    ledger.save(usual)
+    assert named.read_bytes() == usual.read_bytes()
+    assert [block.slot for block in Ledger.load(named).blocks] == [block.slot for block in ledger.blocks]
 
 
 def test_a_later_version_of_the_file_is_refused(tmp_path: Path) -> None:

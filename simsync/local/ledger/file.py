@@ -1,7 +1,7 @@
-"""A ledger in one file: JSON lines, compressed with zstd if the name ends in ``.zst``.
+"""A ledger in one file: JSON lines, compressed with zstd if the name ends in ``.zst`` or ``.zstd``.
 
-The first line describes the file. Then follow, in slot order, one line per bundle (the accounts that differ from the
-previous bundle) and one line per block.
+The first line describes the file and says how many bundles and blocks it holds. Then follow, in slot order, one line
+per bundle (the accounts that differ from the previous bundle) and one line per block.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _FORMAT = "simsync-ledger"
 _VERSION = 1
+ZSTD = (".zst", ".zstd")
+"""Endings of compressed files."""
 LARGEST = 1024**3
 """Largest size in bytes of a compressed file once it is decompressed."""
 _PIECE = 1024
@@ -52,7 +54,7 @@ def save(parts: Parts, path: str | os.PathLike[str]) -> None:
     """
     content = b"".join(_line(value) for value in _lines(parts))
     target = Path(path)
-    if target.suffix == ".zst":
+    if target.suffix.lower() in ZSTD:
         content = _zstandard().ZstdCompressor(level=6).compress(content)
     if target.exists() and not target.is_file():
         target.write_bytes(content)  # a pipe or a device
@@ -87,7 +89,7 @@ def load(path: str | os.PathLike[str]) -> Parts:
     """
     source = Path(path)
     content = source.read_bytes()
-    if source.suffix == ".zst":
+    if source.suffix.lower() in ZSTD:
         content = decompressed(content, str(path))
     try:
         return _read([json.loads(line) for line in content.splitlines()], str(path))
@@ -147,7 +149,8 @@ def _line(value: object) -> bytes:
 
 
 def _lines(parts: Parts) -> Iterator[dict[str, object]]:
-    yield {"format": _FORMAT, "version": _VERSION, "origin": parts.origin}
+    counts = {"bundles": len(parts.bundles), "blocks": len(parts.blocks)}
+    yield {"format": _FORMAT, "version": _VERSION, "origin": parts.origin, **counts}
     known: Mapping[Pubkey, Account] = {}
     blocks = deque(parts.blocks)
     for bundle in parts.bundles:
@@ -220,6 +223,13 @@ def _read(lines: list[dict[str, Any]], path: str) -> Parts:
             bundles.append(Bundle(unsigned("a bundle", start), unsigned("a bundle", end), accounts))
         else:
             blocks.append(_read_block(line))
+    # Without the counts, a file that was cut off behind a line would be a shorter ledger.
+    for name, found in (("bundles", bundles), ("blocks", blocks)):
+        said = lines[0].get(name, len(found))
+        if said != len(found):
+            raise InvalidParams(
+                "path", path, f"holds {len(found)} of {reprlib.repr(said)} {name}: make or copy it once more"
+            )
     return Parts(blocks, bundles, _text("origin", lines[0]["origin"]))
 
 

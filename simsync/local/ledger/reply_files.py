@@ -24,7 +24,7 @@ BLOCKS, ACCOUNTS = "blocks", "accounts"
 """The parts of a captured folder: ``simsync ledger capture`` writes them beside each other."""
 _ENDINGS = (".json", ".jsonl", ".ndjson")
 _LINES = (".jsonl", ".ndjson")
-_PACKED = (".gz", ".zst")
+_PACKED = (".gz", *ledger_file.ZSTD)
 _NO_SLOT = (
     "has no slot: name a file with one reply by its slot, or write each as [slot, reply] or as a reply with a slot"
 )
@@ -94,7 +94,7 @@ def _walk(folder: Path, part: str) -> Iterator[Path]:
             # A link to a folder may lead back to one around it.
             if not one.is_symlink() and (one.name == part or not is_captured):
                 yield from _walk(one, part)
-        elif _plain(one).suffix in _ENDINGS:
+        elif _plain(one).suffix.lower() in _ENDINGS:
             yield one
 
 
@@ -128,7 +128,7 @@ def _replies_of(path: Path) -> list[_Found]:
 
 def _values_of(path: Path) -> Iterator[tuple[str, object]]:
     """Yield the values of a file, each with its place in it."""
-    if _plain(path).suffix in _LINES:
+    if _plain(path).suffix.lower() in _LINES:
         for number, line in enumerate(_content(path).splitlines(), 1):
             if line.strip():
                 yield f", line {number}", _parsed(line, path, f"line {number} ")
@@ -178,14 +178,14 @@ def _no_constant(name: str) -> object:
 
 def _plain(path: Path) -> Path:
     """Return the path without the ending of a compressed file."""
-    return path.with_suffix("") if path.suffix in _PACKED else path
+    return path.with_suffix("") if path.suffix.lower() in _PACKED else path
 
 
 def _content(path: Path) -> bytes:
-    if path.suffix == ".gz":
+    if path.suffix.lower() == ".gz":
         return _without_gzip(path)
     content = path.read_bytes()
-    return ledger_file.decompressed(content, str(path)) if path.suffix == ".zst" else content
+    return ledger_file.decompressed(content, str(path)) if path.suffix.lower() in ledger_file.ZSTD else content
 
 
 def _without_gzip(path: Path) -> bytes:
