@@ -21,8 +21,16 @@ WITHIN = 20.0
 """Seconds after which a run that says nothing has hung."""
 
 OPTIONS = simsync.Options(
-    backoff_initial=0.01, backoff_jitter=0.0, backoff_max=0.04, continue_grace=0.03, close_timeout=2.0, rpc_timeout=5.0
+    backoff_initial=0.01,
+    backoff_jitter=0.0,
+    backoff_max=0.04,
+    continue_grace=0.03,
+    close_timeout=2.0,
+    ping_interval=60.0,
+    dead_after=120.0,
+    rpc_timeout=5.0,
 )
+"""A run that goes on only because it pings, and not because of what has come, does not go on within :data:`WITHIN`."""
 ALERT = simsync.Options(
     backoff_initial=0.01,
     backoff_jitter=0.0,

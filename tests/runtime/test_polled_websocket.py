@@ -11,7 +11,7 @@ from simsync.runtime.connection_lost import ConnectionLost
 from simsync.runtime.polled_websocket import PolledWebSocket
 from simsync.runtime.waiting import READ, WRITE
 
-from .wire_peer import PING, PONG, TEXT, Frame, FrameParser, Pair, encode
+from .wire_peer import CONTINUATION, PING, PONG, TEXT, Frame, FrameParser, Pair, encode
 
 MAX_MESSAGE = 1 << 24
 
@@ -52,6 +52,14 @@ def test_a_message_is_received_when_it_is_whole(ws: PolledWebSocket, peer: Pair)
         ws.wait_for_more()
         received += ws.receive()
     assert received == [b"one", b"two"]
+
+
+def test_a_message_behind_one_in_fragments_needs_no_wait(ws: PolledWebSocket, peer: Pair) -> None:
+    peer.deliver(encode(TEXT, b"in ", final=False) + encode(CONTINUATION, b"parts") + encode(TEXT, b"whole"))
+    assert list(ws.receive()) == [b"in parts"]
+    assert ws.has_more
+    assert list(ws.receive()) == [b"whole"]
+    assert not ws.has_more
 
 
 def test_what_came_with_the_answer_to_the_upgrade_is_received(ws: PolledWebSocket) -> None:
