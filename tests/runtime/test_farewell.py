@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -76,7 +77,9 @@ def test_a_server_that_does_not_know_the_session_any_more_has_ended_it(caplog: p
         talk.send("error", "sessionNotFound")
         talk.expect_end()
 
-    with scripted(finish_and_drop, refuse) as url, opened(url) as session:
+    # The server does not answer the close frame either.
+    options = replace(OPTIONS, close_timeout=2.0)
+    with scripted(finish_and_drop, refuse) as url, opened(url, options) as session:
         assert len(list(session.events(advance=9, timeout=20))) == 4
     assert "could not be told" not in caplog.text
 
