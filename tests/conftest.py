@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -34,6 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "thorough: a case that is run with --thorough only")
     if config.getoption("--write-reliability") and config.getoption("numprocesses", None):
         raise pytest.UsageError("--write-reliability counts in one process: leave out -n")
+    # A shell starts what it runs in the background so that it ignores Ctrl-C, and each process of a test would, too.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
