@@ -196,7 +196,7 @@ def run(server: Server, sub_sessions: int, soak: Soak, chance: random.Random | N
 
 
 def give_back() -> None:
-    """Free what nothing refers to. What the C library keeps for later differs by many megabytes from run to run."""
+    """Collect garbage, and return free memory: what the C library keeps differs by many megabytes from run to run."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:  # glibc

@@ -20,6 +20,7 @@ from simsync.errors import InvalidParams
 from simsync.events import AccountState
 from simsync.params import AccountData, base58, checks
 from simsync.params.account import AccountLike, account_like
+from simsync.params.account_encodings import LARGEST_ACCOUNT
 from simsync.wire import accounts as wire
 
 TOKEN_PROGRAM = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"
@@ -31,8 +32,6 @@ TOKEN_ACCOUNT_SIZE = 165
 """Bytes of data of a token account without extensions."""
 MINT_SIZE = 82
 """Bytes of data of a mint without extensions."""
-LARGEST_ACCOUNT = 10 * 1024 * 1024
-"""Largest number of bytes of data of an account."""
 
 MINT_OFFSET, OWNER_OFFSET = 0, 32
 """Where mint and owner stand in the data of a token account."""
@@ -348,7 +347,10 @@ def from_state(state: AccountState | None) -> AccountData | None:
     """Convert a state of an :class:`~simsync.AccountDiff`, so that it can be written.
 
     Args:
-        state: Its ``before`` or ``after``; None is returned as None. Raises ProtocolError if it cannot be read.
+        state: Its ``before`` or ``after``; None is returned as None.
+
+    Raises:
+        ProtocolError: The state cannot be read.
     """
     if state is not None and not isinstance(state, AccountState):
         raise InvalidParams("state", state, "must be an AccountState, or None")

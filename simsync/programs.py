@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from typing import SupportsIndex
 
-from simsync.accounts import LARGEST_ACCOUNT, rent_exempt_minimum
+from simsync.accounts import rent_exempt_minimum
 from simsync.errors import InvalidParams, MissingExtra
 from simsync.params import AccountData, base58, checks
+from simsync.params.account_encodings import LARGEST_ACCOUNT
 
 UPGRADEABLE_LOADER = "BPFLoaderUpgradeab1e11111111111111111111111"
 

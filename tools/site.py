@@ -24,7 +24,7 @@ DOCS = ROOT / "docs"
 SITE = ROOT / "build" / "site"
 NEEDS = ("sphinx", "furo", "myst_parser")
 _SPHINX = "import gc, sys; gc.disable(); from sphinx.cmd.build import main; sys.exit(main(sys.argv[1:]))"
-"""Without the collector of cycles, which goes through all documents again and again: less time, for 0.5 GB more."""
+"""Sphinx without the garbage collector, which would look at all documents again and again. It takes 0.5 GB more."""
 _LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
 """Attributes that make a browser load something."""
 _FAR = re.compile(r"url\(\s*['\"]?(?:https?:)?//|@import\s+['\"](?:https?:)?//")

@@ -19,6 +19,7 @@ from simsync.local.request_fields import (
     read_address,
     read_transaction,
 )
+from simsync.params import checks
 
 if TYPE_CHECKING:
     from solders.transaction import VersionedTransaction
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 _TAGS = ("type", "kind", "method", "tag")
 _CONTENTS = ("data", "content", "params", "value")
 _EVERY = ("everyNSlots", "every", "n")
-_U64 = 2**64 - 1
 
 # Minor versions from which servers know something.
 _SINGLE = 10
@@ -188,4 +188,4 @@ def _member(content: object, name: str, where: str) -> object:
 
 
 def _is_number(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= _U64
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= checks.U64

@@ -12,11 +12,10 @@ from solders.transaction import VersionedTransaction
 from simsync.local.encoding import brief
 from simsync.local.engine.message_parts import parse_transaction
 from simsync.local.solana_json import MalformedAccount, read_modifications
+from simsync.params import checks
 
 if TYPE_CHECKING:
     from solders.account import Account
-
-_U64 = 2**64 - 1
 
 
 class Refused(NamedTuple):
@@ -53,7 +52,7 @@ class Fields:
     def get(self, name: str) -> Any:
         return self._values.get(plain(name))
 
-    def integer(self, name: str, default: int | None = None, most: int = _U64) -> int:
+    def integer(self, name: str, default: int | None = None, most: int = checks.U64) -> int:
         value = self.get(name)
         if value is None and default is not None:
             return default

@@ -11,12 +11,12 @@ from solders.pubkey import Pubkey
 
 from simsync.local.encoding import brief, encode_base58, zstandard
 from simsync.local.parsed.accounts import parsed_account
+from simsync.params import checks
 
 if TYPE_CHECKING:
     from simsync.local.engine.message_parts import FindAccount
 
 
-_U64 = 2**64 - 1
 _ACCOUNT_OVERHEAD, _EXEMPT_LAMPORTS_PER_BYTE = 128, 6_960
 """Bytes that rent counts beside the data, and lamports for each byte that make an account exempt."""
 MAX_BASE58_SIZE = 128
@@ -66,7 +66,7 @@ def _rent_epoch(account: Account, size: int) -> int:
     """Return the epoch as a cluster shows it, which marks an account as exempt when it loads it. LiteSVM does not."""
     if account.rent_epoch:
         return account.rent_epoch
-    return _U64 if account.lamports >= (_ACCOUNT_OVERHEAD + size) * _EXEMPT_LAMPORTS_PER_BYTE else 0
+    return checks.U64 if account.lamports >= (_ACCOUNT_OVERHEAD + size) * _EXEMPT_LAMPORTS_PER_BYTE else 0
 
 
 def _encode(data: bytes, encoding: str) -> object:
@@ -107,7 +107,7 @@ def _account(address: str, item: object) -> Account:
     if not isinstance(item, dict):
         raise MalformedAccount("invalidRequest", {"error": f"the account {address} must be an object"})
     lamports = item.get("lamports")
-    if not isinstance(lamports, int) or isinstance(lamports, bool) or not 0 <= lamports <= _U64:
+    if not isinstance(lamports, int) or isinstance(lamports, bool) or not 0 <= lamports <= checks.U64:
         text = f"lamports of {address} must be an integer, not {brief(lamports)}"
         raise MalformedAccount("invalidRequest", {"error": text})
     try:

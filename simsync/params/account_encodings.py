@@ -10,7 +10,7 @@ ENCODINGS = ("base64", "base58", "base64+zstd")
 LEGACY = "base58"
 """The encoding of data that is bare text: a node gives it if it was asked for none."""
 
-_LARGEST = 10 * 1024 * 1024
+LARGEST_ACCOUNT = 10 * 1024 * 1024
 """Bytes of data that an account can hold."""
 _LONGEST_BASE58 = 4_096
 """Nodes use base58 for at most 128 bytes, and the time to decode it grows with the square of its length."""
@@ -35,8 +35,8 @@ def _inflated(data: bytes) -> bytes:
         raise ValueError("is compressed, and the package zstandard (extra [speed]) is missing") from None
     try:
         # The size of the result is in the data if the sender knew it; the limit of `decompress` is for other data.
-        if zstandard.frame_content_size(data) > _LARGEST:
-            raise ValueError(f"inflates to more than {_LARGEST} bytes")
-        return zstandard.ZstdDecompressor().decompress(data, max_output_size=_LARGEST)
+        if zstandard.frame_content_size(data) > LARGEST_ACCOUNT:
+            raise ValueError(f"inflates to more than {LARGEST_ACCOUNT} bytes")
+        return zstandard.ZstdDecompressor().decompress(data, max_output_size=LARGEST_ACCOUNT)
     except zstandard.ZstdError as error:
         raise ValueError(f"is not compressed with zstd ({error})") from error

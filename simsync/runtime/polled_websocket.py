@@ -55,9 +55,7 @@ class PolledWebSocket(DuplexWebSocket):
     @property
     def has_more(self) -> bool:
         """After :meth:`receive` has returned messages: it may return more without a wait."""
-        # A message of several frames is returned alone: what came behind it is still in the buffer.
-        is_left = self._position < len(self._buffer)
-        return is_left or self._more_at_hand or self._library_mode or self._end is not None
+        return not self.is_drained or self._end is not None
 
     def wait_for_more(self, deadline: float = math.inf) -> Wait:
         """The wait before the next :meth:`receive`, at most until ``deadline`` (monotonic seconds)."""

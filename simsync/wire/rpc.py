@@ -33,7 +33,7 @@ MAX_SIGNATURES = 256
 MAX_COMPARED = 128
 """Limit of bytes in one memcmp filter."""
 _FIELDS_OF_VERSIONS = (("address_table_lookups", b"\x80"), ("lifetime_specifier", b"\x81"))
-"""What only a message of version 0 or 1 of solders has, and the byte that stands before it."""
+"""An attribute that only solders' messages of version 0 (or 1) have, and the byte that such a message begins with."""
 _LONGEST_COMPARED = 175
 """Characters of the longest base58 text of that many bytes."""
 

@@ -30,7 +30,7 @@ OPTIONS = simsync.Options(
     dead_after=120.0,
     rpc_timeout=5.0,
 )
-"""A run that goes on only because it pings, and not because of what has come, does not go on within :data:`WITHIN`."""
+"""The first ping comes after :data:`WITHIN`: a run that needs one to go on has hung."""
 ALERT = simsync.Options(
     backoff_initial=0.01,
     backoff_jitter=0.0,

@@ -21,6 +21,7 @@ from simsync.local.engine.nonces import advanced_by_failure
 from simsync.local.engine.programs import TOKEN_PROGRAMS
 from simsync.local.engine.token_balances import token_account, token_balances
 from simsync.local.engine.transactions import AccountChange, Outcome, error_json
+from simsync.params import checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 LAMPORTS_PER_SIGNATURE = 5_000
-MOST_LAMPORTS = 2**64 - 1
-"""What a number of lamports holds; a node stops there instead of counting on."""
 # solders 0.27 neither reports fees nor charges priority fees, and limits nested calls more tightly.
 _REPORTS_FEE = hasattr(TransactionMetadata, "fee")
 
@@ -205,7 +204,7 @@ class Engine:
         if not _REPORTS_FEE:
             return fee
         budget = budget_of(message)
-        return min(fee + -(-budget.price * budget.units // 1_000_000), MOST_LAMPORTS)
+        return min(fee + -(-budget.price * budget.units // 1_000_000), checks.U64)  # where a node stops, too
 
     def run_guarded(
         self,

@@ -78,7 +78,7 @@ class MessageParts:
 
 
 def parse_transaction(wire: bytes) -> VersionedTransaction:
-    """Return the transaction in bytes. Raises ValueError for what is none, and for a version above 0."""
+    """Parse the bytes of a transaction. Raises ValueError if they are not one, or if its version is above 0."""
     transaction = VersionedTransaction.from_bytes(wire)
     check_version(transaction.message)
     return transaction

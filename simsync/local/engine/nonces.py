@@ -24,8 +24,8 @@ _AUTHORITY, _VALUE = slice(8, 40), slice(40, 72)
 def advanced_by_failure(message: MessageParts, keys: Keys, find: FindAccount) -> tuple[Pubkey, Account] | None:
     """Return the nonce account of a durable transaction that failed, advanced; None for any other transaction.
 
-    A cluster advances it in any case, or the transaction could be sent again and again. LiteSVM advances it as every
-    other account, only if the transaction succeeds. The next value is that which it would have taken then.
+    A cluster advances the nonce even then; otherwise the transaction could be sent again and again. LiteSVM keeps only
+    the fee of a failed transaction. The next value is the one that LiteSVM sets after a success.
     """
     program, accounts, data = message.instructions[0] if message.instructions else (0, b"", b"")
     if data[:4] != _ADVANCE or not accounts or message.keys[program] != SYSTEM_PROGRAM:

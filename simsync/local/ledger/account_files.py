@@ -15,13 +15,13 @@ from simsync.errors import InvalidParams
 from simsync.local.encoding import decode_base58, zstandard
 from simsync.local.ledger.file import decompressed
 from simsync.local.ledger.reply_files import ACCOUNTS, files_in, plain_name, read_json
+from simsync.params import checks
 
 if TYPE_CHECKING:
     import os
 
 _LARGEST = 16 * 1024 * 1024
 """Bytes of the data of an account; a cluster allows 10 MiB."""
-_MOST_LAMPORTS = 2**64 - 1
 
 
 class AccountFiles(NamedTuple):
@@ -103,8 +103,8 @@ def _named(value: object) -> tuple[str, Any]:
 
 def _account(value: Mapping[str, Any]) -> Account:
     lamports = value["lamports"]
-    if type(lamports) is not int or not 0 <= lamports <= _MOST_LAMPORTS:
-        raise ValueError(f"lamports must be an integer from 0 to {_MOST_LAMPORTS}, not {reprlib.repr(lamports)}")
+    if type(lamports) is not int or not 0 <= lamports <= checks.U64:
+        raise ValueError(f"lamports must be an integer from 0 to {checks.U64}, not {reprlib.repr(lamports)}")
     data = _data(value["data"])
     return Account(lamports, data, Pubkey.from_string(value["owner"]), bool(value.get("executable")))
 

@@ -144,7 +144,7 @@ class Ledger:
                 :mod:`simsync.local` make them.
 
         Raises:
-            InvalidParams: Something is not an account, or a program is without its ProgramData. It could not be called.
+            InvalidParams: A value is not an account, or a program has no ProgramData and so could not be called.
         """
         given = given_accounts(accounts)
         for bundle in self.bundles:

@@ -15,10 +15,10 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from simsync.local.encoding import dump_json
+from simsync.params import checks
 
 _BASE58 = re.compile("[1-9A-HJ-NP-Za-km-z]*")
 _HEADER = ("numRequiredSignatures", "numReadonlySignedAccounts", "numReadonlyUnsignedAccounts")
-_MOST_U64 = 2**64 - 1
 _INT, _TEXT, _OBJECT = frozenset({int}), frozenset({str}), frozenset({dict})
 _LEVELS = 100
 """Levels of nesting that are left for what stands around a transaction, and for the stack of the server."""
@@ -159,7 +159,7 @@ def _is_byte(value: object) -> bool:
 
 
 def _is_unsigned(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _MOST_U64
+    return type(value) is int and 0 <= value <= checks.U64
 
 
 def _are(value: object, kinds: frozenset[type]) -> bool:
@@ -196,7 +196,7 @@ def _is_object(value: object) -> bool:
 
 
 def _are_lamports(value: object) -> bool:
-    return _are_within(value, _MOST_U64)
+    return _are_within(value, checks.U64)
 
 
 def _are_texts(value: object) -> bool:

@@ -21,6 +21,7 @@ from simsync.local.rpc.params import (
     unsigned,
 )
 from simsync.local.solana_json import MalformedAccount, UnsupportedEncoding, account_json, read_modifications
+from simsync.params.account_encodings import LARGEST_ACCOUNT
 
 if TYPE_CHECKING:
     from solders.account import Account
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 API_VERSION = "2.3.0"
 """The version of a node whose replies these follow."""
 MAX_MULTIPLE_ACCOUNTS = 100
-MAX_ACCOUNT_SIZE = 10 * 1024 * 1024
-"""Bytes of data that an account holds at most."""
 
 
 def with_context(backtest: Backtest, value: object) -> dict[str, Any]:
@@ -84,8 +83,8 @@ def get_program_accounts(backtest: Backtest, params: list[Any]) -> Any:
 
 def get_minimum_balance(backtest: Backtest, params: list[Any]) -> int:
     size = unsigned(required(params, 0, "size"), "size")
-    if size > MAX_ACCOUNT_SIZE:
-        raise RpcFault(INVALID_REQUEST, "Invalid request", f"an account holds at most {MAX_ACCOUNT_SIZE} bytes")
+    if size > LARGEST_ACCOUNT:
+        raise RpcFault(INVALID_REQUEST, "Invalid request", f"an account holds at most {LARGEST_ACCOUNT} bytes")
     return backtest.engine.rent_exempt_minimum(size)
 
 

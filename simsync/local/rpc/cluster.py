@@ -7,10 +7,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from simsync.local.encoding import encode_base58
-from simsync.local.engine.engine import MOST_LAMPORTS
 from simsync.local.rpc.accounts import with_context
 from simsync.local.rpc.chain import first_available, kept_blocks
 from simsync.local.rpc.params import invalid, unsigned
+from simsync.params import checks
 
 if TYPE_CHECKING:
     from simsync.local.backtest.backtest import Backtest
@@ -46,7 +46,7 @@ def get_stake_minimum_delegation(backtest: Backtest, params: list[Any]) -> Any:
 def get_supply(backtest: Backtest, params: list[Any]) -> Any:
     """Return the lamports of the accounts that are known here."""
     # Overrides can hold more than a cluster has.
-    total = min(sum(account.lamports for account in backtest.engine.snapshot().values()), MOST_LAMPORTS)
+    total = min(sum(account.lamports for account in backtest.engine.snapshot().values()), checks.U64)
     value = {"total": total, "circulating": total, "nonCirculating": 0, "nonCirculatingAccounts": []}
     return with_context(backtest, value)
 

@@ -12,6 +12,7 @@ from solders.transaction import VersionedTransaction
 from simsync.local.encoding import brief, decode_base58, zstandard
 from simsync.local.engine.message_parts import parse_transaction
 from simsync.local.engine.token_balances import token_account
+from simsync.params import checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +35,6 @@ MIN_CONTEXT_SLOT_NOT_REACHED = -32016
 MAX_WIRE_SIZE = 1232
 """Largest transaction in bytes that fits into one packet."""
 MAX_FILTERS = 4
-_U64 = 2**64 - 1
 _KEY, _SIGNATURE = (32, 44), (64, 88)
 """Bytes of an address or a hash, and of a signature; and the letters that they take at most in base58."""
 _LEVELS = ("processed", "confirmed", "finalized")
@@ -182,7 +182,7 @@ def unsigned(value: object, what: str) -> int:
     """Return a whole number that is not negative."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise unexpected(value, f"u64 as {what}")
-    if not 0 <= value <= _U64:
+    if not 0 <= value <= checks.U64:
         raise invalid(f"Invalid params: invalid value: integer `{value}`, expected u64 as {what}.")
     return value
 

@@ -12,7 +12,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
-from simsync.local.engine.engine import LAMPORTS_PER_SIGNATURE, MOST_LAMPORTS
+from simsync.local.engine.engine import LAMPORTS_PER_SIGNATURE
 from simsync.local.engine.error_texts import describe_error
 from simsync.local.engine.programs import SYSTEM_PROGRAM, system_transfer
 from simsync.local.parsed.transactions import parsed_inner_instructions
@@ -34,6 +34,7 @@ from simsync.local.rpc.params import (
     unsigned,
 )
 from simsync.local.transaction_json import inner_instructions_json, return_data_json
+from simsync.params import checks
 
 if TYPE_CHECKING:
     from simsync.local.backtest.backtest import Backtest
@@ -49,7 +50,7 @@ _BROKEN = (
     "InvalidAddressLookupTableIndex",
 )
 """Errors of transactions that a node refuses while it reads them."""
-_LARGEST_AIRDROP = MOST_LAMPORTS - LAMPORTS_PER_SIGNATURE
+_LARGEST_AIRDROP = checks.U64 - LAMPORTS_PER_SIGNATURE
 
 
 def simulate_transaction(backtest: Backtest, params: list[Any]) -> Any:
